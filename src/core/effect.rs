@@ -1,0 +1,91 @@
+//! What the core wants done.
+
+use alloc::vec::Vec;
+
+use crate::{Cause, GenerationId};
+
+/// What a step leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// To be carried out in order.
+    pub effects: Vec<Effect>,
+    /// The event meant nothing in this state.
+    pub ignored: bool,
+}
+
+/// One thing to do. Each fallible one answers with an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Log in with the live generation. Answers with `LinkUp` and, in the end, `LinkEnded`.
+    Connect,
+    /// Link the live, empty generation: QR, and a pairing code when a phone number is configured.
+    /// Answers with `QrShown`, `CodeShown`, `Paired`, `LinkUp` and, in the end, `LinkEnded`.
+    Pair,
+    /// End the link's run. Answers with `LinkEnded`.
+    Disconnect,
+    /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
+    /// Answers with `Retired` or `RetireFailed`.
+    Retire(Audit),
+    /// Tell the operator: journal and bus.
+    Report(Cause),
+    /// Answer a [`crate::Command`].
+    Reply {
+        /// The request answered.
+        request: u64,
+        /// The answer.
+        reply: Reply,
+    },
+    /// Leave the daemon's loop: everything is in order.
+    Exit,
+}
+
+/// What is written down before a generation is retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Who wanted it.
+    pub trigger: Trigger,
+    /// The generation that goes.
+    pub old: GenerationId,
+    /// The generation that comes.
+    pub new: GenerationId,
+}
+
+/// Who caused a change that the audit records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A human at the device.
+    Button,
+    /// A human or program on the bus, in two steps.
+    Bus,
+    /// WhatsApp revoked the link, and confirmed it.
+    Server,
+    /// Holdfast itself, at boot.
+    Recovery,
+}
+
+/// The answer to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is being done.
+    Accepted,
+    /// To be repeated in [`crate::Command::ConfirmRelink`].
+    Token {
+        /// The token.
+        token: u64,
+        /// How long it is good for, milliseconds.
+        valid_ms: u64,
+    },
+    /// It is not done.
+    Refused(Refusal),
+}
+
+/// Why a command is not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is nothing to link or re-link now.
+    NothingToDo,
+    /// The token is wrong, used or too old.
+    BadToken,
+    /// Holdfast is stopping.
+    Stopping,
+}

@@ -1,0 +1,134 @@
+//! What can happen to Holdfast.
+
+use crate::{Cause, GenerationId, LastFour, Trigger};
+
+/// The moment a step happens in. Deadlines are kept on the monotonic clock only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since an arbitrary start, never stepping back.
+    pub mono_ms: u64,
+}
+
+/// What the live generation holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// The live generation.
+    pub generation: GenerationId,
+    /// The account it is linked to; `None` when it was never linked.
+    pub account: Option<LastFour>,
+}
+
+/// One thing that happened. Every event is legal in every state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The vault is open. Sent once, first.
+    Booted(Linked),
+    /// The deadline of the last [`crate::Outcome`] has come (an early or late tick is harmless).
+    Tick,
+    /// A route to the outside appeared or went away.
+    Network {
+        /// Whether there is one now.
+        up: bool,
+    },
+    /// The link shows a QR: WhatsApp's server gave a ref. The code itself never passes through the core.
+    QrShown {
+        /// How long it can be scanned, milliseconds.
+        valid_ms: u64,
+    },
+    /// The link has a pairing code.
+    CodeShown {
+        /// How long it can be entered, milliseconds.
+        valid_ms: u64,
+    },
+    /// WhatsApp asks for a passkey to link this device.
+    PasskeyAsked,
+    /// The phone accepted; keys are saved.
+    Paired(LastFour),
+    /// The phone's answer did not check out; the rotation of codes goes on.
+    PairFailed,
+    /// The link is logged in and usable.
+    LinkUp,
+    /// The link's run came to an end. Exactly one for each [`crate::Effect::Connect`] or [`crate::Effect::Pair`],
+    /// also after [`crate::Effect::Disconnect`].
+    LinkEnded(Ending),
+    /// The button went down.
+    Pressed,
+    /// The button came up.
+    Released,
+    /// The bus asks for something.
+    Command {
+        /// Returned in the [`crate::Effect::Reply`].
+        request: u64,
+        /// What is asked.
+        command: Command,
+    },
+    /// An [`crate::Effect::Retire`] is done: this generation is live now, and empty.
+    Retired(Linked),
+    /// An [`crate::Effect::Retire`] failed; the old generation is untouched and still live.
+    RetireFailed,
+}
+
+/// What the bus may ask of the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Resume linking when paused, or connect now instead of waiting.
+    Link,
+    /// First step of a re-link: answers with a token.
+    Relink {
+        /// A fresh random number to be used as the token.
+        nonce: u64,
+    },
+    /// Second step of a re-link.
+    ConfirmRelink {
+        /// What the first step answered.
+        token: u64,
+    },
+    /// Shut down in order.
+    Stop,
+}
+
+/// Why a run of the link ended: facts as the link saw them, not judged yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// We asked for it.
+    Asked,
+    /// The socket closed, or never opened, or logging in timed out.
+    Network(Cause),
+    /// Another copy uses this session (440, or 409).
+    Replaced,
+    /// WhatsApp says the device is no longer linked (401, `device_removed`, 516).
+    LoggedOut,
+    /// The account itself is locked or unavailable (403, 406).
+    AccountLocked,
+    /// A temporary ban (402).
+    Banned {
+        /// How long it lasts, milliseconds, when the server said.
+        expires_ms: Option<u64>,
+    },
+    /// The client version is refused (405).
+    ClientOutdated,
+    /// Restart required (515).
+    RestartRequired,
+    /// Too many requests (429).
+    Throttled,
+    /// Any other refusal or stream error, by the server's number (0 when it gave none).
+    Refused {
+        /// The server's code.
+        code: u16,
+    },
+    /// All refs of a pairing were shown and none was scanned.
+    QrExhausted,
+    /// The vault could not answer the link.
+    Storage,
+}
+
+impl Event {
+    /// The trigger a retirement asked for by this event would be recorded under.
+    pub(crate) fn trigger(&self) -> Trigger {
+        match self {
+            Event::Command { .. } => Trigger::Bus,
+            Event::LinkEnded(_) => Trigger::Server,
+            _ => Trigger::Button,
+        }
+    }
+}

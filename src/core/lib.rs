@@ -1,0 +1,27 @@
+//! The brain of Holdfast: everything it decides, as pure code.
+//!
+//! [`step`] takes the [`State`], one [`Event`] and the moment it happens, and returns an [`Outcome`]: the
+//! [`Effect`]s to carry out, in order. What an owner meets is [`face`]. Nothing in this crate does I/O, reads a
+//! clock or knows WhatsApp's wire; whoever wants to know how Holdfast behaves reads here and nothing else.
+#![no_std]
+
+extern crate alloc;
+
+// mod backoff;
+// mod cause;
+// mod effect;
+// mod event;
+// mod face;
+mod generation;
+// mod gesture;
+// mod logout;
+// mod pairing;
+// mod state;
+
+// pub use backoff::Backoff;
+// pub use cause::{Cause, CauseClass, CauseCode};
+// pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
+// pub use event::{Command, Ending, Event, Linked, Now};
+// pub use face::{Face, PairingFace, face};
+pub use generation::{GenerationId, LastFour};
+// pub use state::{Session, State, step};

@@ -1,0 +1,46 @@
+//! Where everything that outlives a boot is kept.
+
+use std::path::{Path, PathBuf};
+
+use holdfast_core::GenerationId;
+
+/// The data directory (`--data`): one type, so that every room means the same paths.
+#[derive(Clone, Debug)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Names a data directory; nothing is created or read.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self(root.into())
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// The file that names the live generation.
+    pub fn current(&self) -> PathBuf {
+        self.0.join("CURRENT")
+    }
+
+    /// The key records of a generation.
+    pub fn generation(&self, id: GenerationId) -> PathBuf {
+        self.0.join(id.to_string())
+    }
+
+    /// Retired generations.
+    pub fn archive(&self) -> PathBuf {
+        self.0.join("archive")
+    }
+
+    /// Inbox and outbox; they outlive a generation.
+    pub fn mail(&self) -> PathBuf {
+        self.0.join("mail")
+    }
+
+    /// The hash-chained audit log.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.log")
+    }
+}

@@ -1,0 +1,1 @@
+//! A local WhatsApp server with simulated phones.
