@@ -1,12 +1,199 @@
 //! Why things are as they are, for people.
 
-/// The typed reason of a state.
+use core::fmt;
+
+/// The typed reason of a state: displays as its sentence, with WhatsApp's number where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// What it is about.
-    pub class: CauseClass,
-    /// Its stable name.
+    /// Its stable name; class, sentence and action follow from it.
     pub code: CauseCode,
-    /// The server's number, where there is one.
+    /// The number WhatsApp gave, where there is one.
     pub number: Option<u16>,
+}
+
+/// What a human is told to do when there is nothing to do.
+const NONE: &str = "none: Holdfast is handling it";
+
+/// What a human does about a device that is not linked.
+const SCAN: &str = "Scan the code with WhatsApp: Settings, Linked devices.";
+
+/// One row a cause: code, the tail of its stable name, what happened, what a human should do.
+macro_rules! causes {
+    ($($(#[doc = $about:literal])* $class:ident $prefix:literal {
+        $($code:ident $tail:literal: $sentence:literal, $action:expr;)*
+    })*) => {
+        /// What a cause is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum CauseClass {
+            $($(#[doc = $about])* $class,)*
+        }
+
+        /// The stable name of a cause.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum CauseCode {
+            $($(#[doc = $sentence] $code,)*)*
+        }
+
+        impl CauseClass {
+            /// The stable name for machines.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$class => $prefix,)* }
+            }
+        }
+
+        impl CauseCode {
+            /// Every code.
+            pub const ALL: &[CauseCode] = &[$($(Self::$code,)*)*];
+
+            /// The stable name for machines, its class in front: `network.no-route`.
+            pub fn as_str(self) -> &'static str {
+                match self { $($(Self::$code => concat!($prefix, ".", $tail),)*)* }
+            }
+
+            /// What it is about.
+            pub fn class(self) -> CauseClass {
+                match self { $($(Self::$code => CauseClass::$class,)*)* }
+            }
+
+            /// What happened, in one sentence.
+            pub fn sentence(self) -> &'static str {
+                match self { $($(Self::$code => $sentence,)*)* }
+            }
+
+            /// The one thing a human should do, or `none: Holdfast is handling it`.
+            pub fn action(self) -> &'static str {
+                match self { $($(Self::$code => $action,)*)* }
+            }
+        }
+    };
+}
+
+causes! {
+    /// The way to WhatsApp.
+    Network "network" {
+        NoRoute "no-route": "There is no network.", "Check the cable, the Wi-Fi and the router.";
+        DnsFailed "dns-failed": "The name of WhatsApp's server cannot be looked up.", "Check that the router is on the internet.";
+        DialFailed "dial-failed": "WhatsApp's server cannot be reached.", NONE;
+        TlsFailed "tls-failed": "No trusted connection to WhatsApp's server comes about.", "Check the clock, and that no sign-in page or filter stands in the way.";
+        HandshakeFailed "handshake-failed": "The handshake with WhatsApp failed.", NONE;
+        LoginTimeout "login-timeout": "WhatsApp did not answer in time.", NONE;
+        ConnectionLost "connection-lost": "The connection to WhatsApp was lost.", NONE;
+    }
+    /// The linked-device session.
+    Session "session" {
+        NotLinked "not-linked": "This device is not linked to an account.", SCAN;
+        Revoked "revoked": "WhatsApp ended the link to the account.", SCAN;
+        Relinked "relinked": "A new link was asked for.", SCAN;
+        LogoutSuspected "logout-suspected": "WhatsApp says this device is logged out; one more attempt will tell.", NONE;
+        QrExhausted "qr-exhausted": "No phone scanned the code.", "Press the button, or run `holdfastctl link`, for a new code.";
+        PairingBudget "pairing-budget": "Linking broke off too often within the hour.", "Press the button, or run `holdfastctl link`, for a new code.";
+        PairFailed "pair-failed": "The phone's answer did not check out.", "Scan the next code.";
+        PasskeyNeeded "passkey-needed": "WhatsApp asks for a passkey, which this device cannot give.", "Press the button to try again; while WhatsApp insists, this account cannot be linked here.";
+        Replaced "replaced": "Another copy of this device is using the session.", "Stop the other copy, then press the button.";
+        Restart "restart": "WhatsApp asked for a restart.", NONE;
+        RestartLoop "restart-loop": "WhatsApp asks for a restart again and again.", NONE;
+        Throttled "throttled": "WhatsApp asks us to slow down.", NONE;
+        ClientOutdated "client-outdated": "WhatsApp no longer accepts this version.", "Update Holdfast.";
+        Refused "refused": "WhatsApp refused the connection.", NONE;
+        LinkStuck "link-stuck": "The link does not end though it was told to.", "Restart Holdfast if this stays.";
+        Stopped "stopped": "Holdfast was asked to stop.", "Start it again when it is wanted.";
+    }
+    /// The account behind it.
+    Account "account" {
+        AccountLocked "locked": "WhatsApp has locked the account.", "Open WhatsApp on the phone and follow its advice, then press the button.";
+        Banned "banned": "WhatsApp has banned the account for a while.", "Open WhatsApp on the phone and read why; Holdfast waits until the ban ends.";
+    }
+    /// The data partition.
+    Storage "storage" {
+        VaultFailed "vault-failed": "The keys could not be read or written.", "Check the storage: free space, then the card itself.";
+        RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
+        RetireSlow "retire-slow": "Moving the old link to the archive takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
+    }
+}
+
+impl Cause {
+    /// The cause with the number WhatsApp gave for it.
+    pub fn numbered(code: CauseCode, number: u16) -> Self {
+        Self {
+            code,
+            number: Some(number),
+        }
+    }
+
+    /// What it is about.
+    pub fn class(&self) -> CauseClass {
+        self.code.class()
+    }
+
+    /// What happened, in one sentence.
+    pub fn sentence(&self) -> &'static str {
+        self.code.sentence()
+    }
+
+    /// The one thing a human should do, or `none: Holdfast is handling it`.
+    pub fn action(&self) -> &'static str {
+        self.code.action()
+    }
+}
+
+impl From<CauseCode> for Cause {
+    fn from(code: CauseCode) -> Self {
+        Self { code, number: None }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())?;
+        match self.number {
+            Some(number) => write!(f, " (WhatsApp: {number})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_speaks_in_sentences() {
+        for (at, code) in CauseCode::ALL.iter().enumerate() {
+            let name = code.as_str();
+            assert!(
+                name.chars()
+                    .all(|c| c.is_ascii_lowercase() || c == '-' || c == '.'),
+                "{name}"
+            );
+            assert!(
+                CauseCode::ALL[..at]
+                    .iter()
+                    .all(|other| other.as_str() != name),
+                "{name} twice"
+            );
+            assert!(
+                code.sentence().ends_with('.'),
+                "{name}: {}",
+                code.sentence()
+            );
+            assert!(
+                code.action() == NONE || code.action().ends_with('.'),
+                "{name}: {}",
+                code.action()
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_is_told() {
+        let cause = Cause::numbered(CauseCode::Refused, 503);
+        assert_eq!(
+            alloc::format!("{cause}"),
+            "WhatsApp refused the connection. (WhatsApp: 503)"
+        );
+        assert_eq!(
+            (cause.class().as_str(), cause.code.as_str()),
+            ("session", "session.refused")
+        );
+    }
 }

@@ -16,17 +16,18 @@ pub struct Outcome {
 /// One thing to do. Each fallible one answers with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Log in with the live generation. Answers with `LinkUp` and, in the end, `LinkEnded`.
+    /// Log in with the live generation, keeping the library from reconnecting by itself.
+    /// Answers with `LinkUp` and, in the end, `LinkEnded`.
     Connect,
     /// Link the live, empty generation: QR, and a pairing code when a phone number is configured.
     /// Answers with `QrShown`, `CodeShown`, `Paired`, `LinkUp` and, in the end, `LinkEnded`.
     Pair,
-    /// End the link's run. Answers with `LinkEnded`.
+    /// End the link's run; harmless when it has just ended. The run answers with its one `LinkEnded`.
     Disconnect,
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Audit),
-    /// Tell the operator: journal and bus.
+    /// Tell the operator, in journal and on the bus: a cause that is new, or one that has lasted for many attempts.
     Report(Cause),
     /// Answer a [`crate::Command`].
     Reply {
@@ -86,6 +87,11 @@ pub enum Refusal {
     NothingToDo,
     /// The token is wrong, used or too old.
     BadToken,
+    /// Another attempt so soon would harm the account.
+    TooSoon {
+        /// When to ask again, milliseconds from now.
+        retry_ms: u64,
+    },
     /// Holdfast is stopping.
     Stopping,
 }

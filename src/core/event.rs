@@ -1,6 +1,6 @@
 //! What can happen to Holdfast.
 
-use crate::{Cause, GenerationId, LastFour, Trigger};
+use crate::{Cause, GenerationId, LastFour};
 
 /// The moment a step happens in. Deadlines are kept on the monotonic clock only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Linked {
 pub enum Event {
     /// The vault is open. Sent once, first.
     Booted(Linked),
-    /// The deadline of the last [`crate::Outcome`] has come (an early or late tick is harmless).
+    /// [`crate::State::deadline`] has come (an early or late tick is harmless).
     Tick,
     /// A route to the outside appeared or went away.
     Network {
@@ -49,7 +49,7 @@ pub enum Event {
     /// The link is logged in and usable.
     LinkUp,
     /// The link's run came to an end. Exactly one for each [`crate::Effect::Connect`] or [`crate::Effect::Pair`],
-    /// also after [`crate::Effect::Disconnect`].
+    /// also after [`crate::Effect::Disconnect`], and nothing of that run after it.
     LinkEnded(Ending),
     /// The button went down.
     Pressed,
@@ -116,19 +116,8 @@ pub enum Ending {
         /// The server's code.
         code: u16,
     },
-    /// All refs of a pairing were shown and none was scanned.
+    /// All codes of a pairing were shown and none was scanned.
     QrExhausted,
     /// The vault could not answer the link.
     Storage,
-}
-
-impl Event {
-    /// The trigger a retirement asked for by this event would be recorded under.
-    pub(crate) fn trigger(&self) -> Trigger {
-        match self {
-            Event::Command { .. } => Trigger::Bus,
-            Event::LinkEnded(_) => Trigger::Server,
-            _ => Trigger::Button,
-        }
-    }
 }

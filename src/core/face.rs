@@ -1,14 +1,22 @@
 //! What an owner meets: one face, one screen.
 
-use crate::{GenerationId, LastFour, Now, State};
+use crate::gesture::Gesture;
+use crate::reconnect::DEGRADED_AFTER;
+use crate::session::{Session, Then, Wait};
+use crate::{CauseCode, GenerationId, LastFour, Now, State};
 
 /// What the screen is about. Durations are what is left at the moment asked for, milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Face {
     /// The daemon is starting.
     Starting,
-    /// There is no route to the outside.
-    WaitingForNetwork,
+    /// There is no way to the outside; the next attempt is planned or under way.
+    WaitingForNetwork {
+        /// Counts from 1.
+        attempt: u32,
+        /// Until the attempt; 0 while it is under way.
+        next_ms: u64,
+    },
     /// Logging in.
     Connecting,
     /// Logged in and usable.
@@ -20,14 +28,14 @@ pub enum Face {
     Reconnecting {
         /// Counts from 1.
         attempt: u32,
-        /// Until the attempt.
+        /// Until the attempt; 0 while it is under way.
         next_ms: u64,
     },
     /// As `Reconnecting`, after many failures: slow cadence, never given up.
     Degraded {
         /// Counts from 1.
         attempt: u32,
-        /// Until the attempt.
+        /// Until the attempt; 0 while it is under way.
         next_ms: u64,
     },
     /// Another copy uses this session.
@@ -37,7 +45,7 @@ pub enum Face {
     },
     /// WhatsApp said we are logged out; one more attempt will confirm it.
     LogoutSuspected {
-        /// Until that attempt.
+        /// Until that attempt; 0 while it is under way.
         next_ms: u64,
     },
     /// A phone can link us now.
@@ -46,9 +54,9 @@ pub enum Face {
     PairingPaused,
     /// WhatsApp asks for a passkey to link this device.
     PasskeyNeeded,
-    /// The account is banned for a while, or locked (`None`).
+    /// The account is banned for a while, or locked.
     Banned {
-        /// Until the ban ends.
+        /// Until the ban ends, when WhatsApp said.
         left_ms: Option<u64>,
     },
     /// WhatsApp refuses this version.
@@ -88,6 +96,103 @@ pub enum PairingFace {
 
 /// What the owner sees in this state at this moment.
 pub fn face(state: &State, now: Now) -> Face {
-    let _ = (state, now);
-    todo!()
+    match (state.gesture, state.linked.account) {
+        (Gesture::Asking { until, .. }, account @ Some(_)) => Face::ConfirmRelink {
+            left_ms: left(until, now),
+            account,
+            generation: state.linked.generation,
+        },
+        _ => of_session(state, now),
+    }
+}
+
+/// The face without the question that may stand over it.
+pub(crate) fn of_session(state: &State, now: Now) -> Face {
+    match &state.session {
+        Session::Starting => Face::Starting,
+        Session::Pairing(_) if state.usable_since.is_none() && state.attempt() > 0 => {
+            trying(state, 0)
+        }
+        Session::Pairing(codes) => Face::Pairing(codes.face(now)),
+        Session::Connecting { .. }
+        | Session::Closing {
+            then: Then::Retry, ..
+        } if state.suspected => Face::LogoutSuspected { next_ms: 0 },
+        Session::Connecting { .. }
+        | Session::Closing {
+            then: Then::Retry, ..
+        } if state.attempt() > 0 => trying(state, 0),
+        Session::Connecting { .. }
+        | Session::Closing {
+            then: Then::Retry, ..
+        } => Face::Connecting,
+        Session::Connected => Face::Connected {
+            account: state.linked.account,
+        },
+        Session::Closing {
+            then: Then::Pair | Then::Retire(_),
+            ..
+        }
+        | Session::Retiring { .. } => Face::Pairing(PairingFace::Preparing),
+        Session::Waiting { wait, until } => waiting(state, *wait, left(*until, now)),
+        Session::PairingPaused => Face::PairingPaused,
+        Session::PasskeyNeeded => Face::PasskeyNeeded,
+        Session::Stopping { .. } | Session::Stopped => Face::Stopped,
+    }
+}
+
+fn waiting(state: &State, wait: Wait, next_ms: u64) -> Face {
+    match wait {
+        Wait::Reconnect | Wait::Throttled if !state.suspected => trying(state, next_ms),
+        Wait::Reconnect | Wait::Throttled | Wait::Confirm => Face::LogoutSuspected { next_ms },
+        Wait::Replaced => Face::Replaced { next_ms },
+        Wait::Banned { told } => Face::Banned {
+            left_ms: told.then_some(next_ms),
+        },
+        Wait::Locked => Face::Banned { left_ms: None },
+        Wait::Outdated => Face::ClientOutdated { next_ms },
+        Wait::Retire => Face::Degraded {
+            attempt: state.retire.failures(),
+            next_ms,
+        },
+    }
+}
+
+/// The face of a link that is lost, while an attempt is planned or, with 0 to go, under way.
+fn trying(state: &State, next_ms: u64) -> Face {
+    let attempt = state.attempt().max(1);
+    match state.cause.map(|cause| cause.code) {
+        Some(CauseCode::NoRoute | CauseCode::DnsFailed) => {
+            Face::WaitingForNetwork { attempt, next_ms }
+        }
+        _ if attempt >= DEGRADED_AFTER => Face::Degraded { attempt, next_ms },
+        _ => Face::Reconnecting { attempt, next_ms },
+    }
+}
+
+pub(crate) fn left(until: u64, now: Now) -> u64 {
+    until.saturating_sub(now.mono_ms)
+}
+
+impl Face {
+    /// The stable machine name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "Starting",
+            Self::WaitingForNetwork { .. } => "WaitingForNetwork",
+            Self::Connecting => "Connecting",
+            Self::Connected { .. } => "Connected",
+            Self::Reconnecting { .. } => "Reconnecting",
+            Self::Degraded { .. } => "Degraded",
+            Self::Replaced { .. } => "Replaced",
+            Self::LogoutSuspected { .. } => "LogoutSuspected",
+            Self::Pairing(_) => "Pairing",
+            Self::PairingPaused => "PairingPaused",
+            Self::PasskeyNeeded => "PasskeyNeeded",
+            Self::Banned { .. } => "Banned",
+            Self::ClientOutdated { .. } => "ClientOutdated",
+            Self::ConfirmRelink { .. } => "ConfirmRelink",
+            Self::Stopped => "Stopped",
+        }
+    }
 }

@@ -2,14 +2,14 @@
 
 use core::fmt;
 
-/// One linking of the device; a re-link starts the next. Shown as `gen-0007`.
+/// One linking of the device; a re-link starts the next. Counts from 1, shown as `gen-0007`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GenerationId(pub u32);
 
 impl GenerationId {
     /// The generation a re-link starts.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -25,6 +25,8 @@ pub struct LastFour(pub [u8; 4]);
 
 impl fmt::Display for LastFour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+        self.0
+            .iter()
+            .try_for_each(|digit| write!(f, "{}", char::from(*digit)))
     }
 }

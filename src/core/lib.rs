@@ -7,21 +7,28 @@
 
 extern crate alloc;
 
-// mod backoff;
-// mod cause;
-// mod effect;
-// mod event;
-// mod face;
+mod backoff;
+mod budget;
+mod cause;
+mod effect;
+mod event;
+mod face;
 mod generation;
-// mod gesture;
-// mod logout;
-// mod pairing;
-// mod state;
+mod gesture;
+mod logout;
+mod pairing;
+mod reconnect;
+mod relink;
+mod session;
+mod state;
+mod step;
+#[cfg(test)]
+mod story;
 
-// pub use backoff::Backoff;
-// pub use cause::{Cause, CauseClass, CauseCode};
-// pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
-// pub use event::{Command, Ending, Event, Linked, Now};
-// pub use face::{Face, PairingFace, face};
+pub use cause::{Cause, CauseClass, CauseCode};
+pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
+pub use event::{Command, Ending, Event, Linked, Now};
+pub use face::{Face, PairingFace, face};
 pub use generation::{GenerationId, LastFour};
-// pub use state::{Session, State, step};
+pub use state::State;
+pub use step::step;

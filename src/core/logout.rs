@@ -1,1 +1,214 @@
-//! (to come)
+//! WhatsApp says we are logged out. It errs at times, so it is asked once more before a generation is retired.
+
+use crate::session::{Session, Wait};
+use crate::state::SECOND;
+use crate::step::{PATIENCE_MS, Turn};
+use crate::{Audit, Cause, CauseCode, Effect, Linked, Trigger};
+
+/// How long before the question is put again, at least.
+const CONFIRM_MS: u64 = 10 * SECOND;
+
+impl Turn<'_> {
+    pub(crate) fn logged_out(&mut self) {
+        if self.state.linked.account.is_none() {
+            self.retry(Cause::numbered(CauseCode::Refused, 401));
+        } else if self.state.suspected {
+            self.retire(Trigger::Server);
+        } else {
+            self.state.suspected = true;
+            let delay = self
+                .state
+                .reconnect
+                .fail(&mut self.state.jitter)
+                .max(CONFIRM_MS);
+            self.wait(
+                Wait::Confirm,
+                delay,
+                Cause::numbered(CauseCode::LogoutSuspected, 401),
+            );
+        }
+    }
+
+    /// Gives the live generation up. The proof is the caller's: two logouts, or a human who confirmed.
+    pub(crate) fn retire(&mut self, trigger: Trigger) {
+        let old = self.state.linked.generation;
+        self.state.gesture.drop_question();
+        self.state.token = None;
+        self.state.session = Session::Retiring {
+            trigger,
+            until: self.after(PATIENCE_MS),
+        };
+        self.effects.push(Effect::Retire(Audit {
+            trigger,
+            old,
+            new: old.next(),
+        }));
+    }
+
+    pub(crate) fn retired(&mut self, linked: Linked) {
+        match self.state.session {
+            Session::Retiring { trigger, .. } => {
+                self.state.linked = linked;
+                self.state.suspected = false;
+                self.state.reconnect.clear();
+                self.state.replaced.clear();
+                self.state.retire.clear();
+                self.state.unlinked = match trigger {
+                    Trigger::Server => CauseCode::Revoked,
+                    Trigger::Button | Trigger::Bus | Trigger::Recovery => CauseCode::Relinked,
+                };
+                self.state.cause = None;
+                self.attempt();
+            }
+            Session::Stopping { .. } if !self.state.running => self.exit(),
+            _ => {}
+        }
+    }
+
+    /// The old generation is still live. Revoked keys are good for nothing but another try at retiring them; what a human
+    /// wanted to give up goes on working.
+    pub(crate) fn retire_failed(&mut self) {
+        match self.state.session {
+            Session::Retiring {
+                trigger: Trigger::Server,
+                ..
+            } => {
+                let delay = self.state.retire.fail(&mut self.state.jitter);
+                self.wait(Wait::Retire, delay, CauseCode::RetireFailed);
+            }
+            Session::Retiring { .. } => {
+                self.blame(CauseCode::RetireFailed);
+                self.attempt();
+            }
+            Session::Stopping { .. } if !self.state.running => self.exit(),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::Story;
+    use crate::{Command, Ending, Event, Face, GenerationId, Reply};
+
+    fn retire(trigger: Trigger) -> Effect {
+        Effect::Retire(Audit {
+            trigger,
+            old: GenerationId(1),
+            new: GenerationId(2),
+        })
+    }
+
+    const SECOND_GENERATION: Linked = Linked {
+        generation: GenerationId(2),
+        account: None,
+    };
+
+    #[test]
+    fn one_logout_is_not_proof() {
+        let mut story = Story::connected();
+        for _ in 0..5 {
+            assert_eq!(story.ended(Ending::LoggedOut), []);
+            assert!(matches!(story.face(), Face::LogoutSuspected { .. }));
+            assert_eq!(
+                story.press(100),
+                [],
+                "a confirmation that comes at once proves nothing"
+            );
+            assert!(story.wait_for(Effect::Connect) >= CONFIRM_MS - 100);
+            assert_eq!(story.face(), Face::LogoutSuspected { next_ms: 0 });
+            assert_eq!(story.on(Event::LinkUp), []);
+            assert_eq!((story.state.name(), story.cause()), ("Connected", None));
+        }
+    }
+
+    #[test]
+    fn two_logouts_retire_the_generation_and_pair_anew() {
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        assert_eq!(story.wait_for(Effect::Connect), CONFIRM_MS);
+        assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Server)]);
+        assert_eq!(story.on(Event::Retired(SECOND_GENERATION)), [Effect::Pair]);
+        assert_eq!(story.state.linked(), SECOND_GENERATION);
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("Pairing", Some("session.revoked"))
+        );
+    }
+
+    #[test]
+    fn other_endings_neither_confirm_nor_clear_the_suspicion() {
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        for ending in [
+            Ending::Network(CauseCode::DnsFailed.into()),
+            Ending::Refused { code: 503 },
+            Ending::AccountLocked,
+            Ending::Replaced,
+            Ending::Storage,
+        ] {
+            story.wait_for(Effect::Connect);
+            assert_eq!(story.ended(ending), []);
+        }
+        assert_eq!(story.state.name(), "LogoutSuspected");
+        story.wait_for(Effect::Connect);
+        assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Server)]);
+    }
+
+    #[test]
+    fn revoked_keys_that_cannot_be_retired_are_never_used_again() {
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::LoggedOut);
+        for _ in 0..10 {
+            assert_eq!(story.on(Event::RetireFailed), []);
+            assert_eq!(
+                (story.state.name(), story.cause()),
+                ("Degraded", Some("storage.retire-failed"))
+            );
+            assert_eq!(story.on(Event::Network { up: true }), []);
+            let at = story.state.deadline().expect("a next try");
+            assert!(at - story.now >= 54_000);
+            story.now = at;
+            assert_eq!(story.on(Event::Tick), [retire(Trigger::Server)]);
+        }
+        story.on(Event::RetireFailed);
+        assert_eq!(
+            story.command(Command::Link),
+            (Reply::Accepted, [retire(Trigger::Server)].into())
+        );
+        assert_eq!(story.on(Event::Retired(SECOND_GENERATION)), [Effect::Pair]);
+    }
+
+    #[test]
+    fn a_retirement_that_takes_long_is_told_about_and_waited_for() {
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::LoggedOut);
+        assert_eq!(story.wait(3 * PATIENCE_MS), []);
+        assert_eq!(story.cause(), Some("storage.retire-slow"));
+        assert_eq!(story.on(Event::Retired(SECOND_GENERATION)), [Effect::Pair]);
+    }
+
+    #[test]
+    fn a_logout_with_nothing_linked_is_just_a_refusal() {
+        let mut story = Story::booted(None);
+        for _ in 0..3 {
+            assert_eq!(story.ended(Ending::LoggedOut), []);
+            assert_eq!(story.cause(), Some("session.refused"));
+            story.wait_for(Effect::Pair);
+        }
+    }
+
+    #[test]
+    fn nobody_asked_for_these() {
+        let mut story = Story::connected();
+        let before = story.state.clone();
+        assert_eq!(story.on(Event::Retired(SECOND_GENERATION)), []);
+        assert_eq!(story.on(Event::RetireFailed), []);
+        assert_eq!(story.state, before);
+    }
+}

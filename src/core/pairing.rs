@@ -1,1 +1,330 @@
-//! (to come)
+//! Linking a device that is not linked: codes come and go until a phone takes one.
+
+use crate::face::left;
+use crate::session::{Session, Then};
+use crate::state::MINUTE;
+use crate::step::{LOGIN_MS, Turn};
+use crate::{CauseCode, Effect, LastFour, Now, PairingFace};
+
+/// How long WhatsApp may take for a code.
+const CODE_MS: u64 = MINUTE;
+
+/// The codes a run shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Codes {
+    pub(crate) qr_until: Option<u64>,
+    pub(crate) code_until: Option<u64>,
+    /// When the run has shown nothing for too long.
+    give_up_at: u64,
+}
+
+impl Codes {
+    fn deadline_of_codes(&self) -> Option<u64> {
+        self.qr_until.into_iter().chain(self.code_until).min()
+    }
+
+    pub(crate) fn deadline(&self) -> u64 {
+        self.deadline_of_codes()
+            .map_or(self.give_up_at, |at| at.min(self.give_up_at))
+    }
+
+    /// The pairing code goes first: there is one only where the owner configured a number for it.
+    pub(crate) fn face(&self, now: Now) -> PairingFace {
+        let valid = |until: Option<u64>| until.map(|at| left(at, now)).filter(|left| *left > 0);
+        match (valid(self.code_until), valid(self.qr_until)) {
+            (Some(left_ms), _) => PairingFace::Code { left_ms },
+            (None, Some(left_ms)) => PairingFace::Qr { left_ms },
+            (None, None) => PairingFace::Preparing,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Goes on linking without a human asking, within the budget of codes.
+    pub(crate) fn pair_by_itself(&mut self) {
+        if self.state.pairings.blocked_until(self.now).is_some() {
+            self.state.session = Session::PairingPaused;
+            self.blame(CauseCode::PairingBudget);
+        } else {
+            self.pair();
+        }
+    }
+
+    /// A human wants a new code.
+    pub(crate) fn pair_anew(&mut self) {
+        if self.state.running {
+            self.close(Then::Pair);
+        } else {
+            self.state.cause = None;
+            self.pair();
+        }
+    }
+
+    fn pair(&mut self) {
+        if self.within_budget() {
+            let codes = Codes {
+                qr_until: None,
+                code_until: None,
+                give_up_at: self.after(CODE_MS),
+            };
+            self.start(Effect::Pair, Session::Pairing(codes));
+            if self.state.cause.is_none() {
+                self.blame(self.state.unlinked);
+            }
+        }
+    }
+
+    pub(crate) fn code_shown(&mut self, set: impl FnOnce(&mut Codes, Option<u64>), valid_ms: u64) {
+        let until = self.after(valid_ms);
+        let Session::Pairing(codes) = &mut self.state.session else {
+            return;
+        };
+        set(codes, Some(until));
+        codes.give_up_at = codes.give_up_at.max(until.saturating_add(CODE_MS));
+        if self.state.usable_since.is_none() {
+            self.state.usable_since = Some(self.now);
+            self.state.pairings.take(self.now);
+        }
+        self.blame(self.state.unlinked);
+    }
+
+    /// A code is no longer valid, or none came.
+    pub(crate) fn codes_due(&mut self, mut codes: Codes) {
+        if codes.give_up_at <= self.now {
+            return self.close(Then::Retry);
+        }
+        codes.qr_until = codes.qr_until.filter(|at| *at > self.now);
+        codes.code_until = codes.code_until.filter(|at| *at > self.now);
+        self.state.session = Session::Pairing(codes);
+    }
+
+    pub(crate) fn passkey_asked(&mut self) {
+        if matches!(self.state.session, Session::Pairing(_)) {
+            self.state.session = Session::PasskeyNeeded;
+            self.blame(CauseCode::PasskeyNeeded);
+        }
+    }
+
+    pub(crate) fn pair_failed(&mut self) {
+        if let Session::Pairing(codes) = &mut self.state.session {
+            (codes.qr_until, codes.code_until) = (None, None);
+            self.blame(CauseCode::PairFailed);
+        }
+    }
+
+    /// The keys are saved, whatever else goes on; a run that still may logs in by itself.
+    pub(crate) fn paired(&mut self, account: LastFour) {
+        if !self.state.running || self.state.linked.account.is_some() {
+            return;
+        }
+        self.state.linked.account = Some(account);
+        self.state.reconnect.clear();
+        if matches!(
+            self.state.session,
+            Session::Pairing(_) | Session::PasskeyNeeded
+        ) {
+            self.state.session = Session::Connecting {
+                until: self.after(LOGIN_MS),
+            };
+            self.state.cause = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::{ACCOUNT, Story};
+    use crate::{Command, Ending, Event, Face, Reply};
+
+    fn qr(valid_s: u64) -> Event {
+        Event::QrShown {
+            valid_ms: valid_s * 1_000,
+        }
+    }
+
+    #[test]
+    fn codes_come_and_go_until_a_phone_takes_one() {
+        let mut story = Story::booted(None);
+        assert_eq!(story.face(), Face::Pairing(PairingFace::Preparing));
+        story.on(qr(60));
+        story.wait(59_000);
+        assert_eq!(
+            story.face(),
+            Face::Pairing(PairingFace::Qr { left_ms: 1_000 })
+        );
+        story.wait(1_000);
+        assert_eq!(
+            story.face(),
+            Face::Pairing(PairingFace::Preparing),
+            "no longer valid, no longer shown"
+        );
+        story.on(qr(20));
+        assert_eq!(story.on(Event::Paired(ACCOUNT)), []);
+        assert_eq!((story.state.name(), story.cause()), ("Connecting", None));
+        assert_eq!(story.on(Event::LinkUp), []);
+        assert_eq!(
+            story.face(),
+            Face::Connected {
+                account: Some(ACCOUNT)
+            }
+        );
+    }
+
+    #[test]
+    fn a_pairing_code_goes_before_a_qr_while_it_is_valid() {
+        let mut story = Story::booted(None);
+        story.on(qr(20));
+        story.on(Event::CodeShown { valid_ms: 30_000 });
+        story.wait(10_000);
+        assert_eq!(
+            story.face(),
+            Face::Pairing(PairingFace::Code { left_ms: 20_000 })
+        );
+        story.on(qr(40));
+        story.wait(20_000);
+        assert_eq!(
+            story.face(),
+            Face::Pairing(PairingFace::Qr { left_ms: 20_000 })
+        );
+    }
+
+    #[test]
+    fn nobody_scans_so_nothing_goes_on_until_a_human_wants_it() {
+        let mut story = Story::booted(None);
+        story.on(qr(60));
+        assert_eq!(story.ended(Ending::QrExhausted), []);
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("PairingPaused", Some("session.qr-exhausted"))
+        );
+        assert_eq!(story.wait(1_000_000_000), []);
+        assert_eq!(story.on(Event::Network { up: true }), []);
+        assert_eq!(story.press(100), [Effect::Pair]);
+        assert_eq!(story.cause(), Some("session.not-linked"));
+        story.ended(Ending::QrExhausted);
+        assert_eq!(
+            story.command(Command::Link),
+            (Reply::Accepted, [Effect::Pair].into())
+        );
+        assert_eq!(
+            story.command(Command::Link),
+            (Reply::Accepted, [].into()),
+            "it is being done"
+        );
+    }
+
+    #[test]
+    fn without_a_network_the_screen_says_so_and_the_schedule_runs() {
+        let mut story = Story::booted(None);
+        for attempt in 1..30 {
+            story.ended(Ending::Network(CauseCode::DnsFailed.into()));
+            assert!(
+                matches!(story.face(), Face::WaitingForNetwork { attempt: a, .. } if a == attempt)
+            );
+            story.wait_for(Effect::Pair);
+            assert_eq!(
+                story.face(),
+                Face::WaitingForNetwork {
+                    attempt,
+                    next_ms: 0
+                }
+            );
+        }
+        story.on(qr(60));
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("Pairing", Some("session.not-linked"))
+        );
+    }
+
+    #[test]
+    fn codes_that_break_off_are_budgeted_but_not_for_a_human() {
+        let mut story = Story::booted(None);
+        for _ in 0..5 {
+            story.on(qr(60));
+            story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+            story.wait_for(Effect::Pair);
+        }
+        story.on(qr(60));
+        story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+        assert_eq!(story.wait(300_000), []);
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("PairingPaused", Some("session.pairing-budget"))
+        );
+        assert_eq!(story.press(100), [Effect::Pair]);
+    }
+
+    #[test]
+    fn a_server_that_gives_no_code_is_left_and_tried_again() {
+        let mut story = Story::booted(None);
+        assert_eq!(story.wait(CODE_MS), [Effect::Disconnect]);
+        assert_eq!(story.ended(Ending::Asked), []);
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("Reconnecting", Some("network.login-timeout"))
+        );
+        story.wait_for(Effect::Pair);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_check_out_takes_the_code_off_the_glass() {
+        let mut story = Story::booted(None);
+        story.on(qr(60));
+        story.on(Event::PairFailed);
+        assert_eq!(story.face(), Face::Pairing(PairingFace::Preparing));
+        assert_eq!(story.cause(), Some("session.pair-failed"));
+        story.on(qr(20));
+        assert_eq!(story.cause(), Some("session.not-linked"));
+    }
+
+    #[test]
+    fn a_passkey_stops_the_codes_until_a_human_tries_again() {
+        let mut story = Story::booted(None);
+        story.on(qr(60));
+        story.on(Event::PasskeyAsked);
+        story.on(qr(20));
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("PasskeyNeeded", Some("session.passkey-needed"))
+        );
+        assert_eq!(story.press(100), [Effect::Disconnect]);
+        assert_eq!(story.ended(Ending::Asked), [Effect::Pair]);
+        story.on(Event::PasskeyAsked);
+        assert_eq!(story.ended(Ending::QrExhausted), []);
+        assert_eq!(story.state.name(), "PasskeyNeeded");
+        assert_eq!(story.press(100), [Effect::Pair]);
+        story.on(Event::PasskeyAsked);
+        story.on(Event::Paired(ACCOUNT));
+        assert_eq!(story.state.name(), "Connecting", "somebody had the passkey");
+    }
+
+    #[test]
+    fn a_hold_asks_for_a_new_code() {
+        let mut story = Story::booted(None);
+        story.on(qr(60));
+        assert_eq!(story.press(6_000), [Effect::Disconnect]);
+        assert_eq!(story.ended(Ending::Asked), [Effect::Pair]);
+        story.ended(Ending::QrExhausted);
+        assert_eq!(story.press(6_000), [Effect::Pair]);
+    }
+
+    #[test]
+    fn keys_saved_while_the_run_was_told_to_end_are_used() {
+        let mut story = Story::booted(None);
+        story.on(qr(60));
+        assert_eq!(story.press(6_000), [Effect::Disconnect]);
+        story.on(Event::Paired(ACCOUNT));
+        assert_eq!(story.ended(Ending::Asked), [Effect::Connect]);
+    }
+
+    #[test]
+    fn a_run_that_breaks_off_after_pairing_logs_in_by_the_schedule() {
+        let mut story = Story::booted(None);
+        story.on(qr(60));
+        story.on(Event::Paired(ACCOUNT));
+        story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+        story.wait_for(Effect::Connect);
+    }
+}

@@ -1,1 +1,143 @@
-//! (to come)
+//! Where Holdfast stands.
+
+use crate::backoff::{Backoff, Jitter};
+use crate::budget::Budget;
+use crate::gesture::Gesture;
+use crate::relink::Token;
+use crate::session::{Session, Then, Wait};
+use crate::{Cause, CauseCode, GenerationId, Linked, Now, face};
+
+pub(crate) const SECOND: u64 = 1_000;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+
+/// Everything Holdfast knows when it decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub(crate) session: Session,
+    /// What the vault holds; meaningless while starting.
+    pub(crate) linked: Linked,
+    /// Why nothing is linked, when nothing is.
+    pub(crate) unlinked: CauseCode,
+    pub(crate) cause: Option<Cause>,
+    /// A run of the link owes its `LinkEnded`.
+    pub(crate) running: bool,
+    /// Since when the run is of use: logged in, or showing a code.
+    pub(crate) usable_since: Option<u64>,
+    /// Whether there is a route, once known.
+    pub(crate) route: Option<bool>,
+    /// WhatsApp said once that we are logged out, and we have not been logged in since.
+    pub(crate) suspected: bool,
+    pub(crate) gesture: Gesture,
+    pub(crate) token: Option<Token>,
+    pub(crate) jitter: Jitter,
+    /// Failed attempts to be linked.
+    pub(crate) reconnect: Backoff,
+    /// Times another copy took over.
+    pub(crate) replaced: Backoff,
+    /// Failed attempts to retire revoked keys.
+    pub(crate) retire: Backoff,
+    /// Attempts of every kind. The schedule alone stays below it; faults that cut waits short, and impatience, may not.
+    pub(crate) attempts: Budget<20>,
+    /// Restarts at WhatsApp's word: the third within a minute is a failure.
+    pub(crate) restarts: Budget<2>,
+    /// Runs that showed a code without a human asking for it.
+    pub(crate) pairings: Budget<6>,
+}
+
+impl State {
+    /// The state before anything happened. The seed (any random number) spreads the waits of many devices.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            session: Session::Starting,
+            linked: Linked {
+                generation: GenerationId(0),
+                account: None,
+            },
+            unlinked: CauseCode::NotLinked,
+            cause: None,
+            running: false,
+            usable_since: None,
+            route: None,
+            suspected: false,
+            gesture: Gesture::Up,
+            token: None,
+            jitter: Jitter(seed),
+            reconnect: Backoff::new(3 * SECOND, 300 * SECOND),
+            replaced: Backoff::new(5 * MINUTE, HOUR),
+            retire: Backoff::new(MINUTE, HOUR),
+            attempts: Budget::new(10 * MINUTE),
+            restarts: Budget::new(MINUTE),
+            pairings: Budget::new(HOUR),
+        }
+    }
+
+    /// The monotonic millisecond at which an [`crate::Event::Tick`] is due. `None`: nothing changes by itself.
+    pub fn deadline(&self) -> Option<u64> {
+        self.session_deadline()
+            .into_iter()
+            .chain(self.gesture.deadline())
+            .min()
+    }
+
+    /// Why we are not Connected. `None` when we are, and before anything went wrong.
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause
+    }
+
+    /// The stable machine name of the state: its face's, but for a question that only passes over the screen.
+    pub fn name(&self) -> &'static str {
+        // The name does not depend on the moment.
+        face::of_session(self, Now { mono_ms: 0 }).name()
+    }
+
+    /// What the vault holds; generation 0 until it is open.
+    pub fn linked(&self) -> Linked {
+        self.linked
+    }
+
+    /// Failed attempts in a row.
+    pub fn attempt(&self) -> u32 {
+        self.reconnect.failures()
+    }
+
+    /// The monotonic millisecond of the next attempt, when one is planned.
+    pub fn next_attempt(&self) -> Option<u64> {
+        match self.session {
+            Session::Waiting { wait, until } if wait != Wait::Retire => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a link that a human could give up now.
+    pub(crate) fn can_relink(&self) -> bool {
+        self.linked.account.is_some()
+            && !matches!(
+                self.session,
+                Session::Starting
+                    | Session::Closing {
+                        then: Then::Retire(_),
+                        ..
+                    }
+                    | Session::Retiring { .. }
+                    | Session::Stopping { .. }
+                    | Session::Stopped
+            )
+    }
+
+    pub(crate) fn session_deadline(&self) -> Option<u64> {
+        match &self.session {
+            Session::Pairing(codes) => Some(codes.deadline()),
+            Session::Connecting { until }
+            | Session::Closing { until, .. }
+            | Session::Waiting { until, .. }
+            | Session::Retiring { until, .. }
+            | Session::Stopping { until } => Some(*until),
+            Session::Starting
+            | Session::Connected
+            | Session::PairingPaused
+            | Session::PasskeyNeeded
+            | Session::Stopped => None,
+        }
+    }
+}

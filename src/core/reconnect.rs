@@ -1,0 +1,470 @@
+//! What follows when a run of the link has ended.
+
+use crate::session::{Session, Then, Wait};
+use crate::state::{HOUR, MINUTE, SECOND};
+use crate::step::Turn;
+use crate::{Cause, CauseClass, CauseCode, Ending};
+
+/// Failures in a row after which the state is called Degraded. The attempts go on.
+pub(crate) const DEGRADED_AFTER: u32 = 10;
+/// A run that was of use for so long was no failure.
+const STABLE_MS: u64 = 30 * SECOND;
+/// How long WhatsApp is left alone, at least, after it asked us to slow down.
+const THROTTLED_MS: u64 = MINUTE;
+/// How long a temporary ban is taken to last, at least.
+const BAN_MS: u64 = MINUTE;
+
+impl Turn<'_> {
+    pub(crate) fn link_ended(&mut self, ending: Ending) {
+        if !self.state.running {
+            return;
+        }
+        self.state.running = false;
+        let useful_ms = self
+            .state
+            .usable_since
+            .take()
+            .map_or(0, |since| self.now.saturating_sub(since));
+        if useful_ms >= STABLE_MS {
+            self.state.reconnect.clear();
+        }
+        if useful_ms >= HOUR {
+            self.state.replaced.clear();
+        }
+        match self.state.session {
+            Session::Stopping { .. } => self.exit(),
+            Session::Closing {
+                then: Then::Retire(trigger),
+                ..
+            } => self.retire(trigger),
+            Session::Closing {
+                then: Then::Pair, ..
+            } if matches!(ending, Ending::Asked | Ending::QrExhausted) => {
+                if self.state.linked.account.is_some() {
+                    self.attempt()
+                } else {
+                    self.pair_anew()
+                }
+            }
+            Session::Closing {
+                then: Then::Retry, ..
+            } if ending == Ending::Asked => self.retry(CauseCode::LoginTimeout),
+            Session::Pairing(_)
+            | Session::Connecting { .. }
+            | Session::Connected
+            | Session::Closing { .. } => self.judge(ending),
+            // Nothing to go on with by itself; the rest have no run.
+            Session::PasskeyNeeded
+            | Session::Starting
+            | Session::Waiting { .. }
+            | Session::PairingPaused
+            | Session::Retiring { .. }
+            | Session::Stopped => {}
+        }
+    }
+
+    fn judge(&mut self, ending: Ending) {
+        match ending {
+            Ending::Asked => self.retry(CauseCode::ConnectionLost),
+            Ending::Network(cause) => self.retry(cause),
+            Ending::Storage => self.retry(CauseCode::VaultFailed),
+            Ending::Refused { code: 0 } => self.retry(CauseCode::Refused),
+            Ending::Refused { code } => self.retry(Cause::numbered(CauseCode::Refused, code)),
+            Ending::RestartRequired if self.state.restarts.blocked_until(self.now).is_none() => {
+                self.state.restarts.take(self.now);
+                self.blame(Cause::numbered(CauseCode::Restart, 515));
+                self.attempt();
+            }
+            Ending::RestartRequired => self.retry(Cause::numbered(CauseCode::RestartLoop, 515)),
+            Ending::Throttled => {
+                let delay = self
+                    .state
+                    .reconnect
+                    .fail(&mut self.state.jitter)
+                    .max(THROTTLED_MS);
+                self.wait(
+                    Wait::Throttled,
+                    delay,
+                    Cause::numbered(CauseCode::Throttled, 429),
+                );
+            }
+            Ending::Replaced => {
+                let delay = self.state.replaced.fail(&mut self.state.jitter);
+                self.wait(
+                    Wait::Replaced,
+                    delay,
+                    Cause::numbered(CauseCode::Replaced, 440),
+                );
+            }
+            Ending::LoggedOut => self.logged_out(),
+            Ending::AccountLocked => self.wait(
+                Wait::Locked,
+                HOUR,
+                Cause::numbered(CauseCode::AccountLocked, 403),
+            ),
+            Ending::Banned { expires_ms } => {
+                let wait = Wait::Banned {
+                    told: expires_ms.is_some(),
+                };
+                let delay = expires_ms.unwrap_or(HOUR).max(BAN_MS);
+                self.wait(wait, delay, Cause::numbered(CauseCode::Banned, 402));
+            }
+            Ending::ClientOutdated => self.wait(
+                Wait::Outdated,
+                HOUR,
+                Cause::numbered(CauseCode::ClientOutdated, 405),
+            ),
+            Ending::QrExhausted if self.state.linked.account.is_none() => {
+                self.state.session = Session::PairingPaused;
+                self.blame(CauseCode::QrExhausted);
+            }
+            Ending::QrExhausted => self.retry(CauseCode::ConnectionLost),
+        }
+    }
+
+    /// Plans the next attempt by the schedule.
+    pub(crate) fn retry(&mut self, cause: impl Into<Cause>) {
+        let mut cause = cause.into();
+        if self.state.route == Some(false) && cause.class() == CauseClass::Network {
+            cause = CauseCode::NoRoute.into();
+        }
+        let delay = self.state.reconnect.fail(&mut self.state.jitter);
+        if self.state.attempt() == DEGRADED_AFTER {
+            // The operator hears of it once more.
+            self.state.cause = None;
+        }
+        self.wait(Wait::Reconnect, delay, cause);
+    }
+
+    pub(crate) fn wait(&mut self, wait: Wait, delay_ms: u64, cause: impl Into<Cause>) {
+        self.state.session = Session::Waiting {
+            wait,
+            until: self.after(delay_ms),
+        };
+        self.blame(cause);
+    }
+
+    /// A route came or went. Only a change counts; whoever told us may repeat itself.
+    pub(crate) fn network(&mut self, up: bool) {
+        if self.state.route.replace(up) == Some(up) {
+            return;
+        }
+        if let Session::Waiting {
+            wait: Wait::Reconnect,
+            ..
+        } = self.state.session
+        {
+            if up {
+                // What failed was the network: WhatsApp has not been bothered, and the first attempt often comes too early.
+                if self.state.cause == Some(CauseCode::NoRoute.into()) {
+                    self.state.reconnect.clear();
+                }
+                self.attempt();
+            } else if self
+                .state
+                .cause
+                .is_some_and(|cause| cause.class() == CauseClass::Network)
+            {
+                self.blame(CauseCode::NoRoute);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::{ACCOUNT, Story};
+    use crate::{Command, Effect, Event, Face, Refusal, Reply};
+
+    fn lost() -> Ending {
+        Ending::Network(CauseCode::ConnectionLost.into())
+    }
+
+    fn about(nominal: u64, actual: u64) {
+        assert!(
+            (nominal * 9 / 10..=nominal * 11 / 10).contains(&actual),
+            "{actual} for {nominal}"
+        );
+    }
+
+    #[test]
+    fn retries_by_the_schedule_and_never_gives_up() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        for (attempt, nominal) in (1..).zip([3, 6, 12, 24, 48, 96, 192, 300, 300]) {
+            assert_eq!(story.ended(lost()), []);
+            assert!(matches!(story.face(), Face::Reconnecting { attempt: a, .. } if a == attempt));
+            about(nominal * 1_000, story.wait_for(Effect::Connect));
+            assert_eq!(
+                story.face(),
+                Face::Reconnecting {
+                    attempt,
+                    next_ms: 0
+                }
+            );
+        }
+        assert_eq!(story.reports, ["network.connection-lost"]);
+        for attempt in 10..1_000 {
+            assert_eq!(story.ended(lost()), []);
+            assert!(matches!(story.face(), Face::Degraded { attempt: a, .. } if a == attempt));
+            about(300_000, story.wait_for(Effect::Connect));
+        }
+        assert_eq!(
+            story.reports, ["network.connection-lost"; 2],
+            "told again once, when Degraded"
+        );
+    }
+
+    #[test]
+    fn only_a_stable_connection_clears_the_counter() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        for (up_ms, attempt) in [(29_999, 1), (29_999, 2), (30_000, 1), (10_000, 2)] {
+            story.on(Event::LinkUp);
+            assert_eq!(story.wait(up_ms), []);
+            story.ended(lost());
+            assert_eq!(story.state.attempt(), attempt);
+            story.wait_for(Effect::Connect);
+        }
+    }
+
+    #[test]
+    fn a_route_that_comes_back_cuts_the_wait_and_starts_the_schedule_over() {
+        let mut story = Story::connected();
+        assert_eq!(story.on(Event::Network { up: false }), []);
+        assert_eq!(
+            story.state.name(),
+            "Connected",
+            "only the link knows whether it is lost"
+        );
+        for _ in 0..8 {
+            story.ended(lost());
+            assert!(matches!(story.face(), Face::WaitingForNetwork { .. }));
+            assert_eq!(story.cause(), Some("network.no-route"));
+            story.wait_for(Effect::Connect);
+            assert_eq!(story.state.name(), "WaitingForNetwork");
+        }
+        story.ended(lost());
+        assert_eq!(story.on(Event::Network { up: true }), [Effect::Connect]);
+        story.ended(Ending::Network(CauseCode::DnsFailed.into()));
+        assert!(matches!(
+            story.face(),
+            Face::WaitingForNetwork { attempt: 1, .. }
+        ));
+        assert_eq!(
+            story.on(Event::Network { up: true }),
+            [],
+            "no change, no attempt"
+        );
+    }
+
+    #[test]
+    fn a_route_that_goes_while_waiting_is_the_better_cause() {
+        let mut story = Story::connected();
+        story.ended(lost());
+        story.on(Event::Network { up: false });
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("WaitingForNetwork", Some("network.no-route"))
+        );
+    }
+
+    #[test]
+    fn a_press_or_the_bus_cuts_the_wait() {
+        let mut story = Story::connected();
+        story.ended(lost());
+        assert_eq!(story.press(100), [Effect::Connect]);
+        story.ended(lost());
+        assert_eq!(
+            story.command(Command::Link),
+            (Reply::Accepted, [Effect::Connect].into())
+        );
+        assert_eq!(
+            story.command(Command::Link),
+            (Reply::Accepted, [].into()),
+            "it is being done"
+        );
+        story.on(Event::LinkUp);
+        assert_eq!(
+            story.command(Command::Link).0,
+            Reply::Refused(Refusal::NothingToDo)
+        );
+    }
+
+    #[test]
+    fn impatience_ends_at_the_budget() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        let mut attempts = 1;
+        let refusal = loop {
+            story.ended(lost());
+            match story.command(Command::Link).0 {
+                Reply::Accepted => attempts += 1,
+                Reply::Refused(refusal) => break refusal,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            (attempts, refusal),
+            (20, Refusal::TooSoon { retry_ms: 600_000 })
+        );
+        assert_eq!(story.press(100), []);
+        story.on(Event::Network { up: true });
+        story.wait_for(Effect::Connect);
+    }
+
+    #[test]
+    fn a_restart_is_immediate_until_the_third_within_a_minute() {
+        let mut story = Story::connected();
+        assert_eq!(story.ended(Ending::RestartRequired), [Effect::Connect]);
+        assert_eq!(story.state.name(), "Connecting");
+        story.on(Event::LinkUp);
+        assert_eq!(story.ended(Ending::RestartRequired), [Effect::Connect]);
+        assert_eq!(story.ended(Ending::RestartRequired), []);
+        assert_eq!(
+            story.state.cause(),
+            Some(Cause::numbered(CauseCode::RestartLoop, 515))
+        );
+        about(3_000, story.wait_for(Effect::Connect));
+        story.on(Event::LinkUp);
+        story.wait(60_000);
+        assert_eq!(story.ended(Ending::RestartRequired), [Effect::Connect]);
+    }
+
+    #[test]
+    fn throttling_waits_a_minute_at_least_and_yields_to_nobody() {
+        let mut story = Story::connected();
+        story.ended(Ending::Throttled);
+        assert_eq!(story.state.name(), "Reconnecting");
+        assert_eq!(story.press(100), []);
+        assert_eq!(story.on(Event::Network { up: true }), []);
+        let refused = Reply::Refused(Refusal::TooSoon { retry_ms: 59_900 });
+        assert_eq!(story.command(Command::Link).0, refused);
+        assert_eq!(story.wait_for(Effect::Connect), 59_900);
+    }
+
+    #[test]
+    fn another_copy_is_given_way_to_for_longer_each_time() {
+        let mut story = Story::connected();
+        for minutes in [5, 10, 20, 40, 60, 60] {
+            story.ended(Ending::Replaced);
+            assert!(matches!(story.face(), Face::Replaced { .. }));
+            about(minutes * MINUTE, story.wait_for(Effect::Connect));
+            story.on(Event::LinkUp);
+            story.wait(MINUTE);
+        }
+        story.ended(Ending::Replaced);
+        assert_eq!(
+            story.on(Event::Network { up: true }),
+            [],
+            "the network has nothing to do with it"
+        );
+        assert_eq!(story.press(100), [Effect::Connect]);
+        story.on(Event::LinkUp);
+        story.wait(HOUR);
+        story.ended(Ending::Replaced);
+        about(5 * MINUTE, story.wait_for(Effect::Connect));
+    }
+
+    #[test]
+    fn a_ban_is_sat_out() {
+        let mut story = Story::connected();
+        story.ended(Ending::Banned {
+            expires_ms: Some(5 * HOUR),
+        });
+        assert_eq!(
+            story.face(),
+            Face::Banned {
+                left_ms: Some(5 * HOUR)
+            }
+        );
+        assert_eq!(story.press(1_000), []);
+        assert_eq!(story.wait_for(Effect::Connect), 5 * HOUR - 1_000);
+        story.ended(Ending::Banned { expires_ms: None });
+        assert_eq!(story.face(), Face::Banned { left_ms: None });
+        assert_eq!(story.wait_for(Effect::Connect), HOUR);
+        story.ended(Ending::Banned {
+            expires_ms: Some(0),
+        });
+        assert_eq!(story.wait_for(Effect::Connect), MINUTE);
+        story.ended(Ending::Banned {
+            expires_ms: Some(u64::MAX),
+        });
+        assert_eq!(story.wait(1_000 * HOUR), []);
+    }
+
+    #[test]
+    fn a_locked_account_and_an_old_version_are_tried_hourly_and_keep_the_link() {
+        for (ending, name, cause) in [
+            (Ending::AccountLocked, "Banned", "account.locked"),
+            (
+                Ending::ClientOutdated,
+                "ClientOutdated",
+                "session.client-outdated",
+            ),
+        ] {
+            let mut story = Story::connected();
+            for _ in 0..5 {
+                story.ended(ending.clone());
+                assert_eq!((story.state.name(), story.cause()), (name, Some(cause)));
+                assert_eq!(story.wait_for(Effect::Connect), HOUR);
+            }
+            story.ended(ending.clone());
+            assert_eq!(
+                story.press(100),
+                [Effect::Connect],
+                "the owner has seen to it"
+            );
+        }
+    }
+
+    #[test]
+    fn any_other_refusal_is_a_failure_with_its_number() {
+        let mut story = Story::connected();
+        story.ended(Ending::Refused { code: 503 });
+        assert_eq!(
+            story.state.cause(),
+            Some(Cause::numbered(CauseCode::Refused, 503))
+        );
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::Refused { code: 0 });
+        assert_eq!(story.state.cause(), Some(CauseCode::Refused.into()));
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::Storage);
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("Reconnecting", Some("storage.vault-failed"))
+        );
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::Asked);
+        assert_eq!(
+            story.cause(),
+            Some("network.connection-lost"),
+            "nobody here asked"
+        );
+    }
+
+    #[test]
+    fn a_login_that_does_not_end_is_ended() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        assert_eq!(story.wait(4 * MINUTE - 1), []);
+        assert_eq!(story.wait(1), [Effect::Disconnect]);
+        assert_eq!(story.state.name(), "Connecting");
+        assert_eq!(story.ended(Ending::Asked), []);
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("Reconnecting", Some("network.login-timeout"))
+        );
+    }
+
+    #[test]
+    fn a_link_that_does_not_end_is_told_about_and_told_again() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        assert_eq!(story.wait(4 * MINUTE), [Effect::Disconnect]);
+        assert_eq!(
+            story.wait(3 * MINUTE),
+            [Effect::Disconnect, Effect::Disconnect, Effect::Disconnect]
+        );
+        assert_eq!(story.reports, ["session.link-stuck"]);
+        story.ended(Ending::Asked);
+        story.wait_for(Effect::Connect);
+    }
+}

@@ -1,0 +1,71 @@
+//! What is being done about the link.
+
+use crate::Trigger;
+use crate::pairing::Codes;
+
+/// What is being done about the link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// The vault is not open yet.
+    Starting,
+    /// A run is linking the device.
+    Pairing(Codes),
+    /// A run is logging in.
+    Connecting { until: u64 },
+    /// A run is logged in.
+    Connected,
+    /// A run was told to end.
+    Closing { then: Then, until: u64 },
+    /// No run; the next step is planned.
+    Waiting { wait: Wait, until: u64 },
+    /// No run; only a human goes on.
+    PairingPaused,
+    /// Only a human goes on; the run may still go on showing codes nobody can use.
+    PasskeyNeeded,
+    /// The vault is retiring the generation.
+    Retiring { trigger: Trigger, until: u64 },
+    /// Waiting for a run, or the vault, to finish.
+    Stopping { until: u64 },
+    /// The daemon was told to leave.
+    Stopped,
+}
+
+/// Why a run was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It took too long.
+    Retry,
+    /// A human wants a new code.
+    Pair,
+    /// A human wants a new link.
+    Retire(Trigger),
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The next attempt by the schedule.
+    Reconnect,
+    /// The attempt that confirms a logout.
+    Confirm,
+    /// WhatsApp's patience.
+    Throttled,
+    /// The other copy to go away.
+    Replaced,
+    /// The end of the ban; whether WhatsApp said when that is.
+    Banned { told: bool },
+    /// The owner to unlock the account.
+    Locked,
+    /// WhatsApp to accept this version again.
+    Outdated,
+    /// The next attempt to retire revoked keys.
+    Retire,
+}
+
+impl Wait {
+    /// Whether a human may cut it short. A confirmation that comes at once proves nothing, and WhatsApp punishes
+    /// impatience.
+    pub(crate) fn yields_to_human(self) -> bool {
+        !matches!(self, Self::Confirm | Self::Throttled | Self::Banned { .. })
+    }
+}

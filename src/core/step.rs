@@ -1,0 +1,411 @@
+//! The one way on from where Holdfast stands.
+
+use alloc::vec::Vec;
+
+use crate::gesture::Gesture;
+use crate::session::{Session, Then, Wait};
+use crate::state::{MINUTE, SECOND, State};
+use crate::{
+    Cause, CauseCode, Command, Effect, Event, Linked, Now, Outcome, Refusal, Reply, Trigger,
+};
+
+/// How long logging in may take. The library's own watchdog for the first sync after linking ends at 180 s.
+pub(crate) const LOGIN_MS: u64 = 4 * MINUTE;
+/// How long the link may take to end, and the vault to retire, before a human is told.
+pub(crate) const PATIENCE_MS: u64 = MINUTE;
+/// How long an orderly stop may take.
+const STOP_MS: u64 = 10 * SECOND;
+
+/// Goes on by one event. Total: every event is legal in every state.
+///
+/// Ticks may be late: what the event says goes before a deadline that has passed, for a run that is started only now
+/// has nothing to do with it. But a hold that has lasted long enough was one before the finger moved.
+pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
+    let before = state.clone();
+    let mut turn = Turn {
+        state,
+        now: now.mono_ms,
+        effects: Vec::new(),
+    };
+    if matches!(event, Event::Pressed | Event::Released) {
+        turn.button_due();
+    }
+    turn.take(event);
+    turn.button_due();
+    turn.session_due();
+    let effects = turn.effects;
+    Outcome {
+        ignored: effects.is_empty() && *state == before,
+        effects,
+    }
+}
+
+/// One step under way. Its methods are spread over the files of the concepts they decide.
+pub(crate) struct Turn<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) now: u64,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Turn<'_> {
+    fn button_due(&mut self) {
+        if self
+            .state
+            .gesture
+            .deadline()
+            .is_some_and(|at| at <= self.now)
+        {
+            let meaning = self.state.gesture.due();
+            self.button(meaning);
+        }
+    }
+
+    fn session_due(&mut self) {
+        if self.state.session_deadline().is_none_or(|at| at > self.now) {
+            return;
+        }
+        match self.state.session.clone() {
+            Session::Pairing(codes) => self.codes_due(codes),
+            Session::Connecting { .. } => self.close(Then::Retry),
+            Session::Closing { then, .. } => {
+                self.blame(CauseCode::LinkStuck);
+                self.effects.push(Effect::Disconnect);
+                self.state.session = Session::Closing {
+                    then,
+                    until: self.after(PATIENCE_MS),
+                };
+            }
+            Session::Waiting { wait, .. } => self.go_on(wait),
+            Session::Retiring { trigger, .. } => {
+                self.blame(CauseCode::RetireSlow);
+                self.state.session = Session::Retiring {
+                    trigger,
+                    until: self.after(PATIENCE_MS),
+                };
+            }
+            Session::Stopping { .. } => self.exit(),
+            Session::Starting
+            | Session::Connected
+            | Session::PairingPaused
+            | Session::PasskeyNeeded
+            | Session::Stopped => {}
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Booted(linked) => self.booted(linked),
+            Event::Tick => {}
+            Event::Network { up } => self.network(up),
+            Event::QrShown { valid_ms } => {
+                self.code_shown(|codes, until| codes.qr_until = until, valid_ms)
+            }
+            Event::CodeShown { valid_ms } => {
+                self.code_shown(|codes, until| codes.code_until = until, valid_ms)
+            }
+            Event::PasskeyAsked => self.passkey_asked(),
+            Event::Paired(account) => self.paired(account),
+            Event::PairFailed => self.pair_failed(),
+            Event::LinkUp => self.link_up(),
+            Event::LinkEnded(ending) => self.link_ended(ending),
+            Event::Pressed if self.state.session == Session::Starting => {
+                self.state.gesture = Gesture::Spent
+            }
+            Event::Pressed => self.state.gesture.pressed(self.now),
+            Event::Released => {
+                let meaning = self.state.gesture.released();
+                self.button(meaning);
+            }
+            Event::Command { request, command } => {
+                // The answer goes before what it sets in motion: `Exit` ends the loop.
+                let at = self.effects.len();
+                let reply = self.command(command);
+                self.effects.insert(at, Effect::Reply { request, reply });
+            }
+            Event::Retired(linked) => self.retired(linked),
+            Event::RetireFailed => self.retire_failed(),
+        }
+    }
+
+    fn booted(&mut self, linked: Linked) {
+        if self.state.session == Session::Starting {
+            self.state.linked = linked;
+            self.attempt();
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Reply {
+        match (&self.state.session, command) {
+            (_, Command::Stop) => self.stop(),
+            (Session::Stopping { .. } | Session::Stopped, _) => Reply::Refused(Refusal::Stopping),
+            (_, Command::Link) => self.hurry(),
+            (_, Command::Relink { nonce }) => self.relink_asked(nonce),
+            (_, Command::ConfirmRelink { token }) => self.relink_confirmed(token),
+        }
+    }
+
+    /// A human wants things to go on now.
+    pub(crate) fn hurry(&mut self) -> Reply {
+        let too_soon = |at: u64| {
+            Reply::Refused(Refusal::TooSoon {
+                retry_ms: at.saturating_sub(self.now),
+            })
+        };
+        match self.state.session {
+            Session::Starting
+            | Session::Pairing(_)
+            | Session::Connecting { .. }
+            | Session::Closing { .. }
+            | Session::Retiring { .. } => Reply::Accepted,
+            Session::Connected => Reply::Refused(Refusal::NothingToDo),
+            Session::Stopping { .. } | Session::Stopped => Reply::Refused(Refusal::Stopping),
+            Session::Waiting { wait, until } if !wait.yields_to_human() => too_soon(until),
+            Session::Waiting { wait, .. } => match self.state.attempts.blocked_until(self.now) {
+                Some(at) if wait != Wait::Retire => too_soon(at),
+                _ => {
+                    self.go_on(wait);
+                    Reply::Accepted
+                }
+            },
+            Session::PairingPaused | Session::PasskeyNeeded => {
+                match self.state.attempts.blocked_until(self.now) {
+                    Some(at) => too_soon(at),
+                    None => {
+                        self.pair_anew();
+                        Reply::Accepted
+                    }
+                }
+            }
+        }
+    }
+
+    /// The wait is over.
+    pub(crate) fn go_on(&mut self, wait: Wait) {
+        match wait {
+            Wait::Retire => self.retire(Trigger::Server),
+            _ => self.attempt(),
+        }
+    }
+
+    /// Starts a run of the link, within the budget.
+    pub(crate) fn attempt(&mut self) {
+        if self.state.linked.account.is_none() {
+            return self.pair_by_itself();
+        }
+        if self.within_budget() {
+            self.start(
+                Effect::Connect,
+                Session::Connecting {
+                    until: self.after(LOGIN_MS),
+                },
+            );
+        }
+    }
+
+    /// Whether an attempt may be made now; if not, it is planned.
+    pub(crate) fn within_budget(&mut self) -> bool {
+        match self.state.attempts.blocked_until(self.now) {
+            Some(until) => {
+                self.state.session = Session::Waiting {
+                    wait: Wait::Reconnect,
+                    until,
+                };
+                false
+            }
+            None => true,
+        }
+    }
+
+    pub(crate) fn start(&mut self, run: Effect, session: Session) {
+        self.state.attempts.take(self.now);
+        self.state.running = true;
+        self.state.session = session;
+        self.effects.push(run);
+    }
+
+    fn link_up(&mut self) {
+        if !self.state.running {
+            return;
+        }
+        self.state.suspected = false;
+        if matches!(self.state.session, Session::Connecting { .. }) {
+            self.state.session = Session::Connected;
+            self.state.usable_since = Some(self.now);
+            self.state.cause = None;
+        }
+    }
+
+    /// Tells the run to end, once.
+    pub(crate) fn close(&mut self, then: Then) {
+        if !matches!(self.state.session, Session::Closing { .. }) {
+            self.effects.push(Effect::Disconnect);
+        }
+        self.state.session = Session::Closing {
+            then,
+            until: self.after(PATIENCE_MS),
+        };
+    }
+
+    fn stop(&mut self) -> Reply {
+        if matches!(
+            self.state.session,
+            Session::Stopping { .. } | Session::Stopped
+        ) {
+            return Reply::Accepted;
+        }
+        self.state.gesture = Gesture::Spent;
+        self.state.token = None;
+        self.state.cause = Some(CauseCode::Stopped.into());
+        let retiring = matches!(self.state.session, Session::Retiring { .. });
+        if self.state.running && !matches!(self.state.session, Session::Closing { .. }) {
+            self.effects.push(Effect::Disconnect);
+        }
+        if self.state.running || retiring {
+            self.state.session = Session::Stopping {
+                until: self.after(STOP_MS),
+            };
+        } else {
+            self.exit();
+        }
+        Reply::Accepted
+    }
+
+    pub(crate) fn exit(&mut self) {
+        self.state.session = Session::Stopped;
+        self.effects.push(Effect::Exit);
+    }
+
+    /// Sets the cause, and tells the operator when it is a new one.
+    pub(crate) fn blame(&mut self, cause: impl Into<Cause>) {
+        let cause = cause.into();
+        if self.state.cause != Some(cause) {
+            self.state.cause = Some(cause);
+            self.effects.push(Effect::Report(cause));
+        }
+    }
+
+    /// The moment that is so many milliseconds away.
+    pub(crate) fn after(&self, ms: u64) -> u64 {
+        self.now.saturating_add(ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::{ACCOUNT, Story};
+    use crate::{Ending, Face, GenerationId};
+
+    #[test]
+    fn booted_once() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        assert_eq!(story.face(), Face::Connecting);
+        assert_eq!(
+            story.on(Event::Booted(Linked {
+                generation: GenerationId(9),
+                account: None
+            })),
+            []
+        );
+        assert_eq!(story.state.linked().generation, GenerationId(1));
+    }
+
+    #[test]
+    fn ignored_says_so() {
+        let mut story = Story::connected();
+        let now = Now { mono_ms: story.now };
+        for event in [
+            Event::Tick,
+            Event::LinkUp,
+            Event::Released,
+            Event::PairFailed,
+            Event::QrShown { valid_ms: 1 },
+        ] {
+            assert!(
+                step(&mut story.state, event.clone(), now).ignored,
+                "{event:?}"
+            );
+        }
+        assert!(!step(&mut story.state, Event::Pressed, now).ignored);
+    }
+
+    #[test]
+    fn what_a_finished_run_still_says_is_ignored() {
+        let mut story = Story::connected();
+        story.ended(Ending::RestartRequired);
+        story.ended(Ending::Replaced);
+        let before = story.state.clone();
+        story.on(Event::LinkUp);
+        story.on(Event::Paired(ACCOUNT));
+        story.ended(Ending::LoggedOut);
+        assert_eq!(story.state, before);
+    }
+
+    #[test]
+    fn stops_in_order() {
+        let mut story = Story::connected();
+        assert_eq!(
+            story.command(Command::Stop),
+            (Reply::Accepted, [Effect::Disconnect].into())
+        );
+        assert_eq!(story.face(), Face::Stopped);
+        assert_eq!(
+            story.command(Command::Link).0,
+            Reply::Refused(Refusal::Stopping)
+        );
+        assert_eq!(story.command(Command::Stop), (Reply::Accepted, [].into()));
+        assert_eq!(story.ended(Ending::Asked), [Effect::Exit]);
+        assert_eq!(story.press(6_000), []);
+        assert_eq!(story.wait(HOUR_MS), []);
+    }
+
+    const HOUR_MS: u64 = 60 * MINUTE;
+
+    #[test]
+    fn a_stop_does_not_wait_for_a_link_that_hangs() {
+        let mut story = Story::connected();
+        story.command(Command::Stop);
+        assert_eq!(story.wait(STOP_MS - 1), []);
+        assert_eq!(story.wait(1), [Effect::Exit]);
+    }
+
+    #[test]
+    fn a_stop_lets_a_retirement_finish() {
+        let mut story = Story::connected();
+        story.press(5_000);
+        story.press(100);
+        story.ended(Ending::Asked);
+        assert_eq!(story.command(Command::Stop), (Reply::Accepted, [].into()));
+        let fresh = Linked {
+            generation: GenerationId(2),
+            account: None,
+        };
+        assert_eq!(story.on(Event::Retired(fresh)), [Effect::Exit]);
+    }
+
+    #[test]
+    fn a_stop_with_nothing_running_is_immediate_and_answered_first() {
+        let reply = Effect::Reply {
+            request: 1,
+            reply: Reply::Accepted,
+        };
+        let stop = Event::Command {
+            request: 1,
+            command: Command::Stop,
+        };
+        let mut story = Story::connected();
+        story.ended(Ending::Replaced);
+        assert_eq!(story.on(stop.clone()), [reply.clone(), Effect::Exit]);
+
+        let mut starting = State::new(1);
+        assert_eq!(
+            step(&mut starting, stop, Now { mono_ms: 0 }).effects,
+            [reply, Effect::Exit]
+        );
+        let late = Event::Booted(Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        });
+        assert!(step(&mut starting, late, Now { mono_ms: 1 }).ignored);
+    }
+}

@@ -1,0 +1,109 @@
+//! Stories for the tests: a state and a virtual clock.
+
+use alloc::vec::Vec;
+
+use crate::{
+    Command, Effect, Ending, Event, Face, GenerationId, LastFour, Linked, Now, Reply, State, face,
+    step,
+};
+
+pub(crate) const ACCOUNT: LastFour = LastFour(*b"1234");
+
+pub(crate) struct Story {
+    pub(crate) state: State,
+    pub(crate) now: u64,
+    /// The codes reported so far.
+    pub(crate) reports: Vec<&'static str>,
+}
+
+impl Story {
+    /// Booted with this account, or with none.
+    pub(crate) fn booted(account: Option<LastFour>) -> Self {
+        let mut story = Self {
+            state: State::new(7),
+            now: 1_000_000,
+            reports: Vec::new(),
+        };
+        let run = if account.is_some() {
+            Effect::Connect
+        } else {
+            Effect::Pair
+        };
+        let linked = Linked {
+            generation: GenerationId(1),
+            account,
+        };
+        assert_eq!(story.on(Event::Booted(linked)), [run]);
+        story
+    }
+
+    pub(crate) fn connected() -> Self {
+        let mut story = Self::booted(Some(ACCOUNT));
+        assert_eq!(story.on(Event::LinkUp), []);
+        story
+    }
+
+    /// One event; what it leads to, but for reports.
+    pub(crate) fn on(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = step(&mut self.state, event, Now { mono_ms: self.now }).effects;
+        effects.retain(|effect| match effect {
+            Effect::Report(cause) => {
+                self.reports.push(cause.code.as_str());
+                false
+            }
+            _ => true,
+        });
+        effects
+    }
+
+    pub(crate) fn ended(&mut self, ending: Ending) -> Vec<Effect> {
+        self.on(Event::LinkEnded(ending))
+    }
+
+    /// Time passes, with a tick at each deadline.
+    pub(crate) fn wait(&mut self, ms: u64) -> Vec<Effect> {
+        let (end, mut effects) = (self.now + ms, Vec::new());
+        while let Some(at) = self.state.deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            effects.extend(self.on(Event::Tick));
+        }
+        self.now = end;
+        effects
+    }
+
+    /// Waits for the planned attempt; how long that took.
+    pub(crate) fn wait_for(&mut self, effect: Effect) -> u64 {
+        let since = self.now;
+        let at = self.state.next_attempt().expect("an attempt is planned");
+        self.now = at;
+        assert_eq!(self.on(Event::Tick), [effect]);
+        at - since
+    }
+
+    pub(crate) fn press(&mut self, ms: u64) -> Vec<Effect> {
+        let mut effects = self.on(Event::Pressed);
+        effects.extend(self.wait(ms));
+        effects.extend(self.on(Event::Released));
+        effects
+    }
+
+    /// One command; what it leads to, and its answer.
+    pub(crate) fn command(&mut self, command: Command) -> (Reply, Vec<Effect>) {
+        let mut effects = self.on(Event::Command {
+            request: 5,
+            command,
+        });
+        match effects.remove(0) {
+            Effect::Reply { request: 5, reply } => (reply, effects),
+            other => panic!("{other:?} instead of an answer"),
+        }
+    }
+
+    pub(crate) fn face(&self) -> Face {
+        face(&self.state, Now { mono_ms: self.now })
+    }
+
+    pub(crate) fn cause(&self) -> Option<&'static str> {
+        self.state.cause().map(|cause| cause.code.as_str())
+    }
+}
