@@ -24,6 +24,11 @@ impl DataDir {
         self.0.join("CURRENT")
     }
 
+    /// Held by the process that uses the directory.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
     /// The key records of a generation.
     pub fn generation(&self, id: GenerationId) -> PathBuf {
         self.0.join(id.to_string())

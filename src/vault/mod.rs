@@ -1,5 +1,305 @@
 //! The memory: what the device is, kept so that a pulled plug costs nothing.
+//!
+//! - [`tiers`]: the table of what matters how much, and what each write promises
+//! - [`barrier`]: what every promise rests on, shared with the mail
+//! - `identity`: the records without which the device must be linked again, in two slots
+//! - `records`, `envelope`, `key`: all others, in sled
+//! - `backend`: the library's store traits over both
+//! - `generation`, `atomic`: which linking is live, and files that are whole or not there
 
+pub(crate) mod atomic;
+mod backend;
+pub mod barrier;
 mod data_dir;
+mod envelope;
+mod generation;
+mod identity;
+mod key;
+mod records;
+pub mod tiers;
 
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use holdfast_core::{GenerationId, LastFour, Linked};
+use wacore::store::Device;
+use wacore::store::traits::Backend;
+
+use backend::VaultBackend;
+use barrier::{Barrier, BarrierError};
 pub use data_dir::DataDir;
+use identity::Identity;
+use records::Records;
+use tiers::{Kind, Tier};
+
+/// The store of a generation, inside its directory.
+const STORE: &str = "store";
+
+/// The key records of the live generation.
+pub struct Vault {
+    dir: DataDir,
+    barrier: Barrier,
+    live: Mutex<Live>,
+    _lock: generation::Lock,
+}
+
+#[derive(Clone)]
+struct Live {
+    id: GenerationId,
+    identity: Arc<Identity>,
+    records: Arc<Records>,
+}
+
+/// Why the vault does not open, or no next generation was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// Another process uses the data directory.
+    #[error("{path} is in use by {}; stop it first, or give each its own --data directory", process(*.pid), path = .path.display())]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+        /// The other process, where it could be read.
+        pid: Option<u32>,
+    },
+    /// Both identity slots are there and neither can be read.
+    #[error("the identity in {} is damaged in both its slots; nothing was changed; restore a backup, or move this directory away to link anew", .dir.display())]
+    IdentityUnreadable {
+        /// The generation's directory.
+        dir: PathBuf,
+    },
+    /// `CURRENT` is lost and more than one generation could be meant.
+    #[error("{} is lost or damaged and there is more than one generation beside it; write the name of the live one, such as gen-0001, into it", .path.display())]
+    NoCurrent {
+        /// The file that should name the live generation.
+        path: PathBuf,
+    },
+    /// The next generation's directory holds a linked device already.
+    #[error("{} holds a linked device already; move it away", .dir.display())]
+    NextIsLinked {
+        /// The next generation's directory.
+        dir: PathBuf,
+    },
+    /// A file or directory could not be used.
+    #[error("{}: {error}; check the data partition's space, permissions and health", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The barrier does not take writes.
+    #[error(transparent)]
+    Barrier(#[from] BarrierError),
+}
+
+impl VaultError {
+    fn at(path: &Path) -> impl Fn(io::Error) -> VaultError {
+        move |error| VaultError::Io {
+            path: path.into(),
+            error,
+        }
+    }
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".into(), |pid| format!("process {pid}"))
+}
+
+/// A generation that is live no more, to be retired to the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retiring {
+    /// Which.
+    pub old: GenerationId,
+    /// Its directory; nothing writes there any more.
+    pub old_dir: PathBuf,
+    /// What is live now.
+    pub linked: Linked,
+}
+
+/// How many records there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Per tier.
+    pub tiers: BTreeMap<Tier, u64>,
+    /// Read since the start and found bad: they read as absent.
+    pub bad: u64,
+}
+
+impl Vault {
+    /// Opens the live generation and begins the first where there is none. The data directory is ours alone until
+    /// the vault is dropped.
+    pub async fn open(dir: DataDir, barrier: Barrier) -> Result<Vault, VaultError> {
+        blocking(move || {
+            atomic::make_dir(dir.root()).map_err(VaultError::at(dir.root()))?;
+            let lock = generation::Lock::take(&dir)?;
+            let id = generation::live(&dir)?;
+            let live = Live::open(&dir, id, &barrier)?;
+            generation::make_live(&dir, id)?;
+            Ok(Vault {
+                dir,
+                barrier,
+                live: Mutex::new(live),
+                _lock: lock,
+            })
+        })
+        .await
+    }
+
+    /// The live generation and the account it is linked to.
+    pub fn linked(&self) -> Linked {
+        self.live().linked()
+    }
+
+    /// The live generation as the library's storage. It never answers with an error of the medium but waits for
+    /// ever; watch [`Barrier::failure`]. It stops answering when the generation is live no more.
+    pub fn backend(&self) -> Arc<dyn Backend> {
+        let live = self.live();
+        Arc::new(VaultBackend {
+            records: Arc::clone(&live.records),
+            identity: Arc::clone(&live.identity),
+            barrier: self.barrier.clone(),
+        })
+    }
+
+    /// Begins the next generation and makes it the live one. Call it with the link down.
+    ///
+    /// The new device keeps the ADV secret and account of the old one, all other keys are fresh. After an error, and
+    /// after a crash on the way, the old generation is still the live one and untouched.
+    pub async fn begin_next(&self) -> Result<Retiring, VaultError> {
+        let old = self.live().clone();
+        let seed = old.identity.get().device.as_ref().map(successor);
+        let next = {
+            let (dir, barrier, id) = (self.dir.clone(), self.barrier.clone(), old.id.next());
+            blocking(move || Live::open(&dir, id, &barrier)).await?
+        };
+        if let Err(error) = self.make_live(&next, seed).await {
+            // It never was live; the barrier's own error is told by whoever watches it.
+            let _ = next.close().await;
+            return Err(error);
+        }
+        let linked = next.linked();
+        *self.live() = next;
+        // Everything of it was on the medium before: only its files are left to be let go of.
+        let _ = old.close().await;
+        Ok(Retiring {
+            old: old.id,
+            old_dir: self.dir.generation(old.id),
+            linked,
+        })
+    }
+
+    async fn make_live(&self, next: &Live, seed: Option<Device>) -> Result<(), VaultError> {
+        let path = self.dir.generation(next.id);
+        if next.linked().account.is_some() {
+            return Err(VaultError::NextIsLinked { dir: path });
+        }
+        next.identity
+            .update(|document| document.device = seed)
+            .await
+            .map_err(VaultError::at(&path))?;
+        self.barrier.settle().await?;
+        let (dir, id) = (self.dir.clone(), next.id);
+        blocking(move || generation::make_live(&dir, id)).await
+    }
+
+    /// Counts the live generation's records; reads all of them.
+    pub async fn records(&self) -> Result<Counts, VaultError> {
+        let Live {
+            identity, records, ..
+        } = self.live().clone();
+        blocking(move || {
+            let mut counts = Counts::default();
+            let document = identity.get();
+            let of_identity = usize::from(document.device.is_some())
+                + document.signed_pre_keys.len()
+                + document.sync_keys.len();
+            counts.tiers.insert(Tier::Identity, of_identity as u64);
+            for kind in Kind::ALL
+                .iter()
+                .filter(|kind| kind.tier() != Tier::Identity)
+            {
+                let found = records.read(|view| view.scan(&[*kind as u8]))?;
+                *counts.tiers.entry(kind.tier()).or_default() += found.len() as u64;
+            }
+            counts.bad = records.bad();
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// Commits what is queued and lets go of the store's files. Backends stop answering.
+    pub async fn close(&self) -> Result<(), VaultError> {
+        let live = self.live().clone();
+        Ok(live.close().await?)
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    /// Opens a generation, or makes it; one half made before a crash is completed. Blocks.
+    fn open(dir: &DataDir, id: GenerationId, barrier: &Barrier) -> Result<Live, VaultError> {
+        let path = dir.generation(id);
+        atomic::make_dir(&path).map_err(VaultError::at(&path))?;
+        let identity = Arc::new(Identity::open(&path)?);
+        let records = Arc::new(Records::open(&path.join(STORE), barrier)?);
+        Ok(Live {
+            id,
+            identity,
+            records,
+        })
+    }
+
+    async fn close(&self) -> Result<(), BarrierError> {
+        self.identity.close().await;
+        self.records.close().await
+    }
+
+    fn linked(&self) -> Linked {
+        let account = self
+            .identity
+            .get()
+            .device
+            .as_ref()
+            .and_then(|device| last_four(&device.pn.as_ref()?.user));
+        Linked {
+            generation: self.id,
+            account,
+        }
+    }
+}
+
+/// A new device that a phone recognises as the old one's successor: WhatsApp's ADV scheme ties a companion to its
+/// account by these two.
+fn successor(old: &Device) -> Device {
+    Device {
+        adv_secret_key: old.adv_secret_key,
+        account: old.account.clone(),
+        ..Device::new()
+    }
+}
+
+fn last_four(number: &str) -> Option<LastFour> {
+    number
+        .as_bytes()
+        .last_chunk()
+        .filter(|digits| digits.iter().all(u8::is_ascii_digit))
+        .map(|four| LastFour(*four))
+}
+
+/// Runs what waits for the disk beside the async runtime's own threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
+) -> Result<T, VaultError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(stopped) => Err(VaultError::Barrier(BarrierError::Failed(Arc::new(
+            io::Error::other(stopped),
+        )))),
+    }
+}

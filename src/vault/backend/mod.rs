@@ -1,0 +1,140 @@
+//! The library's store traits over identity, records and barrier: one file per trait.
+//!
+//! No method ever answers with an error of the medium: the library would tell the server to drop the message in
+//! hand. It waits for ever instead, and whoever watches [`super::barrier::Barrier::failure`] ends the process.
+
+mod app_sync;
+mod device;
+mod lease;
+mod msg_secret;
+mod pending;
+mod protocol;
+mod sent;
+mod signal;
+mod tc_token;
+
+use std::future;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::barrier::{Barrier, BarrierError};
+use super::identity::{Document, Identity, Update};
+use super::key::{key, prefix};
+use super::records::{Records, View, Writes};
+use super::tiers::Rule;
+
+/// The backend of one generation.
+pub(super) struct VaultBackend {
+    pub records: Arc<Records>,
+    pub identity: Arc<Identity>,
+    pub barrier: Barrier,
+}
+
+type Changes = Vec<(Arc<[u8]>, Option<Bytes>)>;
+
+impl VaultBackend {
+    /// The value of one record.
+    async fn get(&self, rule: Rule, parts: &[&[u8]]) -> Option<Bytes> {
+        self.read(|view| view.get(&key(rule.kind, parts))).await
+    }
+
+    /// All records under these first parts.
+    async fn scan(&self, rule: Rule, parts: &[&[u8]]) -> Vec<(Arc<[u8]>, Bytes)> {
+        self.read(|view| view.scan(&prefix(rule.kind, parts))).await
+    }
+
+    async fn read<T>(&self, read: impl FnOnce(&View<'_>) -> io::Result<T>) -> T {
+        sound(self.records.read(read)).await
+    }
+
+    async fn put(&self, rule: Rule, parts: &[&[u8]], value: Bytes) {
+        self.write(rule, vec![(key(rule.kind, parts), Some(value))])
+            .await;
+    }
+
+    async fn delete(&self, rule: Rule, parts: &[&[u8]]) {
+        self.write(rule, vec![(key(rule.kind, parts), None)]).await;
+    }
+
+    async fn write(&self, rule: Rule, changes: Changes) {
+        self.update(rule, |_| Ok((changes, ()))).await;
+    }
+
+    /// Reads and writes as one.
+    async fn update<T>(
+        &self,
+        rule: Rule,
+        change: impl FnOnce(&View<'_>) -> io::Result<(Changes, T)>,
+    ) -> T {
+        self.commit(|view| {
+            change(view).map(|(changes, out)| {
+                (
+                    Writes {
+                        wait: rule.promise.wait(),
+                        changes,
+                    },
+                    out,
+                )
+            })
+        })
+        .await
+    }
+
+    /// As [`Self::update`], for who decides by what is there how far the write is to be awaited.
+    async fn commit<T>(&self, change: impl FnOnce(&View<'_>) -> io::Result<(Writes, T)>) -> T {
+        let (ticket, out) = sound(self.records.update(change)).await;
+        sound(ticket.done().await).await;
+        out
+    }
+
+    /// Deletes the records of a kind whose values are stale. Returns how many.
+    async fn expire(&self, rule: Rule, stale: impl Fn(&[u8]) -> bool) -> u32 {
+        self.update(rule, |view| {
+            let mut found = view.scan(&prefix(rule.kind, &[]))?;
+            found.retain(|(_, value)| stale(value));
+            let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
+            Ok((
+                found.into_iter().map(|(key, _)| (key, None)).collect(),
+                count,
+            ))
+        })
+        .await
+    }
+
+    async fn update_identity(&self, change: impl FnOnce(&mut Document)) {
+        match self.identity.update(change).await {
+            Ok(Update::Durable) => {}
+            Ok(Update::Closed) => sound(Err(BarrierError::Stopped)).await,
+            Err(error) => sound(Err(self.barrier.fail(error))).await,
+        }
+    }
+}
+
+/// The value, or no answer at all.
+async fn sound<T>(result: Result<T, BarrierError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(_) => future::pending().await,
+    }
+}
+
+/// Structures are JSON on the medium: a later version reads what an earlier wrote.
+fn encode(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value)
+        .expect("structures of texts, numbers and lists of bytes always serialise")
+        .into()
+}
+
+/// What cannot be decoded reads as absent.
+fn decode<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+    serde_json::from_slice(value).ok()
+}
+
+/// A text part of a key read back.
+fn text(part: Option<&[u8]>) -> Option<String> {
+    String::from_utf8(part?.to_vec()).ok()
+}

@@ -1,0 +1,431 @@
+//! The one barrier: every promise of vault and mail rests on it.
+//!
+//! Callers queue record changes and log frames; one writer thread takes whatever is queued as a *group* and
+//! commits it: frames to their logs, then one atomic batch to the store, then one `fdatasync` whose device flush
+//! covers both. Only then are the callers who wait told. The order of the queue is the order on disk: after a
+//! power cut a prefix of the groups is there, never a later one without an earlier one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+
+/// A file beside the store that the same group commit covers: a mail log.
+pub trait Log: Send {
+    /// Writes one frame into the preallocated segment and pushes its pages to the device (`sync_file_range`),
+    /// without a flush: the group's barrier covers it.
+    fn append(&mut self, frame: &[u8]) -> io::Result<()>;
+
+    /// `fdatasync` of the files written since the last flush; called when the group held no record changes, so
+    /// that no other barrier covers the frames.
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// The record side of a group: the store of one generation.
+pub(super) trait Store: Send {
+    /// Applies the changes as one atomic batch and hands it to the kernel. Returns the bytes given to it.
+    fn apply(&mut self, changes: Vec<Change>) -> io::Result<u64>;
+
+    /// The device flush: what was applied, and every log frame pushed before, is on the medium when it returns.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// One record to be put, or deleted where there is no value.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub key: Arc<[u8]>,
+    pub value: Option<Bytes>,
+    /// Tells this change of the key from earlier and later ones.
+    pub revision: u64,
+}
+
+/// What a caller wants of a write before its call returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wait {
+    /// Returns when it is on the medium.
+    Durable,
+    /// Returns at once; reaches the medium in its place in the order, within [`Wait::ORDERED`].
+    Ordered,
+    /// Returns at once; reaches the medium in its place in the order, within [`Wait::LAZY`].
+    Lazy,
+}
+
+impl Wait {
+    /// How long an ordered write may stay in memory: long enough to share a barrier with its neighbours.
+    pub const ORDERED: Duration = Duration::from_millis(50);
+    /// How long a lazy write may stay in memory.
+    pub const LAZY: Duration = Duration::from_secs(2);
+
+    fn within(self) -> Duration {
+        match self {
+            Wait::Durable => Duration::ZERO,
+            Wait::Ordered => Self::ORDERED,
+            Wait::Lazy => Self::LAZY,
+        }
+    }
+}
+
+/// Names a [`Log`] given to [`Barrier::add_log`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogId(usize);
+
+/// Names a [`Store`] given to [`Barrier::add_store`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct StoreId(u64);
+
+/// Why a write is not, and will not be, on the medium.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BarrierError {
+    /// The writer thread could not be started.
+    #[error(
+        "the writer of the data partition could not be started: {0}; free some memory and start again"
+    )]
+    Start(Arc<io::Error>),
+    /// A write or flush failed. Nothing queued since is acknowledged, and nothing ever will be.
+    #[error(
+        "the data partition failed: {0}; nothing more is accepted until Holdfast is restarted on a sound medium"
+    )]
+    Failed(Arc<io::Error>),
+    /// The barrier was stopped before.
+    #[error("the writer of the data partition has stopped; start Holdfast again")]
+    Stopped,
+}
+
+/// What the barrier did since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Groups committed.
+    pub commits: u64,
+    /// Device flushes.
+    pub barriers: u64,
+    /// Bytes handed to the kernel, before the file system's own.
+    pub bytes: u64,
+}
+
+/// A handle to the one writer thread. When the last handle is dropped the thread commits what is queued and ends.
+#[derive(Clone)]
+pub struct Barrier {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    files: Mutex<Files>,
+    failure: watch::Sender<Option<BarrierError>>,
+    ended: watch::Sender<bool>,
+    commits: AtomicU64,
+    barriers: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// Whoever awaits a group.
+type Waiter = oneshot::Sender<Result<(), BarrierError>>;
+
+#[derive(Default)]
+struct Queue {
+    ops: Vec<Op>,
+    waiters: Vec<Waiter>,
+    /// When the group must be committed; `None` while nothing is queued.
+    due: Option<Instant>,
+    /// Set once; nothing is accepted any more.
+    closed: Option<BarrierError>,
+}
+
+#[derive(Default)]
+struct Files {
+    logs: Vec<Box<dyn Log>>,
+    stores: BTreeMap<StoreId, Box<dyn Store>>,
+    next_store: u64,
+}
+
+enum Op {
+    Frame(LogId, Vec<u8>),
+    Changes(StoreId, Vec<Change>),
+}
+
+/// A queued write: to be awaited, or dropped by who does not want to wait.
+#[must_use]
+pub(super) struct Ticket(Option<oneshot::Receiver<Result<(), BarrierError>>>);
+
+impl Ticket {
+    /// Of a write that turned out to have nothing to write.
+    pub fn nothing() -> Ticket {
+        Ticket(None)
+    }
+
+    /// Returns when the write is as durable as was asked for.
+    pub async fn done(self) -> Result<(), BarrierError> {
+        match self.0 {
+            None => Ok(()),
+            Some(waiter) => waiter.await.unwrap_or(Err(BarrierError::Stopped)),
+        }
+    }
+}
+
+impl Barrier {
+    /// Starts the writer thread.
+    pub fn start() -> Result<Barrier, BarrierError> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            files: Mutex::default(),
+            failure: watch::Sender::new(None),
+            ended: watch::Sender::new(false),
+            commits: AtomicU64::new(0),
+            barriers: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        });
+        let writer = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("barrier".into())
+            .spawn(move || writer.run())
+            .map_err(|error| BarrierError::Start(Arc::new(error)))?;
+        Ok(Barrier {
+            handle: Arc::new(Handle { shared }),
+        })
+    }
+
+    /// Puts a log under the barrier. It stays until the barrier ends.
+    pub fn add_log(&self, log: Box<dyn Log>) -> LogId {
+        let mut files = lock(&self.shared().files);
+        files.logs.push(log);
+        LogId(files.logs.len() - 1)
+    }
+
+    /// Appends a frame to a log; frames of a log keep the order of the calls.
+    ///
+    /// Queued when first polled: dropping the future later does not take the frame back.
+    pub async fn append(&self, log: LogId, frame: Vec<u8>, wait: Wait) -> Result<(), BarrierError> {
+        self.shared()
+            .enqueue(Some(Op::Frame(log, frame)), wait)?
+            .done()
+            .await
+    }
+
+    /// Returns when everything queued before is on the medium.
+    pub async fn settle(&self) -> Result<(), BarrierError> {
+        self.shared().enqueue(None, Wait::Durable)?.done().await
+    }
+
+    /// Commits what is queued and ends the writer thread; logs and stores are dropped when this returns.
+    pub async fn stop(&self) -> Result<(), BarrierError> {
+        let settled = self.settle().await;
+        self.shared().close(BarrierError::Stopped);
+        let mut ended = self.shared().ended.subscribe();
+        // The sender lives in `shared`, which we hold.
+        let _ = ended.wait_for(|ended| *ended).await;
+        settled
+    }
+
+    /// Becomes `Some` once, when the data partition has failed. Callers of the vault's backend never get an
+    /// error, they wait for ever; so whoever runs the daemon watches this.
+    pub fn failure(&self) -> watch::Receiver<Option<BarrierError>> {
+        self.shared().failure.subscribe()
+    }
+
+    /// What was written so far.
+    pub fn stats(&self) -> Stats {
+        let shared = self.shared();
+        Stats {
+            commits: shared.commits.load(Ordering::Relaxed),
+            barriers: shared.barriers.load(Ordering::Relaxed),
+            bytes: shared.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Puts the store of a generation under the barrier.
+    pub(super) fn add_store(&self, store: Box<dyn Store>) -> StoreId {
+        let mut files = lock(&self.shared().files);
+        let id = StoreId(files.next_store);
+        files.next_store += 1;
+        files.stores.insert(id, store);
+        id
+    }
+
+    /// Commits what is queued and drops a store; the caller queues no changes for it any more.
+    pub(super) async fn remove_store(&self, id: StoreId) -> Result<(), BarrierError> {
+        let settled = self.settle().await;
+        lock(&self.shared().files).stores.remove(&id);
+        settled
+    }
+
+    /// Queues changes of records; they take effect in the order of the calls.
+    pub(super) fn change(
+        &self,
+        store: StoreId,
+        changes: Vec<Change>,
+        wait: Wait,
+    ) -> Result<Ticket, BarrierError> {
+        self.shared()
+            .enqueue(Some(Op::Changes(store, changes)), wait)
+    }
+
+    /// Declares the data partition failed: found by someone who reads, or writes beside the barrier.
+    pub(super) fn fail(&self, error: io::Error) -> BarrierError {
+        self.shared().fail(error)
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close(BarrierError::Stopped);
+    }
+}
+
+impl Shared {
+    fn enqueue(&self, op: Option<Op>, wait: Wait) -> Result<Ticket, BarrierError> {
+        let mut queue = lock(&self.queue);
+        if let Some(closed) = &queue.closed {
+            return Err(closed.clone());
+        }
+        queue.ops.extend(op);
+        let waiter = (wait == Wait::Durable).then(|| {
+            let (done, waiter) = oneshot::channel();
+            queue.waiters.push(done);
+            waiter
+        });
+        let due = Instant::now() + wait.within();
+        queue.due = Some(queue.due.map_or(due, |earlier| earlier.min(due)));
+        drop(queue);
+        self.wake.notify_one();
+        Ok(Ticket(waiter))
+    }
+
+    fn close(&self, why: BarrierError) {
+        lock(&self.queue).closed.get_or_insert(why);
+        self.wake.notify_one();
+    }
+
+    fn fail(&self, error: io::Error) -> BarrierError {
+        let failed = BarrierError::Failed(Arc::new(error));
+        let waiters = {
+            let mut queue = lock(&self.queue);
+            queue.closed = Some(failed.clone());
+            queue.ops.clear();
+            queue.due = None;
+            std::mem::take(&mut queue.waiters)
+        };
+        self.wake.notify_one();
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            failure.get_or_insert_with(|| failed.clone());
+            first
+        });
+        answer(waiters, &Err(failed.clone()));
+        failed
+    }
+
+    fn run(&self) {
+        while let Some((ops, waiters)) = self.next_group() {
+            // The store is foreign code known to panic on a damaged file.
+            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(ops)))
+                .unwrap_or_else(|_| Err(io::Error::other("the store panicked while writing")));
+            match committed {
+                Ok(()) => answer(waiters, &Ok(())),
+                Err(error) => {
+                    lock(&self.queue).waiters.extend(waiters);
+                    self.fail(error);
+                }
+            }
+        }
+        *lock(&self.files) = Files::default();
+        self.ended.send_replace(true);
+    }
+
+    /// Waits until something is due and takes all that is queued; `None` when closed and nothing is left.
+    fn next_group(&self) -> Option<(Vec<Op>, Vec<Waiter>)> {
+        let mut queue = lock(&self.queue);
+        loop {
+            let now = Instant::now();
+            queue = match (queue.due, &queue.closed) {
+                (Some(due), None) if due > now => {
+                    self.wake
+                        .wait_timeout(queue, due - now)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+                (Some(_), _) => {
+                    queue.due = None;
+                    return Some((
+                        std::mem::take(&mut queue.ops),
+                        std::mem::take(&mut queue.waiters),
+                    ));
+                }
+                (None, Some(_)) => return None,
+                (None, None) => self
+                    .wake
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn commit(&self, ops: Vec<Op>) -> io::Result<()> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let mut files = lock(&self.files);
+        let mut bytes = 0;
+        let mut appended = BTreeSet::new();
+        let mut changed: BTreeMap<StoreId, Vec<Change>> = BTreeMap::new();
+        for op in ops {
+            match op {
+                Op::Frame(log, frame) => {
+                    files.logs[log.0].append(&frame)?;
+                    bytes += frame.len() as u64;
+                    appended.insert(log);
+                }
+                Op::Changes(store, changes) => changed.entry(store).or_default().extend(changes),
+            }
+        }
+        let mut barriers = 0;
+        for (id, changes) in changed {
+            if let Some(store) = files.stores.get_mut(&id) {
+                bytes += store.apply(changes)?;
+                store.sync()?;
+                barriers += 1;
+            }
+        }
+        // One device flush after the pushes covers the frames; without record changes the logs need their own.
+        if barriers == 0 {
+            for log in appended {
+                files.logs[log.0].flush()?;
+                barriers += 1;
+            }
+        }
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.barriers.fetch_add(barriers, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn answer(waiters: Vec<Waiter>, result: &Result<(), BarrierError>) {
+    for waiter in waiters {
+        // Who no longer waits does not mind.
+        let _ = waiter.send(result.clone());
+    }
+}
+
+/// A panic elsewhere leaves these structures whole: each is changed in single steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What the barrier does, shown with logs and stores that leave a trace.
+
+use std::sync::mpsc;
+
+use futures_util::FutureExt;
+
+use super::*;
+
+/// What reached the files, in order.
+type Trace = Arc<Mutex<Vec<&'static str>>>;
+
+struct Tape {
+    trace: Trace,
+    /// Appends wait here, where there is one.
+    gate: Option<mpsc::Receiver<()>>,
+    broken: bool,
+}
+
+impl Log for Tape {
+    fn append(&mut self, _frame: &[u8]) -> io::Result<()> {
+        if let Some(gate) = &self.gate {
+            gate.recv().map_err(io::Error::other)?;
+        }
+        if self.broken {
+            return Err(io::Error::other("no medium"));
+        }
+        lock(&self.trace).push("append");
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        lock(&self.trace).push("flush");
+        Ok(())
+    }
+}
+
+impl Store for Tape {
+    fn apply(&mut self, changes: Vec<Change>) -> io::Result<u64> {
+        assert!(!self.broken, "a panic of the store");
+        lock(&self.trace).push("apply");
+        Ok(changes.len() as u64)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        lock(&self.trace).push("sync");
+        Ok(())
+    }
+}
+
+fn tape(trace: &Trace) -> Box<Tape> {
+    Box::new(Tape {
+        trace: Arc::clone(trace),
+        gate: None,
+        broken: false,
+    })
+}
+
+fn change() -> Vec<Change> {
+    vec![Change {
+        key: Arc::from(&b"key"[..]),
+        value: None,
+        revision: 1,
+    }]
+}
+
+fn take(trace: &Trace) -> Vec<&'static str> {
+    std::mem::take(&mut lock(trace))
+}
+
+#[tokio::test]
+async fn frames_alone_are_flushed_by_their_log_and_with_records_by_the_store() {
+    let trace = Trace::default();
+    let barrier = Barrier::start().unwrap();
+    let log = barrier.add_log(tape(&trace));
+    let store = barrier.add_store(tape(&trace));
+    barrier.append(log, vec![1], Wait::Durable).await.unwrap();
+    assert_eq!(take(&trace), ["append", "flush"]);
+    // Lazy changes ride with the next barrier, and the frames go first though they came later.
+    let _ = barrier.change(store, change(), Wait::Lazy).unwrap();
+    barrier
+        .append(log, vec![2, 3], Wait::Durable)
+        .await
+        .unwrap();
+    assert_eq!(take(&trace), ["append", "apply", "sync"]);
+    assert_eq!(
+        barrier.stats(),
+        Stats {
+            commits: 2,
+            barriers: 2,
+            bytes: 4
+        }
+    );
+}
+
+#[tokio::test]
+async fn what_waits_together_shares_a_barrier() {
+    let trace = Trace::default();
+    let (open, gate) = mpsc::channel();
+    let barrier = Barrier::start().unwrap();
+    let log = barrier.add_log(Box::new(Tape {
+        trace: Arc::clone(&trace),
+        gate: Some(gate),
+        broken: false,
+    }));
+    let mut waiters = tokio::task::JoinSet::new();
+    for frame in 0..9 {
+        let mut append = Box::pin({
+            let barrier = barrier.clone();
+            async move { barrier.append(log, vec![frame], Wait::Durable).await }
+        });
+        // Queued here and now: the writer stands at the gate with the first, or takes it with the others.
+        assert!((&mut append).now_or_never().is_none());
+        waiters.spawn(append);
+    }
+    (0..9).for_each(|_| open.send(()).unwrap());
+    assert!(waiters.join_all().await.iter().all(Result::is_ok));
+    let flushes = take(&trace).iter().filter(|step| **step == "flush").count();
+    assert!(flushes <= 2, "{flushes} flushes for nine waiters");
+}
+
+#[tokio::test]
+async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
+    for wait in [Wait::Ordered, Wait::Lazy] {
+        let trace = Trace::default();
+        let barrier = Barrier::start().unwrap();
+        let store = barrier.add_store(tape(&trace));
+        let began = Instant::now();
+        barrier
+            .change(store, change(), wait)
+            .unwrap()
+            .done()
+            .await
+            .unwrap();
+        while lock(&trace).len() < 2 {
+            assert!(
+                began.elapsed() < Duration::from_secs(30),
+                "{wait:?} never came"
+            );
+            tokio::task::yield_now().await;
+        }
+        assert!(
+            began.elapsed() >= wait.within(),
+            "{wait:?} did not wait for company"
+        );
+    }
+}
+
+#[tokio::test]
+async fn after_an_error_nothing_is_ever_acknowledged() {
+    let trace = Trace::default();
+    let barrier = Barrier::start().unwrap();
+    let sound = barrier.add_log(tape(&trace));
+    let broken = barrier.add_log(Box::new(Tape {
+        trace: Arc::clone(&trace),
+        gate: None,
+        broken: true,
+    }));
+    let mut failure = barrier.failure();
+    let failed = barrier.append(broken, vec![0], Wait::Durable).await;
+    assert!(matches!(failed, Err(BarrierError::Failed(_))), "{failed:?}");
+    assert!(matches!(
+        &*failure.wait_for(Option::is_some).await.unwrap(),
+        Some(BarrierError::Failed(_))
+    ));
+    for wait in [Wait::Durable, Wait::Ordered, Wait::Lazy] {
+        assert!(matches!(
+            barrier.append(sound, vec![0], wait).await,
+            Err(BarrierError::Failed(_))
+        ));
+    }
+    assert!(barrier.stop().await.is_err());
+    assert_eq!(take(&trace), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_panic_of_the_store_is_a_failure_of_the_medium() {
+    let barrier = Barrier::start().unwrap();
+    let store = barrier.add_store(Box::new(Tape {
+        trace: Trace::default(),
+        gate: None,
+        broken: true,
+    }));
+    let failed = barrier
+        .change(store, change(), Wait::Durable)
+        .unwrap()
+        .done()
+        .await;
+    assert!(matches!(failed, Err(BarrierError::Failed(_))), "{failed:?}");
+    assert!(barrier.failure().borrow().is_some());
+}
+
+#[tokio::test]
+async fn stopping_commits_what_is_queued_and_lets_go_of_the_files() {
+    let trace = Trace::default();
+    let barrier = Barrier::start().unwrap();
+    let store = barrier.add_store(tape(&trace));
+    let _ = barrier.change(store, change(), Wait::Lazy).unwrap();
+    barrier.stop().await.unwrap();
+    assert_eq!(take(&trace), ["apply", "sync"]);
+    assert_eq!(Arc::strong_count(&trace), 1, "the store is dropped");
+    assert!(matches!(barrier.settle().await, Err(BarrierError::Stopped)));
+    assert!(
+        barrier.failure().borrow().is_none(),
+        "stopping is no failure"
+    );
+}

@@ -1,0 +1,371 @@
+//! The identity tier: what must never be lost, outside the store, in two slots that hold the same.
+//!
+//! A slot is `"HFID" | version u16 | save counter u64 | length u32 | sha256 | JSON`, little-endian; the digest covers
+//! all the rest. Each save writes one slot whole and durable before it touches the other, so a crash leaves one
+//! of them as it was; and as both hold the same in between, a slot gone bad costs nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+use wacore::client_profile::ClientProfile;
+use wacore::store::Device;
+use wacore::store::device::DEVICE_PROPS;
+use wacore::store::traits::AppStateSyncKey;
+
+use super::{VaultError, atomic};
+
+const SLOTS: [&str; 2] = ["identity.a", "identity.b"];
+const MAGIC: [u8; 4] = *b"HFID";
+const VERSION: u16 = 1;
+const HEAD: usize = 4 + 2 + 8 + 4;
+const DIGEST: usize = 32;
+
+/// All of the identity tier. JSON keeps field names on the medium: a later version reads what an earlier wrote.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Document {
+    /// The device row; `None` before the first.
+    pub device: Option<Device>,
+    /// Rotated signed pre-keys, by id.
+    pub signed_pre_keys: BTreeMap<u32, Vec<u8>>,
+    /// Keys of the app state, the one stored last at the end.
+    pub sync_keys: Vec<SyncKey>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct SyncKey {
+    pub id: Vec<u8>,
+    pub key: AppStateSyncKey,
+}
+
+/// The identity tier of one generation.
+pub(super) struct Identity {
+    dir: PathBuf,
+    /// What is on the medium.
+    saved: RwLock<Arc<Document>>,
+    /// One save at a time; `None` once closed.
+    writer: Mutex<Option<Writer>>,
+}
+
+/// What became of a change.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Update {
+    /// It is on the medium.
+    Durable,
+    /// The generation is closed: nothing was changed.
+    Closed,
+}
+
+struct Writer {
+    json: Vec<u8>,
+    counter: u64,
+    /// The slot that was newest when loaded: written last, the other one first.
+    newest: usize,
+}
+
+/// Whether a generation's directory holds an identity, readable or not.
+pub(super) fn is_present(dir: &Path) -> bool {
+    SLOTS.iter().any(|slot| dir.join(slot).exists())
+}
+
+impl Identity {
+    /// Loads the newest readable slot. Slots that are there and unreadable, both, are an error: to begin anew over
+    /// them would cost the link.
+    pub fn open(dir: &Path) -> Result<Identity, VaultError> {
+        let mut newest: Option<Slot> = None;
+        let mut present = false;
+        for (index, name) in SLOTS.iter().enumerate() {
+            let contents = match fs::read(dir.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                contents => contents,
+            };
+            present = true;
+            let slot = contents
+                .ok()
+                .and_then(|contents| Slot::parse(index, &contents));
+            if let Some(slot) = slot
+                && newest
+                    .as_ref()
+                    .is_none_or(|newest| slot.counter > newest.counter)
+            {
+                newest = Some(slot);
+            }
+        }
+        let (document, writer) = match newest {
+            Some(Slot {
+                index,
+                counter,
+                document,
+                json,
+            }) => (
+                document,
+                Writer {
+                    json,
+                    counter,
+                    newest: index,
+                },
+            ),
+            None if present => return Err(VaultError::IdentityUnreadable { dir: dir.into() }),
+            None => (
+                Document::default(),
+                Writer {
+                    json: Vec::new(),
+                    counter: 0,
+                    newest: 1,
+                },
+            ),
+        };
+        Ok(Identity {
+            dir: dir.into(),
+            saved: RwLock::new(Arc::new(document)),
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// What is on the medium.
+    pub fn get(&self) -> Arc<Document> {
+        Arc::clone(&self.saved.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes it; durable on return. What changes nothing writes nothing.
+    pub async fn update(&self, change: impl FnOnce(&mut Document)) -> io::Result<Update> {
+        let mut guard = self.writer.lock().await;
+        let Some(writer) = guard.as_mut() else {
+            return Ok(Update::Closed);
+        };
+        let mut document = Document::clone(&self.get());
+        change(&mut document);
+        let json = serde_json::to_vec(&document)?;
+        if json == writer.json {
+            return Ok(Update::Durable);
+        }
+        let counter = writer.counter + 1;
+        let slot = seal(counter, &json);
+        let paths = [1 - writer.newest, writer.newest].map(|index| self.dir.join(SLOTS[index]));
+        tokio::task::spawn_blocking(move || {
+            paths
+                .iter()
+                .try_for_each(|path| atomic::replace(path, &slot))
+        })
+        .await
+        .map_err(io::Error::other)??;
+        writer.json = json;
+        writer.counter = counter;
+        *self.saved.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(document);
+        Ok(Update::Durable)
+    }
+
+    /// Lets the change under way finish; nothing is written afterwards.
+    pub async fn close(&self) {
+        *self.writer.lock().await = None;
+    }
+}
+
+struct Slot {
+    index: usize,
+    counter: u64,
+    document: Document,
+    json: Vec<u8>,
+}
+
+impl Slot {
+    fn parse(index: usize, contents: &[u8]) -> Option<Slot> {
+        let (counter, json) = open(contents)?;
+        let mut document: Document = serde_json::from_slice(json).ok()?;
+        if let Some(device) = &mut document.device {
+            // The library sets these two at each start and does not serialise them.
+            device.device_props = Arc::new(DEVICE_PROPS.clone());
+            device.client_profile = ClientProfile::web();
+        }
+        Some(Slot {
+            index,
+            counter,
+            document,
+            json: json.to_vec(),
+        })
+    }
+}
+
+fn seal(counter: u64, json: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(json.len()).expect("an identity is a few kilobytes");
+    let mut head = Vec::with_capacity(HEAD);
+    head.extend_from_slice(&MAGIC);
+    head.extend_from_slice(&VERSION.to_le_bytes());
+    head.extend_from_slice(&counter.to_le_bytes());
+    head.extend_from_slice(&length.to_le_bytes());
+    let digest = Sha256::new()
+        .chain_update(&head)
+        .chain_update(json)
+        .finalize();
+    [head.as_slice(), digest.as_slice(), json].concat()
+}
+
+fn open(contents: &[u8]) -> Option<(u64, &[u8])> {
+    let (head, rest) = contents.split_first_chunk::<HEAD>()?;
+    let (digest, json) = rest.split_first_chunk::<DIGEST>()?;
+    let (magic, fields) = head.split_first_chunk::<4>()?;
+    let (version, fields) = fields.split_first_chunk::<2>()?;
+    let (counter, length) = fields.split_first_chunk::<8>()?;
+    let whole = *magic == MAGIC
+        && u16::from_le_bytes(*version) == VERSION
+        && length == u32::try_from(json.len()).ok()?.to_le_bytes()
+        && Sha256::new()
+            .chain_update(head)
+            .chain_update(json)
+            .finalize()
+            .as_slice()
+            == digest;
+    whole.then(|| (u64::from_le_bytes(*counter), json))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    async fn save(identity: &Identity, name: &str) {
+        let mut device = Device::new();
+        device.push_name = name.into();
+        identity
+            .update(|document| document.device = Some(device))
+            .await
+            .unwrap();
+    }
+
+    fn name(identity: &Identity) -> Option<String> {
+        identity
+            .get()
+            .device
+            .as_ref()
+            .map(|device| device.push_name.clone())
+    }
+
+    #[tokio::test]
+    async fn nothing_is_nothing_and_what_was_saved_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::open(dir.path()).unwrap();
+        assert!(!is_present(dir.path()));
+        assert_eq!(name(&identity), None);
+        save(&identity, "first").await;
+        save(&identity, "second").await;
+        assert!(is_present(dir.path()));
+        assert_eq!(name(&identity).as_deref(), Some("second"));
+        assert_eq!(
+            name(&Identity::open(dir.path()).unwrap()).as_deref(),
+            Some("second")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slot_with_any_byte_changed_costs_nothing_and_the_next_save_writes_it_again() {
+        let dir = tempfile::tempdir().unwrap();
+        save(&Identity::open(dir.path()).unwrap(), "older").await;
+        save(&Identity::open(dir.path()).unwrap(), "newest").await;
+        for slot in SLOTS {
+            let path = dir.path().join(slot);
+            let good = fs::read(&path).unwrap();
+            for at in 0..good.len() {
+                let mut bad = good.clone();
+                bad[at] ^= 1 << (at % 8);
+                assert!(open(&bad).is_none(), "byte {at} is not covered");
+            }
+            for bad in [&good[..good.len() / 2], b"", &[0; 4096]] {
+                fs::write(&path, bad).unwrap();
+                let identity = Identity::open(dir.path()).unwrap();
+                assert_eq!(name(&identity).as_deref(), Some("newest"));
+                save(&identity, "newest").await;
+                assert!(
+                    open(&fs::read(&path).unwrap()).is_some(),
+                    "{slot} was not written again"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn slots_that_are_there_and_unreadable_are_never_taken_for_none() {
+        let dir = tempfile::tempdir().unwrap();
+        save(&Identity::open(dir.path()).unwrap(), "it").await;
+        fs::write(dir.path().join(SLOTS[0]), b"").unwrap();
+        fs::write(dir.path().join(SLOTS[1]), b"damaged").unwrap();
+        assert!(matches!(
+            Identity::open(dir.path()),
+            Err(VaultError::IdentityUnreadable { .. })
+        ));
+        fs::remove_file(dir.path().join(SLOTS[0])).unwrap();
+        assert!(matches!(
+            Identity::open(dir.path()),
+            Err(VaultError::IdentityUnreadable { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_crash_between_the_slots_leaves_the_newer() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::open(dir.path()).unwrap();
+        save(&identity, "older").await;
+        let older = fs::read(dir.path().join(SLOTS[1])).unwrap();
+        save(&identity, "newer").await;
+        fs::write(dir.path().join(SLOTS[1]), &older).unwrap();
+        assert_eq!(
+            name(&Identity::open(dir.path()).unwrap()).as_deref(),
+            Some("newer")
+        );
+        // And the next save goes to the older slot first.
+        let identity = Identity::open(dir.path()).unwrap();
+        assert_eq!(
+            identity
+                .writer
+                .lock()
+                .await
+                .as_ref()
+                .map(|writer| writer.newest),
+            Some(0)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_closed_identity_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::open(dir.path()).unwrap();
+        identity.close().await;
+        assert_eq!(
+            identity
+                .update(|document| document.device = Some(Device::new()))
+                .await
+                .unwrap(),
+            Update::Closed
+        );
+        assert!(!is_present(dir.path()));
+    }
+
+    #[tokio::test]
+    async fn an_unchanged_identity_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::open(dir.path()).unwrap();
+        save(&identity, "it").await;
+        let before = fs::read(dir.path().join(SLOTS[0])).unwrap();
+        identity.update(|_| {}).await.unwrap();
+        assert_eq!(fs::read(dir.path().join(SLOTS[0])).unwrap(), before);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes: Vec<u8>) {
+            prop_assert!(Slot::parse(0, &bytes).is_none());
+        }
+
+        #[test]
+        fn a_sealed_slot_of_anything_is_judged_without_panic(counter: u64, json: Vec<u8>) {
+            let sealed = seal(counter, &json);
+            prop_assert_eq!(open(&sealed), Some((counter, json.as_slice())));
+            let _ = Slot::parse(0, &sealed);
+        }
+    }
+}

@@ -1,0 +1,494 @@
+//! A vault over its life: first start, writes, damage, crashes, re-linking, stop.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use holdfast::vault::barrier::{Barrier, Log, Wait};
+use holdfast::vault::tiers::{Kind, Tier};
+use holdfast::vault::{DataDir, Vault, VaultError};
+use holdfast_core::{GenerationId, LastFour};
+use tempfile::TempDir;
+use wacore::libsignal::protocol::SessionRecord;
+use wacore::store::Device;
+use wacore::store::traits::Backend;
+
+const PEER: &str = "100000000000001@lid";
+
+async fn open(dir: &Path) -> (Barrier, Vault) {
+    let barrier = Barrier::start().unwrap();
+    let vault = Vault::open(DataDir::new(dir), barrier.clone())
+        .await
+        .unwrap();
+    (barrier, vault)
+}
+
+async fn close(barrier: Barrier, vault: Vault) {
+    vault.close().await.unwrap();
+    barrier.stop().await.unwrap();
+}
+
+/// What the directory holds at this moment: what a killed process would find.
+fn killed_now(dir: &TempDir) -> TempDir {
+    fn copy(from: &Path, to: &Path) {
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = to.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                fs::create_dir(&to).unwrap();
+                copy(&entry.path(), &to);
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+    let copied = tempfile::tempdir().unwrap();
+    copy(dir.path(), copied.path());
+    copied
+}
+
+async fn link(backend: &Arc<dyn Backend>) -> Device {
+    let mut device = Device::new();
+    device.pn = Some("15550001234:7@s.whatsapp.net".parse().unwrap());
+    device.account = Some(Arc::default());
+    backend.save(&device).await.unwrap();
+    device
+}
+
+fn session(reserve_after: u32) -> Bytes {
+    let mut record = SessionRecord::new_fresh();
+    record.reserve_sender_chain_counters(reserve_after);
+    record.serialize().unwrap().into()
+}
+
+#[tokio::test]
+async fn a_first_start_makes_a_private_generation_that_is_not_linked() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let (barrier, vault) = open(&root).await;
+    let linked = vault.linked();
+    assert_eq!((linked.generation, linked.account), (GenerationId(1), None));
+    assert_eq!(
+        fs::read_to_string(root.join("CURRENT")).unwrap(),
+        "gen-0001\n"
+    );
+    let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777;
+    link(&vault.backend()).await;
+    for directory in ["", "gen-0001", "gen-0001/store"] {
+        assert_eq!(mode(directory), 0o700, "{directory}");
+    }
+    for file in [
+        "CURRENT",
+        "lock",
+        "gen-0001/identity.a",
+        "gen-0001/identity.b",
+    ] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    assert_eq!(vault.linked().account, Some(LastFour(*b"1234")));
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn everything_written_is_there_after_an_orderly_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    link(&backend).await;
+    backend.put_session(PEER, b"session").await.unwrap();
+    backend.put_group_metadata("group", b"lazy").await.unwrap();
+    backend.store_signed_prekey(2, b"signed").await.unwrap();
+    let counts = vault.records().await.unwrap();
+    close(barrier, vault).await;
+
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    assert_eq!(vault.linked().account, Some(LastFour(*b"1234")));
+    assert_eq!(
+        backend.get_session(PEER).await.unwrap(),
+        Some(Bytes::from_static(b"session"))
+    );
+    assert_eq!(
+        backend.get_group_metadata("group").await.unwrap(),
+        Some(b"lazy".to_vec())
+    );
+    assert_eq!(
+        backend.load_signed_prekey(2).await.unwrap(),
+        Some(b"signed".to_vec())
+    );
+    assert_eq!(vault.records().await.unwrap(), counts);
+    let of = |tier| counts.tiers.get(&tier).copied();
+    assert_eq!(
+        [Tier::Identity, Tier::Kept, Tier::Ratchet, Tier::Rebuildable].map(of),
+        [Some(2), Some(0), Some(1), Some(1)]
+    );
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn a_killed_process_finds_what_was_awaited_and_all_that_was_queued_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    let device = link(&backend).await;
+    barrier.settle().await.unwrap();
+
+    // A slow machine may commit in between; then the copy tells nothing, and we try again with another group.
+    let (group, before) = loop {
+        let commits = barrier.stats().commits;
+        let group = format!("group {commits}");
+        backend.put_group_metadata(&group, b"lazy").await.unwrap();
+        assert_eq!(
+            backend.get_group_metadata(&group).await.unwrap(),
+            Some(b"lazy".to_vec()),
+            "seen at once"
+        );
+        let copy = killed_now(&dir);
+        if barrier.stats().commits == commits {
+            break (group, copy);
+        }
+    };
+    backend.store_prekey(7, b"awaited", false).await.unwrap();
+    let after = killed_now(&dir);
+
+    for (copy, found) in [(&before, None), (&after, Some(b"lazy".to_vec()))] {
+        let (barrier, vault) = open(copy.path()).await;
+        let backend = vault.backend();
+        assert_eq!(backend.get_group_metadata(&group).await.unwrap(), found);
+        assert_eq!(
+            backend.load_prekey(7).await.unwrap().is_some(),
+            found.is_some()
+        );
+        assert_eq!(
+            backend.load().await.unwrap().unwrap().registration_id,
+            device.registration_id
+        );
+        close(barrier, vault).await;
+    }
+    close(barrier, vault).await;
+}
+
+/// A log at which the writer stands until it is let through.
+struct Gate(mpsc::Receiver<()>);
+
+impl Log for Gate {
+    fn append(&mut self, _frame: &[u8]) -> io::Result<()> {
+        self.0.recv().map_err(io::Error::other)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_raised_lease_waits_for_the_barrier_and_an_advance_under_it_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    backend.put_session(PEER, &session(0)).await.unwrap();
+
+    let (let_through, gate) = mpsc::channel();
+    let log = barrier.add_log(Box::new(Gate(gate)));
+    barrier.append(log, vec![0], Wait::Ordered).await.unwrap();
+    let first_received = Bytes::from(SessionRecord::new_fresh().serialize().unwrap());
+    backend
+        .put_sessions_batch(&[(PEER.into(), session(0)), ("new".into(), first_received)])
+        .await
+        .unwrap();
+    let raised = [(PEER.into(), session(64))];
+    let mut raised = backend.put_sessions_batch(&raised);
+    let mut in_doubt = backend.put_sender_key("group", b"what is this");
+    assert!((&mut raised).now_or_never().is_none());
+    assert!((&mut in_doubt).now_or_never().is_none());
+
+    let_through.send(()).unwrap();
+    raised.await.unwrap();
+    in_doubt.await.unwrap();
+    let copy = killed_now(&dir);
+    let (barrier_after, vault_after) = open(copy.path()).await;
+    let found = vault_after
+        .backend()
+        .get_session(PEER)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        SessionRecord::deserialize(&found)
+            .unwrap()
+            .reserved_sender_chain_index(),
+        128
+    );
+    close(barrier_after, vault_after).await;
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn queued_deletes_and_writes_are_merged_into_what_is_scanned() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    backend
+        .set_sender_key_status("group", &[("a", true), ("b", true), ("c", true)])
+        .await
+        .unwrap();
+    barrier.settle().await.unwrap();
+    backend.delete_sender_key_device_rows(&["b"]).await.unwrap();
+    backend
+        .set_sender_key_status("group", &[("a", false), ("d", true)])
+        .await
+        .unwrap();
+    let expected = ["a", "c", "d"].map(|jid| (jid.to_string(), jid != "a"));
+    assert_eq!(
+        backend.get_sender_key_devices("group").await.unwrap(),
+        expected
+    );
+    barrier.settle().await.unwrap();
+    assert_eq!(
+        backend.get_sender_key_devices("group").await.unwrap(),
+        expected
+    );
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn a_bad_record_of_any_kind_reads_as_absent_and_can_be_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    backend.put_session(PEER, b"session").await.unwrap();
+    backend.put_sender_key(PEER, b"sender key").await.unwrap();
+    backend.store_prekey(1, b"pre-key", false).await.unwrap();
+    backend.put_identity(PEER, [1; 32]).await.unwrap();
+    backend
+        .store_pending_inbound("chat", PEER, "M1", b"message")
+        .await
+        .unwrap();
+    close(barrier, vault).await;
+    drop(backend);
+
+    let store = sled::open(dir.path().join("gen-0001/store")).unwrap();
+    let records: Vec<_> = store.iter().map(Result::unwrap).collect();
+    let mut damaged = 0;
+    for (key, sealed) in records
+        .iter()
+        .filter(|(key, _)| Kind::from_tag(key[0]).is_some())
+    {
+        let mut bad = sealed.to_vec();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        store.insert(key, bad).unwrap();
+        damaged += 1;
+    }
+    store.flush().unwrap();
+    drop(store);
+    assert_eq!(damaged, 5);
+
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    assert_eq!(backend.get_session(PEER).await.unwrap(), None);
+    assert_eq!(backend.get_sender_key(PEER).await.unwrap(), None);
+    assert_eq!(backend.load_prekey(1).await.unwrap(), None);
+    assert_eq!(backend.load_identity(PEER).await.unwrap(), None);
+    assert_eq!(
+        backend
+            .get_pending_inbound("chat", PEER, "M1")
+            .await
+            .unwrap(),
+        None
+    );
+    let counts = vault.records().await.unwrap();
+    assert_eq!(counts.bad, 10, "five reads, and five when counted");
+    assert_eq!(counts.tiers.values().sum::<u64>(), 0);
+    backend.put_session(PEER, b"again").await.unwrap();
+    assert_eq!(
+        backend.get_session(PEER).await.unwrap(),
+        Some(Bytes::from_static(b"again"))
+    );
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn the_next_generation_keeps_the_adv_secret_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let old_backend = vault.backend();
+    let old = link(&old_backend).await;
+    old_backend.put_session(PEER, b"session").await.unwrap();
+    old_backend
+        .set_sync_key(&[1], Default::default())
+        .await
+        .unwrap();
+
+    let retiring = vault.begin_next().await.unwrap();
+    assert_eq!(retiring.old, GenerationId(1));
+    assert_eq!(retiring.old_dir, dir.path().join("gen-0001"));
+    assert_eq!(
+        (retiring.linked.generation, retiring.linked.account),
+        (GenerationId(2), None)
+    );
+    assert_eq!(vault.linked(), retiring.linked);
+    assert_eq!(
+        fs::read_to_string(dir.path().join("CURRENT")).unwrap(),
+        "gen-0002\n"
+    );
+
+    let backend = vault.backend();
+    let new = backend.load().await.unwrap().unwrap();
+    assert_eq!(new.adv_secret_key, old.adv_secret_key);
+    assert_eq!(new.account, old.account);
+    assert!(new.pn.is_none() && new.lid.is_none() && !new.is_registered());
+    assert_ne!(new.noise_key.public_key, old.noise_key.public_key);
+    assert_ne!(new.identity_key.public_key, old.identity_key.public_key);
+    assert_eq!(backend.get_session(PEER).await.unwrap(), None);
+    assert_eq!(backend.get_latest_sync_key_id().await.unwrap(), None);
+
+    // A straggler of the old link gets no answer, and no failure is reported.
+    let answer = tokio::time::timeout(
+        Duration::from_millis(20),
+        old_backend.put_session(PEER, b"late"),
+    )
+    .await;
+    assert!(answer.is_err());
+    let answer =
+        tokio::time::timeout(Duration::from_millis(20), old_backend.save(&Device::new())).await;
+    assert!(answer.is_err());
+    assert_eq!(
+        old_backend.load().await.unwrap().unwrap().registration_id,
+        old.registration_id
+    );
+    assert!(barrier.failure().borrow().is_none());
+    close(barrier, vault).await;
+
+    let (barrier, vault) = open(dir.path()).await;
+    assert_eq!(vault.linked(), retiring.linked);
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn a_crash_while_the_next_generation_is_begun_leaves_the_old_one_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    link(&vault.backend()).await;
+    close(barrier, vault).await;
+
+    // As far as it gets before CURRENT is replaced: nothing, a directory, a seeded identity and a store.
+    for step in 0..3 {
+        let copy = killed_now(&dir);
+        let next = copy.path().join("gen-0002");
+        if step > 0 {
+            fs::create_dir(&next).unwrap();
+            fs::write(copy.path().join("CURRENT.new"), "gen").unwrap();
+        }
+        if step > 1 {
+            let (barrier, vault) = open(copy.path()).await;
+            vault.begin_next().await.unwrap();
+            close(barrier, vault).await;
+            fs::write(copy.path().join("CURRENT"), "gen-0001\n").unwrap();
+        }
+        let (barrier, vault) = open(copy.path()).await;
+        assert_eq!(vault.linked().generation, GenerationId(1), "step {step}");
+        assert_eq!(vault.linked().account, Some(LastFour(*b"1234")));
+        assert_eq!(
+            vault.begin_next().await.unwrap().linked.generation,
+            GenerationId(2)
+        );
+        close(barrier, vault).await;
+    }
+}
+
+#[tokio::test]
+async fn a_linked_generation_is_never_begun_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    vault.begin_next().await.unwrap();
+    link(&vault.backend()).await;
+    close(barrier, vault).await;
+    fs::write(dir.path().join("CURRENT"), "gen-0001\n").unwrap();
+
+    let (barrier, vault) = open(dir.path()).await;
+    assert!(matches!(
+        vault.begin_next().await,
+        Err(VaultError::NextIsLinked { .. })
+    ));
+    assert_eq!(vault.linked().generation, GenerationId(1));
+    vault.backend().put_session(PEER, b"still").await.unwrap();
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn damage_that_would_cost_the_link_stops_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    link(&vault.backend()).await;
+    close(barrier, vault).await;
+    for slot in ["identity.a", "identity.b"] {
+        fs::write(dir.path().join("gen-0001").join(slot), b"damaged").unwrap();
+    }
+    let barrier = Barrier::start().unwrap();
+    let refused = Vault::open(DataDir::new(dir.path()), barrier.clone()).await;
+    assert!(matches!(
+        refused,
+        Err(VaultError::IdentityUnreadable { .. })
+    ));
+    assert_eq!(
+        fs::read(dir.path().join("gen-0001/identity.a")).unwrap(),
+        b"damaged",
+        "nothing is changed"
+    );
+}
+
+#[tokio::test]
+async fn a_second_vault_on_the_same_directory_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let refused = Vault::open(DataDir::new(dir.path()), barrier.clone())
+        .await
+        .map(|_| ())
+        .unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains(&std::process::id().to_string()),
+        "{refused}"
+    );
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn after_a_failure_of_the_medium_the_library_gets_no_answer_and_the_daemon_is_told() {
+    struct Broken;
+    impl Log for Broken {
+        fn append(&mut self, _frame: &[u8]) -> io::Result<()> {
+            Err(io::Error::other("no medium"))
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    let mut failure = barrier.failure();
+    let log = barrier.add_log(Box::new(Broken));
+    barrier.append(log, vec![0], Wait::Lazy).await.unwrap();
+    // Its group is the broken one, so it is never acknowledged, and neither is anything after it.
+    let answers = async {
+        for _ in 0..2 {
+            let put = tokio::time::timeout(
+                Duration::from_millis(20),
+                backend.store_prekey(1, b"key", false),
+            )
+            .await;
+            assert!(put.is_err(), "no answer, and above all no error");
+        }
+    };
+    answers.await;
+    failure.wait_for(Option::is_some).await.unwrap();
+}
