@@ -4,7 +4,11 @@
 //!
 //! - `holdfast_core` (`src/core`): the brain, a crate of its own
 //! - [`vault`]: the memory
+//! - [`mail`]: the durable inbox and outbox
+//! - [`history`]: archive and audit
 //! - [`journal`]: the log
 
+pub mod history;
 pub mod journal;
+pub mod mail;
 pub mod vault;

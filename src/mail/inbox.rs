@@ -1,0 +1,317 @@
+//! Messages that came in: durable before WhatsApp is told that we have them, kept until every consumer has read them.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use minicbor::bytes::ByteSlice;
+use minicbor::{Decode, Encode};
+use tokio::sync::watch;
+
+use super::cursor::{self, Cursors};
+use super::frame::{self, Header, MAX_BODY};
+use super::log::{self, Reader};
+use super::{Finding, MailError, blocking, to_cbor, whole};
+use crate::journal::Secret;
+use crate::vault::DataDir;
+use crate::vault::barrier::{Barrier, LogId, Wait};
+
+/// How many of the newest messages a message is compared with to recognise a duplicate.
+const WINDOW: usize = 4096;
+
+/// A message as it came in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The id its sender gave it; unique within chat and sender only.
+    pub id: String,
+    /// The JID of the chat.
+    pub chat: Secret<String>,
+    /// The JID of the sender.
+    pub sender: Secret<String>,
+    /// When it was sent by the sender's clock, seconds since 1970.
+    pub timestamp_s: i64,
+    /// The name the sender goes by.
+    pub push_name: Option<Secret<String>>,
+    /// Its text, when it has one.
+    pub text: Option<Secret<String>>,
+    /// All of it: protobuf of `wa::Message`, as secret as the text.
+    pub raw: Vec<u8>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a message is kept.
+#[derive(Encode, Decode)]
+struct Stored<'a> {
+    #[b(0)]
+    id: &'a str,
+    #[b(1)]
+    chat: &'a str,
+    #[b(2)]
+    sender: &'a str,
+    #[n(3)]
+    timestamp_s: i64,
+    #[b(4)]
+    push_name: Option<&'a str>,
+    #[b(5)]
+    text: Option<&'a str>,
+    #[b(6)]
+    raw: &'a ByteSlice,
+}
+
+impl<'a> Stored<'a> {
+    fn of(message: &'a Message) -> Self {
+        let text =
+            |secret: &'a Option<Secret<String>>| secret.as_ref().map(|text| text.expose().as_str());
+        Self {
+            id: &message.id,
+            chat: message.chat.expose(),
+            sender: message.sender.expose(),
+            timestamp_s: message.timestamp_s,
+            push_name: text(&message.push_name),
+            text: text(&message.text),
+            raw: message.raw.as_slice().into(),
+        }
+    }
+
+    fn key(&self) -> (&str, &str, &str) {
+        (self.chat, self.sender, self.id)
+    }
+
+    fn to_message(&self) -> Message {
+        let secret = |text: &str| Secret::new(text.to_owned());
+        Message {
+            id: self.id.to_owned(),
+            chat: secret(self.chat),
+            sender: secret(self.sender),
+            timestamp_s: self.timestamp_s,
+            push_name: self.push_name.map(secret),
+            text: self.text.map(secret),
+            raw: self.raw.to_vec(),
+        }
+    }
+}
+
+/// The inbox. Handles are cheap to clone and mean the same inbox.
+#[derive(Clone)]
+pub struct Inbox(Arc<Inner>);
+
+struct Inner {
+    barrier: Barrier,
+    log: LogId,
+    reader: Reader,
+    cursors: Arc<Cursors>,
+    newest: watch::Sender<u64>,
+    turn: tokio::sync::Mutex<Turn>,
+    findings: Vec<Finding>,
+}
+
+/// Who holds it may append.
+struct Turn {
+    next: u64,
+    seen: Seen,
+}
+
+impl Inbox {
+    /// Opens the inbox of a data directory, or begins one.
+    ///
+    /// # Errors
+    /// [`MailError::Io`] when its files cannot be read. Damage is no error: see [`Inbox::findings`].
+    pub async fn open(dir: &DataDir, barrier: &Barrier) -> Result<Self, MailError> {
+        let dir = dir.mail();
+        let barrier = barrier.clone();
+        blocking(move || {
+            let mut seen = Seen::default();
+            let mut foreign = Vec::new();
+            let log = log::open(&dir.join("inbox"), |header, body| {
+                match decode(header, body) {
+                    Some(batch) => batch
+                        .iter()
+                        .for_each(|(seq, stored)| seen.insert(stored, *seq)),
+                    None => foreign.push(Finding::Foreign(header.first)),
+                }
+            })?;
+            let cursors = cursor::open(&dir.join("cursors"))?;
+
+            let mut findings = log.findings;
+            findings.extend(foreign);
+            if cursors.lost {
+                findings.push(Finding::CursorsLost);
+            }
+            // A consumer can have acknowledged what then went bad at the very end: its number is not given again.
+            let next = log.next.max(cursors.furthest().saturating_add(1));
+            if next > log.next {
+                findings.push(Finding::Lost(log.next..=next - 1));
+            }
+
+            let cursors = Arc::new(cursors.under(&barrier));
+            log.reader.release(|| cursors.slowest());
+            Ok(Self(Arc::new(Inner {
+                log: barrier.add_log(Box::new(log.writer)),
+                barrier,
+                reader: log.reader,
+                cursors,
+                newest: watch::Sender::new(next - 1),
+                turn: tokio::sync::Mutex::new(Turn { next, seen }),
+                findings,
+            })))
+        })
+        .await
+    }
+
+    /// What opening the inbox brought to light.
+    pub fn findings(&self) -> &[Finding] {
+        &self.0.findings
+    }
+
+    /// Takes messages in, all or none, durable on return. One whose chat, sender and id were taken in before is
+    /// passed over.
+    ///
+    /// # Errors
+    /// Nothing was promised; the same batch may be given again.
+    pub async fn commit(&self, batch: Vec<Message>) -> Result<(), MailError> {
+        let inner = Arc::clone(&self.0);
+        whole(async move { inner.commit(&batch).await }).await
+    }
+
+    /// At most `max` messages, oldest first, from sequence number `from` on. What a consumer reads next starts at
+    /// its [`Inbox::cursor`] plus one.
+    ///
+    /// # Errors
+    /// [`MailError::Io`]. A message that went bad on the disk is no error: its number is missing.
+    pub fn read(&self, from: u64, max: usize) -> Result<Vec<(u64, Message)>, MailError> {
+        let newest = *self.0.newest.borrow();
+        let mut messages = Vec::new();
+        if max == 0 || from > newest {
+            return Ok(messages);
+        }
+        self.0.reader.read(from, |header, body| {
+            let batch = decode(header, body).unwrap_or_default();
+            let wanted = batch
+                .iter()
+                .filter(|(seq, _)| (from..=newest).contains(seq));
+            let room = max - messages.len();
+            messages.extend(
+                wanted
+                    .take(room)
+                    .map(|(seq, stored)| (*seq, stored.to_message())),
+            );
+            messages.len() < max && header.next() <= newest
+        })?;
+        Ok(messages)
+    }
+
+    /// The last message a consumer acknowledged. A new consumer starts before the oldest message kept.
+    pub fn cursor(&self, consumer: &str) -> u64 {
+        let unread = || self.0.reader.oldest().saturating_sub(1);
+        self.0.cursors.of(consumer).unwrap_or_else(unread)
+    }
+
+    /// Says that a consumer is done with every message up to this one; durable on return. Going back is ignored.
+    /// A consumer counts from its first acknowledgement, be it of 0: from then on its messages are kept for it.
+    ///
+    /// # Errors
+    /// [`MailError::NotYet`], [`MailError::ConsumerName`], [`MailError::TooManyConsumers`].
+    pub async fn acknowledge(&self, consumer: &str, seq: u64) -> Result<(), MailError> {
+        let newest = *self.0.newest.borrow();
+        if seq > newest {
+            return Err(MailError::NotYet { seq, newest });
+        }
+        self.0.cursors.advance(consumer, seq).await?;
+        self.0.reader.release(|| self.0.cursors.slowest());
+        Ok(())
+    }
+
+    /// The sequence number of the newest message, 0 before the first; changes when messages are durable.
+    pub fn newest(&self) -> watch::Receiver<u64> {
+        self.0.newest.subscribe()
+    }
+}
+
+impl Inner {
+    async fn commit(&self, batch: &[Message]) -> Result<(), MailError> {
+        let mut turn = self.turn.lock().await;
+        let mut fresh: Vec<Stored> = Vec::with_capacity(batch.len());
+        for stored in batch.iter().map(Stored::of) {
+            let again = fresh.iter().any(|other| other.key() == stored.key());
+            if !again && !self.holds(turn.seen.find(&stored), &stored)? {
+                fresh.push(stored);
+            }
+        }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let body = to_cbor(&fresh);
+        let count = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
+        if body.len() > MAX_BODY {
+            return Err(MailError::TooLarge {
+                bytes: body.len(),
+                limit: MAX_BODY,
+            });
+        }
+        let draft = frame::draft(turn.next, count, &body);
+        self.barrier.append(self.log, draft, Wait::Durable).await?;
+        for stored in &fresh {
+            let seq = turn.next;
+            turn.seen.insert(stored, seq);
+            turn.next = seq.saturating_add(1);
+        }
+        self.newest.send_replace(turn.next - 1);
+        Ok(())
+    }
+
+    /// Whether the message at a sequence number is this one. A message that can no longer be read is taken in
+    /// again rather than lost.
+    fn holds(&self, seq: Option<u64>, wanted: &Stored) -> Result<bool, MailError> {
+        let Some(seq) = seq else { return Ok(false) };
+        let mut held = false;
+        self.reader.read(seq, |header, body| {
+            let batch = decode(header, body).unwrap_or_default();
+            held = batch
+                .iter()
+                .any(|(at, stored)| *at == seq && stored.key() == wanted.key());
+            header.next() <= seq
+        })?;
+        Ok(held)
+    }
+}
+
+fn decode(header: Header, body: &[u8]) -> Option<Vec<(u64, Stored<'_>)>> {
+    let batch: Vec<Stored> = minicbor::decode(body).ok()?;
+    (batch.len() == header.count as usize).then(|| (header.first..).zip(batch).collect())
+}
+
+/// Where the newest messages lie, by a hash of chat, sender and id. The hash only says where to look.
+#[derive(Default)]
+struct Seen {
+    hasher: RandomState,
+    places: HashMap<u64, u64>,
+    order: VecDeque<(u64, u64)>,
+}
+
+impl Seen {
+    fn find(&self, stored: &Stored) -> Option<u64> {
+        self.places
+            .get(&self.hasher.hash_one(stored.key()))
+            .copied()
+    }
+
+    fn insert(&mut self, stored: &Stored, seq: u64) {
+        let hash = self.hasher.hash_one(stored.key());
+        self.places.insert(hash, seq);
+        self.order.push_back((hash, seq));
+        if self.order.len() > WINDOW
+            && let Some((hash, seq)) = self.order.pop_front()
+            && self.places.get(&hash) == Some(&seq)
+        {
+            self.places.remove(&hash);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A mail log: segments in one directory, appended to by the barrier's thread, read by everybody.
+//!
+//! Every record has a sequence number, counted from 1 and never used twice. Segments are filled in order; a full
+//! one is followed by the next, and the oldest file is used again once all of it was released and more than
+//! [`KEPT`] segments are there.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::frame::{self, HEADER, Header};
+use super::push::{self, Blocks, Pushed};
+use super::segment::{Name, Place, Segment};
+use super::{Finding, MailError, lock};
+use crate::vault::atomic;
+use crate::vault::barrier::Log;
+
+/// The size of a segment, bytes; one that must hold a larger frame is as large as that.
+const SEGMENT: u64 = 1 << 20;
+/// How many segments stay although nobody needs them any more: the window in which a duplicate is recognised.
+const KEPT: usize = 16;
+
+/// A log as it was found.
+pub(super) struct Opened {
+    pub writer: Writer,
+    pub reader: Reader,
+    /// The sequence number of the next record.
+    pub next: u64,
+    pub findings: Vec<Finding>,
+}
+
+/// Opens or creates the log in a directory; `visit` gets every sound frame, oldest first.
+pub(super) fn open(dir: &Path, mut visit: impl FnMut(Header, &[u8])) -> Result<Opened, MailError> {
+    let failed = MailError::io(dir);
+    atomic::make_dir(dir).map_err(&failed)?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(&failed)? {
+        let entry = entry.map_err(&failed)?;
+        if let Some(name) = entry.file_name().to_str().and_then(Name::parse) {
+            names.push((name.first, entry.metadata().map_err(&failed)?.len(), name));
+        }
+    }
+    if names.is_empty() {
+        let name = Name::new(1).map_err(&failed)?;
+        push::create(&name.path(dir), SEGMENT).map_err(&failed)?;
+        names.push((name.first, SEGMENT, name));
+    }
+    // Of two that start alike one is empty: it was too small for the frame the other was made for.
+    names.sort();
+
+    let mut findings = Vec::new();
+    let mut segments = VecDeque::new();
+    let mut next = names.first().map_or(1, |(first, ..)| *first);
+    let mut torn = false;
+    for (first, _, name) in names {
+        let mut expected = next.max(first);
+        if expected > next {
+            findings.push(Finding::Lost(next..=expected - 1));
+        }
+        let scan = Segment::scan(dir, name, expected, |header, body| {
+            if header.first > expected {
+                findings.push(Finding::Lost(expected..=header.first - 1));
+            }
+            expected = header.next();
+            visit(header, body);
+        })
+        .map_err(&failed)?;
+        next = scan.next;
+        torn = scan.torn;
+        segments.push_back(scan.segment);
+    }
+    if torn {
+        findings.push(Finding::TornTail);
+    }
+
+    let live = segments
+        .pop_back()
+        .expect("a log without a segment was given one above");
+    let file = Pushed::open(&live.name.path(dir)).map_err(&failed)?;
+    let index = Arc::new(Mutex::new(Index {
+        dir: dir.to_owned(),
+        full: segments,
+        live,
+        released: 0,
+    }));
+    let writer = Writer {
+        index: Arc::clone(&index),
+        file,
+    };
+    Ok(Opened {
+        writer,
+        reader: Reader(index),
+        next,
+        findings,
+    })
+}
+
+/// Where every frame lies. Bodies stay on the disk.
+struct Index {
+    dir: PathBuf,
+    full: VecDeque<Segment>,
+    live: Segment,
+    /// Nobody needs this record, nor any before it.
+    released: u64,
+}
+
+impl Index {
+    /// Whether nobody needs the oldest segment: each of its records comes before the next segment's first.
+    fn has_spare(&self) -> bool {
+        let second = self.full.get(1).unwrap_or(&self.live);
+        self.full.len() >= KEPT && second.name.first <= self.released.saturating_add(1)
+    }
+
+    /// Renames a spare file of this size, and removes what else is spare. Readers find and read a frame under one
+    /// lock, so none meets a file that is being used again.
+    fn reuse(&mut self, name: Name, size: u64) -> io::Result<bool> {
+        let mut reused = false;
+        while self.has_spare()
+            && let Some(old) = self.full.pop_front()
+        {
+            let path = old.name.path(&self.dir);
+            if old.size == size && !reused {
+                fs::rename(path, name.path(&self.dir))?;
+                reused = true;
+            } else {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(reused)
+    }
+}
+
+/// The end the barrier writes to.
+pub(super) struct Writer {
+    index: Arc<Mutex<Index>>,
+    file: Pushed,
+}
+
+impl Log for Writer {
+    fn append(&mut self, draft: &[u8]) -> io::Result<()> {
+        let header = Header::parse(draft)
+            .filter(|header| HEADER + header.body == draft.len())
+            .ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidInput, "not a frame of the mail")
+            })?;
+        let mut blocks = Blocks::new(draft);
+        let room = blocks.len() as u64;
+        if !lock(&self.index).live.has_room(room) {
+            self.rotate(header.first, room)?;
+        }
+        let (salt, end) = {
+            let index = lock(&self.index);
+            (index.live.name.salt, index.live.end)
+        };
+        let at = u32::try_from(end).map_err(io::Error::other)?;
+        frame::seal(&mut blocks.bytes_mut()[..draft.len()], salt);
+        self.file.write(end, &blocks)?;
+        let mut index = lock(&self.index);
+        index.live.frames.push(Place {
+            first: header.first,
+            at,
+        });
+        index.live.end = end + room;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Full segments are in the device already; its flush, asked for through any file, covers them.
+        self.file.flush()
+    }
+}
+
+impl Writer {
+    /// Begins the next segment: a released file under a new name, or a new one.
+    fn rotate(&mut self, first: u64, room: u64) -> io::Result<()> {
+        let name = Name::new(first)?;
+        let size = SEGMENT.max(room);
+        let (dir, again) = {
+            let mut index = lock(&self.index);
+            let again = index.reuse(name, size)?;
+            (index.dir.clone(), again)
+        };
+        if again {
+            atomic::sync_dir(&dir)?;
+        } else {
+            push::create(&name.path(&dir), size)?;
+        }
+        self.file = Pushed::open(&name.path(&dir))?;
+        let mut index = lock(&self.index);
+        let mut full = std::mem::replace(&mut index.live, Segment::empty(name, size));
+        full.frames.shrink_to_fit();
+        index.full.push_back(full);
+        Ok(())
+    }
+}
+
+/// The end everybody reads from.
+#[derive(Clone)]
+pub(super) struct Reader(Arc<Mutex<Index>>);
+
+impl Reader {
+    /// Reads the frames that may hold records from `from` on, in order, until `visit` says no. The first may
+    /// begin earlier. A frame that went bad since it was found is stepped over.
+    pub(super) fn read(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(Header, &[u8]) -> bool,
+    ) -> Result<(), MailError> {
+        let index = lock(&self.0);
+        let mut segments = index.full.iter().chain([&index.live]).peekable();
+        let mut buffer = Vec::new();
+        while let Some(segment) = segments.next() {
+            if segments
+                .peek()
+                .is_some_and(|following| following.name.first <= from)
+            {
+                continue;
+            }
+            let path = segment.name.path(&index.dir);
+            let failed = MailError::io(&path);
+            let file = File::open(&path).map_err(&failed)?;
+            let start = segment
+                .frames
+                .partition_point(|place| place.first <= from)
+                .saturating_sub(1);
+            for place in &segment.frames[start..] {
+                match segment
+                    .read(&file, place.at, &mut buffer)
+                    .map_err(&failed)?
+                {
+                    Some(header) if !visit(header, &buffer[HEADER..]) => return Ok(()),
+                    Some(_) => {}
+                    None => tracing::error!(
+                        first = place.first,
+                        "a frame of the mail can no longer be read"
+                    ),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The sequence number of the oldest record that may still be there.
+    pub(super) fn oldest(&self) -> u64 {
+        let index = lock(&self.0);
+        index.full.front().unwrap_or(&index.live).name.first
+    }
+
+    /// Says which record, and all before it, nobody needs any more. Asked under the lock, so that of two answers
+    /// the later one counts.
+    pub(super) fn release(&self, through: impl FnOnce() -> u64) {
+        let mut index = lock(&self.0);
+        index.released = through();
+    }
+}

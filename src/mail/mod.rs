@@ -1,0 +1,126 @@
+//! The durable inbox and outbox: no message accepted by either side is lost to a pulled plug.
+//!
+//! From the disk up: `push` writes blocks past the page cache, a `frame` is one such write, a `segment` is a file
+//! of frames, a `log` is a row of segments. On it stand the [`Inbox`] with its `cursor`s, and the [`Outbox`].
+
+mod cursor;
+mod finding;
+mod frame;
+mod inbox;
+mod log;
+mod outbox;
+mod push;
+mod segment;
+
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use finding::Finding;
+pub use inbox::{Inbox, Message};
+pub use outbox::{Accepted, OutMessage, OutState, Outbox};
+
+use crate::vault::barrier::BarrierError;
+
+/// Why the mail cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// A file of the mail cannot be read or written.
+    #[error("the mail in {} cannot be read or written: {source}; check the data partition", .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The data partition failed or was closed; nothing was accepted.
+    #[error(transparent)]
+    Barrier(#[from] BarrierError),
+    /// The daemon is going down; nothing was promised.
+    #[error("the mail is closing; try again when Holdfast runs")]
+    Closing,
+    /// More at once than one write may hold.
+    #[error("{bytes} bytes are too many at once (the limit is {limit}); send less")]
+    TooLarge {
+        /// What was to be written, bytes.
+        bytes: usize,
+        /// What may be, bytes.
+        limit: usize,
+    },
+    /// The name of a consumer is not usable.
+    #[error("a consumer's name has 1 to {limit} bytes and no control characters; choose another")]
+    ConsumerName {
+        /// The longest name, bytes.
+        limit: usize,
+    },
+    /// There are as many consumers as can be kept.
+    #[error("there are {limit} consumers already; use one of their names")]
+    TooManyConsumers {
+        /// How many can be kept.
+        limit: usize,
+    },
+    /// A consumer acknowledges what it cannot have read.
+    #[error(
+        "message {seq} is not there yet, the newest is {newest}; acknowledge only what was read"
+    )]
+    NotYet {
+        /// The sequence number acknowledged.
+        seq: u64,
+        /// The newest sequence number.
+        newest: u64,
+    },
+    /// The id of an outgoing message is not usable.
+    #[error("a message id has 1 to {limit} bytes and no control characters; choose another")]
+    MessageId {
+        /// The longest id, bytes.
+        limit: usize,
+    },
+    /// The id belongs to another message.
+    #[error("this id was used for a message with another recipient or text; choose a new id")]
+    IdTaken,
+    /// The outbox holds no message of this id.
+    #[error(
+        "the outbox holds no message with this id; it was never accepted, or was forgotten since"
+    )]
+    UnknownMessage,
+}
+
+impl MailError {
+    /// Says which file or directory an I/O error is about.
+    fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Runs a change to its end although its caller may go away half-way: memory and disk must agree.
+async fn whole<T: Send + 'static>(
+    change: impl Future<Output = Result<T, MailError>> + Send + 'static,
+) -> Result<T, MailError> {
+    tokio::spawn(change)
+        .await
+        .unwrap_or(Err(MailError::Closing))
+}
+
+/// Runs what blocks on the disk where it holds nobody up.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, MailError> + Send + 'static,
+) -> Result<T, MailError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(MailError::Closing))
+}
+
+/// CBOR of a record kept in a frame: new fields get new numbers, old frames stay readable.
+fn to_cbor<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
+    minicbor::to_vec(value)
+        .expect("a Vec takes every byte and the derived encoders have no errors of their own")
+}
+
+/// Locks; a panic elsewhere leaves what is under these locks whole, each change being a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

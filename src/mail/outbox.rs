@@ -1,0 +1,386 @@
+//! Messages to go out: accepted is durable, under an id that never changes, until WhatsApp took or refused them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use minicbor::{Decode, Encode};
+use tokio::sync::{broadcast, watch};
+
+use super::frame::{self, Header, MAX_BODY};
+use super::log::{self, Reader};
+use super::{Finding, MailError, blocking, lock, to_cbor, whole};
+use crate::journal::Secret;
+use crate::vault::DataDir;
+use crate::vault::barrier::{Barrier, LogId, Wait};
+
+const MAX_ID: usize = 128;
+/// How far a follower may fall behind before it is told that it missed something.
+const MOVES: usize = 256;
+
+/// A text to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutMessage {
+    /// The id it is sent under, however often that takes.
+    pub id: String,
+    /// The JID it goes to.
+    pub to: Secret<String>,
+    /// What it says.
+    pub text: Secret<String>,
+}
+
+/// How far an outgoing message has come. It only ever moves on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutState {
+    /// In the outbox.
+    Accepted,
+    /// Handed to WhatsApp at least once, not yet confirmed.
+    Sent,
+    /// WhatsApp has it. Final.
+    Acked,
+    /// WhatsApp refused it. Final.
+    Failed {
+        /// The server's code, or a word of ours; never an address or a text.
+        code: String,
+    },
+}
+
+impl OutState {
+    /// Whether nothing follows.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Acked | Self::Failed { .. })
+    }
+
+    fn follows(&self, earlier: &Self) -> bool {
+        !earlier.is_final()
+            && (self.is_final() || (*self == Self::Sent && *earlier == Self::Accepted))
+    }
+}
+
+/// The answer to [`Outbox::accept`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its place in the order of sending.
+    pub seq: u64,
+    /// The same message was accepted before; this is its first acceptance.
+    pub duplicate: bool,
+}
+
+/// How an acceptance or a step on the way is kept.
+#[derive(Encode, Decode)]
+enum Stored<'a> {
+    #[n(0)]
+    Accepted {
+        #[b(0)]
+        id: &'a str,
+        #[b(1)]
+        to: &'a str,
+        #[b(2)]
+        text: &'a str,
+    },
+    #[n(1)]
+    Sent {
+        #[n(0)]
+        seq: u64,
+    },
+    #[n(2)]
+    Acked {
+        #[n(0)]
+        seq: u64,
+    },
+    #[n(3)]
+    Failed {
+        #[n(0)]
+        seq: u64,
+        #[b(1)]
+        code: &'a str,
+    },
+}
+
+impl Stored<'_> {
+    /// The step a message takes, except for an acceptance.
+    fn step(&self) -> Option<(u64, OutState)> {
+        match self {
+            Self::Accepted { .. } => None,
+            Self::Sent { seq } => Some((*seq, OutState::Sent)),
+            Self::Acked { seq } => Some((*seq, OutState::Acked)),
+            Self::Failed { seq, code } => Some((
+                *seq,
+                OutState::Failed {
+                    code: (*code).to_owned(),
+                },
+            )),
+        }
+    }
+}
+
+/// The outbox. Handles are cheap to clone and mean the same outbox.
+#[derive(Clone)]
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    barrier: Barrier,
+    log: LogId,
+    reader: Reader,
+    index: Mutex<Index>,
+    changed: watch::Sender<u64>,
+    moves: broadcast::Sender<(Arc<str>, OutState)>,
+    /// The sequence number of the next record; held while one is being written.
+    turn: tokio::sync::Mutex<u64>,
+    findings: Vec<Finding>,
+}
+
+/// What is known of each message without its text.
+#[derive(Default)]
+struct Index {
+    ids: HashMap<Arc<str>, u64>,
+    messages: BTreeMap<u64, (Arc<str>, OutState)>,
+}
+
+impl Index {
+    fn accept(&mut self, seq: u64, id: &str) {
+        let id: Arc<str> = id.into();
+        self.ids.insert(Arc::clone(&id), seq);
+        self.messages.insert(seq, (id, OutState::Accepted));
+    }
+
+    /// Whether it was a step on.
+    fn step(&mut self, seq: u64, to: OutState) -> bool {
+        match self.messages.get_mut(&seq) {
+            Some((_, state)) if to.follows(state) => {
+                *state = to;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn state(&self, id: &str) -> Option<(u64, &OutState)> {
+        let seq = self.ids.get(id)?;
+        self.messages.get(seq).map(|(_, state)| (*seq, state))
+    }
+
+    fn pending(&self) -> impl Iterator<Item = u64> {
+        self.messages
+            .iter()
+            .filter(|(_, (_, state))| !state.is_final())
+            .map(|(seq, _)| *seq)
+    }
+
+    /// Drops what the log no longer holds; all of it is final.
+    fn forget_before(&mut self, oldest: u64) {
+        let kept = self.messages.split_off(&oldest);
+        for (_, (id, _)) in std::mem::replace(&mut self.messages, kept) {
+            self.ids.remove(&id);
+        }
+    }
+}
+
+impl Outbox {
+    /// Opens the outbox of a data directory, or begins one.
+    ///
+    /// # Errors
+    /// [`MailError::Io`] when its files cannot be read. Damage is no error: see [`Outbox::findings`].
+    pub async fn open(dir: &DataDir, barrier: &Barrier) -> Result<Self, MailError> {
+        let dir = dir.mail().join("outbox");
+        let barrier = barrier.clone();
+        blocking(move || {
+            let mut index = Index::default();
+            let mut foreign = Vec::new();
+            let log = log::open(&dir, |header, body| match minicbor::decode(body) {
+                Ok(Stored::Accepted { id, .. }) => index.accept(header.first, id),
+                Ok(step) => {
+                    if let Some((seq, state)) = step.step() {
+                        index.step(seq, state);
+                    }
+                }
+                Err(_) => foreign.push(Finding::Foreign(header.first)),
+            })?;
+            let mut findings = log.findings;
+            findings.extend(foreign);
+            let inner = Inner {
+                log: barrier.add_log(Box::new(log.writer)),
+                barrier,
+                reader: log.reader,
+                index: Mutex::new(index),
+                changed: watch::Sender::new(0),
+                moves: broadcast::Sender::new(MOVES),
+                turn: tokio::sync::Mutex::new(log.next),
+                findings,
+            };
+            inner.release(log.next);
+            Ok(Self(Arc::new(inner)))
+        })
+        .await
+    }
+
+    /// What opening the outbox brought to light.
+    pub fn findings(&self) -> &[Finding] {
+        &self.0.findings
+    }
+
+    /// Accepts a message, durable on return. The same message under the same id is the same acceptance, for as
+    /// long as the outbox remembers it: until it is final and some 4000 records old.
+    ///
+    /// # Errors
+    /// [`MailError::IdTaken`], [`MailError::MessageId`], [`MailError::TooLarge`]. Nothing was promised then.
+    pub async fn accept(&self, message: OutMessage) -> Result<Accepted, MailError> {
+        let id = &message.id;
+        if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
+            return Err(MailError::MessageId { limit: MAX_ID });
+        }
+        let inner = Arc::clone(&self.0);
+        whole(async move { inner.accept(&message).await }).await
+    }
+
+    /// The messages that are not final, in the order they were accepted. [`OutState::Sent`] ones are among them:
+    /// after a restart nobody knows whether they arrived, so they go out again under the same id.
+    ///
+    /// # Errors
+    /// [`MailError::Io`].
+    pub fn pending(&self) -> Result<Vec<(u64, OutMessage)>, MailError> {
+        let pending: Vec<u64> = lock(&self.0.index).pending().collect();
+        let mut messages = Vec::with_capacity(pending.len());
+        for seq in pending {
+            messages.extend(self.0.read(seq)?.map(|message| (seq, message)));
+        }
+        Ok(messages)
+    }
+
+    /// Moves a message on; a step back is ignored. [`OutState::Failed`] is durable on return, as it must never be
+    /// taken back; the others are soon, and cost a repetition under the same id when they are lost.
+    ///
+    /// # Errors
+    /// [`MailError::UnknownMessage`].
+    pub async fn mark(&self, id: &str, state: OutState) -> Result<(), MailError> {
+        let inner = Arc::clone(&self.0);
+        let id = id.to_owned();
+        whole(async move { inner.mark(&id, state).await }).await
+    }
+
+    /// How far a message has come; `None` for one that was never accepted, or is forgotten.
+    pub fn state(&self, id: &str) -> Option<OutState> {
+        lock(&self.0.index)
+            .state(id)
+            .map(|(_, state)| state.clone())
+    }
+
+    /// Changes whenever a message is accepted or moves on.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Each message that is accepted or moves on from now on, and how far it is then.
+    pub fn moves(&self) -> broadcast::Receiver<(Arc<str>, OutState)> {
+        self.0.moves.subscribe()
+    }
+}
+
+impl Inner {
+    async fn accept(&self, message: &OutMessage) -> Result<Accepted, MailError> {
+        let mut turn = self.turn.lock().await;
+        let known = lock(&self.index).state(&message.id).map(|(seq, _)| seq);
+        if let Some(seq) = known {
+            return match self.read(seq)? {
+                Some(first) if first != *message => Err(MailError::IdTaken),
+                _ => Ok(Accepted {
+                    seq,
+                    duplicate: true,
+                }),
+            };
+        }
+        let stored = Stored::Accepted {
+            id: &message.id,
+            to: message.to.expose(),
+            text: message.text.expose(),
+        };
+        let seq = self.append(&mut turn, &stored, Wait::Durable).await?;
+        lock(&self.index).accept(seq, &message.id);
+        self.release(*turn);
+        self.announce(&message.id, OutState::Accepted);
+        Ok(Accepted {
+            seq,
+            duplicate: false,
+        })
+    }
+
+    async fn mark(&self, id: &str, state: OutState) -> Result<(), MailError> {
+        let mut turn = self.turn.lock().await;
+        let (seq, moves) = {
+            let index = lock(&self.index);
+            let (seq, now) = index.state(id).ok_or(MailError::UnknownMessage)?;
+            (seq, state.follows(now))
+        };
+        let (stored, wait) = match &state {
+            OutState::Sent => (Stored::Sent { seq }, Wait::Lazy),
+            OutState::Acked => (Stored::Acked { seq }, Wait::Ordered),
+            OutState::Failed { code } => (Stored::Failed { seq, code }, Wait::Durable),
+            OutState::Accepted => return Ok(()),
+        };
+        if moves {
+            self.append(&mut turn, &stored, wait).await?;
+            lock(&self.index).step(seq, state.clone());
+            self.release(*turn);
+            self.announce(id, state);
+        }
+        Ok(())
+    }
+
+    fn announce(&self, id: &str, state: OutState) {
+        self.changed.send_modify(|changes| *changes += 1);
+        // Nobody following is no failure.
+        let _ = self.moves.send((id.into(), state));
+    }
+
+    /// Appends one record and returns its sequence number.
+    async fn append(
+        &self,
+        turn: &mut u64,
+        stored: &Stored<'_>,
+        wait: Wait,
+    ) -> Result<u64, MailError> {
+        let body = to_cbor(stored);
+        if body.len() > MAX_BODY {
+            return Err(MailError::TooLarge {
+                bytes: body.len(),
+                limit: MAX_BODY,
+            });
+        }
+        let seq = *turn;
+        self.barrier
+            .append(self.log, frame::draft(seq, 1, &body), wait)
+            .await?;
+        *turn = seq.saturating_add(1);
+        Ok(seq)
+    }
+
+    /// Lets the log use again what lies before the oldest message that is not final, and forgets what it did use.
+    fn release(&self, next: u64) {
+        self.reader.release(|| {
+            lock(&self.index)
+                .pending()
+                .next()
+                .unwrap_or(next)
+                .saturating_sub(1)
+        });
+        let oldest = self.reader.oldest();
+        lock(&self.index).forget_before(oldest);
+    }
+
+    /// Reads an accepted message; `None` when it can no longer be read.
+    fn read(&self, seq: u64) -> Result<Option<OutMessage>, MailError> {
+        let mut message = None;
+        self.reader.read(seq, |header: Header, body| {
+            if let Ok(Stored::Accepted { id, to, text }) = minicbor::decode(body)
+                && header.first == seq
+            {
+                message = Some(OutMessage {
+                    id: id.to_owned(),
+                    to: Secret::new(to.to_owned()),
+                    text: Secret::new(text.to_owned()),
+                });
+            }
+            header.next() <= seq
+        })?;
+        Ok(message)
+    }
+}
