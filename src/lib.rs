@@ -3,12 +3,18 @@
 //! The rooms, in the order data flows:
 //!
 //! - `holdfast_core` (`src/core`): the brain, a crate of its own
+//! - [`config`]: arguments and TOML fragments
 //! - [`vault`]: the memory
 //! - [`mail`]: the durable inbox and outbox
 //! - [`history`]: archive and audit
+//! - [`wires`]: the owner's hand
+//! - [`panel`]: the face
 //! - [`journal`]: the log
 
+pub mod config;
 pub mod history;
 pub mod journal;
 pub mod mail;
+pub mod panel;
 pub mod vault;
+pub mod wires;

@@ -1,0 +1,397 @@
+//! From arguments and TOML fragments to one validated [`Config`].
+//!
+//! Later wins: the vendor's directory, the administrator's, the owner's file on the boot partition, then each
+//! `--config FILE`. What is wrong is said with file and line, all of it at once. The owner edits without a console to
+//! read errors on, so in that one file a bad key is ignored and becomes a warning.
+
+use std::{
+    fmt, fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use clap::Parser;
+use thiserror::Error;
+use toml::de::{DeTable, DeValue};
+use tracing::Level;
+
+use crate::{journal::Secret, vault::DataDir};
+
+#[cfg(not(feature = "lab"))]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: none");
+#[cfg(feature = "lab")]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: lab");
+
+/// Sections of the owner's file that the settings importer reads.
+const IMPORTED_SECTIONS: [&str; 5] = ["hostname", "locale", "ssh", "timezone", "wifi"];
+
+/// Keeps one WhatsApp linked-device session alive for months, through pulled plugs.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "holdfastd", version = VERSION)]
+pub struct Args {
+    /// Read one more TOML fragment; it wins over all before it (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Where the session and the messages are kept [default: /data/holdfast where it exists, else ./holdfast-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where sockets and, under a panel drawn in the terminal, the log go [default: $XDG_RUNTIME_DIR/holdfast, else run
+    /// in the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub runtime: Option<PathBuf>,
+    /// What the panel is: terminal (space bar = button) or headless [default: terminal where there is one]
+    #[arg(long, value_name = "NAME")]
+    pub board: Option<Board>,
+}
+
+/// What the panel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Board {
+    /// Screen drawn in the terminal, space bar = button.
+    Terminal,
+    /// Frames only on request, no button.
+    Headless,
+}
+
+impl Board {
+    /// A terminal where standard output is one that can be drawn on.
+    pub fn detect() -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if io::stdout().is_terminal() && !dumb {
+            Self::Terminal
+        } else {
+            Self::Headless
+        }
+    }
+}
+
+/// No such board in this build.
+#[derive(Clone, Debug, Error)]
+#[error("this build knows the boards `terminal` and `headless`")]
+pub struct UnknownBoard;
+
+impl FromStr for Board {
+    type Err = UnknownBoard;
+
+    fn from_str(name: &str) -> Result<Self, UnknownBoard> {
+        match name {
+            "terminal" => Ok(Self::Terminal),
+            "headless" => Ok(Self::Headless),
+            _ => Err(UnknownBoard),
+        }
+    }
+}
+
+/// Where things are looked for when the arguments do not say.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Directories of `*.toml` fragments, read in this order, each by file name.
+    pub fragments: Vec<PathBuf>,
+    /// The owner's file on the boot partition.
+    pub owner: PathBuf,
+    /// The data directory of an appliance; used where it exists.
+    pub appliance_data: PathBuf,
+    /// The user's runtime directory, where there is one.
+    pub user_runtime: Option<PathBuf>,
+}
+
+impl Places {
+    /// This machine's.
+    pub fn system() -> Self {
+        Self {
+            fragments: vec![
+                "/usr/lib/holdfast/config.d".into(),
+                "/etc/holdfast/config.d".into(),
+            ],
+            owner: "/boot/firmware/holdfast.toml".into(),
+            appliance_data: "/data/holdfast".into(),
+            user_runtime: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        }
+    }
+
+    /// The data directory when none is given.
+    pub fn data(&self) -> PathBuf {
+        if self.appliance_data.is_dir() {
+            self.appliance_data.clone()
+        } else {
+            "holdfast-data".into()
+        }
+    }
+
+    /// The runtime directory when none is given.
+    pub fn runtime(&self, data: &Path) -> PathBuf {
+        self.user_runtime
+            .as_ref()
+            .map_or_else(|| data.join("run"), |user| user.join("holdfast"))
+    }
+}
+
+/// Everything the daemon is told from outside.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the session and the messages are kept.
+    pub data: DataDir,
+    /// Where sockets and the log of a terminal panel go; not created yet.
+    pub runtime: PathBuf,
+    /// What the panel is.
+    pub board: Board,
+    /// What the files say.
+    pub settings: Settings,
+    /// What was wrong in the owner's file, for the screen and the journal.
+    pub ignored: Vec<Problem>,
+}
+
+/// The keys of the TOML fragments, as `section.key`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `server.url`: a lab's WebSocket; `None` is WhatsApp. Only with the cargo feature `lab`.
+    pub server_url: Option<String>,
+    /// `server.version`: the WhatsApp Web version to announce; `None` asks for the current one.
+    pub server_version: Option<[u32; 3]>,
+    /// `device.name`: shown on the phone under Linked devices.
+    pub device_name: String,
+    /// `pairing.phone`: the account's number, international digits; with it a pairing code is offered.
+    pub pairing_phone: Option<Secret<String>>,
+    /// `log.level`: error, warn, info, debug or trace.
+    pub log_level: Level,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server_url: None,
+            server_version: None,
+            device_name: "Holdfast".into(),
+            pairing_phone: None,
+            log_level: Level::INFO,
+        }
+    }
+}
+
+/// One thing wrong in a configuration file. It never holds the value: that may be a phone number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// The line, from 1, where it is about one.
+    pub line: Option<usize>,
+    /// What is wrong and what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file.display(), self.what),
+            None => write!(f, "{}: {}", self.file.display(), self.what),
+        }
+    }
+}
+
+/// The configuration cannot be used. One line per problem.
+#[derive(Clone, Debug, Error)]
+pub struct ConfigError(
+    /// At least one.
+    pub Vec<Problem>,
+);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration cannot be used")?;
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl Config {
+    /// Reads every fragment in order.
+    ///
+    /// # Errors
+    /// With all that is wrong outside the owner's file.
+    pub fn load(args: &Args, places: &Places) -> Result<Self, ConfigError> {
+        let mut settings = Settings::default();
+        let mut wrong = Vec::new();
+        for directory in &places.fragments {
+            match fragments(directory) {
+                Ok(files) => files
+                    .iter()
+                    .for_each(|file| wrong.extend(settings.read(file, &[]))),
+                Err(error) => wrong.push(unreadable(directory, &error)),
+            }
+        }
+        let ignored = match places.owner.try_exists() {
+            Ok(false) => Vec::new(),
+            _ => settings.read(&places.owner, &IMPORTED_SECTIONS),
+        };
+        args.config
+            .iter()
+            .for_each(|file| wrong.extend(settings.read(file, &[])));
+        if !wrong.is_empty() {
+            return Err(ConfigError(wrong));
+        }
+        let data = args.data.clone().unwrap_or_else(|| places.data());
+        Ok(Self {
+            runtime: args
+                .runtime
+                .clone()
+                .unwrap_or_else(|| places.runtime(&data)),
+            data: DataDir::new(data),
+            board: args.board.unwrap_or_else(Board::detect),
+            settings,
+            ignored,
+        })
+    }
+}
+
+/// The `*.toml` files of a directory by name; none where there is no such directory.
+fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
+    files.sort();
+    Ok(files)
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        line: None,
+        what: format!("cannot be read: {error}"),
+    }
+}
+
+impl Settings {
+    /// Takes over every good key of one file and says what is wrong with the others.
+    fn read(&mut self, file: &Path, foreign: &[&str]) -> Vec<Problem> {
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) => return vec![unreadable(file, &error)],
+        };
+        let problem = |offset: Option<usize>, what: String| Problem {
+            file: file.to_owned(),
+            line: offset
+                .and_then(|offset| text.get(..offset))
+                .map(|before| before.matches('\n').count() + 1),
+            what,
+        };
+        let table = match DeTable::parse(&text) {
+            Ok(table) => table,
+            Err(error) => {
+                return vec![problem(
+                    error.span().map(|span| span.start),
+                    error.message().to_owned(),
+                )];
+            }
+        };
+        let mut problems = Vec::new();
+        for (section, keys) in table.get_ref() {
+            if foreign.contains(&section.get_ref().as_ref()) {
+                continue;
+            }
+            let Some(keys) = keys.get_ref().as_table() else {
+                let what = format!(
+                    "`{}` stands outside a section, such as [device]",
+                    section.get_ref()
+                );
+                problems.push(problem(Some(section.span().start), what));
+                continue;
+            };
+            for (key, value) in keys {
+                if let Err(why) = self.set(section.get_ref(), key.get_ref(), value.get_ref()) {
+                    let what = format!("{}.{}: {why}", section.get_ref(), key.get_ref());
+                    problems.push(problem(Some(key.span().start), what));
+                }
+            }
+        }
+        problems
+    }
+
+    fn set(&mut self, section: &str, key: &str, value: &DeValue<'_>) -> Result<(), &'static str> {
+        match (section, key) {
+            ("server", "url") => self.server_url = Some(server_url(value)?),
+            ("server", "version") => self.server_version = Some(server_version(value)?),
+            ("device", "name") => self.device_name = device_name(value)?,
+            ("pairing", "phone") => self.pairing_phone = Some(phone(value)?),
+            ("log", "level") => self.log_level = log_level(value)?,
+            _ => {
+                return Err(
+                    "no such key; known are server.url, server.version, device.name, pairing.phone, log.level",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn server_url(value: &DeValue<'_>) -> Result<String, &'static str> {
+    if !cfg!(feature = "lab") {
+        return Err("needs a build with the cargo feature `lab`; this one talks to WhatsApp alone");
+    }
+    let url = value
+        .as_str()
+        .filter(|url| url.starts_with("ws://") || url.starts_with("wss://"));
+    url.map(str::to_owned)
+        .ok_or("must be a WebSocket address, such as \"ws://127.0.0.1:8080/ws/chat\"")
+}
+
+fn server_version(value: &DeValue<'_>) -> Result<[u32; 3], &'static str> {
+    const WANTED: &str = "must be three whole numbers, such as [2, 3000, 1023223821]";
+    let numbers = value.as_array().ok_or(WANTED)?.iter().map(|number| {
+        let number = number.get_ref().as_integer().ok_or(WANTED)?;
+        u32::from_str_radix(number.as_str(), number.radix()).map_err(|_| WANTED)
+    });
+    numbers
+        .collect::<Result<Vec<_>, _>>()?
+        .try_into()
+        .map_err(|_| WANTED)
+}
+
+fn device_name(value: &DeValue<'_>) -> Result<String, &'static str> {
+    let good = |name: &&str| {
+        !name.trim().is_empty() && name.chars().count() <= 50 && !name.contains(char::is_control)
+    };
+    value
+        .as_str()
+        .filter(good)
+        .map(str::to_owned)
+        .ok_or("must be a name of 1 to 50 characters on one line, in quotes")
+}
+
+/// An international number (E.164): up to 15 digits, the first of them not 0.
+fn phone(value: &DeValue<'_>) -> Result<Secret<String>, &'static str> {
+    let digits = value.as_str().map(|text| {
+        text.strip_prefix('+')
+            .unwrap_or(text)
+            .replace([' ', '-'], "")
+    });
+    let good = |digits: &String| {
+        (7..=15).contains(&digits.len())
+            && digits.bytes().all(|digit| digit.is_ascii_digit())
+            && !digits.starts_with('0')
+    };
+    digits
+        .filter(good)
+        .map(Secret::new)
+        .ok_or("must be the international number in quotes: country code, then the rest")
+}
+
+fn log_level(value: &DeValue<'_>) -> Result<Level, &'static str> {
+    match value.as_str() {
+        Some("error") => Ok(Level::ERROR),
+        Some("warn") => Ok(Level::WARN),
+        Some("info") => Ok(Level::INFO),
+        Some("debug") => Ok(Level::DEBUG),
+        Some("trace") => Ok(Level::TRACE),
+        _ => Err("must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\""),
+    }
+}

@@ -1,0 +1,98 @@
+//! The face of Holdfast: from what an owner meets to pixels, and the glass they appear on.
+//!
+//! - [`screens`](draw): one pure function, a screen for each face (`page` is their layout, `qr` the code)
+//! - [`Frame`]: the pixels
+//! - [`Showing`] and [`Picture`]: what is shown, and what is on the glass at a moment
+//! - `terminal`: the glass of a workstation
+//! - [`Panel`]: the task that keeps the glass up to date
+
+mod frame;
+mod glass;
+mod page;
+mod qr;
+mod screens;
+mod terminal;
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until, timeout},
+};
+
+pub use self::{
+    frame::{Frame, HEIGHT, WIDTH},
+    glass::{Picture, Showing},
+    screens::{Credential, draw},
+    terminal::text,
+};
+use crate::{config::Board, wires::Input};
+
+/// How long a glass that hangs may hold up the end of the daemon.
+const LAST_PICTURE: Duration = Duration::from_secs(1);
+
+/// The running panel. A dead display never stops it: the pictures go on.
+pub struct Panel {
+    pictures: watch::Receiver<Picture>,
+    painter: tokio::task::JoinHandle<()>,
+    /// Answers, by closing, when the glass is given back.
+    glass: oneshot::Receiver<()>,
+}
+
+impl Panel {
+    /// Shows what `showings` holds on the board's glass until [`Panel::stop`], or until its sender is gone.
+    ///
+    /// `captions` stand below a glass drawn in a terminal: where the log is, settings ignored. What the owner does with
+    /// button and keys goes to `inputs`.
+    pub fn start(
+        board: Board,
+        captions: Vec<String>,
+        showings: watch::Receiver<Showing>,
+        inputs: mpsc::UnboundedSender<Input>,
+    ) -> Self {
+        let first = showings.borrow().picture(Instant::now());
+        let (painted, pictures) = watch::channel(first);
+        let (given_back, glass) = oneshot::channel();
+        match board {
+            Board::Terminal => terminal::spawn(captions, pictures.clone(), inputs, given_back),
+            Board::Headless => {}
+        }
+        Self {
+            pictures,
+            painter: tokio::spawn(paint(showings, painted)),
+            glass,
+        }
+    }
+
+    /// What is on the glass, now and from now on.
+    pub fn pictures(&self) -> watch::Receiver<Picture> {
+        self.pictures.clone()
+    }
+
+    /// Ends the painting and gives the glass back; waits a second at most.
+    pub async fn stop(self) {
+        self.painter.abort();
+        // The painter's end is the glass's end; a glass that hangs is left behind.
+        let _ = timeout(LAST_PICTURE, self.glass).await;
+    }
+}
+
+/// Publishes each new picture: on a new showing, and when a countdown shows another second.
+async fn paint(mut showings: watch::Receiver<Showing>, pictures: watch::Sender<Picture>) {
+    loop {
+        let now = Instant::now();
+        let (picture, next) = {
+            let showing = showings.borrow_and_update();
+            (showing.picture(now), showing.next_change(now))
+        };
+        pictures.send_if_modified(|shown| {
+            let new = *shown != picture;
+            *shown = picture;
+            new
+        });
+        tokio::select! {
+            changed = showings.changed() => if changed.is_err() { return },
+            () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! One screen for each face: pure functions from what an owner meets to pixels.
+
+use embedded_graphics::{
+    mono_font::MonoFont,
+    pixelcolor::BinaryColor,
+    prelude::*,
+    primitives::{PrimitiveStyle, Rectangle},
+};
+use holdfast_core::{Face, LastFour, PairingFace};
+
+use super::{
+    page::{Page, SMALL, small},
+    qr::Qr,
+};
+use crate::journal::Secret;
+
+/// What links a phone; on the glass only while it is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The text of the QR.
+    Qr(Secret<String>),
+    /// The 8 letters of the pairing code.
+    Code(Secret<String>),
+}
+
+impl Credential {
+    /// Whether a face shows it: the face is about it, and it is still valid.
+    pub fn is_shown_by(&self, face: &Face) -> bool {
+        match (self, face) {
+            (Self::Qr(_), Face::Pairing(PairingFace::Qr { left_ms }))
+            | (Self::Code(_), Face::Pairing(PairingFace::Code { left_ms })) => *left_ms > 0,
+            _ => false,
+        }
+    }
+}
+
+/// Draws the screen of a face over the whole target. A credential the face does not show is not drawn.
+///
+/// # Errors
+/// The target's own.
+pub fn draw<D: DrawTarget<Color = BinaryColor>>(
+    face: &Face,
+    credential: Option<&Credential>,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    target.clear(BinaryColor::Off)?;
+    match credential.filter(|credential| credential.is_shown_by(face)) {
+        Some(Credential::Qr(text)) => {
+            match Qr::fit(text.expose(), target.bounding_box().size.height) {
+                Some(qr) => scan(&qr, left_ms(face), target),
+                None => too_big().draw(target),
+            }
+        }
+        Some(Credential::Code(code)) => enter(code.expose(), left_ms(face), target),
+        None => page(face).draw(target),
+    }
+}
+
+/// What a face counts down, milliseconds.
+pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
+    match face {
+        Face::Starting
+        | Face::Connecting
+        | Face::Connected { .. }
+        | Face::Pairing(PairingFace::Preparing)
+        | Face::PairingPaused
+        | Face::PasskeyNeeded
+        | Face::Stopped => None,
+        Face::WaitingForNetwork { next_ms, .. }
+        | Face::Reconnecting { next_ms, .. }
+        | Face::Degraded { next_ms, .. }
+        | Face::Replaced { next_ms }
+        | Face::LogoutSuspected { next_ms }
+        | Face::ClientOutdated { next_ms } => Some(next_ms),
+        Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms })
+        | Face::ConfirmRelink { left_ms, .. } => Some(left_ms),
+        Face::Banned { left_ms } => left_ms.as_mut(),
+    }
+}
+
+fn left_ms(face: &Face) -> u64 {
+    countdown(&mut face.clone()).map_or(0, |left_ms| *left_ms)
+}
+
+/// The words for each face.
+fn page(face: &Face) -> Page {
+    let page = |title: &str, line: &str, strong: &str, foot: &str| Page {
+        title: title.into(),
+        line: line.into(),
+        strong: strong.into(),
+        foot: foot.into(),
+    };
+    match face {
+        Face::Starting => page(
+            "Holdfast",
+            "is starting",
+            "One moment",
+            concat!("version ", env!("CARGO_PKG_VERSION")),
+        ),
+        Face::WaitingForNetwork { attempt, next_ms } => page(
+            "No network",
+            "check cable and Wi-Fi",
+            &again(*next_ms),
+            &format!("attempt {attempt}"),
+        ),
+        Face::Connecting => page("Connecting", "logging in to", "WhatsApp", ""),
+        Face::Connected { account } => match account {
+            Some(account) => page("Connected", "to WhatsApp as", &own(*account), ""),
+            None => page("Connected", "to", "WhatsApp", ""),
+        },
+        Face::Reconnecting { attempt, next_ms } => page(
+            "Reconnecting",
+            "not connected now",
+            &again(*next_ms),
+            &format!("attempt {attempt}"),
+        ),
+        Face::Degraded { attempt, next_ms } => page(
+            "Still trying",
+            "many attempts failed",
+            &again(*next_ms),
+            &format!("attempt {attempt}"),
+        ),
+        Face::Replaced { next_ms } => page(
+            "In use",
+            "by another copy",
+            &again(*next_ms),
+            "press: take it back",
+        ),
+        Face::LogoutSuspected { next_ms } => page(
+            "Logged out?",
+            "WhatsApp says so",
+            &again(*next_ms),
+            "nothing is lost yet",
+        ),
+        Face::Pairing(_) => page("Link me", "asking WhatsApp", "for a new code", ""),
+        Face::PairingPaused => page("Paused", "no phone linked", "Press for code", ""),
+        Face::PasskeyNeeded => page(
+            "Passkey",
+            "WhatsApp asks for one",
+            "Press to retry",
+            "none can be given here",
+        ),
+        Face::Banned {
+            left_ms: Some(left_ms),
+        } => page(
+            "Banned",
+            "by WhatsApp for",
+            &duration(*left_ms),
+            "the phone says why",
+        ),
+        Face::Banned { left_ms: None } => page(
+            "Blocked",
+            "by WhatsApp",
+            "See the phone",
+            "then press the button",
+        ),
+        Face::ClientOutdated { next_ms } => page(
+            "Outdated",
+            "for WhatsApp",
+            "Update Holdfast",
+            &again(*next_ms),
+        ),
+        Face::ConfirmRelink {
+            left_ms,
+            account,
+            generation,
+        } => {
+            let line = match account {
+                Some(account) => format!("unlinks {}, {generation}", own(*account)),
+                None => format!("retires {generation}"),
+            };
+            let foot = format!("no in {}", duration(*left_ms));
+            page("Re-link?", &line, "Press for yes", &foot)
+        }
+        Face::Stopped => page("Stopped", "everything is saved", "Safe to unplug", ""),
+    }
+}
+
+/// The QR on lit ground at the left, what to do with it at the right.
+fn scan<D: DrawTarget<Color = BinaryColor>>(
+    qr: &Qr,
+    left_ms: u64,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    /// What the first code of a pairing is valid for; the bar is full then.
+    const LONGEST_MS: u64 = 60_000;
+    /// The longest text in the smallest letters: a square glass has the QR alone.
+    const LEAST_ROOM: u32 = 55;
+    let area = target.bounding_box();
+    let left = area.top_left + Size::new(qr.right() + 3, 0);
+    let room = Size::new(
+        area.size.width.saturating_sub(qr.right() + 3),
+        area.size.height,
+    );
+    let middle = Rectangle::new(left, room).center().x;
+    qr.draw(target)?;
+    if room.width < LEAST_ROOM {
+        return Ok(());
+    }
+    let mut say = |text: &str, fonts: &[&MonoFont<'_>], y: i32| {
+        small(
+            text,
+            fonts,
+            room.width,
+            Point::new(middle, left.y + y),
+            target,
+        )
+    };
+    say("Scan me", &SMALL, 6)?;
+    say("WhatsApp:", &SMALL[2..], 20)?;
+    say("Linked", &SMALL[2..], 29)?;
+    say("devices", &SMALL[2..], 38)?;
+    say(&duration(left_ms), &SMALL, 50)?;
+    let filled = u64::from(room.width) * left_ms.min(LONGEST_MS) / LONGEST_MS;
+    Rectangle::new(
+        left + Size::new(0, 60),
+        Size::new(u32::try_from(filled).unwrap_or(room.width), 4),
+    )
+    .into_styled(PrimitiveStyle::with_fill(BinaryColor::On))
+    .draw(target)
+}
+
+/// The pairing code as `XXXX-XXXX`, and where to enter it.
+fn enter<D: DrawTarget<Color = BinaryColor>>(
+    code: &str,
+    left_ms: u64,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let mut code: String = code.chars().filter(|letter| *letter != '-').collect();
+    if let Some((middle, _)) = code.char_indices().nth(4) {
+        code.insert(middle, '-');
+    }
+    Page {
+        title: code,
+        line: "WhatsApp: Link device".into(),
+        strong: format!("{} left", duration(left_ms)),
+        foot: "with phone number instead".into(),
+    }
+    .draw(target)
+}
+
+fn too_big() -> Page {
+    Page {
+        title: "No room".into(),
+        line: "QR too big to show".into(),
+        strong: "Use a code".into(),
+        foot: "holdfastctl link --show".into(),
+    }
+}
+
+/// The last four digits, marked as an end.
+fn own(account: LastFour) -> String {
+    format!("...{account}")
+}
+
+fn again(next_ms: u64) -> String {
+    match next_ms {
+        0 => "trying now".into(),
+        _ => format!("again in {}", duration(next_ms)),
+    }
+}
+
+/// What is left, rounded up: `42 s`, `4:59`, `23 h 59 min`, `12 d 3 h`.
+fn duration(ms: u64) -> String {
+    let seconds = ms.div_ceil(1000);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (1000.., _, _) => "over 999 d".into(),
+        (1.., _, _) => format!("{days} d {} h", hours % 24),
+        (_, 1.., _) => format!("{hours} h {} min", minutes % 60),
+        (_, _, 1..) => format!("{minutes}:{:02}", seconds % 60),
+        _ => format!("{seconds} s"),
+    }
+}

@@ -1,0 +1,267 @@
+//! From arguments and fragments to one configuration: who wins, what is said when something is wrong.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Parser;
+use holdfast::config::{Args, Board, Config, ConfigError, Places};
+use tracing::Level;
+
+/// A machine with nothing on it but what a test writes.
+struct Machine {
+    root: tempfile::TempDir,
+    places: Places,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        let places = Places {
+            fragments: vec![at("usr"), at("etc")],
+            owner: at("boot/holdfast.toml"),
+            appliance_data: at("data/holdfast"),
+            user_runtime: None,
+        };
+        Self { root, places }
+    }
+
+    fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn load(&self, files: &[&Path]) -> Result<Config, ConfigError> {
+        let args = Args {
+            config: files.iter().map(|file| file.to_path_buf()).collect(),
+            ..Args::default()
+        };
+        Config::load(&args, &self.places)
+    }
+
+    /// What is said about one bad file.
+    fn complaint(&self, text: &str) -> String {
+        let file = self.write("bad.toml", text);
+        let said = self.load(&[&file]).expect_err(text).to_string();
+        said.replace(&file.display().to_string(), "bad.toml")
+    }
+}
+
+#[test]
+fn a_bare_machine_has_a_whole_configuration() {
+    let machine = Machine::new();
+    let config = machine.load(&[]).unwrap();
+    assert_eq!(config.data.root(), "holdfast-data");
+    assert_eq!(config.runtime, Path::new("holdfast-data/run"));
+    assert_eq!(config.settings.device_name, "Holdfast");
+    assert_eq!(config.settings.log_level, Level::INFO);
+    assert!(config.settings.server_url.is_none() && config.settings.pairing_phone.is_none());
+    assert!(config.ignored.is_empty());
+}
+
+#[test]
+fn directories_follow_the_machine_and_give_way_to_arguments() {
+    let mut machine = Machine::new();
+    machine.write("data/holdfast/keep", "");
+    machine.places.user_runtime = Some("/run/user/1000".into());
+    let config = machine.load(&[]).unwrap();
+    assert_eq!(config.data.root(), machine.places.appliance_data);
+    assert_eq!(config.runtime, Path::new("/run/user/1000/holdfast"));
+
+    let args = [
+        "holdfastd",
+        "--data",
+        "/d",
+        "--runtime",
+        "/r",
+        "--board",
+        "headless",
+    ];
+    let config = Config::load(&Args::parse_from(args), &machine.places).unwrap();
+    assert_eq!(config.data.root(), "/d");
+    assert_eq!(config.runtime, Path::new("/r"));
+    assert_eq!(config.board, Board::Headless);
+}
+
+#[test]
+fn later_wins_key_by_key() {
+    let machine = Machine::new();
+    machine.write(
+        "usr/10-vendor.toml",
+        "[device]\nname = \"vendor\"\n[log]\nlevel = \"error\"\n",
+    );
+    machine.write("usr/20-vendor.toml", "[server]\nversion = [2, 3000, 1]\n");
+    machine.write("usr/notes.txt", "not ours");
+    machine.write(
+        "etc/10-site.toml",
+        "[device]\nname = \"site\"\n[server]\nversion = [2, 3000, 0x10]\n",
+    );
+    machine.write(
+        "boot/holdfast.toml",
+        "[pairing]\nphone = \"+49 170 123-4567\"\n[log]\nlevel = \"warn\"\n",
+    );
+    let first = machine.write("first.toml", "[log]\nlevel = \"debug\"\n");
+    let second = machine.write("second.toml", "log.level = \"trace\"\n");
+    let settings = machine.load(&[&first, &second]).unwrap().settings;
+    assert_eq!(settings.device_name, "site");
+    assert_eq!(settings.server_version, Some([2, 3000, 16]));
+    assert_eq!(settings.pairing_phone.unwrap().expose(), "491701234567");
+    assert_eq!(settings.log_level, Level::TRACE);
+}
+
+#[test]
+fn errors_name_file_and_line_all_at_once() {
+    let said = Machine::new().complaint(
+        "top = 1\n[device]\nname = \"\"\ncolour = \"red\"\n\n[sever]\nurl = \"x\"\n[server]\nversion = [2, 3000]\n[log]\nlevel = 7\n",
+    );
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    assert_eq!(lines[0], "the configuration cannot be used");
+    let mut places: Vec<&str> = lines[1..]
+        .iter()
+        .map(|line| line.split(": ").next().unwrap())
+        .collect();
+    places.sort_unstable_by_key(|place| place.rsplit(':').next().unwrap().parse::<u32>().unwrap());
+    assert_eq!(
+        places,
+        [
+            "bad.toml:1",
+            "bad.toml:3",
+            "bad.toml:4",
+            "bad.toml:7",
+            "bad.toml:9",
+            "bad.toml:11"
+        ]
+    );
+    assert!(
+        said.contains("bad.toml:4: device.colour: no such key; known are server.url"),
+        "{said}"
+    );
+}
+
+#[test]
+fn broken_toml_names_its_line() {
+    let said = Machine::new().complaint("[device]\nname = \"Holdfast\"\n[log\nlevel = \"info\"\n");
+    assert!(said.contains("bad.toml:3: "), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error() {
+    let machine = Machine::new();
+    let said = machine
+        .load(&[&machine.root.path().join("none.toml")])
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("none.toml: cannot be read: "), "{said}");
+}
+
+#[test]
+fn a_phone_number_never_shows_in_what_is_said() {
+    let machine = Machine::new();
+    for text in [
+        "[pairing]\nphone = 491701234567\n",
+        "[pairing]\nphone = \"0491701234567\"\n",
+        "[pairing]\nphone = \"491701234567890123\"\n",
+        "[pairing]\nphone = \"491701234567x\"\n",
+        "[pairing]\nphone = [\"491701234567\"]\n",
+        "[pairing]\nphone = \"491701234567\n",
+        "[pairing]\nphone = 491701234567x\n",
+        "[pairing]\nphone = 4917 01234567\n",
+        "phone = 491701234567\n",
+    ] {
+        let said = machine.complaint(text);
+        assert!(
+            !said.contains("491") && !said.contains("01234567"),
+            "{said}"
+        );
+    }
+    let good = machine.write("good.toml", "[pairing]\nphone = \"491701234567\"\n");
+    assert!(!format!("{:?}", machine.load(&[&good]).unwrap()).contains("4917"));
+}
+
+#[test]
+fn the_owner_s_file_warns_and_keeps_what_is_good() {
+    let machine = Machine::new();
+    machine.write("etc/site.toml", "[log]\nlevel = \"warn\"\n");
+    machine.write(
+        "boot/holdfast.toml",
+        "hostname = \"kelp\"\n[wifi]\nssid = \"shore\"\n[ssh]\nkeys = []\n[device]\nname = \"kelp\"\n[log]\nlevel = \"loud\"\n[sever]\nurl = 1\n",
+    );
+    let config = machine.load(&[]).unwrap();
+    assert_eq!(config.settings.device_name, "kelp");
+    assert_eq!(config.settings.log_level, Level::WARN);
+    let ignored: Vec<String> = config.ignored.iter().map(ToString::to_string).collect();
+    assert_eq!(ignored.len(), 2, "{ignored:?}");
+    assert!(
+        ignored[0].contains("holdfast.toml:9: log.level: must be"),
+        "{ignored:?}"
+    );
+    assert!(
+        ignored[1].contains("holdfast.toml:11: sever.url: no such key"),
+        "{ignored:?}"
+    );
+}
+
+#[test]
+fn the_owner_s_file_never_stops_the_start() {
+    let machine = Machine::new();
+    for text in ["[device\n", "\u{0}", "[device]\nname = \"", "= = ="] {
+        machine.write("boot/holdfast.toml", text);
+        assert_eq!(machine.load(&[]).unwrap().ignored.len(), 1, "{text:?}");
+    }
+    fs::write(&machine.places.owner, [0xff, 0xfe]).unwrap();
+    assert_eq!(machine.load(&[]).unwrap().ignored.len(), 1);
+}
+
+#[cfg(not(feature = "lab"))]
+#[test]
+fn only_a_lab_build_talks_to_another_server() {
+    let said = Machine::new().complaint("[server]\nurl = \"ws://127.0.0.1:1/ws/chat\"\n");
+    assert!(
+        said.contains("bad.toml:2: server.url: needs a build with the cargo feature `lab`"),
+        "{said}"
+    );
+}
+
+#[cfg(feature = "lab")]
+#[test]
+fn a_lab_build_talks_to_another_server() {
+    let machine = Machine::new();
+    let file = machine.write("lab.toml", "[server]\nurl = \"ws://127.0.0.1:1/ws/chat\"\n");
+    let config = machine.load(&[&file]).unwrap();
+    assert_eq!(
+        config.settings.server_url.as_deref(),
+        Some("ws://127.0.0.1:1/ws/chat")
+    );
+    assert!(
+        machine
+            .complaint("[server]\nurl = \"http://127.0.0.1\"\n")
+            .contains("must be a WebSocket address")
+    );
+}
+
+#[test]
+fn an_unknown_board_is_refused_with_the_known_ones() {
+    let said = Args::try_parse_from(["holdfastd", "--board", "raspberrypi"])
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("`terminal` and `headless`"), "{said}");
+}
+
+#[test]
+fn the_version_names_the_features() {
+    let said = Args::try_parse_from(["holdfastd", "--version"])
+        .unwrap_err()
+        .to_string();
+    let features = if cfg!(feature = "lab") { "lab" } else { "none" };
+    assert_eq!(
+        said,
+        format!(
+            "holdfastd {}\nfeatures: {features}\n",
+            env!("CARGO_PKG_VERSION")
+        )
+    );
+}

@@ -1,0 +1,501 @@
+//! The panel: what an owner sees for each face, whether a phone can read it, and that it is gone in time.
+
+use std::{convert::Infallible, fs, path::Path, time::Duration};
+
+use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
+use holdfast::{
+    config::Board,
+    journal::Secret,
+    panel::{Credential, Frame, HEIGHT, Panel, Showing, WIDTH, draw, text},
+};
+use holdfast_core::{Face, GenerationId, LastFour, PairingFace};
+use proptest::prelude::*;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, timeout},
+};
+
+const PREFIX: &str = "https://wa.me/settings/linked_devices#";
+const ACCOUNT: LastFour = LastFour(*b"4567");
+const QR_FACE: Face = Face::Pairing(PairingFace::Qr { left_ms: 42_000 });
+const CODE_FACE: Face = Face::Pairing(PairingFace::Code { left_ms: 170_000 });
+
+/// A QR string of WhatsApp's shape: ref, three keys, client type.
+fn payload(length: usize) -> String {
+    let letters = |count: usize, from: usize| -> String {
+        let base64 = b"kRw7bXq9/+ZfLmTa";
+        (from..from + count)
+            .map(|at| char::from(base64[at * 7 % 16]))
+            .collect()
+    };
+    let keys = [1, 2, 3].map(|from| letters(43, from) + "=").join(",");
+    format!("2@{},{keys},1", letters(length - keys.len() - 5, 0))
+}
+
+fn qr(text: &str) -> Credential {
+    Credential::Qr(Secret::new(text.to_owned()))
+}
+
+fn code() -> Credential {
+    Credential::Code(Secret::new("ABCD2345".into()))
+}
+
+fn frame(face: &Face, credential: Option<&Credential>) -> Frame {
+    let mut frame = Frame::new();
+    let Ok(()) = draw(face, credential, &mut frame);
+    frame
+}
+
+/// Every face, with ordinary values.
+fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
+    let (attempt, next_ms) = (12, 154_200);
+    vec![
+        ("starting", Face::Starting, None),
+        (
+            "waiting-for-network",
+            Face::WaitingForNetwork {
+                attempt: 3,
+                next_ms: 11_500,
+            },
+            None,
+        ),
+        ("connecting", Face::Connecting, None),
+        (
+            "connected",
+            Face::Connected {
+                account: Some(ACCOUNT),
+            },
+            None,
+        ),
+        ("connected-unnamed", Face::Connected { account: None }, None),
+        (
+            "reconnecting",
+            Face::Reconnecting {
+                attempt: 3,
+                next_ms: 11_500,
+            },
+            None,
+        ),
+        (
+            "reconnecting-now",
+            Face::Reconnecting {
+                attempt: 3,
+                next_ms: 0,
+            },
+            None,
+        ),
+        ("degraded", Face::Degraded { attempt, next_ms }, None),
+        ("replaced", Face::Replaced { next_ms: 3_599_000 }, None),
+        (
+            "logout-suspected",
+            Face::LogoutSuspected { next_ms: 9_000 },
+            None,
+        ),
+        (
+            "pairing-preparing",
+            Face::Pairing(PairingFace::Preparing),
+            None,
+        ),
+        ("pairing-qr", QR_FACE, Some(qr(&payload(239)))),
+        ("pairing-qr-longest", QR_FACE, Some(qr(&payload(321)))),
+        ("pairing-qr-too-big", QR_FACE, Some(qr(&payload(322)))),
+        ("pairing-code", CODE_FACE, Some(code())),
+        ("pairing-paused", Face::PairingPaused, None),
+        ("passkey-needed", Face::PasskeyNeeded, None),
+        (
+            "banned",
+            Face::Banned {
+                left_ms: Some(86_399_000),
+            },
+            None,
+        ),
+        ("blocked", Face::Banned { left_ms: None }, None),
+        (
+            "client-outdated",
+            Face::ClientOutdated { next_ms: 3_000_000 },
+            None,
+        ),
+        (
+            "confirm-relink",
+            Face::ConfirmRelink {
+                left_ms: 29_100,
+                account: Some(ACCOUNT),
+                generation: GenerationId(7),
+            },
+            None,
+        ),
+        (
+            "confirm-relink-unnamed",
+            Face::ConfirmRelink {
+                left_ms: 29_100,
+                account: None,
+                generation: GenerationId(7),
+            },
+            None,
+        ),
+        ("stopped", Face::Stopped, None),
+    ]
+}
+
+/// What a phone reads from the pixels, each of them four by four of its own.
+fn read(lit: impl Fn(u32, u32) -> bool) -> Option<String> {
+    let (width, height) = (WIDTH as usize * 4, HEIGHT as usize * 4);
+    let grey = |x: usize, y: usize| {
+        if lit(x as u32 / 4, y as u32 / 4) {
+            255
+        } else {
+            0
+        }
+    };
+    let mut photo = rqrr::PreparedImage::prepare_from_greyscale(width, height, grey);
+    photo
+        .detect_grids()
+        .first()?
+        .decode()
+        .ok()
+        .map(|(_, text)| text)
+}
+
+/// Each face as it looks, in Braille. After a change look at the PNGs the test leaves in `target/tmp/faces`.
+#[test]
+fn every_face_looks_as_it_was_approved() {
+    let gallery = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faces");
+    fs::create_dir_all(&gallery).unwrap();
+    for (name, face, credential) in faces() {
+        let frame = frame(&face, credential.as_ref());
+        fs::write(gallery.join(name).with_extension("png"), frame.to_png(4)).unwrap();
+        insta::assert_snapshot!(name, text(&frame, 64, 16).join("\n"));
+    }
+}
+
+#[test]
+fn a_phone_reads_the_qr_from_the_pixels() {
+    for length in [239, 271, 277, 300, 321] {
+        let text = payload(length);
+        assert_eq!(text.len(), length);
+        let shown = frame(&QR_FACE, Some(&qr(&text)));
+        assert_eq!(
+            read(|x, y| shown.lit(x, y)),
+            Some(text.clone()),
+            "{length} bytes"
+        );
+        let prefixed = frame(&QR_FACE, Some(&qr(&format!("{PREFIX}{text}"))));
+        assert!(
+            prefixed == shown,
+            "the prefix is dropped for the sake of the quiet zone"
+        );
+        assert_eq!(
+            read(|x, y| !shown.lit(x, y)),
+            None,
+            "the control: light on dark must not read"
+        );
+    }
+}
+
+#[test]
+fn the_qr_stands_on_lit_ground() {
+    let shown = frame(&QR_FACE, Some(&qr(&payload(239))));
+    // Version 10 is 57 modules wide: 3 rows remain above, 4 below; 4 columns at either side.
+    let ground = |x: u32, y: u32| x < 4 || (61..65).contains(&x) || !(3..60).contains(&y);
+    for (x, y) in (0..65).flat_map(|x| (0..HEIGHT).map(move |y| (x, y))) {
+        assert!(!ground(x, y) || shown.lit(x, y), "dark at {x},{y}");
+    }
+    assert!(!shown.lit(4, 3), "the finder's corner is dark");
+}
+
+#[test]
+fn a_qr_that_has_no_room_is_not_drawn() {
+    let shown = frame(&QR_FACE, Some(&qr(&payload(322))));
+    assert_eq!(read(|x, y| shown.lit(x, y)), None);
+}
+
+#[test]
+fn a_phone_reads_the_qr_from_larger_glasses_too() {
+    for (width, height) in [(128, 128), (250, 122), (240, 240), (400, 300)] {
+        let text = format!("{PREFIX}{}", payload(239));
+        let mut canvas = Canvas::new(width, height);
+        let Ok(()) = draw(&QR_FACE, Some(&qr(&text)), &mut canvas);
+        let grey = |x: usize, y: usize| {
+            if canvas.lit[(y / 2) * width as usize + x / 2] {
+                255
+            } else {
+                0
+            }
+        };
+        let mut photo = rqrr::PreparedImage::prepare_from_greyscale(
+            width as usize * 2,
+            height as usize * 2,
+            grey,
+        );
+        let read = photo
+            .detect_grids()
+            .first()
+            .and_then(|grid| grid.decode().ok())
+            .map(|(_, text)| text);
+        assert_eq!(read, Some(payload(239)), "{width}x{height}");
+    }
+}
+
+#[test]
+fn a_credential_is_on_the_glass_only_while_it_is_valid() {
+    let preparing = frame(&Face::Pairing(PairingFace::Preparing), None);
+    let expired =
+        |left_ms| [PairingFace::Qr { left_ms }, PairingFace::Code { left_ms }].map(Face::Pairing);
+    for credential in [qr(&payload(239)), code()] {
+        for face in expired(0) {
+            assert!(frame(&face, Some(&credential)) == preparing, "expired");
+        }
+    }
+    assert!(
+        frame(&QR_FACE, Some(&code())) == preparing,
+        "a code on the QR's face"
+    );
+    assert!(
+        frame(&CODE_FACE, Some(&qr(&payload(239)))) == preparing,
+        "a QR on the code's face"
+    );
+    for (name, face, shown) in faces().into_iter().filter(|(_, _, shown)| shown.is_none()) {
+        for credential in [qr(&payload(239)), code()] {
+            assert!(
+                frame(&face, Some(&credential)) == frame(&face, shown.as_ref()),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_showing_counts_down_second_by_second_and_ends_with_its_credential() {
+    let start = Instant::now();
+    let showing = Showing::new(
+        Face::Pairing(PairingFace::Qr { left_ms: 2_500 }),
+        Some(qr(&payload(239))),
+    );
+    let at = |ms| start + Duration::from_millis(ms);
+    // `Showing::new` is a little later than `start`: leave it 300 ms.
+    let changes: Vec<bool> = [0, 1_000, 2_000, 2_499, 2_800]
+        .map(|ms| showing.picture(at(ms)).confidential)
+        .into();
+    assert_eq!(changes, [true, true, true, true, false]);
+    let first = showing.next_change(at(0)).unwrap() - at(0);
+    assert!(
+        first >= Duration::from_millis(500) && first < Duration::from_millis(800),
+        "{first:?}"
+    );
+    assert_eq!(showing.next_change(at(2_800)), None);
+    assert!(
+        Showing::new(Face::Connecting, None)
+            .next_change(start)
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn the_panel_takes_an_expired_credential_off_the_glass_by_itself() {
+    let showing = Showing::new(
+        Face::Pairing(PairingFace::Qr { left_ms: 60_000 }),
+        Some(qr(&payload(239))),
+    );
+    let (show, showings) = watch::channel(showing);
+    let (inputs, _owner) = mpsc::unbounded_channel();
+    let panel = Panel::start(Board::Headless, Vec::new(), showings, inputs);
+    let mut pictures = panel.pictures();
+    assert!(pictures.borrow_and_update().confidential);
+
+    show.send_replace(Showing::new(
+        Face::Pairing(PairingFace::Code { left_ms: 30 }),
+        Some(code()),
+    ));
+    let blank = frame(&Face::Pairing(PairingFace::Preparing), None);
+    let gone = pictures.wait_for(|picture| !picture.confidential && picture.frame == blank);
+    timeout(Duration::from_secs(10), gone)
+        .await
+        .expect("in time")
+        .expect("the panel runs");
+
+    show.send_replace(Showing::new(Face::Stopped, None));
+    let stopped = frame(&Face::Stopped, None);
+    let shown = pictures.wait_for(|picture| picture.frame == stopped);
+    timeout(Duration::from_secs(10), shown)
+        .await
+        .expect("in time")
+        .expect("the panel runs");
+    panel.stop().await;
+    assert!(
+        pictures.changed().await.is_err(),
+        "nothing paints after the end"
+    );
+}
+
+#[test]
+fn nothing_that_links_a_phone_prints() {
+    let face = Face::Pairing(PairingFace::Qr { left_ms: 1_000 });
+    for credential in [qr(&payload(239)), code()] {
+        let showing = Showing::new(face.clone(), Some(credential));
+        let printed = format!("{showing:?} {:?}", showing.picture(Instant::now()));
+        assert!(
+            !printed.contains("2@") && !printed.contains("ABCD"),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
+fn a_png_holds_the_frame_s_pixels() {
+    for (name, face, credential) in faces() {
+        let frame = frame(&face, credential.as_ref());
+        for scale in [0, 1, 3] {
+            let side = u32::from(scale.max(1));
+            let mut decoder = png::Decoder::new(std::io::Cursor::new(frame.to_png(scale)));
+            decoder.set_transformations(png::Transformations::EXPAND);
+            let mut reader = decoder.read_info().unwrap();
+            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+            reader.next_frame(&mut pixels).unwrap();
+            assert_eq!(pixels.len() as u32, WIDTH * HEIGHT * side * side);
+            for (at, pixel) in (0..).zip(&pixels) {
+                let (x, y) = (at % (WIDTH * side) / side, at / (WIDTH * side) / side);
+                assert_eq!(*pixel == 255, frame.lit(x, y), "{name} at {x},{y}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_s_bits_make_the_same_frame_again() {
+    let shown = frame(&Face::Connecting, None);
+    assert!(Frame::from_bits(shown.bits()).unwrap() == shown);
+    assert!(Frame::from_bits(&shown.bits()[1..]).is_none());
+    let mut corner = [0; 1024];
+    corner[0] = 0x80;
+    corner[1023] = 0x01;
+    let corner = Frame::from_bits(&corner).unwrap();
+    assert!(corner.lit(0, 0) && corner.lit(127, 63) && !corner.lit(1, 0) && !corner.lit(128, 63));
+}
+
+#[test]
+fn a_terminal_gets_the_finest_picture_it_has_room_for() {
+    let mut corner = Frame::new();
+    let Ok(()) = corner.draw_iter([Pixel(Point::new(1, 3), BinaryColor::On)]);
+    for (columns, rows, wide, high, mark) in [
+        (200, 50, 128, 32, ' '),
+        (128, 32, 128, 32, ' '),
+        (127, 32, 64, 16, '⢀'),
+        (80, 24, 64, 16, '⢀'),
+        (64, 16, 64, 16, '⢀'),
+    ] {
+        let drawn = text(&corner, columns, rows);
+        assert_eq!(drawn.len(), high, "{columns}x{rows}");
+        assert!(
+            drawn.iter().all(|row| row.chars().count() == wide),
+            "{columns}x{rows}"
+        );
+        assert!(drawn[0].starts_with(mark), "{columns}x{rows}");
+    }
+    assert_eq!(text(&corner, 128, 32)[1].chars().nth(1), Some('▄'));
+    for (columns, rows) in [(63, 16), (64, 15), (0, 0)] {
+        assert!(
+            text(&corner, columns, rows)
+                .concat()
+                .contains("64x16 at least")
+        );
+    }
+}
+
+/// A glass of any size that counts what is drawn beside it.
+struct Canvas {
+    size: Size,
+    lit: Vec<bool>,
+    outside: usize,
+}
+
+impl Canvas {
+    fn new(width: u32, height: u32) -> Self {
+        Self {
+            size: Size::new(width, height),
+            lit: vec![false; (width * height) as usize],
+            outside: 0,
+        }
+    }
+}
+
+impl OriginDimensions for Canvas {
+    fn size(&self) -> Size {
+        self.size
+    }
+}
+
+impl DrawTarget for Canvas {
+    type Color = BinaryColor;
+    type Error = Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<BinaryColor>>>(
+        &mut self,
+        pixels: I,
+    ) -> Result<(), Infallible> {
+        for Pixel(point, color) in pixels {
+            if self.bounding_box().contains(point) {
+                self.lit[(point.y as u32 * self.size.width + point.x as u32) as usize] =
+                    color.is_on();
+            } else {
+                self.outside += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn any_face() -> impl Strategy<Value = Face> {
+    let account = || {
+        prop::option::of([b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9'].prop_map(LastFour))
+    };
+    let left = || prop_oneof![any::<u64>(), 0..200_000_u64, 0..200_000_000_u64];
+    prop_oneof![
+        (0..23_usize).prop_map(|at| faces().swap_remove(at).1),
+        (any::<u32>(), left())
+            .prop_map(|(attempt, next_ms)| Face::WaitingForNetwork { attempt, next_ms }),
+        (any::<u32>(), left())
+            .prop_map(|(attempt, next_ms)| Face::Reconnecting { attempt, next_ms }),
+        (any::<u32>(), left()).prop_map(|(attempt, next_ms)| Face::Degraded { attempt, next_ms }),
+        left().prop_map(|next_ms| Face::Replaced { next_ms }),
+        left().prop_map(|next_ms| Face::LogoutSuspected { next_ms }),
+        left().prop_map(|next_ms| Face::ClientOutdated { next_ms }),
+        left().prop_map(|left_ms| Face::Banned {
+            left_ms: Some(left_ms)
+        }),
+        left().prop_map(|left_ms| Face::Pairing(PairingFace::Qr { left_ms })),
+        left().prop_map(|left_ms| Face::Pairing(PairingFace::Code { left_ms })),
+        account().prop_map(|account| Face::Connected { account }),
+        (left(), account(), 1..10_000_u32).prop_map(|(left_ms, account, id)| Face::ConfirmRelink {
+            left_ms,
+            account,
+            generation: GenerationId(id)
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_face_fits_the_glass_whatever_its_numbers(face in any_face(), qr_face in any::<bool>()) {
+        let credential = if qr_face { qr(&payload(239)) } else { code() };
+        let mut canvas = Canvas::new(WIDTH, HEIGHT);
+        let Ok(()) = draw(&face, Some(&credential), &mut canvas);
+        prop_assert_eq!(canvas.outside, 0);
+        prop_assert!(canvas.lit.contains(&true));
+    }
+
+    #[test]
+    fn no_credential_and_no_glass_is_too_strange(
+        face in any_face(), words in any::<String>(), is_qr in any::<bool>(), width in 0..300_u32, height in 0..300_u32
+    ) {
+        let credential = if is_qr { qr(&words) } else { Credential::Code(Secret::new(words)) };
+        let Ok(()) = draw(&face, Some(&credential), &mut Canvas::new(width, height));
+    }
+
+    #[test]
+    fn a_showing_never_panics_whatever_its_numbers(face in any_face(), later_ms in any::<u32>()) {
+        let showing = Showing::new(face, Some(code()));
+        let now = Instant::now() + Duration::from_millis(later_ms.into());
+        showing.picture(now);
+        prop_assert!(showing.next_change(now).is_none_or(|next| next > now && next <= now + Duration::from_secs(1)));
+    }
+}
