@@ -9,9 +9,12 @@
 //! - [`history`]: archive and audit
 //! - [`wires`]: the owner's hand
 //! - [`panel`]: the face
+//! - [`bus`]: D-Bus, and [`ctl`], its client for operators
 //! - [`journal`]: the log
 
+pub mod bus;
 pub mod config;
+pub mod ctl;
 pub mod history;
 pub mod journal;
 pub mod mail;

@@ -1,2 +1,11 @@
-//! (to come)
-fn main() {}
+//! The operator's tool.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use holdfast::ctl::{self, Args};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    ctl::run(Args::parse()).await
+}

@@ -1,0 +1,93 @@
+//! What can go wrong on the bus, in D-Bus's own terms.
+
+use std::fmt;
+
+use holdfast_core::Refusal;
+use zbus::DBusError;
+
+use crate::mail::MailError;
+
+/// Why a call failed. The name on the wire is `org.holdfast.Error.` plus the variant; the text is one sentence for people.
+#[derive(Debug, DBusError)]
+#[zbus(prefix = "org.holdfast.Error", impl_display = false)]
+pub enum Error {
+    /// The call did not get through: the bus, the connection, or the other side's D-Bus library says so.
+    #[zbus(error)]
+    Bus(zbus::Error),
+    /// An argument cannot be used.
+    InvalidArgument(String),
+    /// Holdfast is not linked to an account, so that there is nobody to send as.
+    NotLinked(String),
+    /// There is nothing to do: the call makes no sense in the present state.
+    NothingToDo(String),
+    /// The token of a two-step call is wrong, used or too old.
+    BadToken(String),
+    /// Asked too often: another attempt so soon would harm the account.
+    TooSoon(String),
+    /// The screen shows a QR or pairing code; see `FrameWithCredential`.
+    CredentialShown(String),
+    /// No message with this id is known.
+    UnknownMessage(String),
+    /// The disk did not take it; nothing was accepted.
+    Storage(String),
+    /// The daemon is shutting down.
+    Stopping(String),
+}
+
+impl Error {
+    /// The daemon does not answer requests any more.
+    pub(super) fn stopping() -> Self {
+        Self::Stopping(
+            "Holdfast is stopping and takes no more requests. Try again when it runs.".into(),
+        )
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NothingToDo => {
+                Self::NothingToDo("There is nothing to do for this in the present state; `holdfastctl status` shows it.".into())
+            }
+            Refusal::BadToken => Self::BadToken("The token is wrong, was used before, or is too old. Start the re-link over.".into()),
+            Refusal::TooSoon { retry_ms } => {
+                let seconds = retry_ms.div_ceil(1000);
+                Self::TooSoon(format!("Another attempt so soon would harm the account. Try again in {seconds} s."))
+            }
+            Refusal::Stopping => Self::stopping(),
+        }
+    }
+}
+
+impl From<MailError> for Error {
+    fn from(error: MailError) -> Self {
+        let text = error.to_string();
+        match error {
+            MailError::Io { .. } | MailError::Barrier(_) => Self::Storage(text),
+            MailError::Closing => Self::stopping(),
+            MailError::UnknownMessage => Self::UnknownMessage(text),
+            MailError::TooLarge { .. }
+            | MailError::ConsumerName { .. }
+            | MailError::TooManyConsumers { .. }
+            | MailError::NotYet { .. }
+            | MailError::MessageId { .. }
+            | MailError::IdTaken => Self::InvalidArgument(text),
+        }
+    }
+}
+
+/// The kernel gave no random numbers; what needed them is not done.
+pub(super) fn no_random(error: getrandom::Error) -> Error {
+    zbus::Error::Failure(format!("no random numbers from the kernel: {error}")).into()
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bus(zbus::Error::MethodError(name, None, _)) => write!(f, "{name}"),
+            Self::Bus(zbus::Error::MethodError(_, Some(text), _)) => f.write_str(text),
+            Self::Bus(error) => write!(f, "{error}"),
+            _ => f.write_str(DBusError::description(self).unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What the daemon hands to the bus: the way in for requests, and what is to be shown.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use holdfast_core::{Cause, Command, Linked, Reply, State};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+
+use super::Error;
+use crate::{
+    mail::{Inbox, Outbox},
+    panel::Picture,
+    vault::barrier::Barrier,
+};
+
+/// The daemon as the bus knows it. Cheap to clone: every connection has its own.
+#[derive(Clone)]
+pub struct Handle {
+    /// The daemon's loop.
+    pub requests: mpsc::Sender<Request>,
+    /// The session, as it is now.
+    pub status: watch::Receiver<Status>,
+    /// What is on the glass.
+    pub picture: watch::Receiver<Picture>,
+    /// Received messages.
+    pub inbox: Inbox,
+    /// Messages to be sent.
+    pub outbox: Outbox,
+    /// Knows what was asked of the disk.
+    pub barrier: Barrier,
+}
+
+/// Something the bus wants of the daemon's loop.
+#[derive(Debug)]
+pub enum Request {
+    /// A command for the core, and where its reply goes.
+    Command {
+        /// What is asked.
+        command: Command,
+        /// Takes the core's answer.
+        reply: oneshot::Sender<Reply>,
+    },
+    /// The simulated button goes down, or comes up.
+    Button {
+        /// Whether it is down now.
+        down: bool,
+    },
+    /// How many records of each tier the live generation holds.
+    Records {
+        /// Takes the counts by tier, or what a human is told when they cannot be read.
+        reply: oneshot::Sender<Result<BTreeMap<String, u64>, String>>,
+    },
+}
+
+/// The session as the bus shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The state's stable name ([`holdfast_core::State::name`]).
+    pub state: &'static str,
+    /// Why the session is not connected, when it is not.
+    pub cause: Option<Cause>,
+    /// The live generation and the account it is linked to.
+    pub linked: Linked,
+    /// Which attempt is planned or under way; 0 when none is counted.
+    pub attempt: u32,
+    /// When the next attempt is due.
+    pub next_attempt: Option<Instant>,
+}
+
+impl Status {
+    /// What the core says, whose clock began at `started`.
+    pub fn of(state: &State, started: Instant) -> Self {
+        Self {
+            state: state.name(),
+            cause: state.cause(),
+            linked: state.linked(),
+            attempt: state.attempt(),
+            next_attempt: state
+                .next_attempt()
+                .map(|due_ms| started + Duration::from_millis(due_ms)),
+        }
+    }
+}
+
+impl Handle {
+    /// Hands a command to the core and returns its answer.
+    ///
+    /// # Errors
+    /// [`Error::Stopping`] when the daemon's loop is gone, or what the core refused the command with.
+    pub async fn command(&self, command: Command) -> Result<Reply, Error> {
+        match self
+            .ask(|reply| Request::Command { command, reply })
+            .await?
+        {
+            Reply::Refused(refusal) => Err(refusal.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Sends a request that has an answer, and waits for it.
+    pub(super) async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.requests
+            .send(request(reply))
+            .await
+            .map_err(|_| Error::stopping())?;
+        answer.await.map_err(|_| Error::stopping())
+    }
+}

@@ -1,0 +1,188 @@
+//! The nerves to the outside: D-Bus, one file per interface.
+//!
+//! The same objects are served on a message bus (the system bus on the appliance, the session bus on a workstation)
+//! and on a private socket in the runtime directory. The daemon hands in a [`Handle`]; nothing here decides anything.
+
+mod error;
+mod handle;
+mod messages;
+mod panel;
+mod private;
+mod session;
+mod vault;
+
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time};
+use zbus::{Connection, connection::Builder};
+
+pub use error::Error;
+pub use handle::{Handle, Request, Status};
+pub use messages::{InboxMessage, MessagesProxy};
+pub use panel::PanelProxy;
+pub use private::socket_path;
+pub use session::SessionProxy;
+pub use vault::VaultProxy;
+
+/// The well-known name on a message bus.
+pub const NAME: &str = "org.holdfast.Holdfast1";
+/// The one object, with all interfaces.
+pub const PATH: &str = "/org/holdfast/Holdfast1";
+
+/// Pause between attempts to get, or get back, the name on the message bus.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Which message bus to be on, beside the private socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// The system bus: on the appliance.
+    System,
+    /// The session bus: on a workstation that has one.
+    Session,
+    /// The bus at this D-Bus address.
+    Address(String),
+    /// None: the private socket only.
+    Private,
+}
+
+impl Where {
+    /// The place for a daemon with this data directory: the appliance's own means the system bus.
+    pub fn choose(data: &Path) -> Self {
+        if data.starts_with("/data") {
+            Self::System
+        } else if env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|address| !address.is_empty())
+        {
+            Self::Session
+        } else {
+            Self::Private
+        }
+    }
+
+    /// A builder for a connection to this message bus; `None` for [`Where::Private`].
+    fn builder(&self) -> Option<Builder<'static>> {
+        match self {
+            Self::System => Some(Builder::system()),
+            Self::Session => Some(Builder::session()),
+            Self::Address(address) => Some(Builder::address(address.as_str())),
+            Self::Private => None,
+        }
+    }
+}
+
+/// Why Holdfast cannot be reached some way. Never a reason to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The message bus is not there, or does not give us the name.
+    #[error(
+        "cannot be {NAME} on the message bus ({source}); it is tried again, and holdfastctl works through the private socket until then"
+    )]
+    Message {
+        /// What zbus says.
+        source: zbus::Error,
+    },
+    /// The private socket cannot be made.
+    #[error("cannot listen on {path}: {source}; name a short, writable directory with --runtime")]
+    Private {
+        /// The socket.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another daemon answers on the private socket.
+    #[error(
+        "another holdfastd answers on {path}; give this one a directory of its own with --runtime"
+    )]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+}
+
+/// The bus being served, until this is dropped.
+pub struct Served {
+    tasks: JoinSet<()>,
+    private: Option<PathBuf>,
+}
+
+impl Served {
+    /// The private socket, when there is one.
+    pub fn private(&self) -> Option<&Path> {
+        self.private.as_deref()
+    }
+
+    /// Leaves the buses; the private socket is gone when this returns.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Serves the objects on a message bus and on the private socket in `runtime`. What cannot be had is said once, as a warning.
+///
+/// When this returns the name is ours, or known not to be for now.
+pub async fn serve(place: Where, runtime: &Path, handle: Handle) -> Served {
+    let mut tasks = JoinSet::new();
+    let private = match private::PrivateSocket::bind(runtime) {
+        Ok(socket) => {
+            tasks.spawn(socket.serve(handle.clone()));
+            Some(socket_path(runtime))
+        }
+        Err(error) => {
+            tracing::warn!("{error}");
+            None
+        }
+    };
+    if let Some(first) = connect(&place, &handle).await {
+        if let Err(error) = &first {
+            tracing::warn!("{error}");
+        }
+        tasks.spawn(stay(place, handle, first.ok()));
+    }
+    Served { tasks, private }
+}
+
+/// Keeps the name on the message bus: serves the connection, and gets a new one when it is lost or was never there.
+async fn stay(place: Where, handle: Handle, mut connection: Option<Connection>) {
+    loop {
+        if let Some(connection) = connection {
+            attend(&connection, &handle).await;
+            tracing::warn!("the message bus is gone; trying to get back");
+        }
+        time::sleep(RETRY).await;
+        connection = connect(&place, &handle).await.and_then(Result::ok);
+    }
+}
+
+async fn connect(place: &Where, handle: &Handle) -> Option<Result<Connection, BusError>> {
+    // Never replace or be replaced: which daemon has the name must not change under its clients.
+    let builder = with_objects(place.builder()?, handle)
+        .name(NAME)
+        .allow_name_replacements(false)
+        .replace_existing_names(false);
+    let connection = builder.build().await;
+    Some(connection.map_err(|source| BusError::Message { source }))
+}
+
+/// Puts every interface on the one object.
+fn with_objects(builder: Builder<'static>, handle: &Handle) -> Builder<'static> {
+    builder
+        .serve_at(PATH, session::Session::new(handle.clone()))
+        .serve_at(PATH, messages::Messages::new(handle.clone()))
+        .serve_at(PATH, vault::Vault::new(handle.clone()))
+        .serve_at(PATH, panel::Panel::new(handle.clone()))
+}
+
+/// Announces changes to one connection until it closes or the daemon goes.
+async fn attend(connection: &Connection, handle: &Handle) {
+    let ended = tokio::select! {
+        () = connection.closed() => Ok(()),
+        ended = session::announce(connection, handle) => ended,
+        ended = messages::announce(connection, handle) => ended,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to the bus ended");
+    }
+}

@@ -1,0 +1,47 @@
+//! `org.holdfast.Vault1`: how the vault is doing, in counts.
+
+use std::collections::BTreeMap;
+
+use zbus::interface;
+
+use super::{Error, Handle, Request};
+
+/// The vault object.
+pub struct Vault {
+    handle: Handle,
+}
+
+impl Vault {
+    pub(super) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+}
+
+#[interface(
+    name = "org.holdfast.Vault1",
+    proxy(
+        default_service = "org.holdfast.Holdfast1",
+        default_path = "/org/holdfast/Holdfast1"
+    )
+)]
+impl Vault {
+    /// How many records of each tier the live generation holds.
+    #[zbus(out_args("records"))]
+    async fn records(&self) -> Result<BTreeMap<String, u64>, Error> {
+        let counts = self.handle.ask(|reply| Request::Records { reply });
+        counts.await?.map_err(Error::Storage)
+    }
+
+    /// What was asked of the disk since the daemon started: commits, the barriers (device flushes) they took, and bytes written.
+    #[zbus(out_args("commits", "barriers", "bytes"))]
+    async fn counters(&self) -> (u64, u64, u64) {
+        let stats = self.handle.barrier.stats();
+        (stats.commits, stats.barriers, stats.bytes)
+    }
+
+    /// The live generation, such as `gen-0007`.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn generation(&self) -> String {
+        self.handle.status.borrow().linked.generation.to_string()
+    }
+}

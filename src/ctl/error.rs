@@ -1,0 +1,120 @@
+//! Why a command of `holdfastctl` fails, and its exit code.
+
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+
+use crate::bus;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No daemon answers anywhere it was looked for.
+    #[error("No Holdfast is running here. Looked {}.\nStart it with `holdfastd` (on the appliance: `systemctl start holdfastd`), or name its place with --runtime DIR.", looked.join(", "))]
+    NoDaemon {
+        /// The places.
+        looked: Vec<String>,
+    },
+    /// The daemon went away in the middle of it.
+    #[error("Holdfast went away meanwhile. `holdfastctl status` shows whether it is back.")]
+    Gone,
+    /// This user may not do it.
+    #[error(
+        "Not allowed: seeing needs group holdfast, changing needs group holdfast-admin. Join it, or use sudo."
+    )]
+    Denied,
+    /// The daemon says no.
+    #[error("{0}")]
+    Refused(bus::Error),
+    /// The state waited for did not come.
+    #[error("Still {state} after {} s.{}", after.as_secs(), sentence.as_deref().map(|sentence| format!(" {sentence}")).unwrap_or_default())]
+    TimedOut {
+        /// The state it is in.
+        state: String,
+        /// Why, when there is a cause.
+        sentence: Option<String>,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// A destructive command was not confirmed.
+    #[error("Nothing was changed.")]
+    NotConfirmed,
+    /// A question could not be put.
+    #[error("This asks first, and there is nobody to ask here: give --yes to do it.")]
+    CannotAsk,
+    /// WhatsApp refused a message.
+    #[error("WhatsApp did not take message {id}: {state}.")]
+    NotSent {
+        /// The message.
+        id: String,
+        /// Its final state.
+        state: String,
+    },
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The terminal could not be read or written.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[from] io::Error),
+    /// The daemon sent something this version does not understand.
+    #[error(
+        "Holdfast sent a screen this holdfastctl cannot show; the two are of different versions."
+    )]
+    ForeignScreen,
+}
+
+impl Error {
+    /// The exit code, after systemctl's.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::NoDaemon { .. } => 4,
+            _ => 1,
+        })
+    }
+
+    /// The stable name for `--json`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NoDaemon { .. } => "no-daemon",
+            Self::Gone => "gone",
+            Self::Denied => "denied",
+            Self::Refused(_) => "refused",
+            Self::TimedOut { .. } => "timed-out",
+            Self::NotConfirmed | Self::CannotAsk => "not-confirmed",
+            Self::NotSent { .. } => "not-sent",
+            Self::File { .. } => "file",
+            Self::Terminal(_) => "terminal",
+            Self::ForeignScreen => "foreign-screen",
+        }
+    }
+}
+
+impl From<bus::Error> for Error {
+    fn from(error: bus::Error) -> Self {
+        match error {
+            bus::Error::Bus(error) => error.into(),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+impl From<zbus::Error> for Error {
+    fn from(error: zbus::Error) -> Self {
+        use zbus::fdo::Error as Fdo;
+        match &error {
+            zbus::Error::InputOutput(_) => Self::Gone,
+            zbus::Error::FDO(fdo) => match &**fdo {
+                Fdo::AccessDenied(_) => Self::Denied,
+                Fdo::ServiceUnknown(_)
+                | Fdo::NameHasNoOwner(_)
+                | Fdo::NoReply(_)
+                | Fdo::Disconnected(_) => Self::Gone,
+                _ => Self::Refused(bus::Error::Bus(error)),
+            },
+            _ => Self::Refused(bus::Error::Bus(error)),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `link` and `relink`.
+
+use std::{
+    fmt,
+    io::{self, BufRead, IsTerminal, Write},
+};
+
+use serde::Serialize;
+
+use super::{Error, Output, find::Daemon, screen, status::Report};
+
+/// What `link` and `relink` print when they are done.
+#[derive(Serialize)]
+struct Asked {
+    done: &'static str,
+    generation: String,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.done {
+            "relink" => write!(
+                f,
+                "{} is being retired to the archive; the screen shows a new code to scan.",
+                self.generation
+            ),
+            _ => write!(
+                f,
+                "Holdfast is at it. `holdfastctl wait` waits for the outcome, `holdfastctl link --show` shows the code to scan."
+            ),
+        }
+    }
+}
+
+/// Links or connects now; with `show` the screen is drawn here until the session is connected.
+pub(super) async fn link(daemon: &Daemon, show: bool, output: &Output) -> Result<(), Error> {
+    let asked = daemon.session().await?.link().await;
+    if show {
+        // Refused means that linking is under way, or done: both are worth showing.
+        return match asked {
+            Ok(()) | Err(crate::bus::Error::NothingToDo(_)) => screen::follow(daemon, output).await,
+            Err(error) => Err(error.into()),
+        };
+    }
+    asked?;
+    let report = Report::read(daemon).await?;
+    Ok(output.say(&Asked {
+        done: "link",
+        generation: report.generation,
+    })?)
+}
+
+/// Shows what a re-link retires, asks unless `yes`, and does it.
+pub(super) async fn relink(daemon: &Daemon, yes: bool, output: &Output) -> Result<(), Error> {
+    let report = Report::read(daemon).await?;
+    if !yes {
+        confirm(&report, output)?;
+    }
+    let session = daemon.session().await?;
+    let (token, _) = session.relink().await?;
+    session.confirm_relink(token).await?;
+    Ok(output.say(&Asked {
+        done: "relink",
+        generation: report.generation,
+    })?)
+}
+
+fn confirm(report: &Report, output: &Output) -> Result<(), Error> {
+    if output.json() || !io::stdin().is_terminal() {
+        return Err(Error::CannotAsk);
+    }
+    println!(
+        "Re-linking retires {} (account {}) to the archive. Holdfast is then not linked until a phone scans the new code.",
+        report.generation,
+        report.account()
+    );
+    print!("Type `relink` to do it: ");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == "relink" {
+        Ok(())
+    } else {
+        Err(Error::NotConfirmed)
+    }
+}

@@ -1,0 +1,174 @@
+//! `send` and `inbox`.
+
+use std::fmt;
+
+use futures_util::StreamExt;
+use serde::Serialize;
+
+use super::{Error, Output, find::Daemon};
+use crate::bus::{self, MessagesProxy};
+
+/// What `send` prints.
+#[derive(Serialize)]
+struct Sent {
+    id: String,
+    state: String,
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.id, self.state)
+    }
+}
+
+/// Sends a text; with `wait` until its state is final.
+pub(super) async fn send(
+    daemon: &Daemon,
+    to: &str,
+    text: &str,
+    id: &str,
+    wait: bool,
+    output: &Output,
+) -> Result<(), Error> {
+    let departure = daemon.departure().await?;
+    let messages = daemon.messages().await?;
+    let mut changes = messages.receive_outbox_changed().await?;
+    let id = messages.send(to, text, id).await?;
+    let mut state = messages.state(&id).await?;
+    if wait {
+        tokio::pin!(departure);
+        while !is_final(&state) {
+            tokio::select! {
+                () = &mut departure => return Err(Error::Gone),
+                Some(_) = changes.next() => state = messages.state(&id).await?,
+            }
+        }
+    }
+    if state.starts_with("failed") {
+        return Err(Error::NotSent { id, state });
+    }
+    Ok(output.say(&Sent { id, state })?)
+}
+
+fn is_final(state: &str) -> bool {
+    state == "acked" || state.starts_with("failed")
+}
+
+/// What `inbox` reads, and how.
+pub(super) struct Reading {
+    pub(super) follow: bool,
+    pub(super) consumer: String,
+    pub(super) max: Option<u64>,
+    pub(super) acknowledge: bool,
+}
+
+/// A received message as it is printed.
+#[derive(Serialize)]
+struct Message {
+    seq: u64,
+    id: String,
+    chat: String,
+    sender: String,
+    timestamp: i64,
+    push_name: String,
+    text: String,
+}
+
+impl From<bus::InboxMessage> for Message {
+    fn from(message: bus::InboxMessage) -> Self {
+        let bus::InboxMessage {
+            seq,
+            id,
+            chat,
+            sender,
+            timestamp,
+            push_name,
+            text,
+            raw: _,
+        } = message;
+        Self {
+            seq,
+            id,
+            chat,
+            sender,
+            timestamp,
+            push_name,
+            text,
+        }
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.seq, self.sender)?;
+        if self.chat != self.sender {
+            write!(f, "in {} ", self.chat)?;
+        }
+        match self.text.as_str() {
+            "" => f.write_str("(no text)"),
+            text => f.write_str(&harmless(text)),
+        }
+    }
+}
+
+/// The text without what a terminal would obey.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Prints received messages from the consumer's place on.
+pub(super) async fn inbox(
+    daemon: &Daemon,
+    reading: &Reading,
+    output: &Output,
+) -> Result<(), Error> {
+    let departure = daemon.departure().await?;
+    tokio::pin!(departure);
+    let messages = daemon.messages().await?;
+    // Before the first look, so that nothing falls between the two.
+    let mut arrivals = messages.receive_received().await?;
+    let (mut from, mut left) = (0, reading.max.unwrap_or(u64::MAX));
+    loop {
+        while left > 0
+            && let Some(last) = batch(&messages, reading, from, &mut left, output).await?
+        {
+            from = last + 1;
+        }
+        if left == 0 || !reading.follow {
+            return Ok(());
+        }
+        tokio::select! {
+            () = &mut departure => return Err(Error::Gone),
+            Some(_) = arrivals.next() => {}
+        }
+    }
+}
+
+/// Prints, and acknowledges when asked to, what one `Read` returns; the place of the last one, or `None` when there was none.
+async fn batch(
+    messages: &MessagesProxy<'_>,
+    reading: &Reading,
+    from: u64,
+    left: &mut u64,
+    output: &Output,
+) -> Result<Option<u64>, Error> {
+    let max = u32::try_from(*left).unwrap_or(u32::MAX);
+    let mut last = None;
+    for message in messages.read(&reading.consumer, from, max).await? {
+        last = Some(message.seq);
+        *left -= 1;
+        output.say(&Message::from(message))?;
+    }
+    if let Some(seq) = last.filter(|_| reading.acknowledge) {
+        messages.acknowledge(&reading.consumer, seq).await?;
+    }
+    Ok(last)
+}

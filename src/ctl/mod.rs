@@ -1,0 +1,168 @@
+//! `holdfastctl`: what an operator does with Holdfast, as a client of its bus.
+//!
+//! Every command prints for people, or with `--json` one object a line. Exit codes follow systemctl: 0 done, 1 failed,
+//! 3 `status` of a session that is not connected, 4 no Holdfast to talk to.
+
+mod error;
+mod find;
+mod link;
+mod messages;
+mod output;
+mod screen;
+mod status;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+pub use error::Error;
+use output::Output;
+
+/// Asks and tells a running Holdfast.
+#[derive(Debug, Parser)]
+#[command(name = "holdfastctl", version, after_help = EXIT_CODES)]
+pub struct Args {
+    /// Print JSON, one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Look on the message bus at this D-Bus address only.
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        conflicts_with = "runtime"
+    )]
+    bus: Option<String>,
+    /// Look for the daemon with this runtime directory only.
+    #[arg(long, global = true, value_name = "DIR")]
+    runtime: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Without --bus and --runtime, Holdfast is looked for on the system bus, on the session bus, and at the private socket of
+a daemon started here.
+
+Exit codes: 0 done, 1 failed, 3 `status` when not connected, 4 no Holdfast found.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show how the session is, why, and what to do.
+    Status,
+    /// Wait until the session is in a state.
+    Wait {
+        /// Wait for `Connected` (this is the default).
+        #[arg(long, conflicts_with = "state")]
+        connected: bool,
+        /// Wait for the state of this name, such as `Pairing`.
+        #[arg(long, value_name = "NAME", default_value = status::CONNECTED)]
+        state: String,
+        /// Give up after so many seconds.
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Link, or connect, now instead of waiting.
+    Link {
+        /// Draw the screen here until a phone has scanned it and the session is connected.
+        #[arg(long)]
+        show: bool,
+    },
+    /// Retire the present link to the archive and link anew: the phone has to scan again.
+    Relink {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Send a text message.
+    Send {
+        /// Phone number with country code, or JID.
+        to: String,
+        /// The text.
+        text: String,
+        /// The id to send under; the same id again is the same message.
+        #[arg(long)]
+        id: Option<String>,
+        /// Wait until WhatsApp has it, or refuses it.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Show received messages.
+    Inbox {
+        /// Go on with messages as they come.
+        #[arg(long)]
+        follow: bool,
+        /// Whose place in the inbox to start from.
+        #[arg(long, value_name = "NAME", default_value = "holdfastctl")]
+        consumer: String,
+        /// At most so many messages.
+        #[arg(long, value_name = "N")]
+        max: Option<u64>,
+        /// Acknowledge what was shown: the next time begins after it.
+        #[arg(long)]
+        ack: bool,
+    },
+    /// Show the screen, here or as a picture.
+    Screen {
+        /// Write it as a PNG.
+        #[arg(long, value_name = "FILE")]
+        png: Option<PathBuf>,
+    },
+}
+
+/// Runs one command to its exit code; what failed is on stderr.
+pub async fn run(args: Args) -> ExitCode {
+    let output = Output::new(args.json);
+    match execute(args, &output).await {
+        Ok(code) => code,
+        Err(error) => {
+            output.fail(&error);
+            error.exit_code()
+        }
+    }
+}
+
+async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
+    let finder = find::Finder::new(args.bus, args.runtime);
+    match args.command {
+        Command::Status => return status::status(&finder.find().await?, output).await,
+        Command::Wait { state, timeout, .. } => {
+            status::wait(&finder, &state, timeout.map(Duration::from_secs), output).await?
+        }
+        Command::Link { show } => link::link(&finder.find().await?, show, output).await?,
+        Command::Relink { yes } => link::relink(&finder.find().await?, yes, output).await?,
+        Command::Send { to, text, id, wait } => {
+            messages::send(
+                &finder.find().await?,
+                &to,
+                &text,
+                id.as_deref().unwrap_or_default(),
+                wait,
+                output,
+            )
+            .await?
+        }
+        Command::Inbox {
+            follow,
+            consumer,
+            max,
+            ack,
+        } => {
+            messages::inbox(
+                &finder.find().await?,
+                &messages::Reading {
+                    follow,
+                    consumer,
+                    max,
+                    acknowledge: ack,
+                },
+                output,
+            )
+            .await?
+        }
+        Command::Screen { png } => {
+            screen::screen(&finder.find().await?, png.as_deref(), output).await?
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,182 @@
+//! `status` and `wait`.
+
+use std::{fmt, process::ExitCode, time::Duration};
+
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::time;
+
+use super::{
+    Error, Output,
+    find::{Daemon, Finder},
+    output::coloured,
+};
+
+/// The state in which the session is usable.
+pub(super) const CONNECTED: &str = "Connected";
+/// Exit code of `status` when the session is not connected; systemctl's for a unit that is not active.
+const NOT_CONNECTED: u8 = 3;
+/// How often a daemon that is not there is looked for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What `status` prints.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) state: String,
+    pub(super) cause: Option<Cause>,
+    pub(super) generation: String,
+    pub(super) account: Option<String>,
+    pub(super) attempt: u32,
+    pub(super) next_attempt_ms: u64,
+    pub(super) bus: String,
+}
+
+/// Why the session is not connected.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Cause {
+    pub(super) code: String,
+    pub(super) sentence: String,
+    pub(super) action: String,
+}
+
+impl Report {
+    /// Asks the daemon.
+    pub(super) async fn read(daemon: &Daemon) -> Result<Self, Error> {
+        let session = daemon.session().await?;
+        let (code, sentence, action) = session.cause().await?;
+        Ok(Self {
+            state: session.state().await?,
+            cause: (!code.is_empty()).then_some(Cause {
+                code,
+                sentence,
+                action,
+            }),
+            generation: session.generation().await?,
+            account: Some(session.account().await?).filter(|digits| !digits.is_empty()),
+            attempt: session.attempt().await?,
+            next_attempt_ms: session.next_attempt().await?,
+            bus: daemon.place.clone(),
+        })
+    }
+
+    /// The account as far as it may be shown.
+    pub(super) fn account(&self) -> String {
+        self.account
+            .as_ref()
+            .map_or_else(|| "none".into(), |digits| format!("••{digits}"))
+    }
+
+    fn dot(&self) -> String {
+        let (dot, colour) = match self.state.as_str() {
+            CONNECTED => ('●', 32),
+            "Stopped" => ('○', 37),
+            "Banned" | "ClientOutdated" | "StorageFault" => ('●', 31),
+            _ => ('●', 33),
+        };
+        if coloured() {
+            format!("\x1b[1;{colour}m{dot}\x1b[0m")
+        } else {
+            dot.into()
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} Holdfast: {}", self.dot(), self.state)?;
+        if let Some(cause) = &self.cause {
+            write!(
+                f,
+                "\n       Cause: {} ({})\n      Action: {}",
+                cause.sentence, cause.code, cause.action
+            )?;
+        }
+        if self.attempt > 0 {
+            write!(f, "\n     Attempt: {}", self.attempt)?;
+            if self.next_attempt_ms > 0 {
+                write!(f, ", in {} s", self.next_attempt_ms.div_ceil(1000))?;
+            }
+        }
+        write!(
+            f,
+            "\n  Generation: {}\n     Account: {}\n         Bus: {}",
+            self.generation,
+            self.account(),
+            self.bus
+        )
+    }
+}
+
+/// Prints how the session is.
+pub(super) async fn status(daemon: &Daemon, output: &Output) -> Result<ExitCode, Error> {
+    let report = Report::read(daemon).await?;
+    output.say(&report)?;
+    Ok(if report.state == CONNECTED {
+        ExitCode::SUCCESS
+    } else {
+        NOT_CONNECTED.into()
+    })
+}
+
+/// Waits until the session is in the state `wanted`, across restarts of the daemon, and prints how it is then.
+pub(super) async fn wait(
+    finder: &Finder,
+    wanted: &str,
+    timeout: Option<Duration>,
+    output: &Output,
+) -> Result<(), Error> {
+    let mut last = None;
+    let waiting = across_restarts(finder, wanted, &mut last);
+    let Some(after) = timeout else {
+        return Ok(output.say(&waiting.await?)?);
+    };
+    match time::timeout(after, waiting).await {
+        Ok(report) => Ok(output.say(&report?)?),
+        Err(_) => match last {
+            Some(report) => Err(Error::TimedOut {
+                state: report.state,
+                sentence: report.cause.map(|cause| cause.sentence),
+                after,
+            }),
+            // Never seen: say where it was looked for.
+            None => finder.find().await.and(Err(Error::Gone)),
+        },
+    }
+}
+
+async fn across_restarts(
+    finder: &Finder,
+    wanted: &str,
+    last: &mut Option<Report>,
+) -> Result<Report, Error> {
+    loop {
+        match finder.find().await {
+            Ok(daemon) => match until(&daemon, wanted, last).await {
+                Err(Error::Gone) => {}
+                ended => return ended,
+            },
+            Err(Error::NoDaemon { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        time::sleep(LOOK).await;
+    }
+}
+
+/// Waits for a state at one daemon; `last` is what was seen on the way.
+async fn until(daemon: &Daemon, wanted: &str, last: &mut Option<Report>) -> Result<Report, Error> {
+    let departure = daemon.departure().await?;
+    tokio::pin!(departure);
+    let session = daemon.session().await?;
+    let mut changes = session.receive_state_changed().await;
+    loop {
+        let report = Report::read(daemon).await?;
+        if report.state == wanted {
+            return Ok(report);
+        }
+        *last = Some(report);
+        tokio::select! {
+            () = &mut departure => return Err(Error::Gone),
+            Some(_) = changes.next() => {}
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The bus as its clients meet it: on a message bus of our own, on the private socket, and through `holdfastctl`.
+
+mod bus {
+    mod ctl;
+    mod interfaces;
+    mod places;
+    mod rig;
+}

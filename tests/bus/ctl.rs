@@ -1,0 +1,289 @@
+//! The real `holdfastctl` against a daemon.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Output, Stdio},
+};
+
+use holdfast::{
+    bus::{Served, Where},
+    mail::OutState,
+};
+use holdfast_core::CauseCode;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use super::rig::{Daemon, in_time, message_bus, picture, status};
+
+fn holdfastctl(runtime: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfastctl"));
+    command
+        .env_clear()
+        .current_dir("/")
+        .arg("--runtime")
+        .arg(runtime)
+        .args(args)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+async fn run(runtime: &Path, args: &[&str]) -> Output {
+    in_time(holdfastctl(runtime, args).output()).await.unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+async fn daemon() -> (Daemon, Served) {
+    let daemon = Daemon::new().await;
+    let served = daemon.serve(Where::Private).await;
+    (daemon, served)
+}
+
+#[tokio::test]
+async fn no_daemon_is_exit_code_4_and_says_where_it_looked() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(dir.path(), &["status"]).await;
+    assert_eq!(output.status.code(), Some(4));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains(dir.path().to_str().unwrap()) && text.contains("holdfastd"),
+        "{text}"
+    );
+    let output = run(dir.path(), &["--json", "wait", "--timeout", "0"]).await;
+    assert_eq!(
+        (output.status.code(), lines(&output)[0]["error"].as_str()),
+        (Some(4), Some("no-daemon"))
+    );
+}
+
+#[tokio::test]
+async fn status_says_what_and_why_and_what_to_do() {
+    let (daemon, _served) = daemon().await;
+    let output = run(&daemon.runtime(), &["status"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("● Holdfast: Connected")
+            && text.contains("gen-0003")
+            && text.contains("••1234"),
+        "{text}"
+    );
+
+    daemon.status.send_modify(|status| {
+        status.state = "Replaced";
+        status.cause = Some(CauseCode::Replaced.into());
+    });
+    let output = run(&daemon.runtime(), &["status", "--json"]).await;
+    assert_eq!(output.status.code(), Some(3));
+    let report = &lines(&output)[0];
+    assert_eq!(report["state"], "Replaced");
+    assert_eq!(report["cause"]["code"], "session.replaced");
+    assert!(!report["cause"]["action"].as_str().unwrap().is_empty());
+    assert_eq!(report["account"], "1234");
+}
+
+#[tokio::test]
+async fn it_finds_the_daemon_on_a_message_bus() {
+    let daemon = Daemon::new().await;
+    let address = message_bus(daemon.dir.path()).await;
+    let _served = daemon.serve(Where::Address(address.clone())).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfastctl"));
+    command
+        .env_clear()
+        .current_dir("/")
+        .args(["--json", "status"])
+        .env("DBUS_SESSION_BUS_ADDRESS", &address);
+    command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus");
+    let output = in_time(command.output()).await.unwrap();
+    assert_eq!(
+        (output.status.code(), lines(&output)[0]["bus"].as_str()),
+        (Some(0), Some("session bus"))
+    );
+}
+
+#[tokio::test]
+async fn wait_lasts_until_the_state_comes_even_when_the_daemon_comes_later() {
+    let daemon = Daemon::new().await;
+    daemon.status.send_replace(status("Connecting"));
+    let waiting = holdfastctl(&daemon.runtime(), &["--json", "wait", "--connected"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let served = daemon.serve(Where::Private).await;
+    let output = run(&daemon.runtime(), &["wait", "--state", "Connecting"]).await;
+    assert_eq!(output.status.code(), Some(0));
+    // A restart in between is waited out, too.
+    served.stop().await;
+    let _served = daemon.serve(Where::Private).await;
+    daemon.status.send_replace(status("Connected"));
+    let output = in_time(waiting.wait_with_output()).await.unwrap();
+    assert_eq!(
+        (output.status.code(), lines(&output)[0]["state"].as_str()),
+        (Some(0), Some("Connected"))
+    );
+}
+
+#[tokio::test]
+async fn wait_gives_up_in_time_and_says_why() {
+    let (daemon, _served) = daemon().await;
+    daemon.status.send_modify(|status| {
+        status.state = "Reconnecting";
+        status.cause = Some(CauseCode::DialFailed.into());
+    });
+    let output = run(&daemon.runtime(), &["wait", "--timeout", "1"]).await;
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text.contains("Still Reconnecting") && text.contains("cannot be reached"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn send_waits_for_the_end_and_fails_when_whatsapp_refuses() {
+    let (daemon, _served) = daemon().await;
+    for (id, end, code) in [
+        ("one", OutState::Acked, 0),
+        ("two", OutState::Failed { code: "479".into() }, 1),
+    ] {
+        let mut moves = daemon.outbox.moves();
+        let sending = holdfastctl(
+            &daemon.runtime(),
+            &[
+                "--json",
+                "send",
+                "+4915100000001",
+                "hello",
+                "--id",
+                id,
+                "--wait",
+            ],
+        )
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+        assert_eq!(in_time(moves.recv()).await.unwrap().1, OutState::Accepted);
+        daemon.outbox.mark(id, OutState::Sent).await.unwrap();
+        daemon.outbox.mark(id, end).await.unwrap();
+        let output = in_time(sending.wait_with_output()).await.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+    let output = run(&daemon.runtime(), &["send", "nobody", "hello"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("country code"));
+}
+
+#[tokio::test]
+async fn inbox_shows_follows_and_acknowledges() {
+    let (daemon, _served) = daemon().await;
+    daemon.receive("A", "one").await;
+    daemon.receive("B", "two \x1b[2J").await;
+
+    let output = run(&daemon.runtime(), &["inbox"]).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("one") && text.contains("two") && !text.contains('\x1b'),
+        "{text}"
+    );
+
+    let output = run(
+        &daemon.runtime(),
+        &["--json", "inbox", "--max", "1", "--ack"],
+    )
+    .await;
+    let shown: Vec<_> = lines(&output)
+        .iter()
+        .map(|message| message["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(shown, ["A"]);
+    assert_eq!(daemon.inbox.cursor("holdfastctl"), 1);
+
+    let mut following = holdfastctl(&daemon.runtime(), &["--json", "inbox", "--follow"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(following.stdout.take().unwrap()).lines();
+    for expected in ["B", "C"] {
+        let line = in_time(printed.next_line()).await.unwrap().unwrap();
+        assert_eq!(
+            serde_json::from_str::<Value>(&line).unwrap()["id"],
+            expected
+        );
+        daemon.receive("C", "three").await;
+    }
+}
+
+#[tokio::test]
+async fn the_screen_is_written_as_a_png_only_its_owner_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let (daemon, _served) = daemon().await;
+    daemon.picture.send_replace(picture(true));
+    let png = daemon.dir.path().join("screen.png");
+    let output = run(
+        &daemon.runtime(),
+        &["screen", "--png", png.to_str().unwrap()],
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(fs::read(&png).unwrap(), picture(true).frame.to_png(4));
+    assert_eq!(
+        fs::metadata(&png).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+
+    let output = run(&daemon.runtime(), &["screen"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        (text.lines().count(), text.chars().next()),
+        (32, Some('▀')),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn relink_asks_first_and_then_does_both_steps() {
+    let (daemon, _served) = daemon().await;
+    let output = run(&daemon.runtime(), &["relink"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(daemon.status.borrow().state, "Connected");
+    let output = run(&daemon.runtime(), &["--json", "relink", "--yes"]).await;
+    assert_eq!(
+        (
+            output.status.code(),
+            lines(&output)[0]["generation"].as_str()
+        ),
+        (Some(0), Some("gen-0003"))
+    );
+    assert_eq!(daemon.status.borrow().state, "Pairing");
+}
+
+#[tokio::test]
+async fn link_shows_the_code_until_it_is_connected() {
+    let (daemon, _served) = daemon().await;
+    let output = run(&daemon.runtime(), &["link"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to do"));
+
+    daemon.status.send_replace(status("Pairing"));
+    daemon.picture.send_replace(picture(true));
+    let mut linking = holdfastctl(&daemon.runtime(), &["--json", "link", "--show"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(linking.stdout.take().unwrap()).lines();
+    let first: Value =
+        serde_json::from_str(&in_time(printed.next_line()).await.unwrap().unwrap()).unwrap();
+    assert!(first["rows"][0].as_str().unwrap().starts_with("10"));
+    daemon.status.send_replace(status("Connected"));
+    assert_eq!(in_time(linking.wait()).await.unwrap().code(), Some(0));
+}

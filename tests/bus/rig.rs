@@ -1,0 +1,182 @@
+//! A daemon that is all bus: real mail, everything else as the test says.
+
+use std::{
+    future::Future,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use holdfast::{
+    bus::{self, Handle, Request, Served, Status, Where},
+    journal::Secret,
+    mail::{Inbox, Message, Outbox},
+    panel::{Frame, Picture},
+    vault::{DataDir, barrier::Barrier},
+};
+use holdfast_core::{Command, GenerationId, LastFour, Linked, Refusal, Reply};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use zbus::{Connection, connection::Builder};
+
+/// Nothing here takes this long; only a failing test waits for it.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+pub async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, what)
+        .await
+        .expect("it takes too long")
+}
+
+pub struct Daemon {
+    pub dir: TempDir,
+    pub status: watch::Sender<Status>,
+    pub picture: watch::Sender<Picture>,
+    pub inbox: Inbox,
+    pub outbox: Outbox,
+    /// Whether the button is down, as it changes.
+    pub button: mpsc::UnboundedReceiver<bool>,
+    handle: Handle,
+}
+
+impl Daemon {
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path().join("data"));
+        let barrier = Barrier::start().unwrap();
+        let inbox = Inbox::open(&data, &barrier).await.unwrap();
+        let outbox = Outbox::open(&data, &barrier).await.unwrap();
+        let (status, _) = watch::channel(status("Connected"));
+        let (picture, _) = watch::channel(Picture::default());
+        let (requests, asked) = mpsc::channel(8);
+        let (pressed, button) = mpsc::unbounded_channel();
+        let handle = Handle {
+            requests,
+            status: status.subscribe(),
+            picture: picture.subscribe(),
+            inbox: inbox.clone(),
+            outbox: outbox.clone(),
+            barrier,
+        };
+        tokio::spawn(answer(asked, status.clone(), pressed));
+        Self {
+            dir,
+            status,
+            picture,
+            inbox,
+            outbox,
+            button,
+            handle,
+        }
+    }
+
+    pub fn runtime(&self) -> PathBuf {
+        self.dir.path().join("run")
+    }
+
+    pub async fn serve(&self, place: Where) -> Served {
+        bus::serve(place, &self.runtime(), self.handle.clone()).await
+    }
+
+    pub async fn receive(&self, id: &str, text: &str) {
+        let message = Message {
+            id: id.into(),
+            chat: Secret::new("4915100000001@s.whatsapp.net".into()),
+            sender: Secret::new("4915100000001@s.whatsapp.net".into()),
+            timestamp_s: 1_800_000_000,
+            push_name: Some(Secret::new("Anna".into())),
+            text: Some(Secret::new(text.into())),
+            raw: vec![1, 2, 3],
+        };
+        self.inbox.commit(vec![message]).await.unwrap();
+    }
+}
+
+/// The status of a linked session.
+pub fn status(state: &'static str) -> Status {
+    let linked = Linked {
+        generation: GenerationId(3),
+        account: Some(LastFour(*b"1234")),
+    };
+    Status {
+        state,
+        cause: None,
+        linked,
+        attempt: 0,
+        next_attempt: None,
+    }
+}
+
+/// A picture with one lit pixel in the corner.
+pub fn picture(confidential: bool) -> Picture {
+    let mut bits = vec![0; 1024];
+    bits[0] = 0x80;
+    Picture {
+        frame: Frame::from_bits(&bits).unwrap(),
+        confidential,
+    }
+}
+
+/// The core's part: a re-link in two steps, everything else granted.
+async fn answer(
+    mut asked: mpsc::Receiver<Request>,
+    status: watch::Sender<Status>,
+    pressed: mpsc::UnboundedSender<bool>,
+) {
+    let mut issued = None;
+    while let Some(request) = asked.recv().await {
+        match request {
+            Request::Command { command, reply } => {
+                let answer = match command {
+                    Command::Relink { nonce } => {
+                        issued = Some(nonce);
+                        Reply::Token {
+                            token: nonce,
+                            valid_ms: 60_000,
+                        }
+                    }
+                    Command::ConfirmRelink { token } if issued.take() == Some(token) => {
+                        status.send_modify(|status| {
+                            status.state = "Pairing";
+                            status.linked = Linked {
+                                generation: status.linked.generation.next(),
+                                account: None,
+                            };
+                        });
+                        Reply::Accepted
+                    }
+                    Command::ConfirmRelink { .. } => Reply::Refused(Refusal::BadToken),
+                    Command::Link if status.borrow().state == "Connected" => {
+                        Reply::Refused(Refusal::NothingToDo)
+                    }
+                    Command::Link | Command::Stop => Reply::Accepted,
+                };
+                let _ = reply.send(answer);
+            }
+            Request::Button { down } => {
+                let _ = pressed.send(down);
+            }
+            Request::Records { reply } => {
+                let records = [("identity".to_owned(), 2), ("ratchet".to_owned(), 40)];
+                let _ = reply.send(Ok(records.into()));
+            }
+        }
+    }
+}
+
+pub async fn private_client(runtime: &Path) -> Connection {
+    let stream = UnixStream::connect(bus::socket_path(runtime)).unwrap();
+    Builder::unix_stream(stream).p2p().build().await.unwrap()
+}
+
+/// A message bus in this process, and its address.
+pub async fn message_bus(dir: &Path) -> String {
+    let address = format!("unix:path={}", dir.join("message-bus").display());
+    let mut bus = busd::bus::Bus::for_address(Some(&address)).await.unwrap();
+    tokio::spawn(async move { bus.run().await });
+    address
+}
+
+pub async fn bus_client(address: &str) -> Connection {
+    Builder::address(address).build().await.unwrap()
+}
