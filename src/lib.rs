@@ -7,16 +7,20 @@
 //! - [`vault`]: the memory
 //! - [`mail`]: the durable inbox and outbox
 //! - [`history`]: archive and audit
+//! - [`link`]: the mouth and ears
 //! - [`wires`]: the owner's hand
 //! - [`panel`]: the face
 //! - [`bus`]: D-Bus, and [`ctl`], its client for operators
 //! - [`journal`]: the log
+//! - [`daemon`]: the wiring
 
 pub mod bus;
 pub mod config;
 pub mod ctl;
+pub mod daemon;
 pub mod history;
 pub mod journal;
+pub mod link;
 pub mod mail;
 pub mod panel;
 pub mod vault;

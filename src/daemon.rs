@@ -1,0 +1,376 @@
+//! The wiring: event in, core step, effects out. Nothing is decided here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use holdfast_core::{
+    self as core, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, State, Trigger,
+    face, step,
+};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::bus::{self, Handle, Request, Status};
+use crate::config::{Args, Board, Config, Places};
+use crate::history::{Archive, Audit, Kind};
+use crate::journal::{self, Destination};
+use crate::link::{self, Credentials, Link};
+use crate::mail::{Inbox, Outbox};
+use crate::panel::{Credential, Panel, Showing};
+use crate::vault::Vault;
+use crate::vault::barrier::Barrier;
+use crate::wires::Input;
+
+/// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
+pub fn main(args: &Args) -> ExitCode {
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfastd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    link::clock::install();
+    let config = Config::load(args, &Places::system())?;
+    let in_terminal = config.board == Board::Terminal;
+    let log = journal::init(
+        config.settings.log_level,
+        in_terminal,
+        &config.runtime.join("holdfastd.log"),
+    )?;
+    // One thread: a Pi's memory matters more here than its other cores.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime")?;
+    runtime.block_on(with_panel(config, &log))
+}
+
+/// The panel is up first and given back last, whatever happens in between.
+async fn with_panel(config: Config, log: &Destination) -> anyhow::Result<()> {
+    let captions = captions(&config, log);
+    let (showing, showings) = watch::channel(Showing::new(Face::Starting, None));
+    let (inputs, hand) = mpsc::unbounded_channel();
+    let panel = Panel::start(config.board, captions, showings, inputs);
+    let ended = serve(config, log, &panel, showing, hand).await;
+    panel.stop().await;
+    ended
+}
+
+/// What stands below a screen drawn in the terminal.
+fn captions(config: &Config, log: &Destination) -> Vec<String> {
+    let mut captions = vec!["space bar = button, q = stop".to_owned()];
+    if let Destination::File(path) = log {
+        captions.push(format!("log: {}", path.display()));
+    }
+    captions.extend(
+        config
+            .ignored
+            .iter()
+            .map(|problem| format!("ignored: {problem}")),
+    );
+    captions
+}
+
+/// Says once what a workstation lacks and an appliance has.
+fn name_what_is_missing(place: &bus::Where, log: &Destination) {
+    if *log != Destination::Journal {
+        journal::facility_missing(
+            "journald",
+            "the log goes to standard error, or to the file named under the panel",
+        );
+    }
+    if *place == bus::Where::Private {
+        journal::facility_missing(
+            "message bus",
+            "holdfastctl and bots use the private socket in the runtime directory",
+        );
+    }
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        journal::facility_missing("service manager", "nobody restarts Holdfast if it fails");
+    }
+}
+
+async fn serve(
+    config: Config,
+    log: &Destination,
+    panel: &Panel,
+    showing: watch::Sender<Showing>,
+    mut hand: mpsc::UnboundedReceiver<Input>,
+) -> anyhow::Result<()> {
+    config
+        .ignored
+        .iter()
+        .for_each(|problem| journal::setting_ignored(&problem.to_string()));
+    let mut terminate = signal(SignalKind::terminate()).context("the signal SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("the signal SIGINT")?;
+
+    let barrier = Barrier::start()?;
+    let mut storage = barrier.failure();
+    let vault = Vault::open(config.data.clone(), barrier.clone()).await?;
+    let inbox = Inbox::open(&config.data, &barrier).await?;
+    let outbox = Outbox::open(&config.data, &barrier).await?;
+    let audit = Audit::open(&config.data);
+    let (archive, finished) = Archive::open(&config.data, vault.linked().generation)?;
+    for old in finished {
+        tracing::warn!("the retirement of {old} was interrupted; it is in the archive now");
+    }
+
+    let (events_in, mut events) = mpsc::unbounded_channel();
+    let (requests_in, mut requests) = mpsc::channel(16);
+    let credentials = watch::Sender::new(Credentials::default());
+    let mut codes = credentials.subscribe();
+    let state = State::new(getrandom::u64().context("the system's random numbers")?);
+    let started = Instant::now();
+    let status = watch::Sender::new(Status::of(&state, started));
+    let handle = Handle {
+        requests: requests_in,
+        status: status.subscribe(),
+        inbox: inbox.clone(),
+        outbox: outbox.clone(),
+        picture: panel.pictures(),
+        barrier: barrier.clone(),
+    };
+    let place = bus::Where::choose(config.data.root());
+    name_what_is_missing(&place, log);
+    let served = bus::serve(place, &config.runtime, handle).await;
+    let mut daemon = Daemon {
+        state,
+        started,
+        link: Link::new(
+            config.settings,
+            inbox,
+            outbox,
+            events_in,
+            credentials.clone(),
+        ),
+        vault: Arc::new(vault),
+        audit,
+        archive,
+        replies: HashMap::new(),
+        requests: 0,
+        credentials,
+        status,
+        showing,
+        exit: false,
+    };
+
+    let linked = daemon.vault.linked();
+    journal::started(linked.generation);
+    // Without a service manager there is nobody to notify, and that is fine.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let mut watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 2));
+    daemon.take(Event::Booted(linked)).await;
+    let ended = loop {
+        if daemon.exit {
+            break Ok(());
+        }
+        let due = daemon
+            .state
+            .deadline()
+            .map(|at_ms| daemon.started + Duration::from_millis(at_ms));
+        tokio::select! {
+            biased;
+            Ok(()) = storage.changed() => {
+                let failure = storage.borrow_and_update().clone();
+                if let Some(failure) = failure {
+                    break Err(anyhow::Error::from(failure));
+                }
+            }
+            _ = terminate.recv() => daemon.command(Command::Stop, None).await,
+            _ = interrupt.recv() => daemon.command(Command::Stop, None).await,
+            Some(event) = events.recv() => daemon.take(event).await,
+            Some(request) = requests.recv() => daemon.request(request).await,
+            Some(input) = hand.recv() => match input {
+                Input::Pressed => daemon.take(Event::Pressed).await,
+                Input::Released => daemon.take(Event::Released).await,
+                Input::Stop => daemon.command(Command::Stop, None).await,
+            },
+            Ok(()) = codes.changed() => daemon.show(),
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => daemon.take(Event::Tick).await,
+            _ = tick(&mut watchdog) => {
+                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            }
+        }
+    };
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    served.stop().await;
+    ended?;
+    daemon.link.ended().await;
+    daemon.vault.close().await?;
+    barrier.stop().await?;
+    journal::stopped();
+    Ok(())
+}
+
+/// The live generation's records by tier.
+async fn count(vault: &Vault) -> Result<BTreeMap<String, u64>, String> {
+    let counts = vault.records().await.map_err(|error| error.to_string())?;
+    Ok(counts
+        .tiers
+        .into_iter()
+        .map(|(tier, count)| (tier.as_str().to_owned(), count))
+        .collect())
+}
+
+/// Why a generation was retired, for its manifest.
+fn reason(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Button => "a human asked for a new link at the device",
+        Trigger::Bus => "a human asked for a new link over the bus",
+        Trigger::Server => "WhatsApp revoked the link, and confirmed it",
+        Trigger::Recovery => "Holdfast recovered from damage at boot",
+    }
+}
+
+/// The service manager's watchdog, fed from the loop that carries everything.
+async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+struct Daemon {
+    state: State,
+    /// The zero of the core's monotonic clock.
+    started: Instant,
+    vault: Arc<Vault>,
+    audit: Audit,
+    archive: Archive,
+    link: Link,
+    /// Who waits for which request's answer.
+    replies: HashMap<u64, oneshot::Sender<Reply>>,
+    requests: u64,
+    credentials: watch::Sender<Credentials>,
+    status: watch::Sender<Status>,
+    showing: watch::Sender<Showing>,
+    exit: bool,
+}
+
+impl Daemon {
+    fn now(&self) -> Now {
+        Now {
+            mono_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// One event, its effects, and the events they answer with at once.
+    async fn take(&mut self, event: Event) {
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let now = self.now();
+            for effect in step(&mut self.state, event, now).effects {
+                next = self.carry_out(effect).await.or(next);
+            }
+        }
+        self.publish();
+        self.show();
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Connect | Effect::Pair => self.link.start(self.vault.backend()),
+            Effect::Disconnect => self.link.disconnect(),
+            Effect::Retire(order) => return Some(self.retire(order).await),
+            Effect::Report(cause) => tracing::warn!(
+                HOLDFAST_CAUSE = cause.code.as_str(),
+                "{cause} {}",
+                cause.action()
+            ),
+            Effect::Reply { request, reply } => {
+                if let Some(waiting) = self.replies.remove(&request) {
+                    // A caller that went away needs no answer.
+                    let _ = waiting.send(reply);
+                }
+            }
+            Effect::Exit => self.exit = true,
+        }
+        None
+    }
+
+    async fn retire(&mut self, order: core::Audit) -> Event {
+        match self.try_retire(order).await {
+            Ok(linked) => {
+                journal::retired(order.old, linked.generation, order.trigger);
+                Event::Retired(linked)
+            }
+            Err(error) => {
+                tracing::error!("{} could not be retired: {error:#}", order.old);
+                Event::RetireFailed
+            }
+        }
+    }
+
+    /// The audit entry first, then the switch to the next generation, then the move of the old one, which the next
+    /// start finishes when it is cut short.
+    async fn try_retire(&mut self, order: core::Audit) -> anyhow::Result<Linked> {
+        self.link.ended().await;
+        let account = self.vault.linked().account;
+        self.audit.append(Kind::Retire, &order)?;
+        let linked = self.vault.begin_next().await?.linked;
+        if let Err(error) = self.archive.retire(&order, account, reason(order.trigger)) {
+            tracing::error!("{} is retired but not moved yet: {error}", order.old);
+        }
+        Ok(linked)
+    }
+
+    async fn request(&mut self, request: Request) {
+        match request {
+            Request::Command { command, reply } => self.command(command, Some(reply)).await,
+            Request::Button { down: true } => self.take(Event::Pressed).await,
+            Request::Button { down: false } => self.take(Event::Released).await,
+            Request::Records { reply } => {
+                let vault = Arc::clone(&self.vault);
+                // It reads every record: the loop goes on meanwhile.
+                tokio::spawn(async move { reply.send(count(&vault).await) });
+            }
+        }
+    }
+
+    async fn command(&mut self, command: Command, reply: Option<oneshot::Sender<Reply>>) {
+        self.requests += 1;
+        let request = self.requests;
+        if let Some(reply) = reply {
+            self.replies.insert(request, reply);
+        }
+        self.take(Event::Command { request, command }).await;
+    }
+
+    /// Tells bus, journal and service manager where we stand, when that is new.
+    fn publish(&mut self) {
+        let status = Status::of(&self.state, self.started);
+        self.status.send_if_modified(|published| {
+            if published.state != status.state || published.cause != status.cause {
+                journal::state_changed(status.state, status.cause, status.linked.generation);
+                let _ = sd_notify::notify(&[NotifyState::Status(status.state)]);
+            }
+            let new = *published != status;
+            *published = status;
+            new
+        });
+    }
+
+    /// Puts the face on the glass, with the code it is about.
+    fn show(&self) {
+        let face = face(&self.state, self.now());
+        let codes = self.credentials.borrow();
+        let credential = match face {
+            Face::Pairing(PairingFace::Qr { .. }) => codes.qr.clone().map(Credential::Qr),
+            Face::Pairing(PairingFace::Code { .. }) => codes.code.clone().map(Credential::Code),
+            _ => None,
+        };
+        drop(codes);
+        self.showing.send_replace(Showing::new(face, credential));
+    }
+}

@@ -1,0 +1,79 @@
+//! The wall clock as the library may see it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use wacore::time::TimeProvider;
+
+/// A wall clock that follows steps forward and never steps back.
+///
+/// The library's keepalive compares wall-clock milliseconds, so a backward step (a Pi without an RTC, corrected by
+/// NTP) would silence its watchdog until the clock has caught up.
+struct ForwardClock {
+    started: Instant,
+    /// Unix milliseconds at `started`; only ever raised.
+    base_ms: AtomicI64,
+}
+
+impl ForwardClock {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            base_ms: AtomicI64::new(wall_ms()),
+        }
+    }
+
+    fn at(&self, elapsed_ms: i64, wall_ms: i64) -> i64 {
+        let base = wall_ms - elapsed_ms;
+        self.base_ms.fetch_max(base, Ordering::Relaxed).max(base) + elapsed_ms
+    }
+}
+
+impl TimeProvider for ForwardClock {
+    fn now_millis(&self) -> i64 {
+        let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.at(elapsed, wall_ms())
+    }
+}
+
+fn wall_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
+}
+
+/// Gives the library this clock. The cell is one per process: the first call wins, later ones change nothing.
+pub fn install() {
+    let _ = wacore::time::set_time_provider(ForwardClock::new());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_back_is_not_followed_and_a_step_forward_is() {
+        let clock = ForwardClock {
+            started: Instant::now(),
+            base_ms: AtomicI64::new(1_000_000),
+        };
+        assert_eq!(clock.at(0, 1_000_000), 1_000_000);
+        assert_eq!(
+            clock.at(500, 400_000),
+            1_000_500,
+            "back: time goes on from where it was"
+        );
+        assert_eq!(
+            clock.at(600, 5_000_000),
+            5_000_000,
+            "forward: followed at once"
+        );
+        assert_eq!(
+            clock.at(700, 1_000_700),
+            5_000_100,
+            "back again: still forward only"
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! From WhatsApp into the inbox, durable before WhatsApp gets its ack.
+
+use std::sync::Arc;
+
+use wacore::types::message::MessageCategory;
+use whatsapp_rust::buffa::Message as _;
+use whatsapp_rust::proto_helpers::MessageExt;
+use whatsapp_rust::types::events::InboundMessage;
+use whatsapp_rust::{Client, InboundDurabilityHook};
+
+use crate::journal::{self, Secret};
+use crate::mail::{Inbox, MailError, Message};
+
+/// The library's durability hook: it acks a message only after this returned `Ok`.
+pub(super) struct ToInbox(pub(super) Inbox);
+
+impl ToInbox {
+    /// Commits what a human or program would want to read, all or nothing.
+    pub(super) async fn commit(&self, batch: &[InboundMessage]) -> Result<(), MailError> {
+        let messages: Vec<_> = batch
+            .iter()
+            .filter(|inbound| is_mail(inbound))
+            .map(to_mail)
+            .collect();
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let count = messages.len();
+        self.0.commit(messages).await?;
+        journal::messages_accepted(count, *self.0.newest().borrow());
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl InboundDurabilityHook for ToInbox {
+    async fn on_messages(
+        &self,
+        _client: Arc<Client>,
+        batch: &[InboundMessage],
+    ) -> anyhow::Result<()> {
+        Ok(self.commit(batch).await?)
+    }
+}
+
+/// Peer messages are the phone talking to its own devices (key shares, history): the library's business.
+fn is_mail(inbound: &InboundMessage) -> bool {
+    inbound.info.category != MessageCategory::Peer
+}
+
+fn to_mail(inbound: &InboundMessage) -> Message {
+    let info = &inbound.info;
+    let text = inbound
+        .message
+        .text_content()
+        .or_else(|| inbound.message.get_caption());
+    Message {
+        id: info.id.to_string(),
+        chat: Secret::new(info.source.chat.to_string()),
+        sender: Secret::new(info.source.sender.to_string()),
+        timestamp_s: info.timestamp.timestamp(),
+        push_name: (!info.push_name.is_empty()).then(|| Secret::new(info.push_name.clone())),
+        text: text.map(|text| Secret::new(text.to_owned())),
+        raw: inbound.message.encode_to_vec(),
+    }
+}
