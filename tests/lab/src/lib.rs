@@ -1,1 +1,21 @@
-//! A local WhatsApp server with simulated phones.
+//! A local WhatsApp server with simulated phones, and what is proved and measured with it.
+//!
+//! - [`wire`]: bytes to stanzas; [`server`]: the server and [`server::Lab`], the way in for tests
+//! - [`phone`]: a simulated phone; [`camera`]: its eye
+//! - [`ledger`]: everything the server saw, and the crimes among it
+//! - [`control`]: the lab by JSON over HTTP
+//! - [`mod@holdfast`]: our daemon as a process
+//! - [`story`]: the main job, told once, for the demo and the end-to-end test
+//! - [`peers`]: other clients, as processes; [`prove`] and [`mod@bench`] run them
+
+pub mod bench;
+pub mod camera;
+pub mod control;
+pub mod holdfast;
+pub mod ledger;
+pub mod peers;
+pub mod phone;
+pub mod prove;
+pub mod server;
+pub mod story;
+pub mod wire;

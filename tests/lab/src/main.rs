@@ -1,2 +1,145 @@
-//! (to come)
-fn main() {}
+//! `holdfast-lab`: the lab, its proofs and its benchmarks on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use holdfast_lab::control::Control;
+use holdfast_lab::server::{Lab, LabConfig};
+use holdfast_lab::{bench, peers, prove, story};
+
+/// A local WhatsApp server with simulated phones, and what is proved and measured with it.
+#[derive(Parser)]
+#[command(name = "holdfast-lab", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server until it is interrupted
+    Serve {
+        /// Where clients connect: a loopback address; port 0 takes a free one
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// Where the control API answers: a loopback address
+        #[arg(long, default_value = "127.0.0.1:0")]
+        control: SocketAddr,
+        /// Keeps accounts and devices here, so that a restart unlinks nobody [default: in memory]
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
+    },
+    /// Tells the main job's story, step by step, with no internet
+    Demo,
+    /// Tries a claim over many cases
+    Prove {
+        /// Which claim
+        #[arg(required_unless_present = "list")]
+        name: Option<String>,
+        /// Names every proof
+        #[arg(long)]
+        list: bool,
+        #[command(flatten)]
+        extent: prove::Extent,
+    },
+    /// Measures Holdfast beside its peers
+    Bench {
+        /// Which measurement
+        #[arg(required_unless_present = "list")]
+        name: Option<String>,
+        /// Names every benchmark
+        #[arg(long)]
+        list: bool,
+        /// Prints one JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs Holdfast's daemon as `holdfastd` does; it may connect to the lab
+    Daemon(holdfast::config::Args),
+    /// A bare whatsapp-rust client, driven over standard input and output
+    #[command(hide = true)]
+    BareClient(peers::bare::Options),
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve {
+            listen,
+            control,
+            state,
+        } => finish(serve(listen, control, state)),
+        // The daemon brings a runtime of its own.
+        Command::Daemon(args) => holdfast::daemon::main(&args),
+        Command::Demo => finish(demo()),
+        Command::Prove {
+            name: Some(name),
+            extent,
+            ..
+        } => finish(async move { Ok(prove::run(&name, extent).await?) }),
+        Command::Prove { .. } => print(&prove::list()),
+        Command::Bench {
+            name: Some(name),
+            json,
+            ..
+        } => finish(async move { bench::run(&name, json).await }),
+        Command::Bench { .. } => print(&bench::list()),
+        Command::BareClient(options) => finish(async {
+            peers::bare::run(options).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
+    }
+}
+
+/// Runs a command to its end and says on standard error why it could not.
+fn finish(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime does not start");
+    match runtime.and_then(|runtime| runtime.block_on(command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("holdfast-lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo() -> anyhow::Result<ExitCode> {
+    let program = std::env::current_exe().context("this program cannot find itself")?;
+    let begun = Instant::now();
+    story::tell(&program, story::Friend::Phone, |step| {
+        println!("{:6.2} s  {step}", begun.elapsed().as_secs_f32())
+    })
+    .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+async fn serve(
+    listen: SocketAddr,
+    control: SocketAddr,
+    state: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let lab = Lab::start(LabConfig {
+        listen,
+        state,
+        ..LabConfig::default()
+    })
+    .await?;
+    let control = Control::start(lab.clone(), control).await?;
+    println!("server  {}", lab.url());
+    println!("control {}", control.url());
+    whatsapp_rust::prelude::shutdown_signal().await;
+    drop(control);
+    lab.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}

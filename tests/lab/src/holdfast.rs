@@ -1,0 +1,245 @@
+//! A Holdfast under test: the real daemon in a process of its own, met as its owner and its bot meet it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy};
+use tokio::process::{Child, Command};
+use zbus::Connection;
+
+/// A directory, a configuration, and the daemon that may run on them.
+pub struct Holdfast {
+    /// The program and its first arguments, up to the daemon's own.
+    program: Vec<PathBuf>,
+    directory: PathBuf,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    connection: Connection,
+}
+
+impl Holdfast {
+    /// Prepares a daemon for a lab's server; nothing runs yet. `program` is `holdfast-lab`.
+    pub fn new(program: &Path, directory: &Path, url: &str) -> anyhow::Result<Self> {
+        std::fs::write(
+            directory.join("holdfast.toml"),
+            format!("[server]\nurl = \"{url}\"\n"),
+        )?;
+        let program = vec![program.to_owned(), "daemon".into()];
+        Ok(Self {
+            program,
+            directory: directory.to_owned(),
+            running: None,
+        })
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let runtime = self.directory.join("run");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())?;
+        let mut child = Command::new(&self.program[0])
+            .args(&self.program[1..])
+            .args(["--board", "headless", "--config"])
+            .arg(self.directory.join("holdfast.toml"))
+            .arg("--data")
+            .arg(self.directory.join("data"))
+            .arg("--runtime")
+            .arg(&runtime)
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .context("the daemon does not start")?;
+        let connection = tokio::select! {
+            connection = answer(bus::socket_path(&runtime)) => connection,
+            status = child.wait() => bail!("the daemon left with {}; its log says:\n{}", status?, self.read_log()),
+        };
+        self.running = Some(Running { child, connection });
+        Ok(())
+    }
+
+    /// Where the daemon's log goes.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    /// The daemon's log so far.
+    pub fn read_log(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// The daemon's process id.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        self.running()?.child.id().context("the daemon has left")
+    }
+
+    /// `kill -9`: no goodbye, no flush.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        let mut running = self.running.take().context("no daemon runs")?;
+        running
+            .child
+            .kill()
+            .await
+            .context("the daemon cannot be killed")
+    }
+
+    /// Asks the daemon to stop (SIGTERM) and waits until it has left in order.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let mut running = self.running.take().context("no daemon runs")?;
+        let pid = running
+            .child
+            .id()
+            .and_then(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?));
+        rustix::process::kill_process(
+            pid.context("the daemon has left")?,
+            rustix::process::Signal::TERM,
+        )?;
+        let status = within(30, "the daemon to leave", running.child.wait()).await??;
+        if !status.success() {
+            bail!(
+                "the daemon left with {status}; its log says:\n{}",
+                self.read_log()
+            );
+        }
+        Ok(())
+    }
+
+    /// Waits until the session is in this state.
+    pub async fn reaches(&self, state: &str) -> anyhow::Result<()> {
+        // Changes are told to a proxy that caches; without a cache their stream ends at once.
+        let session = SessionProxy::new(&self.running()?.connection).await?;
+        let mut changes = session.receive_state_changed().await;
+        let reached = async {
+            while session.state().await? != state {
+                changes.next().await.context("the daemon has left")?;
+            }
+            anyhow::Ok(())
+        };
+        let reached = within(60, &format!("the state {state}"), reached).await;
+        reached
+            .and_then(|reached| reached)
+            .with_context(|| format!("its log says:\n{}", self.read_log()))
+    }
+
+    /// Waits until a QR is on the screen, and reads it from the pixels as a phone's camera would.
+    pub async fn scan_screen(&self) -> anyhow::Result<String> {
+        let panel = self.panel().await?;
+        let seen = async {
+            loop {
+                let (width, height, bits) = panel.frame_with_credential().await?;
+                if let Some(text) = crate::camera::read(width, height, &bits) {
+                    return anyhow::Ok(text);
+                }
+                // Frames have no change signal: a credential must not announce itself on the bus.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        within(60, "a QR on the screen", seen).await?
+    }
+
+    /// The session, over the bus.
+    pub async fn session(&self) -> anyhow::Result<SessionProxy<'_>> {
+        Ok(SessionProxy::builder(&self.running()?.connection)
+            .cache_properties(zbus::proxy::CacheProperties::No)
+            .build()
+            .await?)
+    }
+
+    /// The panel, over the bus.
+    pub async fn panel(&self) -> anyhow::Result<PanelProxy<'_>> {
+        Ok(PanelProxy::new(&self.running()?.connection).await?)
+    }
+
+    /// The mail, over the bus.
+    pub async fn messages(&self) -> anyhow::Result<MessagesProxy<'_>> {
+        Ok(MessagesProxy::new(&self.running()?.connection).await?)
+    }
+
+    /// Waits until `consumer` has this many unread messages at least, and returns all of them.
+    pub async fn receives(
+        &self,
+        consumer: &str,
+        count: usize,
+    ) -> anyhow::Result<Vec<InboxMessage>> {
+        let messages = self.messages().await?;
+        let mut news = messages.receive_received().await?;
+        let unread = async {
+            loop {
+                let unread = messages.read(consumer, 0, 0).await?;
+                if unread.len() >= count {
+                    return anyhow::Ok(unread);
+                }
+                news.next().await.context("the daemon has left")?;
+            }
+        };
+        let unread = within(60, "a message", unread).await;
+        unread
+            .and_then(|unread| unread)
+            .with_context(|| format!("its log says:\n{}", self.read_log()))
+    }
+
+    /// Sends a text and waits until WhatsApp acked it. Returns its id.
+    pub async fn sends(&self, to: &str, text: &str) -> anyhow::Result<String> {
+        let messages = self.messages().await?;
+        let mut changes = messages.receive_outbox_changed().await?;
+        let id = messages.send(to, text, "").await?;
+        let acked = async {
+            loop {
+                match messages.state(&id).await?.as_str() {
+                    "acked" => return Ok(()),
+                    failed if failed.starts_with("failed") => {
+                        bail!("WhatsApp refused the message: {failed}")
+                    }
+                    _ => changes.next().await.context("the daemon has left")?,
+                };
+            }
+        };
+        let acked = within(60, "the server's ack", acked).await;
+        acked
+            .and_then(|acked| acked)
+            .with_context(|| format!("its log says:\n{}", self.read_log()))?;
+        Ok(id)
+    }
+
+    fn running(&self) -> anyhow::Result<&Running> {
+        self.running.as_ref().context("no daemon runs")
+    }
+}
+
+/// Connects as soon as the daemon listens.
+async fn answer(socket: PathBuf) -> Connection {
+    loop {
+        if let Ok(stream) = tokio::net::UnixStream::connect(&socket).await
+            && let Ok(stream) = stream.into_std()
+            && let Ok(connection) = zbus::connection::Builder::unix_stream(stream)
+                .p2p()
+                .build()
+                .await
+        {
+            return connection;
+        }
+        // A socket file that is not there yet cannot be waited for otherwise.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The future's output, or an error that says what did not come.
+pub(crate) async fn within<T>(
+    seconds: u64,
+    what: &str,
+    future: impl Future<Output = T>,
+) -> anyhow::Result<T> {
+    tokio::time::timeout(Duration::from_secs(seconds), future)
+        .await
+        .with_context(|| format!("waited {seconds} s for {what}"))
+}

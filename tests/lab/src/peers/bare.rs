@@ -1,0 +1,132 @@
+//! A whatsapp-rust client with its SQLite store and nothing else: what Holdfast is measured against.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use wacore::proto_helpers::MessageExt;
+use whatsapp_rust::prelude::{Bot, Client, Event as Said, Jid};
+use whatsapp_rust::transport::TokioWebSocketTransportFactory;
+use whatsapp_rust_sqlite_storage::SqliteStore;
+
+use super::PeerError;
+use super::lines::{Command, Event, Lines, MARK};
+use crate::server::Lab;
+
+/// Any version will do for the lab; naming one keeps the client from asking the internet.
+const VERSION: (u32, u32, u32) = (2, 3000, 1_030_000_000);
+
+/// What a `bare-client` process is told on its command line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The server.
+    #[arg(long)]
+    pub url: String,
+    /// The SQLite file.
+    #[arg(long)]
+    pub store: PathBuf,
+}
+
+/// Starts a client that keeps its session in `store`.
+///
+/// # Errors
+/// [`PeerError::Process`].
+pub fn start(lab: &Lab, store: &Path) -> Result<Lines, PeerError> {
+    let peer = "whatsapp-rust";
+    let program = std::env::current_exe().map_err(|source| PeerError::Process { peer, source })?;
+    let mut process = tokio::process::Command::new(program);
+    process
+        .args(["bare-client", "--url", &lab.url(), "--store"])
+        .arg(store);
+    Lines::start(peer, &mut process)
+}
+
+/// Runs the client in this process until it is told to stop.
+///
+/// # Errors
+/// The store or the client cannot be made.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let store = options
+        .store
+        .to_str()
+        .context("the path of the store must be UTF-8")?;
+    let bot = Bot::builder()
+        .with_backend(SqliteStore::new(store).await?)
+        .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(options.url))
+        .with_version(VERSION)
+        .on_qr_code(|qr, _| async move { say(&Event::Qr { qr }) })
+        .on_connected(|_| async { say(&Event::Open) })
+        .on_message(|context| async move {
+            if let Some(text) = context.message.text_content() {
+                say(&Event::Message {
+                    id: context.info.id.to_string(),
+                    from: context.info.source.sender.to_string(),
+                    text: text.to_owned(),
+                });
+            }
+        })
+        .on_event(|event, _| async move {
+            match &*event {
+                Said::UndecryptableMessage(message) => say(&Event::Undecryptable {
+                    id: message.info.id.to_string(),
+                }),
+                Said::Disconnected(_) => say(&Event::Close { code: 0 }),
+                _ => {}
+            }
+        })
+        .build()
+        .await?;
+    let bot = bot.spawn();
+    obey(bot.client()).await;
+    bot.shutdown().await;
+    Ok(())
+}
+
+/// Carries out commands until `stop`, or until nobody is left to give any.
+async fn obey(client: Arc<Client>) {
+    let (read, mut lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if read.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    while let Some(line) = lines.recv().await {
+        match serde_json::from_str(&line) {
+            Ok(Command::Send { to, text }) => say(&send(&client, &to, &text).await),
+            Ok(Command::Stop) => break,
+            Err(error) => say(&Event::Failed {
+                error: error.to_string(),
+            }),
+        }
+    }
+}
+
+async fn send(client: &Client, to: &str, text: &str) -> Event {
+    let sent = match to
+        .parse()
+        .or_else(|_| format!("{to}@s.whatsapp.net").parse())
+    {
+        Ok(to) => send_to(client, to, text).await,
+        Err(error) => Err(anyhow::Error::new(error)),
+    };
+    match sent {
+        Ok(id) => Event::Sent { id },
+        Err(error) => Event::Failed {
+            error: format!("{error:#}"),
+        },
+    }
+}
+
+async fn send_to(client: &Client, to: Jid, text: &str) -> anyhow::Result<String> {
+    Ok(client.send_text(to, text).await?.message_id)
+}
+
+fn say(event: &Event) {
+    match serde_json::to_string(event) {
+        Ok(json) => println!("{MARK}{json}"),
+        Err(error) => eprintln!("bare-client: {error}"),
+    }
+}

@@ -1,0 +1,155 @@
+//! Other clients beside us: each a process of its own, so that its memory and its start are its own too.
+//!
+//! - [`baileys`]: an unmodified Baileys in Node
+//! - [`bare`]: a whatsapp-rust client with its SQLite store and nothing else
+//!
+//! Both speak JSON lines ([`lines`]). The daemon, driven through its screen and its bus, is [`crate::holdfast`].
+
+pub mod baileys;
+pub mod bare;
+pub mod lines;
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::holdfast::Holdfast;
+use crate::server::{DeviceId, Lab, PhoneId};
+
+/// How long a client may take for one step; Baileys makes 812 pre-keys in JavaScript before it is connected.
+pub const STEP: Duration = Duration::from_secs(60);
+
+/// A client as a process.
+#[async_trait]
+pub trait Client: Send {
+    /// The linking QR it shows.
+    async fn qr(&mut self) -> anyhow::Result<String>;
+    /// Waits until it says that it is connected.
+    async fn connected(&mut self) -> anyhow::Result<()>;
+    /// The process.
+    fn process(&self) -> Option<u32>;
+    /// Ends it in order.
+    async fn end(&mut self) -> anyhow::Result<()>;
+}
+
+#[async_trait]
+impl Client for Holdfast {
+    async fn qr(&mut self) -> anyhow::Result<String> {
+        self.scan_screen().await
+    }
+
+    async fn connected(&mut self) -> anyhow::Result<()> {
+        self.reaches("Connected").await
+    }
+
+    fn process(&self) -> Option<u32> {
+        self.pid().ok()
+    }
+
+    async fn end(&mut self) -> anyhow::Result<()> {
+        self.stop().await
+    }
+}
+
+/// The clients that benchmarks compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Our daemon.
+    Holdfast,
+    /// A bare whatsapp-rust client.
+    WhatsappRust,
+    /// Baileys.
+    Baileys,
+}
+
+impl Kind {
+    /// The name in tables and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Holdfast => "holdfast",
+            Kind::WhatsappRust => "whatsapp-rust",
+            Kind::Baileys => "baileys",
+        }
+    }
+
+    /// What keeps it from running here, and what to do about it.
+    pub async fn missing(self) -> Option<String> {
+        match self {
+            Kind::Holdfast | Kind::WhatsappRust => None,
+            Kind::Baileys => baileys::missing().await,
+        }
+    }
+
+    /// Starts it; everything it keeps goes below `home`.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub async fn start(self, lab: &Lab, home: &Path) -> anyhow::Result<Box<dyn Client>> {
+        Ok(match self {
+            Kind::Holdfast => {
+                let program = std::env::current_exe()?;
+                let mut holdfast = Holdfast::new(&program, home, &lab.url())?;
+                holdfast.start().await?;
+                Box::new(holdfast)
+            }
+            Kind::WhatsappRust => Box::new(bare::start(lab, &home.join("bare.db"))?),
+            Kind::Baileys => Box::new(baileys::start(lab, &home.join("baileys"))?),
+        })
+    }
+}
+
+/// Links a client: the phone scans the QR it shows, and it connects.
+///
+/// # Errors
+/// The step that failed.
+pub async fn link(lab: &Lab, phone: &PhoneId, client: &mut dyn Client) -> anyhow::Result<DeviceId> {
+    let qr = client.qr().await?;
+    let device = lab.scan_qr(phone, &qr).await?;
+    client.connected().await?;
+    Ok(device)
+}
+
+/// Why a client did not do what it was to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The process could not be started or spoken to.
+    #[error("{peer} cannot be run: {source}")]
+    Process {
+        /// The client.
+        peer: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The process ended.
+    #[error("{peer} ended while {awaited} was awaited")]
+    Ended {
+        /// The client.
+        peer: &'static str,
+        /// What was awaited.
+        awaited: String,
+    },
+    /// The client reported a failure of its own.
+    #[error("{peer} failed while {awaited} was awaited: {error}")]
+    Failed {
+        /// The client.
+        peer: &'static str,
+        /// What was awaited.
+        awaited: String,
+        /// What the client says.
+        error: String,
+    },
+    /// It took too long.
+    #[error("{peer}: waited {within:?} for {awaited} in vain; it said {said}")]
+    Late {
+        /// The client.
+        peer: &'static str,
+        /// What was awaited.
+        awaited: String,
+        /// How long.
+        within: Duration,
+        /// What it said instead, by name.
+        said: String,
+    },
+}

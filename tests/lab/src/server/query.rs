@@ -1,0 +1,89 @@
+//! What devices ask (`<iq>`): a table of the questions, and the short answers.
+
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+
+use super::reply;
+use super::world::{DeviceId, World};
+use crate::wire::stanza::NodeExt;
+
+/// The settings that clients read after login.
+const PRIVACY: [(&str, &str); 9] = [
+    ("last", "all"),
+    ("online", "all"),
+    ("profile", "all"),
+    ("status", "all"),
+    ("groupadd", "all"),
+    ("readreceipts", "all"),
+    ("calladd", "all"),
+    ("messages", "all"),
+    ("defense", "off"),
+];
+
+impl World {
+    /// A question from a device, and its answer.
+    pub fn query(&mut self, serial: u64, id: &DeviceId, iq: &Node) {
+        let kind = iq.text("type");
+        if kind == "result" || kind == "error" {
+            // The answer to a ping of ours, or to nothing.
+            return;
+        }
+        let set = kind == "set";
+        let first = iq
+            .nodes()
+            .first()
+            .map(|child| child.tag.to_string())
+            .unwrap_or_default();
+        let answer = match (iq.text("xmlns").as_str(), first.as_str()) {
+            ("passive", "active") => {
+                self.send(serial, reply::result(iq, []));
+                return self.activate(serial, id);
+            }
+            ("passive", "passive") => {
+                self.deactivate(serial);
+                reply::result(iq, [])
+            }
+            ("encrypt", "count") => self.pre_key_count(id, iq),
+            ("encrypt", "digest") => self.key_digest(id, iq),
+            ("encrypt", "key") => self.bundles(iq),
+            ("encrypt", "rotate") => self.rotate(id, iq),
+            ("encrypt", _) if set => self.upload(id, iq),
+            ("usync", "usync") => self.usync(id, iq),
+            ("w:sync:app:state", "sync") => self.app_state(id, iq),
+            ("w:g2", _) => self.group_query(id, iq),
+            ("w:m", _) => reply::result(iq, [self.media_conn()]),
+            ("md", "remove-companion-device") => {
+                self.send(serial, reply::result(iq, []));
+                self.unlink(id);
+                return;
+            }
+            ("abt" | "w", "props") => {
+                let props = NodeBuilder::new("props")
+                    .attr("protocol", "1")
+                    .attr("ab_key", "lab")
+                    .attr("hash", "lab")
+                    .attr("refresh", 86400)
+                    .attr("refresh_id", 1)
+                    .build();
+                reply::result(iq, [props])
+            }
+            ("privacy", "privacy") if !set => {
+                let categories = PRIVACY.map(|(name, value)| {
+                    NodeBuilder::new("category")
+                        .attr("name", name)
+                        .attr("value", value)
+                        .build()
+                });
+                let privacy = NodeBuilder::new("privacy").children(categories).build();
+                reply::result(iq, [privacy])
+            }
+            ("blocklist", _) if !set => reply::result(iq, [NodeBuilder::new("list").build()]),
+            ("w:p" | "urn:xmpp:ping", _) => reply::result(iq, []),
+            ("w:profile:picture", _) if !set => reply::error(iq, 404, "item-not-found"),
+            // Whatever else is told is noted, whatever else is asked is not known here.
+            _ if set => reply::result(iq, []),
+            _ => reply::error(iq, 501, "feature-not-implemented"),
+        };
+        self.send(serial, answer);
+    }
+}
