@@ -162,6 +162,8 @@ impl Observer {
             }
             Said::PairError(_) => self.tell(Event::PairFailed),
             Said::Connected(_) => {
+                // The 515 between linking and login is behind us, not the reason of what ends this connection.
+                lock(&self.ending).take();
                 self.reconnect_by_itself(false);
                 self.tell(Event::LinkUp);
                 self.phase.send_replace(Phase::Up);

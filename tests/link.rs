@@ -1,0 +1,104 @@
+//! What WhatsApp can do to the link, and what an owner then meets: the daemon against the lab's faults.
+
+use std::path::Path;
+
+use holdfast_lab::holdfast::Holdfast;
+use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, When};
+use tempfile::TempDir;
+
+/// A connected Holdfast.
+struct Scene {
+    lab: Lab,
+    device: DeviceId,
+    holdfast: Holdfast,
+    _directory: TempDir,
+}
+
+impl Scene {
+    async fn connected() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = Lab::start(LabConfig::default()).await.unwrap();
+        let owner = lab.create_phone("15550000001", "Owner").await.unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
+        let mut holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
+        holdfast.start().await.unwrap();
+        let qr = holdfast.scan_screen().await.unwrap();
+        let device = lab.scan_qr(&owner, &qr).await.unwrap();
+        holdfast.reaches("Connected").await.unwrap();
+        Self {
+            lab,
+            device,
+            holdfast,
+            _directory: directory,
+        }
+    }
+
+    async fn strike(&self, fault: Fault) {
+        let struck = self.lab.inject(self.device.clone(), fault, When::Now, 1);
+        struck.await.unwrap();
+    }
+
+    async fn reaches(&self, state: &str) {
+        self.holdfast.reaches(state).await.unwrap();
+    }
+
+    async fn generation(&self) -> String {
+        let session = self.holdfast.session().await.unwrap();
+        session.generation().await.unwrap()
+    }
+
+    /// The code of the cause, as the bus tells it.
+    async fn cause(&self) -> String {
+        let session = self.holdfast.session().await.unwrap();
+        session.cause().await.unwrap().0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_spurious_logout_costs_nothing() {
+    let scene = Scene::connected().await;
+    scene.strike(Fault::Spurious401).await;
+    scene.reaches("LogoutSuspected").await;
+    scene.reaches("Connected").await;
+    assert_eq!(scene.generation().await, "gen-0001");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_comes_back_by_itself() {
+    let scene = Scene::connected().await;
+    scene.strike(Fault::SocketDrop).await;
+    scene.reaches("Reconnecting").await;
+    scene.reaches("Connected").await;
+    assert_eq!(scene.generation().await, "gen-0001");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_copy_is_waited_out_until_a_human_says_so() {
+    let scene = Scene::connected().await;
+    scene.strike(Fault::Replaced).await;
+    scene.reaches("Replaced").await;
+    assert_eq!(scene.cause().await, "session.replaced");
+    let session = scene.holdfast.session().await.unwrap();
+    session.link().await.unwrap();
+    scene.reaches("Connected").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_version_and_a_ban_have_their_own_names() {
+    for (fault, state, cause) in [
+        (
+            Fault::Failure405,
+            "ClientOutdated",
+            "session.client-outdated",
+        ),
+        (Fault::Ban, "Banned", "account.banned"),
+        (Fault::Failure403, "Banned", "account.locked"),
+    ] {
+        let scene = Scene::connected().await;
+        scene.strike(fault).await;
+        scene.strike(Fault::SocketDrop).await;
+        scene.reaches(state).await;
+        assert_eq!(scene.cause().await, cause);
+        assert_eq!(scene.generation().await, "gen-0001");
+    }
+}
