@@ -14,7 +14,7 @@ mod version;
 
 use std::sync::Arc;
 
-use holdfast_core::Event;
+use holdfast_core::{CauseCode, Ending, Event};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wacore::store::traits::Backend;
@@ -83,8 +83,11 @@ impl Link {
                 before.stop.take();
                 let _ = before.task.await;
             }
-            let ending = run::run(&parts, backend, stopped).await;
-            let _ = parts.events.send(Event::LinkEnded(ending));
+            let events = parts.events.clone();
+            let run = tokio::spawn(async move { run::run(&parts, backend, stopped).await });
+            // A run that panicked has ended too, and the core has to hear of it.
+            let lost = Ending::Network(CauseCode::ConnectionLost.into());
+            let _ = events.send(Event::LinkEnded(run.await.unwrap_or(lost)));
         });
         self.running = Some(Running {
             stop: Some(stop),
