@@ -9,7 +9,7 @@
 
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { DisconnectReason, makeWASocket, proto, useMultiFileAuthState, WA_CERT_DETAILS } from 'baileys'
+import { DisconnectReason, generateMessageIDV2, makeWASocket, proto, useMultiFileAuthState, WA_CERT_DETAILS } from 'baileys'
 
 const { values: options } = parseArgs({
 	options: { url: { type: 'string' }, 'root-key': { type: 'string' }, auth: { type: 'string' } }
@@ -87,9 +87,11 @@ function received({ key, message, messageStubType }) {
 
 async function send({ to, text }) {
 	const address = to.includes('@') ? to : `${to}@s.whatsapp.net`
-	const message = await socket.sendMessage(address, { text })
-	sent.set(message.key.id, message.message)
-	tell({ event: 'sent', id: message.key.id })
+	// Known before it leaves: on loopback the peer's question can be here before the package says that it sent.
+	const id = generateMessageIDV2(socket.user?.id)
+	sent.set(id, { conversation: text })
+	await socket.sendMessage(address, { text }, { messageId: id })
+	tell({ event: 'sent', id })
 }
 
 async function stop() {
