@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, State, Trigger,
-    face, step,
+    self as core, Cause, Command, Effect, Event, Face, Linked, Now, PairingFace, Plan, Reply,
+    State, Trigger, face, step,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,8 +22,9 @@ use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
 use crate::mail::{Inbox, Outbox};
 use crate::panel::{Credential, Panel, Showing};
-use crate::vault::Vault;
 use crate::vault::barrier::Barrier;
+use crate::vault::wear::Card;
+use crate::vault::{Inspection, Vault};
 use crate::wires::Input;
 
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
@@ -39,6 +40,7 @@ pub fn main(args: &Args) -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<()> {
     link::clock::install();
+    journal::quiet_panics();
     let config = Config::load(args, &Places::system())?;
     let in_terminal = config.board == Board::Terminal;
     let log = journal::init(
@@ -115,10 +117,13 @@ async fn serve(
 
     let barrier = Barrier::start()?;
     let mut storage = barrier.failure();
-    let vault = Vault::open(config.data.clone(), barrier.clone()).await?;
+    let audit = Audit::open(&config.data);
+    let mut state = State::new(getrandom::u64().context("the system's random numbers")?);
+    let started = Instant::now();
+    let inspection = Vault::inspect(config.data.clone(), barrier.clone()).await?;
+    let vault = repair(&mut state, inspection, &audit, &showing).await?;
     let inbox = Inbox::open(&config.data, &barrier).await?;
     let outbox = Outbox::open(&config.data, &barrier).await?;
-    let audit = Audit::open(&config.data);
     let (archive, finished) = Archive::open(&config.data, vault.linked().generation)?;
     for old in finished {
         tracing::warn!("the retirement of {old} was interrupted; it is in the archive now");
@@ -128,8 +133,6 @@ async fn serve(
     let (requests_in, mut requests) = mpsc::channel(16);
     let credentials = watch::Sender::new(Credentials::default());
     let mut codes = credentials.subscribe();
-    let state = State::new(getrandom::u64().context("the system's random numbers")?);
-    let started = Instant::now();
     let status = watch::Sender::new(Status::of(&state, started));
     let handle = Handle {
         requests: requests_in,
@@ -138,6 +141,7 @@ async fn serve(
         outbox: outbox.clone(),
         picture: panel.pictures(),
         barrier: barrier.clone(),
+        card: Card::of(config.data.root()).ok(),
     };
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
@@ -211,6 +215,47 @@ async fn serve(
     Ok(())
 }
 
+/// What comes before the link: the core plans what to do about what the vault found, and the vault does it.
+async fn repair(
+    state: &mut State,
+    inspection: Inspection,
+    audit: &Audit,
+    showing: &watch::Sender<Showing>,
+) -> anyhow::Result<Vault> {
+    let now = Now { mono_ms: 0 };
+    let linked = inspection.linked();
+    let mut planned = Plan::NOTHING;
+    for effect in step(state, Event::Found(inspection.findings()), now).effects {
+        match effect {
+            Effect::Repair(plan) => planned = plan,
+            Effect::Report(cause) => report(cause),
+            _ => {}
+        }
+    }
+    showing.send_replace(Showing::new(face(state, now), None));
+    if !planned.is_empty() {
+        let order = core::Audit {
+            trigger: Trigger::Recovery,
+            old: linked.generation,
+            new: linked.generation,
+        };
+        audit.append(Kind::Repair, &order)?;
+    }
+    let (vault, done) = inspection.carry_out(planned).await?;
+    if !planned.is_empty() {
+        journal::repaired(linked.generation, &done);
+    }
+    Ok(vault)
+}
+
+fn report(cause: Cause) {
+    tracing::warn!(
+        HOLDFAST_CAUSE = cause.code.as_str(),
+        "{cause} {}",
+        cause.action()
+    );
+}
+
 /// The live generation's records by tier.
 async fn count(vault: &Vault) -> Result<BTreeMap<String, u64>, String> {
     let counts = vault.records().await.map_err(|error| error.to_string())?;
@@ -280,14 +325,20 @@ impl Daemon {
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
         match effect {
+            // Before there is a daemon, see `repair`.
+            Effect::Repair(_) => {}
+            Effect::CatchUp(todo) => self.link.catch_up(todo),
+            Effect::NoteCaughtUp => {
+                if let Err(error) = self.vault.caught_up().await {
+                    tracing::error!(
+                        "what was caught up with is done again after the next start: {error}"
+                    );
+                }
+            }
             Effect::Connect | Effect::Pair => self.link.start(self.vault.backend()),
             Effect::Disconnect => self.link.disconnect(),
             Effect::Retire(order) => return Some(self.retire(order).await),
-            Effect::Report(cause) => tracing::warn!(
-                HOLDFAST_CAUSE = cause.code.as_str(),
-                "{cause} {}",
-                cause.action()
-            ),
+            Effect::Report(cause) => report(cause),
             Effect::Reply { request, reply } => {
                 if let Some(waiting) = self.replies.remove(&request) {
                     // A caller that went away needs no answer.

@@ -51,6 +51,7 @@ fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
     let (attempt, next_ms) = (12, 154_200);
     vec![
         ("starting", Face::Starting, None),
+        ("repairing", Face::Repairing, None),
         (
             "waiting-for-network",
             Face::WaitingForNetwork {

@@ -12,7 +12,7 @@ use super::Error;
 use crate::{
     mail::{Inbox, Outbox},
     panel::Picture,
-    vault::barrier::Barrier,
+    vault::{barrier::Barrier, wear::Card},
 };
 
 /// The daemon as the bus knows it. Cheap to clone: every connection has its own.
@@ -30,6 +30,8 @@ pub struct Handle {
     pub outbox: Outbox,
     /// Knows what was asked of the disk.
     pub barrier: Barrier,
+    /// The disk; `None` where it cannot be looked at.
+    pub card: Option<Card>,
 }
 
 /// Something the bus wants of the daemon's loop.

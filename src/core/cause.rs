@@ -106,6 +106,9 @@ causes! {
     /// The data partition.
     Storage "storage" {
         VaultFailed "vault-failed": "The keys could not be read or written.", "Check the storage: free space, then the card itself.";
+        KeysRepaired "keys-repaired": "Some keys were damaged and have been repaired; the link is intact.", NONE;
+        KeysRebuilt "keys-rebuilt": "The session keys were damaged or too old and are being made anew; the link is intact.", NONE;
+        RepairSlow "repair-slow": "The repair of the keys takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
         RetireSlow "retire-slow": "Moving the old link to the archive takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
     }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Cause, GenerationId};
+use crate::{Cause, GenerationId, Plan, Todo};
 
 /// What a step leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Outcome {
 /// One thing to do. Each fallible one answers with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Carry out the plan, an empty one too; one that is not is audited first. Answers with `Booted`.
+    Repair(Plan),
     /// Log in with the live generation, keeping the library from reconnecting by itself.
     /// Answers with `LinkUp` and, in the end, `LinkEnded`.
     Connect,
@@ -24,6 +26,10 @@ pub enum Effect {
     Pair,
     /// End the link's run; harmless when it has just ended. The run answers with its one `LinkEnded`.
     Disconnect,
+    /// Do over the link what a repair left to do. Answers with `CaughtUp`, unless the link goes down over it.
+    CatchUp(Todo),
+    /// Note in the vault that nothing is left to do.
+    NoteCaughtUp,
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Audit),

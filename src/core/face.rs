@@ -10,6 +10,8 @@ use crate::{CauseCode, GenerationId, LastFour, Now, State};
 pub enum Face {
     /// The daemon is starting.
     Starting,
+    /// What the last run left behind is being repaired.
+    Repairing,
     /// There is no way to the outside; the next attempt is planned or under way.
     WaitingForNetwork {
         /// Counts from 1.
@@ -110,6 +112,7 @@ pub fn face(state: &State, now: Now) -> Face {
 pub(crate) fn of_session(state: &State, now: Now) -> Face {
     match &state.session {
         Session::Starting => Face::Starting,
+        Session::Repairing { .. } => Face::Repairing,
         Session::Pairing(_) if state.usable_since.is_none() && state.attempt() > 0 => {
             trying(state, 0)
         }
@@ -179,6 +182,7 @@ impl Face {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Starting => "Starting",
+            Self::Repairing => "Repairing",
             Self::WaitingForNetwork { .. } => "WaitingForNetwork",
             Self::Connecting => "Connecting",
             Self::Connected { .. } => "Connected",

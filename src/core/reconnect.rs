@@ -56,6 +56,7 @@ impl Turn<'_> {
             // Nothing to go on with by itself; the rest have no run.
             Session::PasskeyNeeded
             | Session::Starting
+            | Session::Repairing { .. }
             | Session::Waiting { .. }
             | Session::PairingPaused
             | Session::Retiring { .. }

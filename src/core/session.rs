@@ -8,6 +8,8 @@ use crate::pairing::Codes;
 pub(crate) enum Session {
     /// The vault is not open yet.
     Starting,
+    /// The vault is being repaired.
+    Repairing { until: u64 },
     /// A run is linking the device.
     Pairing(Codes),
     /// A run is logging in.

@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::gesture::Gesture;
 use crate::relink::Token;
 use crate::session::{Session, Then, Wait};
-use crate::{Cause, CauseCode, GenerationId, Linked, Now, face};
+use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, face};
 
 pub(crate) const SECOND: u64 = 1_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
@@ -20,6 +20,8 @@ pub struct State {
     /// Why nothing is linked, when nothing is.
     pub(crate) unlinked: CauseCode,
     pub(crate) cause: Option<Cause>,
+    /// What a repair left to do once connected.
+    pub(crate) todo: Todo,
     /// A run of the link owes its `LinkEnded`.
     pub(crate) running: bool,
     /// Since when the run is of use: logged in, or showing a code.
@@ -56,6 +58,7 @@ impl State {
             },
             unlinked: CauseCode::NotLinked,
             cause: None,
+            todo: Todo::default(),
             running: false,
             usable_since: None,
             route: None,
@@ -115,6 +118,7 @@ impl State {
             && !matches!(
                 self.session,
                 Session::Starting
+                    | Session::Repairing { .. }
                     | Session::Closing {
                         then: Then::Retire(_),
                         ..
@@ -128,7 +132,8 @@ impl State {
     pub(crate) fn session_deadline(&self) -> Option<u64> {
         match &self.session {
             Session::Pairing(codes) => Some(codes.deadline()),
-            Session::Connecting { until }
+            Session::Repairing { until }
+            | Session::Connecting { until }
             | Session::Closing { until, .. }
             | Session::Waiting { until, .. }
             | Session::Retiring { until, .. }

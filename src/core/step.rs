@@ -66,6 +66,7 @@ impl Turn<'_> {
         }
         match self.state.session.clone() {
             Session::Pairing(codes) => self.codes_due(codes),
+            Session::Repairing { .. } => self.repair_slow(),
             Session::Connecting { .. } => self.close(Then::Retry),
             Session::Closing { then, .. } => {
                 self.blame(CauseCode::LinkStuck);
@@ -94,6 +95,7 @@ impl Turn<'_> {
 
     fn take(&mut self, event: Event) {
         match event {
+            Event::Found(findings) => self.found(&findings),
             Event::Booted(linked) => self.booted(linked),
             Event::Tick => {}
             Event::Network { up } => self.network(up),
@@ -107,8 +109,14 @@ impl Turn<'_> {
             Event::Paired(account) => self.paired(account),
             Event::PairFailed => self.pair_failed(),
             Event::LinkUp => self.link_up(),
+            Event::CaughtUp => self.caught_up(),
             Event::LinkEnded(ending) => self.link_ended(ending),
-            Event::Pressed if self.state.session == Session::Starting => {
+            Event::Pressed
+                if matches!(
+                    self.state.session,
+                    Session::Starting | Session::Repairing { .. }
+                ) =>
+            {
                 self.state.gesture = Gesture::Spent
             }
             Event::Pressed => self.state.gesture.pressed(self.now),
@@ -128,7 +136,10 @@ impl Turn<'_> {
     }
 
     fn booted(&mut self, linked: Linked) {
-        if self.state.session == Session::Starting {
+        if matches!(
+            self.state.session,
+            Session::Starting | Session::Repairing { .. }
+        ) {
             self.state.linked = linked;
             self.attempt();
         }
@@ -153,6 +164,7 @@ impl Turn<'_> {
         };
         match self.state.session {
             Session::Starting
+            | Session::Repairing { .. }
             | Session::Pairing(_)
             | Session::Connecting { .. }
             | Session::Closing { .. }
@@ -232,6 +244,7 @@ impl Turn<'_> {
             self.state.session = Session::Connected;
             self.state.usable_since = Some(self.now);
             self.state.cause = None;
+            self.catch_up();
         }
     }
 

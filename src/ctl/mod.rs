@@ -10,6 +10,7 @@ mod messages;
 mod output;
 mod screen;
 mod status;
+mod vault;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -102,6 +103,8 @@ enum Command {
         #[arg(long)]
         ack: bool,
     },
+    /// Show what the vault holds, what it writes and why, and how long the card lasts.
+    Vault,
     /// Show the screen, here or as a picture.
     Screen {
         /// Write it as a PNG.
@@ -160,6 +163,7 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
             )
             .await?
         }
+        Command::Vault => vault::vault(&finder.find().await?, output).await?,
         Command::Screen { png } => {
             screen::screen(&finder.find().await?, png.as_deref(), output).await?
         }

@@ -23,6 +23,8 @@ use crate::vault::{DataDir, atomic};
 pub enum Kind {
     /// A generation goes to the archive and the next begins.
     Retire,
+    /// Damaged keys are made good, or dropped; the generation stays.
+    Repair,
 }
 
 /// The audit log of a data directory.

@@ -16,6 +16,7 @@ use super::{Finding, MailError, blocking, to_cbor, whole};
 use crate::journal::Secret;
 use crate::vault::DataDir;
 use crate::vault::barrier::{Barrier, LogId, Wait};
+use crate::vault::wear::Purpose;
 
 /// How many of the newest messages a message is compared with to recognise a duplicate.
 const WINDOW: usize = 4096;
@@ -154,7 +155,7 @@ impl Inbox {
             let cursors = Arc::new(cursors.under(&barrier));
             log.reader.release(|| cursors.slowest());
             Ok(Self(Arc::new(Inner {
-                log: barrier.add_log(Box::new(log.writer)),
+                log: barrier.add_log(Purpose::Inbox, Box::new(log.writer)),
                 barrier,
                 reader: log.reader,
                 cursors,

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::frame::{self, HEADER, Header};
-use super::push::{self, Blocks, Pushed};
 use super::segment::{Name, Place, Segment};
 use super::{Finding, MailError, lock};
 use crate::vault::atomic;
 use crate::vault::barrier::Log;
+use crate::vault::push::{self, Blocks, Pushed};
 
 /// The size of a segment, bytes; one that must hold a larger frame is as large as that.
 const SEGMENT: u64 = 1 << 20;

@@ -60,6 +60,7 @@ pub fn draw<D: DrawTarget<Color = BinaryColor>>(
 pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
     match face {
         Face::Starting
+        | Face::Repairing
         | Face::Connecting
         | Face::Connected { .. }
         | Face::Pairing(PairingFace::Preparing)
@@ -96,6 +97,12 @@ fn page(face: &Face) -> Page {
             "is starting",
             "One moment",
             concat!("version ", env!("CARGO_PKG_VERSION")),
+        ),
+        Face::Repairing => page(
+            "Repairing",
+            "the link is intact",
+            "One moment",
+            "do not unplug",
         ),
         Face::WaitingForNetwork { attempt, next_ms } => page(
             "No network",

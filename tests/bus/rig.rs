@@ -12,7 +12,7 @@ use holdfast::{
     journal::Secret,
     mail::{Inbox, Message, Outbox},
     panel::{Frame, Picture},
-    vault::{DataDir, barrier::Barrier},
+    vault::{DataDir, barrier::Barrier, wear::Card},
 };
 use holdfast_core::{Command, GenerationId, LastFour, Linked, Refusal, Reply};
 use tempfile::TempDir;
@@ -44,6 +44,7 @@ impl Daemon {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::new(dir.path().join("data"));
         let barrier = Barrier::start().unwrap();
+        let card = Card::of(dir.path()).ok();
         let inbox = Inbox::open(&data, &barrier).await.unwrap();
         let outbox = Outbox::open(&data, &barrier).await.unwrap();
         let (status, _) = watch::channel(status("Connected"));
@@ -57,6 +58,7 @@ impl Daemon {
             inbox: inbox.clone(),
             outbox: outbox.clone(),
             barrier,
+            card,
         };
         tokio::spawn(answer(asked, status.clone(), pressed));
         Self {

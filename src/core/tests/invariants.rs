@@ -1,8 +1,9 @@
 //! What must hold whatever happens: random events on a virtual clock, watched by a model of everybody around the core.
 
 use holdfast_core::{
-    Audit, CauseCode, Command, Effect, Ending, Event, Face, GenerationId, LastFour, Linked, Now,
-    PairingFace, Reply, State, Trigger, face, step,
+    Audit, CauseCode, Command, Effect, Ending, Event, Face, Findings, GenerationId, IdentityFound,
+    LastFour, Linked, Now, PairingFace, Reply, State, StoreFound, Todo, Trigger, Unusable, face,
+    step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -48,6 +49,38 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn findings() -> impl Strategy<Value = Findings> {
+    let stores = [
+        StoreFound::Sound,
+        StoreFound::OneBehind,
+        StoreFound::Behind,
+        StoreFound::Unwitnessed,
+        StoreFound::Damaged,
+        StoreFound::Lost,
+    ];
+    let todo = any::<(bool, bool)>().prop_map(|(refresh_pre_keys, check_digest)| Todo {
+        refresh_pre_keys,
+        check_digest,
+    });
+    (
+        prop::sample::select(stores.to_vec()),
+        any::<bool>(),
+        0..3_u32,
+        0..3_u32,
+        todo,
+    )
+        .prop_map(|(store, sound, pre_keys, others, todo)| Findings {
+            identity: if sound {
+                IdentityFound::Sound
+            } else {
+                IdentityFound::OneSlot
+            },
+            store,
+            unusable: Unusable { pre_keys, others },
+            todo,
+        })
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
     prop_oneof![
@@ -65,6 +98,8 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (any::<u64>(), command()).prop_map(|(request, command)| Event::Command { request, command }),
         3 => Just(Event::Retired(Linked { generation: GenerationId(0), account: None })),
         2 => Just(Event::RetireFailed),
+        1 => findings().prop_map(Event::Found),
+        2 => Just(Event::CaughtUp),
         1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
     ]
 }
@@ -103,6 +138,7 @@ struct World {
     showing: bool,
     /// A human wanted the run that comes next.
     human: bool,
+    repaired: bool,
     stopped_at: Option<u64>,
     exited: bool,
 }
@@ -130,6 +166,7 @@ impl World {
             shown: Vec::new(),
             showing: false,
             human: false,
+            repaired: false,
             stopped_at: None,
             exited: false,
         }
@@ -251,13 +288,24 @@ impl World {
         );
         let stopping = matches!(
             effect,
-            Effect::Disconnect | Effect::Reply { .. } | Effect::Exit
+            Effect::Disconnect | Effect::Reply { .. } | Effect::Exit | Effect::NoteCaughtUp
         );
         assert!(
             self.stopped_at.is_none() || stopping,
             "{effect:?} after Stop"
         );
         match effect {
+            Effect::Repair(_) => {
+                assert!(
+                    !self.repaired && self.run.is_none(),
+                    "repaired under a link"
+                );
+                self.repaired = true;
+            }
+            Effect::CatchUp(todo) => {
+                assert!(!todo.is_empty() && self.repaired && self.run.is_some());
+            }
+            Effect::NoteCaughtUp => assert!(self.repaired, "nothing was left to do"),
             Effect::Connect => {
                 assert!(self.linked.account.is_some(), "nothing to log in with");
                 self.start(false);
@@ -453,8 +501,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens(seed: u64, linked: bool, moves in moves()) {
+    fn whatever_happens(seed: u64, linked: bool, found in findings(), moves in moves()) {
         let mut world = World::new(seed, linked.then_some(ACCOUNT));
+        world.happen(Event::Found(found));
         world.happen(Event::Booted(world.linked));
         moves.into_iter().for_each(|one| world.play(one));
         world.turns_good();
