@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, State, Trigger,
-    face, step,
+    self as core, Command, Effect, Event, Face, GenerationId, Linked, Now, PairingFace, Reply,
+    State, Trigger, face, step,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,8 +22,8 @@ use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
 use crate::mail::{Inbox, Outbox};
 use crate::panel::{Credential, Panel, Showing};
-use crate::vault::Vault;
 use crate::vault::barrier::Barrier;
+use crate::vault::{DataDir, Vault};
 use crate::wires::Input;
 
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
@@ -80,6 +80,48 @@ fn captions(config: &Config, log: &Destination) -> Vec<String> {
     captions
 }
 
+/// What is kept on the data partition, opened as every boot opens it.
+pub struct Rooms {
+    /// What all promises rest on.
+    pub barrier: Barrier,
+    /// The key records.
+    pub vault: Vault,
+    /// Messages that came in.
+    pub inbox: Inbox,
+    /// Messages to go out.
+    pub outbox: Outbox,
+    /// Who did what to the link.
+    pub audit: Audit,
+    /// Retired generations.
+    pub archive: Archive,
+    /// Generations whose retirement the last run did not finish, and this start did.
+    pub finished: Vec<GenerationId>,
+}
+
+impl Rooms {
+    /// Opens them, or begins them where there are none.
+    ///
+    /// # Errors
+    /// What does not open, and what to do about it.
+    pub async fn open(data: &DataDir) -> anyhow::Result<Rooms> {
+        let barrier = Barrier::start()?;
+        let vault = Vault::open(data.clone(), barrier.clone()).await?;
+        let inbox = Inbox::open(data, &barrier).await?;
+        let outbox = Outbox::open(data, &barrier).await?;
+        let audit = Audit::open(data);
+        let (archive, finished) = Archive::open(data, vault.linked().generation)?;
+        Ok(Rooms {
+            barrier,
+            vault,
+            inbox,
+            outbox,
+            audit,
+            archive,
+            finished,
+        })
+    }
+}
+
 /// Says once what a workstation lacks and an appliance has.
 fn name_what_is_missing(place: &bus::Where, log: &Destination) {
     if *log != Destination::Journal {
@@ -113,13 +155,16 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate()).context("the signal SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("the signal SIGINT")?;
 
-    let barrier = Barrier::start()?;
+    let Rooms {
+        barrier,
+        vault,
+        inbox,
+        outbox,
+        audit,
+        archive,
+        finished,
+    } = Rooms::open(&config.data).await?;
     let mut storage = barrier.failure();
-    let vault = Vault::open(config.data.clone(), barrier.clone()).await?;
-    let inbox = Inbox::open(&config.data, &barrier).await?;
-    let outbox = Outbox::open(&config.data, &barrier).await?;
-    let audit = Audit::open(&config.data);
-    let (archive, finished) = Archive::open(&config.data, vault.linked().generation)?;
     for old in finished {
         tracing::warn!("the retirement of {old} was interrupted; it is in the archive now");
     }
