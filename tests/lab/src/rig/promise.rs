@@ -49,8 +49,8 @@ pub struct Notary {
 #[derive(Default)]
 struct Book {
     promises: Vec<Promise>,
-    /// The message that a retry receipt was just about.
-    asked_again: Option<String>,
+    /// Messages asked for again, whose first delivery is not acked yet.
+    asked_again: BTreeSet<String>,
 }
 
 impl Notary {
@@ -89,13 +89,14 @@ impl Notary {
         match act {
             Act::LoggedIn => self.note(What::Linked(device.to_owned())),
             Act::ServerAcked { id, error: None } => self.note(What::Acked(id.clone())),
-            Act::Accepted { stanza } => {
-                let again = stanza.kind.as_deref() == Some("retry");
-                self.book().asked_again = again.then(|| stanza.id.clone());
+            Act::Accepted { stanza } if stanza.kind.as_deref() == Some("retry") => {
+                self.book().asked_again.insert(stanza.id.clone());
             }
-            // A retry receipt takes the message out of the queue too, until it is sent again.
-            Act::Acked { id, error: None } if self.book().asked_again.as_ref() != Some(id) => {
-                self.note(What::Received(id.clone()));
+            Act::Acked { id, error: None } => {
+                let first_delivery = self.book().asked_again.remove(id);
+                if !first_delivery {
+                    self.note(What::Received(id.clone()));
+                }
             }
             _ => {}
         }
