@@ -40,10 +40,9 @@ impl Holdfast {
         })
     }
 
-    /// The same with its data directory elsewhere: on another disk.
-    pub fn with_data(mut self, data: PathBuf) -> Self {
+    /// Has its data directory elsewhere from the next start on.
+    pub fn move_to(&mut self, data: PathBuf) {
         self.data = data;
-        self
     }
 
     /// Starts the daemon and waits until it answers.

@@ -66,6 +66,9 @@ enum Command {
     /// Boots on a disk as a power cut left it, and says as JSON what it found
     #[command(hide = true)]
     Boot(rig::boot::Options),
+    /// Stores numbered steps in a careful or a naive way, or says which are there
+    #[command(hide = true)]
+    Writer(rig::writer::Options),
 }
 
 fn main() -> ExitCode {
@@ -96,6 +99,10 @@ fn main() -> ExitCode {
         }),
         Command::Boot(options) => finish(async {
             rig::boot::run(options).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Writer(options) => finish(async {
+            rig::writer::run(options).await?;
             Ok(ExitCode::SUCCESS)
         }),
     }

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use super::cut::{Cut, Kind};
 use super::log::Log;
 use super::mounted::unmount;
-use super::{replay, tool};
+use super::replay::{self, Replay};
+use super::tool;
 
 /// How long QEMU may take until it serves the disk.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,6 +49,16 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// The clock of the disk that writes this log.
+    pub fn of(log: PathBuf) -> Clock {
+        Clock { log }
+    }
+
+    /// The log it is read off.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// The size of the log, bytes: what returned before now is at most here. QEMU answers a write once it is logged.
     pub fn now(&self) -> u64 {
         fs::metadata(&self.log).map_or(0, |log| log.len())
@@ -95,9 +107,7 @@ impl Disk {
 
     /// Its clock.
     pub fn clock(&self) -> Clock {
-        Clock {
-            log: self.file("log"),
-        }
+        Clock::of(self.file("log"))
     }
 
     /// Ends the recording: what is unmounted now is written too.
@@ -112,6 +122,18 @@ impl Disk {
             log: Log::open(&self.file("log"))?,
             dir: self.dir,
         })
+    }
+
+    /// Makes `image` what a power cut of this kind now would leave.
+    ///
+    /// # Errors
+    /// The log or the image cannot be read or written.
+    pub fn cut(&self, kind: Kind, dice: u64, image: &Path) -> anyhow::Result<()> {
+        let log = Log::open(&self.file("log"))?;
+        let after = log.entries().len();
+        let cut = Cut { kind, after, dice };
+        Replay::new(&log, &self.file("start"), self.dir.path())?.build(&cut, image)?;
+        Ok(())
     }
 
     fn file(&self, name: &str) -> PathBuf {

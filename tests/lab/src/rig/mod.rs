@@ -2,17 +2,23 @@
 //!
 //! From the disk up: a [`disk`] writes its [`log`]; a [`cut`] says what of the log the card still has; [`replay`] builds
 //! that card's image, [`mounted`] mounts it, [`boot`] runs Holdfast's own boot on it in a process with a time limit, and
-//! [`promise`] judges what it found by what had been promised. [`recording`] is a daemon's life on such a disk.
+//! [`promise`] judges what it found by what had been promised; [`states`] does so for many cuts.
+//!
+//! Three put it to use: [`recording`], a daemon's [`life`] cut afterwards; [`live`], a life that goes on after each cut; and
+//! [`writer`], the careful and the naive ways beside ours.
 
 pub mod boot;
 pub mod cut;
 pub mod disk;
+pub mod life;
+pub mod live;
 pub mod log;
 pub mod mounted;
 pub mod promise;
 pub mod recording;
 pub mod replay;
 pub mod states;
+pub mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -11,28 +11,21 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 
 use super::cut::{Cut, Kind};
 use super::disk::Record;
-use super::log::{Entry, flushes};
+use super::log::{Act, Entry, flushes};
 use super::mounted::Mounted;
 use super::replay::Replay;
 
-/// Draws `count` cuts, evenly by kind, in the order of the log; with `every_flush` each flush boundary is one of them.
+/// Draws `count` cuts, evenly by kind, in the order of the log. Where a quarter of them is enough for it, each flush
+/// boundary is one.
 ///
-/// Half of the moments are those at which something was just promised (`moments`: sizes of the log): there a cut
-/// hurts most. The others are anywhere.
-pub fn draw(
-    entries: &[Entry],
-    moments: &[u64],
-    count: usize,
-    every_flush: bool,
-    dice: &mut StdRng,
-) -> Vec<Cut> {
+/// Half of the moments are between a promise (`moments`: sizes of the log) and the next flush: there a cut hurts
+/// most. The others are anywhere.
+pub fn draw(entries: &[Entry], moments: &[u64], count: usize, dice: &mut StdRng) -> Vec<Cut> {
     // All that one flush covers and nothing else, at the last moment before the next.
     let mut boundaries = flushes(entries);
     boundaries.push(entries.len());
-    if !every_flush {
-        boundaries.shuffle(dice);
-        boundaries.truncate(count.div_ceil(Kind::ALL.len()));
-    }
+    boundaries.shuffle(dice);
+    boundaries.truncate(count.div_ceil(Kind::ALL.len()));
     let mut cuts: Vec<Cut> = boundaries
         .into_iter()
         .map(|after| Cut {
@@ -47,7 +40,12 @@ pub fn draw(
             break;
         }
         let after = match moments.choose(dice).filter(|_| dice.random()) {
-            Some(moment) => entries.partition_point(|entry| entry.end <= *moment),
+            Some(moment) => {
+                let promised = entries.partition_point(|entry| entry.end <= *moment);
+                let rest = &entries[promised..];
+                let open = rest.iter().position(|entry| entry.act == Act::Flush);
+                dice.random_range(promised..=promised + open.unwrap_or(rest.len()))
+            }
             None => dice.random_range(0..=entries.len()),
         };
         cuts.push(Cut {
@@ -137,7 +135,6 @@ pub fn log_is_the_disk(record: &Record) -> anyhow::Result<()> {
 mod tests {
     use rand::SeedableRng as _;
 
-    use super::super::log::Act;
     use super::*;
 
     fn entries() -> Vec<Entry> {
@@ -158,12 +155,12 @@ mod tests {
 
     #[test]
     fn cuts_are_drawn_evenly_in_order_and_again_from_the_same_dice() {
-        let drawn = |every| {
+        let drawn = |count| {
             let mut dice = StdRng::seed_from_u64(3);
-            draw(&entries(), &[7, 8], 40, every, &mut dice)
+            draw(&entries(), &[7, 8], count, &mut dice)
         };
-        let cuts = drawn(false);
-        assert_eq!(cuts, drawn(false));
+        let cuts = drawn(40);
+        assert_eq!(cuts, drawn(40));
         assert_eq!(cuts.len(), 40);
         assert!(cuts.is_sorted_by_key(|cut| cut.after));
         for kind in Kind::ALL {
@@ -176,7 +173,7 @@ mod tests {
                 .count()
                 > 5
         );
-        let boundaries = drawn(true);
+        let boundaries = drawn(60);
         let count = boundaries
             .iter()
             .filter(|cut| cut.kind == Kind::Flush)

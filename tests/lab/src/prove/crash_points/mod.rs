@@ -1,5 +1,7 @@
 //! `prove crash-points`: the power cut at every write of a life, and nothing promised is lost.
 
+mod controls;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -8,9 +10,10 @@ use async_trait::async_trait;
 use super::{Proof, Run};
 use crate::rig::boot::{self, Boots};
 use crate::rig::cut::{Cut, Kind};
+use crate::rig::life::{Life, data};
 use crate::rig::promise::{self, What};
 use crate::rig::recording::{self, Recording};
-use crate::rig::states;
+use crate::rig::{live, states};
 
 /// States in a sample for CI, and in all.
 const SAMPLE: u64 = 150;
@@ -19,6 +22,10 @@ const FULL: u64 = 10_000;
 /// Messages of each kind of traffic in the life recorded, for so many states.
 const BRIEF: u32 = 5;
 const LONG: u32 = 40;
+
+/// Cuts in the middle of one life.
+const ROUNDS: u64 = 8;
+const ROUNDS_FULL: u64 = 200;
 
 /// A life takes seconds, on a busy machine a minute.
 const WITHIN: Duration = Duration::from_secs(600);
@@ -38,11 +45,13 @@ impl Proof for CrashPoints {
 
     async fn try_on(&self, run: &mut Run) {
         let count = run.count(SAMPLE, FULL);
+        let many = count > SAMPLE;
+        let rounds = if many { ROUNDS_FULL } else { ROUNDS };
         if let Some(missing) = crate::rig::missing() {
-            run.not_run(count, missing);
+            run.not_run(count + rounds + controls::CASES, missing);
             return;
         }
-        let messages = if count > SAMPLE { LONG } else { BRIEF };
+        let messages = if many { LONG } else { BRIEF };
         let Some(life) = run
             .case("a life is recorded", WITHIN, recording::record(messages))
             .await
@@ -56,6 +65,9 @@ impl Proof for CrashPoints {
         )
         .await;
         tokio::task::block_in_place(|| cut_everywhere(run, &life, count));
+        drop(life);
+        controls::try_on(run).await;
+        cut_live(run, rounds).await;
     }
 }
 
@@ -69,7 +81,7 @@ fn sees(life: &Recording) -> anyhow::Result<()> {
         dice: 0,
     };
     let outcomes = states::look_at(&life.record, &[all], true, |mount, _| {
-        let boots = boot::ask(&question, &recording::data(mount)).map_err(|e| format!("{e:#}"))?;
+        let boots = boot::ask(&question, &data(mount)).map_err(|e| format!("{e:#}"))?;
         let Boots { first: found, .. } = boots;
         let met = |wanted: &dyn Fn(&What) -> bool| {
             life.promises.iter().any(|promise| wanted(&promise.what))
@@ -100,12 +112,11 @@ fn cut_everywhere(run: &mut Run, life: &Recording, count: u64) {
     let entries = life.record.log.entries();
     let moments: Vec<u64> = life.promises.iter().map(|promise| promise.at).collect();
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let every_flush = count > usize::try_from(SAMPLE).unwrap_or_default();
-    let cuts = states::draw(entries, &moments, count, every_flush, &mut run.dice(0));
+    let cuts = states::draw(entries, &moments, count, &mut run.dice(0));
     let begun = Instant::now();
     let looked = life.question_file().and_then(|question| {
         states::look_at(&life.record, &cuts, false, |mount, cut| {
-            let boots = boot::ask(&question, &recording::data(mount));
+            let boots = boot::ask(&question, &data(mount));
             let boots = boots.map_err(|error| format!("{error:#}"))?;
             promise::judge(&life.promises, cut.moment(entries), &boots)
         })
@@ -131,4 +142,25 @@ fn cut_everywhere(run: &mut Run, life: &Recording, count: u64) {
         life.promises.len(),
         begun.elapsed().as_secs_f64() / cuts.len().max(1) as f64
     );
+}
+
+/// One life, cut in the middle of it again and again.
+async fn cut_live(run: &mut Run, rounds: u64) {
+    let begin = async {
+        let mut life = Life::begin().await?;
+        life.holdfast.start().await?;
+        life.link().await?;
+        anyhow::Ok(life)
+    };
+    let Some(mut life) = run.case("a life begins", WITHIN, begin).await else {
+        return;
+    };
+    for (round, kind) in (1..=rounds).zip(Kind::ALL.into_iter().cycle().skip(1)) {
+        let mut dice = run.dice(round << 32);
+        let name = format!("cut live {round}: {kind}");
+        let lived = live::round(&mut life, kind, &mut dice);
+        if run.case(name, WITHIN, lived).await.is_none() {
+            return;
+        }
+    }
 }
