@@ -1,5 +1,7 @@
 //! The wiring: event in, core step, effects out. Nothing is decided here.
 
+mod rooms;
+
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Cause, Command, Effect, Event, Face, Linked, Now, PairingFace, Plan, Reply,
-    State, Trigger, face, step,
+    self as core, Cause, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, State,
+    Trigger, face, step,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,12 +22,12 @@ use crate::config::{Args, Board, Config, Places};
 use crate::history::{Archive, Audit, Kind};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
-use crate::mail::{Inbox, Outbox};
 use crate::panel::{Credential, Panel, Showing};
-use crate::vault::barrier::Barrier;
+use crate::vault::Vault;
 use crate::vault::wear::Card;
-use crate::vault::{Inspection, Vault};
 use crate::wires::Input;
+
+pub use rooms::Rooms;
 
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
 pub fn main(args: &Args) -> ExitCode {
@@ -115,16 +117,20 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate()).context("the signal SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("the signal SIGINT")?;
 
-    let barrier = Barrier::start()?;
-    let mut storage = barrier.failure();
-    let audit = Audit::open(&config.data);
     let mut state = State::new(getrandom::u64().context("the system's random numbers")?);
     let started = Instant::now();
-    let inspection = Vault::inspect(config.data.clone(), barrier.clone()).await?;
-    let vault = repair(&mut state, inspection, &audit, &showing).await?;
-    let inbox = Inbox::open(&config.data, &barrier).await?;
-    let outbox = Outbox::open(&config.data, &barrier).await?;
-    let (archive, finished) = Archive::open(&config.data, vault.linked().generation)?;
+    let show = |face| drop(showing.send_replace(Showing::new(face, None)));
+    let Rooms {
+        barrier,
+        vault,
+        inbox,
+        outbox,
+        audit,
+        archive,
+        finished,
+        ..
+    } = Rooms::open(&config.data, &mut state, show).await?;
+    let mut storage = barrier.failure();
     for old in finished {
         tracing::warn!("the retirement of {old} was interrupted; it is in the archive now");
     }
@@ -215,39 +221,6 @@ async fn serve(
     Ok(())
 }
 
-/// What comes before the link: the core plans what to do about what the vault found, and the vault does it.
-async fn repair(
-    state: &mut State,
-    inspection: Inspection,
-    audit: &Audit,
-    showing: &watch::Sender<Showing>,
-) -> anyhow::Result<Vault> {
-    let now = Now { mono_ms: 0 };
-    let linked = inspection.linked();
-    let mut planned = Plan::NOTHING;
-    for effect in step(state, Event::Found(inspection.findings()), now).effects {
-        match effect {
-            Effect::Repair(plan) => planned = plan,
-            Effect::Report(cause) => report(cause),
-            _ => {}
-        }
-    }
-    showing.send_replace(Showing::new(face(state, now), None));
-    if !planned.is_empty() {
-        let order = core::Audit {
-            trigger: Trigger::Recovery,
-            old: linked.generation,
-            new: linked.generation,
-        };
-        audit.append(Kind::Repair, &order)?;
-    }
-    let (vault, done) = inspection.carry_out(planned).await?;
-    if !planned.is_empty() {
-        journal::repaired(linked.generation, &done);
-    }
-    Ok(vault)
-}
-
 fn report(cause: Cause) {
     tracing::warn!(
         HOLDFAST_CAUSE = cause.code.as_str(),
@@ -325,7 +298,7 @@ impl Daemon {
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
         match effect {
-            // Before there is a daemon, see `repair`.
+            // Before there is a daemon, see `rooms`.
             Effect::Repair(_) => {}
             Effect::CatchUp(todo) => self.link.catch_up(todo),
             Effect::NoteCaughtUp => {

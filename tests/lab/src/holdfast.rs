@@ -15,6 +15,7 @@ pub struct Holdfast {
     /// The program and its first arguments, up to the daemon's own.
     program: Vec<PathBuf>,
     directory: PathBuf,
+    data: PathBuf,
     running: Option<Running>,
 }
 
@@ -34,8 +35,14 @@ impl Holdfast {
         Ok(Self {
             program,
             directory: directory.to_owned(),
+            data: directory.join("data"),
             running: None,
         })
+    }
+
+    /// Has its data directory elsewhere from the next start on.
+    pub fn move_to(&mut self, data: PathBuf) {
+        self.data = data;
     }
 
     /// Starts the daemon and waits until it answers.
@@ -50,7 +57,7 @@ impl Holdfast {
             .args(["--board", "headless", "--config"])
             .arg(self.directory.join("holdfast.toml"))
             .arg("--data")
-            .arg(self.directory.join("data"))
+            .arg(&self.data)
             .arg("--runtime")
             .arg(&runtime)
             .env_remove("DBUS_SESSION_BUS_ADDRESS")

@@ -7,6 +7,7 @@
 //! - [`mod@holdfast`]: our daemon as a process
 //! - [`story`]: the main job, told once, for the demo and the end-to-end test
 //! - [`peers`]: other clients, as processes; [`prove`] and [`mod@bench`] run them
+//! - [`rig`]: recorded disks and power cuts
 
 pub mod bench;
 pub mod camera;
@@ -16,6 +17,7 @@ pub mod ledger;
 pub mod peers;
 pub mod phone;
 pub mod prove;
+pub mod rig;
 pub mod server;
 pub mod story;
 pub mod wire;

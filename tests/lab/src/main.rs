@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use holdfast_lab::control::Control;
 use holdfast_lab::server::{Lab, LabConfig};
-use holdfast_lab::{bench, peers, prove, story};
+use holdfast_lab::{bench, peers, prove, rig, story};
 
 /// A local WhatsApp server with simulated phones, and what is proved and measured with it.
 #[derive(Parser)]
@@ -63,6 +63,12 @@ enum Command {
     /// A bare whatsapp-rust client, driven over standard input and output
     #[command(hide = true)]
     BareClient(peers::bare::Options),
+    /// Boots on a disk as a power cut left it, and says as JSON what it found
+    #[command(hide = true)]
+    Boot(rig::boot::Options),
+    /// Stores numbered steps in a careful or a naive way, or says which are there
+    #[command(hide = true)]
+    Writer(rig::writer::Options),
 }
 
 fn main() -> ExitCode {
@@ -89,6 +95,14 @@ fn main() -> ExitCode {
         Command::Bench { .. } => print(&bench::list()),
         Command::BareClient(options) => finish(async {
             peers::bare::run(options).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Boot(options) => finish(async {
+            rig::boot::run(options).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Writer(options) => finish(async {
+            rig::writer::run(options).await?;
             Ok(ExitCode::SUCCESS)
         }),
     }

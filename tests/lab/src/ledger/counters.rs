@@ -9,6 +9,7 @@ use wacore_libsignal::protocol::{
     PreKeySignalMessage, SenderKeyMessage, SignalMessage, SignalProtocolError,
 };
 
+use super::Sight;
 use super::crime::Crime;
 
 /// One sending chain of a Signal session.
@@ -39,8 +40,35 @@ pub type Used = BTreeMap<u32, Fingerprint>;
 /// SHA-256 of a ciphertext.
 pub type Fingerprint = [u8; 32];
 
+/// A message key.
+pub enum MessageKey {
+    /// Of a session: a counter of a chain.
+    OfChain(Chain, u32),
+    /// Of a group: an iteration of a sender key.
+    OfSenderKey(SenderKey, u32),
+}
+
+impl MessageKey {
+    /// As an observer is told.
+    pub fn sight(&self) -> Sight<'_> {
+        match self {
+            MessageKey::OfChain(chain, counter) => Sight::Counter {
+                ratchet: &chain.ratchet,
+                counter: *counter,
+            },
+            MessageKey::OfSenderKey(key, iteration) => Sight::Iteration {
+                group: &key.group,
+                key_id: key.key_id,
+                iteration: *iteration,
+            },
+        }
+    }
+}
+
 /// What a recorded `<enc>` turned out to be.
 pub struct Seen {
+    /// The message key it was encrypted with.
+    pub key: Option<MessageKey>,
     /// The one-time pre-key it consumes at its recipient.
     pub pre_key: Option<u32>,
     /// The key reuse it gave away.
@@ -66,26 +94,21 @@ impl Counters {
         match kind {
             "msg" => {
                 let message = SignalMessage::try_from(ciphertext)?;
-                Ok(Seen {
-                    pre_key: None,
-                    crime: self.message_key(sender, recipient, &message),
-                })
+                Ok(self.message_key(sender, recipient, &message))
             }
             "pkmsg" => {
                 let message = PreKeySignalMessage::try_from(ciphertext)?;
                 Ok(Seen {
                     pre_key: message.pre_key_id().map(u32::from),
-                    crime: self.message_key(sender, recipient, message.message()),
+                    ..self.message_key(sender, recipient, message.message())
                 })
             }
             "skmsg" => {
                 let message = SenderKeyMessage::try_from(ciphertext)?;
-                Ok(Seen {
-                    pre_key: None,
-                    crime: self.sender_key(sender, recipient, &message),
-                })
+                Ok(self.sender_key(sender, recipient, &message))
             }
             _ => Ok(Seen {
+                key: None,
                 pre_key: None,
                 crime: None,
             }),
@@ -93,32 +116,28 @@ impl Counters {
     }
 
     /// The inner message alone is compared: the same one may travel bare and inside a pre-key message.
-    fn message_key(
-        &mut self,
-        sender: &str,
-        recipient: &str,
-        message: &SignalMessage,
-    ) -> Option<Crime> {
+    fn message_key(&mut self, sender: &str, recipient: &str, message: &SignalMessage) -> Seen {
         let chain = Chain {
             sender: sender.to_owned(),
             recipient: recipient.to_owned(),
             ratchet: hex(message.sender_ratchet_key().public_key_bytes()),
         };
         let used = self.chains.entry(chain.clone()).or_default();
-        reused(used, message.counter(), message.serialized()).then(|| Crime::MessageKeyReused {
-            sender: chain.sender,
-            recipient: chain.recipient,
-            ratchet: chain.ratchet,
-            counter: message.counter(),
-        })
+        let counter = message.counter();
+        let crime = reused(used, counter, message.serialized()).then(|| Crime::MessageKeyReused {
+            sender: chain.sender.clone(),
+            recipient: chain.recipient.clone(),
+            ratchet: chain.ratchet.clone(),
+            counter,
+        });
+        Seen {
+            key: Some(MessageKey::OfChain(chain, counter)),
+            pre_key: None,
+            crime,
+        }
     }
 
-    fn sender_key(
-        &mut self,
-        sender: &str,
-        group: &str,
-        message: &SenderKeyMessage,
-    ) -> Option<Crime> {
+    fn sender_key(&mut self, sender: &str, group: &str, message: &SenderKeyMessage) -> Seen {
         let key = SenderKey {
             group: group.to_owned(),
             sender: sender.to_owned(),
@@ -127,12 +146,18 @@ impl Counters {
         let used = self.sender_keys.entry(key.clone()).or_default();
         // The signature over a sender-key message is randomised, the encrypted body is not.
         let body = message.ciphertext().unwrap_or(message.serialized());
-        reused(used, message.iteration(), body).then(|| Crime::SenderKeyIterationReused {
-            sender: key.sender,
-            group: key.group,
+        let iteration = message.iteration();
+        let crime = reused(used, iteration, body).then(|| Crime::SenderKeyIterationReused {
+            sender: key.sender.clone(),
+            group: key.group.clone(),
             key_id: key.key_id,
-            iteration: message.iteration(),
-        })
+            iteration,
+        });
+        Seen {
+            key: Some(MessageKey::OfSenderKey(key, iteration)),
+            pre_key: None,
+            crime,
+        }
     }
 }
 

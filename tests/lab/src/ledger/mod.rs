@@ -8,6 +8,7 @@ mod counters;
 mod crime;
 mod entry;
 mod prekeys;
+mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 pub use crime::Crime;
 pub use entry::{Act, Entry, Stanza};
 pub use prekeys::Published;
+pub use sight::Sight;
 
 use counters::Counters;
 use prekeys::PreKeys;
@@ -43,6 +45,17 @@ struct Book {
     counters: Counters,
     pre_keys: PreKeys,
     crimes: Vec<Crime>,
+    observer: Option<Observer>,
+}
+
+type Observer = Box<dyn Fn(&Sight) + Send>;
+
+impl Book {
+    fn tell(&self, sight: &Sight) {
+        if let Some(observer) = &self.observer {
+            observer(sight);
+        }
+    }
 }
 
 /// One sending chain of a Signal session and the counters seen on it.
@@ -103,15 +116,22 @@ impl Ledger {
         }
     }
 
+    /// Has an observer told of everything from now on, before the server acts on it. It must not use the ledger itself.
+    pub fn observe(&self, observer: impl Fn(&Sight) + Send + 'static) {
+        self.book().observer = Some(Box::new(observer));
+    }
+
     /// Records one entry about `device`.
     pub fn record(&self, device: &str, act: Act) {
         self.change(|book| {
-            book.entries.push(Entry {
+            let entry = Entry {
                 seq: book.entries.len() as u64,
                 at_ms: now_ms(),
                 device: device.to_owned(),
                 act,
-            });
+            };
+            book.tell(&Sight::Entry(&entry));
+            book.entries.push(entry);
         });
     }
 
@@ -152,6 +172,9 @@ impl Ledger {
         self.change(
             |book| match book.counters.record(sender, recipient, kind, ciphertext) {
                 Ok(seen) => {
+                    if let Some(key) = &seen.key {
+                        book.tell(&key.sight());
+                    }
                     book.crimes.extend(seen.crime);
                     if let Some(id) = seen.pre_key {
                         book.pre_keys.of(recipient).used.insert(id);
@@ -179,6 +202,11 @@ impl Ledger {
         keys: impl IntoIterator<Item = (u32, Vec<u8>)>,
     ) {
         self.change(|book| {
+            let keys = keys.into_iter().inspect(|(id, _)| {
+                book.observer
+                    .iter()
+                    .for_each(|tell| tell(&Sight::PreKey { id: *id }))
+            });
             let crimes = book.pre_keys.uploaded(device, identity, keys);
             book.crimes.extend(crimes);
         });

@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wacore_binary::Jid;
@@ -174,6 +175,20 @@ pub struct DeviceInfo {
     pub queued: usize,
     /// How many one-time pre-keys it has left on the server.
     pub pre_keys: usize,
+    /// Tells its keys from any other's: see [`DeviceInfo::digest`].
+    pub keys: String,
+}
+
+impl DeviceInfo {
+    /// SHA-256, hex, of a device's public Noise key, public identity key and registration id (big endian).
+    pub fn digest(noise_key: &[u8], identity: &[u8], registration_id: u32) -> String {
+        let digest = Sha256::new()
+            .chain_update(noise_key)
+            .chain_update(identity)
+            .chain_update(registration_id.to_be_bytes())
+            .finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// A running server; clones are handles to the same one.
@@ -460,6 +475,15 @@ impl Lab {
             .await?
     }
 
+    /// The account's LID.
+    ///
+    /// # Errors
+    /// [`LabError::NoSuchPhone`].
+    pub async fn lid(&self, phone: &PhoneId) -> Result<Jid, LabError> {
+        self.shared
+            .look(|world| Ok(world.account(phone)?.phone.lid()))
+    }
+
     /// The devices linked to a phone.
     ///
     /// # Errors
@@ -528,6 +552,7 @@ fn device_infos(world: &World, phone: &PhoneId) -> Result<Vec<DeviceInfo>, LabEr
             online: world.connection_of(&id).is_some(),
             queued: device.queue.len(),
             pre_keys: device.pre_keys.len(),
+            keys: DeviceInfo::digest(&device.noise_key, &device.identity, device.registration_id),
             id,
         }
     });

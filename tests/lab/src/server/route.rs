@@ -171,7 +171,8 @@ impl World {
         self.deliver(&recipient, builder.children(children).build());
     }
 
-    /// A receipt from a device: it confirms, and is passed on.
+    /// A receipt from a device: it confirms, and is passed on. One that asks again confirms nothing: the ack of what could
+    /// not be read follows it, and must not be taken for the ack of what is sent again under the same id.
     pub fn route_receipt(&mut self, serial: u64, from: &DeviceId, node: &Node) {
         let items = node
             .child(&["list"])
@@ -179,7 +180,9 @@ impl World {
             .unwrap_or_default()
             .iter()
             .map(|item| item.text("id"));
-        for id in std::iter::once(node.text("id")).chain(items) {
+        let again = node.text("type") == "retry";
+        let ids = std::iter::once(node.text("id")).chain(items);
+        for id in ids.filter(|_| !again) {
             self.confirm(
                 from,
                 &Confirmation {
