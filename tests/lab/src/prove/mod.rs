@@ -4,6 +4,7 @@
 //! *not run*, which is neither passed nor failed and never silent.
 
 mod baileys;
+mod bit_rot;
 mod crash_points;
 mod qr;
 mod story;
@@ -30,6 +31,7 @@ pub trait Proof {
 /// Every proof there is.
 pub const ALL: &[&dyn Proof] = &[
     &baileys::Interoperation,
+    &bit_rot::BitRot,
     &crash_points::CrashPoints,
     &qr::Reading,
     &story::MainJob,
