@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, State, Trigger,
-    face, step,
+    self as core, Cause, CauseCode, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply,
+    Space, State, Trigger, face, step,
 };
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval_at, sleep_until};
 
+use crate::boot::{Evidence, Machine, Report, RunMark, Stages};
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
 use crate::history::{Archive, Audit, Kind};
@@ -22,9 +23,14 @@ use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
 use crate::mail::{Inbox, Outbox};
 use crate::panel::{Credential, Panel, Showing};
-use crate::vault::Vault;
-use crate::vault::barrier::Barrier;
+use crate::vault::barrier::{Barrier, BarrierError};
+use crate::vault::space::{self, Reserve};
+use crate::vault::{DataDir, Vault, VaultError};
 use crate::wires::Input;
+
+/// How often the room on the data partition is measured: far more often than an inbox could fill what is left when the
+/// link comes down.
+const MEASURE: Duration = Duration::from_secs(10);
 
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
 pub fn main(args: &Args) -> ExitCode {
@@ -110,26 +116,45 @@ async fn serve(
         .ignored
         .iter()
         .for_each(|problem| journal::setting_ignored(&problem.to_string()));
-    let mut terminate = signal(SignalKind::terminate()).context("the signal SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("the signal SIGINT")?;
+    let mut signals = Signals::new()?;
+    let mut state = State::new(getrandom::u64().context("the system's random numbers")?);
+    let started = Instant::now();
 
+    let mut stages = Stages::new();
+    let (mut report, mark) = begin(&config.data, &mut state);
+    showing.send_replace(Showing::new(face(&state, since(started)), None));
+    stages.done("evidence");
     let barrier = Barrier::start()?;
     let mut storage = barrier.failure();
-    let vault = Vault::open(config.data.clone(), barrier.clone()).await?;
-    let inbox = Inbox::open(&config.data, &barrier).await?;
-    let outbox = Outbox::open(&config.data, &barrier).await?;
-    let audit = Audit::open(&config.data);
-    let (archive, finished) = Archive::open(&config.data, vault.linked().generation)?;
-    for old in finished {
-        tracing::warn!("the retirement of {old} was interrupted; it is in the archive now");
+    let opened = Rooms::open(&config.data, &barrier, &mut stages, &mut report).await;
+    if let Err(error) = &opened {
+        report.found("start", [format!("{error:#}")]);
     }
+    if (mark.is_some() || opened.is_ok())
+        && let Err(error) = report.keep(stages, &config.data)
+    {
+        tracing::warn!("the boot report cannot be kept: {error}");
+    }
+    let Rooms {
+        vault,
+        inbox,
+        outbox,
+        audit,
+        archive,
+    } = match opened {
+        Ok(rooms) => rooms,
+        Err(error) => {
+            if let Some(code) = fault(&error) {
+                show_fault(state, started, code, &showing, &mut hand, &mut signals).await;
+            }
+            return Err(error);
+        }
+    };
 
     let (events_in, mut events) = mpsc::unbounded_channel();
     let (requests_in, mut requests) = mpsc::channel(16);
     let credentials = watch::Sender::new(Credentials::default());
     let mut codes = credentials.subscribe();
-    let state = State::new(getrandom::u64().context("the system's random numbers")?);
-    let started = Instant::now();
     let status = watch::Sender::new(Status::of(&state, started));
     let handle = Handle {
         requests: requests_in,
@@ -138,6 +163,7 @@ async fn serve(
         outbox: outbox.clone(),
         picture: panel.pictures(),
         barrier: barrier.clone(),
+        boot: Arc::new(report),
     };
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
@@ -147,7 +173,7 @@ async fn serve(
         started,
         link: Link::new(
             config.settings,
-            inbox,
+            inbox.clone(),
             outbox,
             events_in,
             credentials.clone(),
@@ -155,12 +181,15 @@ async fn serve(
         vault: Arc::new(vault),
         audit,
         archive,
+        inbox,
+        reserve: Reserve::of(config.data.root()),
         replies: HashMap::new(),
         requests: 0,
         credentials,
         status,
         showing,
         exit: false,
+        failure: None,
     };
 
     let linked = daemon.vault.linked();
@@ -168,11 +197,10 @@ async fn serve(
     // Without a service manager there is nobody to notify, and that is fine.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 2));
+    let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
+    daemon.measure().await;
     daemon.take(Event::Booted(linked)).await;
-    let ended = loop {
-        if daemon.exit {
-            break Ok(());
-        }
+    while !daemon.exit {
         let due = daemon
             .state
             .deadline()
@@ -182,11 +210,10 @@ async fn serve(
             Ok(()) = storage.changed() => {
                 let failure = storage.borrow_and_update().clone();
                 if let Some(failure) = failure {
-                    break Err(anyhow::Error::from(failure));
+                    daemon.fail(failure).await;
                 }
             }
-            _ = terminate.recv() => daemon.command(Command::Stop, None).await,
-            _ = interrupt.recv() => daemon.command(Command::Stop, None).await,
+            () = signals.stop() => daemon.command(Command::Stop, None).await,
             Some(event) = events.recv() => daemon.take(event).await,
             Some(request) = requests.recv() => daemon.request(request).await,
             Some(input) = hand.recv() => match input {
@@ -195,20 +222,184 @@ async fn serve(
                 Input::Stop => daemon.command(Command::Stop, None).await,
             },
             Ok(()) = codes.changed() => daemon.show(),
+            _ = measuring.tick() => daemon.measure().await,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => daemon.take(Event::Tick).await,
             _ = tick(&mut watchdog) => {
                 let _ = sd_notify::notify(&[NotifyState::Watchdog]);
             }
         }
-    };
+    }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     served.stop().await;
-    ended?;
+    if let Some(failure) = daemon.failure {
+        return Err(failure.into());
+    }
     daemon.link.ended().await;
     daemon.vault.close().await?;
     barrier.stop().await?;
+    if let Some(Err(error)) = mark.map(RunMark::stop) {
+        tracing::warn!("the mark of this run cannot be closed: {error}");
+    }
     journal::stopped();
     Ok(())
+}
+
+/// What asks us to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("the signal SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("the signal SIGINT")?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Finds out how the last run ended, and marks this one as begun; no mark where another process has the data directory.
+/// Nothing that fails here is a reason not to start.
+fn begin(dir: &DataDir, state: &mut State) -> (Report, Option<RunMark>) {
+    let evidence = Evidence::gather(&Machine::this(), dir);
+    let verdict = evidence.verdict();
+    match Reserve::of(dir.root()).make_room_to_open() {
+        Ok(false) => {}
+        Ok(true) => tracing::warn!("the data partition is full: opening it takes the reserve"),
+        Err(error) => tracing::warn!("the room on the data partition is not known: {error}"),
+    }
+    let mark = RunMark::begin(dir).unwrap_or_else(|error| {
+        tracing::warn!("this run cannot be marked as begun: {error}");
+        None
+    });
+    if mark.is_some() {
+        journal::last_end(verdict.end, verdict.why);
+        // It raises a notice; there is nothing to carry out.
+        step(state, Event::LastEnd(verdict.end), Now { mono_ms: 0 });
+    }
+    (Report::new(&evidence, &verdict), mark)
+}
+
+/// What is kept in the data directory.
+struct Rooms {
+    vault: Vault,
+    inbox: Inbox,
+    outbox: Outbox,
+    audit: Audit,
+    archive: Archive,
+}
+
+impl Rooms {
+    async fn open(
+        dir: &DataDir,
+        barrier: &Barrier,
+        stages: &mut Stages,
+        report: &mut Report,
+    ) -> anyhow::Result<Self> {
+        let vault = Vault::open(dir.clone(), barrier.clone()).await?;
+        stages.done("vault");
+        let inbox = Inbox::open(dir, barrier).await?;
+        report.found("inbox", inbox.findings());
+        stages.done("inbox");
+        let outbox = Outbox::open(dir, barrier).await?;
+        report.found("outbox", outbox.findings());
+        stages.done("outbox");
+        let audit = Audit::open(dir);
+        let (archive, finished) = Archive::open(dir, vault.linked().generation)?;
+        let finished = finished.iter().map(|old| {
+            format!("the retirement of {old} was interrupted; it is in the archive now")
+        });
+        report.found("archive", finished);
+        if let Err(error) = archive.finish_dropping() {
+            report.found("archive", [error]);
+        }
+        stages.done("archive");
+        Ok(Self {
+            vault,
+            inbox,
+            outbox,
+            audit,
+            archive,
+        })
+    }
+}
+
+/// What the owner is told of an error that keeps the data partition from being opened. `None`: the partition is not at fault.
+fn fault(error: &anyhow::Error) -> Option<CauseCode> {
+    let mut chain = error.chain().filter_map(|error| error.downcast_ref());
+    if chain.any(space::is_full) {
+        return Some(CauseCode::NoSpace);
+    }
+    match error.downcast_ref() {
+        Some(VaultError::InUse { .. }) => None,
+        Some(VaultError::IdentityUnreadable { .. }) => Some(CauseCode::IdentityDamaged),
+        _ => Some(CauseCode::OpenFailed),
+    }
+}
+
+/// Nothing can be kept, so nothing is begun: the panel says why, until the core has us leave as failed.
+async fn show_fault(
+    mut state: State,
+    started: Instant,
+    code: CauseCode,
+    showing: &watch::Sender<Showing>,
+    hand: &mut mpsc::UnboundedReceiver<Input>,
+    signals: &mut Signals,
+) {
+    let stop = Event::Command {
+        request: 0,
+        command: Command::Stop,
+    };
+    let mut event = Event::StorageFailed(code);
+    loop {
+        let now = since(started);
+        for effect in step(&mut state, event, now).effects {
+            match effect {
+                Effect::Report(cause) => tell(cause),
+                Effect::Exit | Effect::ExitFailed => return,
+                // There is no link to end, and nobody to answer.
+                _ => {}
+            }
+        }
+        showing.send_replace(Showing::new(face(&state, now), None));
+        let _ = sd_notify::notify(&[NotifyState::Status(state.name())]);
+        let due = state
+            .deadline()
+            .map_or(started, |at_ms| started + Duration::from_millis(at_ms));
+        event = tokio::select! {
+            () = signals.stop() => stop.clone(),
+            Some(input) = hand.recv() => match input {
+                Input::Pressed => Event::Pressed,
+                Input::Released => Event::Released,
+                Input::Stop => stop.clone(),
+            },
+            () = sleep_until(due) => Event::Tick,
+        };
+    }
+}
+
+/// Tells the operator of a cause, and what to do.
+fn tell(cause: Cause) {
+    tracing::warn!(
+        HOLDFAST_CAUSE = cause.code.as_str(),
+        "{cause} {}",
+        cause.action()
+    );
+}
+
+/// The moment on the core's clock, whose zero is `started`.
+fn since(started: Instant) -> Now {
+    Now {
+        mono_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
 /// The live generation's records by tier.
@@ -248,6 +439,8 @@ struct Daemon {
     vault: Arc<Vault>,
     audit: Audit,
     archive: Archive,
+    inbox: Inbox,
+    reserve: Reserve,
     link: Link,
     /// Who waits for which request's answer.
     replies: HashMap<u64, oneshot::Sender<Reply>>,
@@ -256,13 +449,13 @@ struct Daemon {
     status: watch::Sender<Status>,
     showing: watch::Sender<Showing>,
     exit: bool,
+    /// Why nothing can be kept any more.
+    failure: Option<BarrierError>,
 }
 
 impl Daemon {
     fn now(&self) -> Now {
-        Now {
-            mono_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }
+        since(self.started)
     }
 
     /// One event, its effects, and the events they answer with at once.
@@ -283,20 +476,73 @@ impl Daemon {
             Effect::Connect | Effect::Pair => self.link.start(self.vault.backend()),
             Effect::Disconnect => self.link.disconnect(),
             Effect::Retire(order) => return Some(self.retire(order).await),
-            Effect::Report(cause) => tracing::warn!(
-                HOLDFAST_CAUSE = cause.code.as_str(),
-                "{cause} {}",
-                cause.action()
-            ),
+            Effect::DropOldestArchive => return Some(self.drop_oldest_archive().await),
+            Effect::Report(cause) => tell(cause),
             Effect::Reply { request, reply } => {
                 if let Some(waiting) = self.replies.remove(&request) {
                     // A caller that went away needs no answer.
                     let _ = waiting.send(reply);
                 }
             }
-            Effect::Exit => self.exit = true,
+            Effect::Exit | Effect::ExitFailed => self.exit = true,
         }
         None
+    }
+
+    /// Tells the core how full the data partition is.
+    async fn measure(&mut self) {
+        if let Some(space) = self.space().await {
+            self.take(Event::Space(space)).await;
+        }
+    }
+
+    async fn space(&self) -> Option<Space> {
+        let (reserve, archive) = (self.reserve.clone(), self.archive.clone());
+        let measured = tokio::task::spawn_blocking(move || {
+            let room = reserve.room().context("the data partition")?;
+            anyhow::Ok((room, archive.count()?))
+        });
+        let (room, archives) = match measured.await.map_err(anyhow::Error::from).flatten() {
+            Ok(measured) => measured,
+            Err(error) => {
+                tracing::warn!("the room on the data partition is not known: {error:#}");
+                return None;
+            }
+        };
+        let unread = self.inbox.unread();
+        Some(Space {
+            free_bytes: room.free_bytes,
+            total_bytes: room.total_bytes,
+            archives,
+            unread: unread.messages,
+            unread_bytes: unread.bytes,
+        })
+    }
+
+    async fn drop_oldest_archive(&self) -> Event {
+        let live = self.vault.linked().generation;
+        match self.archive.drop_oldest(&self.audit, live) {
+            Ok(dropped) => {
+                dropped.into_iter().for_each(journal::archive_dropped);
+                self.space().await.map_or(Event::DropFailed, Event::Space)
+            }
+            Err(error) => {
+                tracing::error!("the oldest archive could not be removed: {error}");
+                Event::DropFailed
+            }
+        }
+    }
+
+    /// The data partition has failed: nothing more is promised, and the owner is told.
+    async fn fail(&mut self, failure: BarrierError) {
+        let full = matches!(&failure, BarrierError::Failed(error) if space::is_full(error));
+        self.failure = Some(failure);
+        let code = if full {
+            CauseCode::NoSpace
+        } else {
+            CauseCode::MediumFailed
+        };
+        self.take(Event::StorageFailed(code)).await;
     }
 
     async fn retire(&mut self, order: core::Audit) -> Event {

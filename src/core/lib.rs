@@ -15,6 +15,7 @@ mod event;
 mod face;
 mod generation;
 mod gesture;
+mod last_end;
 mod logout;
 mod pairing;
 mod reconnect;
@@ -22,6 +23,7 @@ mod relink;
 mod session;
 mod state;
 mod step;
+mod storage;
 #[cfg(test)]
 mod story;
 
@@ -30,5 +32,7 @@ pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
 pub use event::{Command, Ending, Event, Linked, Now};
 pub use face::{Face, PairingFace, face};
 pub use generation::{GenerationId, LastFour};
+pub use last_end::LastEnd;
 pub use state::State;
 pub use step::step;
+pub use storage::Space;

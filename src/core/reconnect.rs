@@ -49,6 +49,10 @@ impl Turn<'_> {
             Session::Closing {
                 then: Then::Retry, ..
             } if ending == Ending::Asked => self.retry(CauseCode::LoginTimeout),
+            Session::Closing {
+                then: Then::AwaitRoom,
+                ..
+            } if ending == Ending::Asked => self.attempt(),
             Session::Pairing(_)
             | Session::Connecting { .. }
             | Session::Connected
@@ -58,6 +62,8 @@ impl Turn<'_> {
             | Session::Starting
             | Session::Waiting { .. }
             | Session::PairingPaused
+            | Session::AwaitingRoom
+            | Session::Failed { .. }
             | Session::Retiring { .. }
             | Session::Stopped => {}
         }

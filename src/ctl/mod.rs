@@ -3,6 +3,7 @@
 //! Every command prints for people, or with `--json` one object a line. Exit codes follow systemctl: 0 done, 1 failed,
 //! 3 `status` of a session that is not connected, 4 no Holdfast to talk to.
 
+mod boot;
 mod error;
 mod find;
 mod link;
@@ -102,6 +103,8 @@ enum Command {
         #[arg(long)]
         ack: bool,
     },
+    /// Show how the last run ended, and how this start went.
+    Boot,
     /// Show the screen, here or as a picture.
     Screen {
         /// Write it as a PNG.
@@ -160,6 +163,7 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
             )
             .await?
         }
+        Command::Boot => boot::boot(&finder.find().await?, output).await?,
         Command::Screen { png } => {
             screen::screen(&finder.find().await?, png.as_deref(), output).await?
         }

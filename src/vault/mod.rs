@@ -5,6 +5,7 @@
 //! - `identity`: the records without which the device must be linked again, in two slots
 //! - `records`, `envelope`, `key`: all others, in sled
 //! - `backend`: the library's store traits over both
+//! - [`space`]: room on the partition, and the reserve
 //! - `generation`, `atomic`: which linking is live, and files that are whole or not there
 
 pub(crate) mod atomic;
@@ -16,6 +17,7 @@ mod generation;
 mod identity;
 mod key;
 mod records;
+pub mod space;
 pub mod tiers;
 
 use std::collections::BTreeMap;

@@ -4,10 +4,12 @@ use std::{
     future::Future,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use holdfast::{
+    boot::{Evidence, Machine, Report},
     bus::{self, Handle, Request, Served, Status, Where},
     journal::Secret,
     mail::{Inbox, Message, Outbox},
@@ -46,6 +48,8 @@ impl Daemon {
         let barrier = Barrier::start().unwrap();
         let inbox = Inbox::open(&data, &barrier).await.unwrap();
         let outbox = Outbox::open(&data, &barrier).await.unwrap();
+        let evidence = Evidence::gather(&Machine::at(dir.path()), &data);
+        let boot = Report::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));
         let (picture, _) = watch::channel(Picture::default());
         let (requests, asked) = mpsc::channel(8);
@@ -57,6 +61,7 @@ impl Daemon {
             inbox: inbox.clone(),
             outbox: outbox.clone(),
             barrier,
+            boot: Arc::new(boot),
         };
         tokio::spawn(answer(asked, status.clone(), pressed));
         Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
-use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy};
+use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
 use tokio::process::{Child, Command};
 use zbus::Connection;
 
@@ -50,7 +50,7 @@ impl Holdfast {
             .args(["--board", "headless", "--config"])
             .arg(self.directory.join("holdfast.toml"))
             .arg("--data")
-            .arg(self.directory.join("data"))
+            .arg(self.data())
             .arg("--runtime")
             .arg(&runtime)
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
@@ -66,6 +66,11 @@ impl Holdfast {
         };
         self.running = Some(Running { child, connection });
         Ok(())
+    }
+
+    /// The daemon's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
     }
 
     /// Where the daemon's log goes.
@@ -158,6 +163,11 @@ impl Holdfast {
     /// The panel, over the bus.
     pub async fn panel(&self) -> anyhow::Result<PanelProxy<'_>> {
         Ok(PanelProxy::new(&self.running()?.connection).await?)
+    }
+
+    /// The vault, over the bus.
+    pub async fn vault(&self) -> anyhow::Result<VaultProxy<'_>> {
+        Ok(VaultProxy::new(&self.running()?.connection).await?)
     }
 
     /// The mail, over the bus.
