@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Cause, CauseCode, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply,
-    Space, State, Trigger, face, step,
+    self as core, CauseCode, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, Space,
+    State, Trigger, face, step,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -363,7 +363,9 @@ async fn show_fault(
         let now = since(started);
         for effect in step(&mut state, event, now).effects {
             match effect {
-                Effect::Report(cause) => tell(cause),
+                Effect::Report(cause) => {
+                    journal::state_changed(state.name(), Some(cause), state.linked().generation);
+                }
                 Effect::Exit | Effect::ExitFailed => return,
                 // There is no link to end, and nobody to answer.
                 _ => {}
@@ -384,15 +386,6 @@ async fn show_fault(
             () = sleep_until(due) => Event::Tick,
         };
     }
-}
-
-/// Tells the operator of a cause, and what to do.
-fn tell(cause: Cause) {
-    tracing::warn!(
-        HOLDFAST_CAUSE = cause.code.as_str(),
-        "{cause} {}",
-        cause.action()
-    );
 }
 
 /// The moment on the core's clock, whose zero is `started`.
@@ -477,7 +470,11 @@ impl Daemon {
             Effect::Disconnect => self.link.disconnect(),
             Effect::Retire(order) => return Some(self.retire(order).await),
             Effect::DropOldestArchive => return Some(self.drop_oldest_archive().await),
-            Effect::Report(cause) => tell(cause),
+            Effect::Report(cause) => tracing::warn!(
+                HOLDFAST_CAUSE = cause.code.as_str(),
+                "{cause} {}",
+                cause.action()
+            ),
             Effect::Reply { request, reply } => {
                 if let Some(waiting) = self.replies.remove(&request) {
                     // A caller that went away needs no answer.

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use holdfast::boot::{Mark, Report};
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{Lab, LabConfig};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 struct Scene {
     holdfast: Holdfast,
@@ -94,4 +97,61 @@ async fn a_lost_mark_is_not_guessed_about() {
     scene.holdfast.stop().await.unwrap();
     fs::remove_file(&mark).unwrap();
     assert_eq!(scene.start().await.0, "unknown");
+}
+
+/// Nothing here takes this long; only a failing test waits for it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_cannot_be_opened_is_shown_and_then_left_as_failed() {
+    let mut scene = Scene::new().await;
+    scene.start().await;
+    scene.holdfast.stop().await.unwrap();
+    for slot in ["identity.a", "identity.b"] {
+        let slot = scene.holdfast.data().join("gen-0001").join(slot);
+        fs::write(slot, "rotten").unwrap();
+    }
+
+    let mut child = scene.holdfast.command().unwrap().spawn().unwrap();
+    let told = async {
+        while !scene
+            .holdfast
+            .read_log()
+            .contains("storage.identity-damaged")
+        {
+            assert_eq!(child.try_wait().unwrap(), None, "it vanished");
+            // A log has no other way to say that it grew.
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, told).await.expect("the cause in the log");
+    assert!(scene.holdfast.read_log().contains("StorageFault"));
+
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    let status = timeout(DEADLINE, child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let log = scene.holdfast.read_log();
+    assert!(log.contains("damaged in both its slots"), "{log}");
+
+    let report = fs::read(scene.holdfast.data().join("boot/report.json")).unwrap();
+    let report: Report = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report.last_end, "clean");
+    assert_eq!(report.findings.len(), 1, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_daemon_on_the_same_directory_leaves_at_once_and_touches_nothing() {
+    let mut scene = Scene::new().await;
+    scene.start().await;
+    let boot = scene.holdfast.data().join("boot");
+    let before = fs::read(boot.join("run.json")).unwrap();
+
+    let mut second = scene.holdfast.command().unwrap().spawn().unwrap();
+    let status = timeout(DEADLINE, second.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(scene.holdfast.read_log().contains("is in use by process"));
+    assert_eq!(fs::read(boot.join("run.json")).unwrap(), before);
+    assert!(!boot.join("report-1.json").exists());
+    scene.holdfast.stop().await.unwrap();
 }

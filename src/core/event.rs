@@ -68,7 +68,7 @@ pub enum Event {
     Retired(Linked),
     /// An [`crate::Effect::Retire`] failed; the old generation is untouched and still live.
     RetireFailed,
-    /// How full the data partition is. Sent now and then, and after each large write.
+    /// How full the data partition is. Sent every few seconds, and once before `Booted`.
     Space(Space),
     /// An [`crate::Effect::DropOldestArchive`] failed; the archive is as it was.
     DropFailed,

@@ -189,10 +189,10 @@ fn page(face: &Face) -> Page {
                 LastEnd::ProcessCrash => ("Crashed", "Holdfast, and restarted"),
                 LastEnd::KernelCrash => ("Crashed", "the system, and restarted"),
                 LastEnd::Watchdog => ("Hung", "and reset by the watchdog"),
-                LastEnd::PowerLoss => ("Power cut", "the last run ended so"),
+                LastEnd::PowerLoss => ("Power cut", "ended the last run"),
                 LastEnd::Unknown => ("Restarted", "the last run broke off"),
             };
-            page(title, line, "Going on", "holdfastctl boot says more")
+            page(title, line, "Going on", "see: holdfastctl boot")
         }
         Face::ConfirmRelink {
             left_ms,

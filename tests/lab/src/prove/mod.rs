@@ -4,6 +4,7 @@
 //! *not run*, which is neither passed nor failed and never silent.
 
 mod baileys;
+mod disk_full;
 mod qr;
 mod story;
 
@@ -27,7 +28,12 @@ pub trait Proof {
 }
 
 /// Every proof there is.
-pub const ALL: &[&dyn Proof] = &[&baileys::Interoperation, &qr::Reading, &story::MainJob];
+pub const ALL: &[&dyn Proof] = &[
+    &baileys::Interoperation,
+    &disk_full::FullDisk,
+    &qr::Reading,
+    &story::MainJob,
+];
 
 /// Exit code of a proof of which something was not run; Automake's for a skipped test.
 const NOT_RUN: u8 = 77;
