@@ -1,5 +1,7 @@
 //! The wiring: event in, core step, effects out. Nothing is decided here.
 
+mod start;
+
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,18 +17,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep_until};
 
-use crate::boot::{Evidence, Machine, Report, RunMark, Stages};
+use crate::boot::{RunMark, Stages};
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
 use crate::history::{Archive, Audit, Kind};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
-use crate::mail::{Inbox, Outbox};
+use crate::mail::Inbox;
 use crate::panel::{Credential, Panel, Showing};
+use crate::vault::Vault;
 use crate::vault::barrier::{Barrier, BarrierError};
 use crate::vault::space::{self, Reserve};
-use crate::vault::{DataDir, Vault, VaultError};
 use crate::wires::Input;
+use start::Rooms;
 
 /// How often the room on the data partition is measured: far more often than an inbox could fill what is left when the
 /// link comes down.
@@ -121,7 +124,7 @@ async fn serve(
     let started = Instant::now();
 
     let mut stages = Stages::new();
-    let (mut report, mark) = begin(&config.data, &mut state);
+    let (mut report, mark) = start::begin(&config.data, &mut state);
     showing.send_replace(Showing::new(face(&state, since(started)), None));
     stages.done("evidence");
     let barrier = Barrier::start()?;
@@ -144,8 +147,8 @@ async fn serve(
     } = match opened {
         Ok(rooms) => rooms,
         Err(error) => {
-            if let Some(code) = fault(&error) {
-                show_fault(state, started, code, &showing, &mut hand, &mut signals).await;
+            if let Some(code) = start::fault(&error) {
+                start::show_fault(state, started, code, &showing, &mut hand, &mut signals).await;
             }
             return Err(error);
         }
@@ -263,128 +266,6 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-/// Finds out how the last run ended, and marks this one as begun; no mark where another process has the data directory.
-/// Nothing that fails here is a reason not to start.
-fn begin(dir: &DataDir, state: &mut State) -> (Report, Option<RunMark>) {
-    let evidence = Evidence::gather(&Machine::this(), dir);
-    let verdict = evidence.verdict();
-    match Reserve::of(dir.root()).make_room_to_open() {
-        Ok(false) => {}
-        Ok(true) => tracing::warn!("the data partition is full: opening it takes the reserve"),
-        Err(error) => tracing::warn!("the room on the data partition is not known: {error}"),
-    }
-    let mark = RunMark::begin(dir).unwrap_or_else(|error| {
-        tracing::warn!("this run cannot be marked as begun: {error}");
-        None
-    });
-    if mark.is_some() {
-        journal::last_end(verdict.end, verdict.why);
-        // It raises a notice; there is nothing to carry out.
-        step(state, Event::LastEnd(verdict.end), Now { mono_ms: 0 });
-    }
-    (Report::new(&evidence, &verdict), mark)
-}
-
-/// What is kept in the data directory.
-struct Rooms {
-    vault: Vault,
-    inbox: Inbox,
-    outbox: Outbox,
-    audit: Audit,
-    archive: Archive,
-}
-
-impl Rooms {
-    async fn open(
-        dir: &DataDir,
-        barrier: &Barrier,
-        stages: &mut Stages,
-        report: &mut Report,
-    ) -> anyhow::Result<Self> {
-        let vault = Vault::open(dir.clone(), barrier.clone()).await?;
-        stages.done("vault");
-        let inbox = Inbox::open(dir, barrier).await?;
-        report.found("inbox", inbox.findings());
-        stages.done("inbox");
-        let outbox = Outbox::open(dir, barrier).await?;
-        report.found("outbox", outbox.findings());
-        stages.done("outbox");
-        let audit = Audit::open(dir);
-        let (archive, finished) = Archive::open(dir, vault.linked().generation)?;
-        let finished = finished.iter().map(|old| {
-            format!("the retirement of {old} was interrupted; it is in the archive now")
-        });
-        report.found("archive", finished);
-        if let Err(error) = archive.finish_dropping() {
-            report.found("archive", [error]);
-        }
-        stages.done("archive");
-        Ok(Self {
-            vault,
-            inbox,
-            outbox,
-            audit,
-            archive,
-        })
-    }
-}
-
-/// What the owner is told of an error that keeps the data partition from being opened. `None`: the partition is not at fault.
-fn fault(error: &anyhow::Error) -> Option<CauseCode> {
-    let mut chain = error.chain().filter_map(|error| error.downcast_ref());
-    if chain.any(space::is_full) {
-        return Some(CauseCode::NoSpace);
-    }
-    match error.downcast_ref() {
-        Some(VaultError::InUse { .. }) => None,
-        Some(VaultError::IdentityUnreadable { .. }) => Some(CauseCode::IdentityDamaged),
-        _ => Some(CauseCode::OpenFailed),
-    }
-}
-
-/// Nothing can be kept, so nothing is begun: the panel says why, until the core has us leave as failed.
-async fn show_fault(
-    mut state: State,
-    started: Instant,
-    code: CauseCode,
-    showing: &watch::Sender<Showing>,
-    hand: &mut mpsc::UnboundedReceiver<Input>,
-    signals: &mut Signals,
-) {
-    let stop = Event::Command {
-        request: 0,
-        command: Command::Stop,
-    };
-    let mut event = Event::StorageFailed(code);
-    loop {
-        let now = since(started);
-        for effect in step(&mut state, event, now).effects {
-            match effect {
-                Effect::Report(cause) => {
-                    journal::state_changed(state.name(), Some(cause), state.linked().generation);
-                }
-                Effect::Exit | Effect::ExitFailed => return,
-                // There is no link to end, and nobody to answer.
-                _ => {}
-            }
-        }
-        showing.send_replace(Showing::new(face(&state, now), None));
-        let _ = sd_notify::notify(&[NotifyState::Status(state.name())]);
-        let due = state
-            .deadline()
-            .map_or(started, |at_ms| started + Duration::from_millis(at_ms));
-        event = tokio::select! {
-            () = signals.stop() => stop.clone(),
-            Some(input) = hand.recv() => match input {
-                Input::Pressed => Event::Pressed,
-                Input::Released => Event::Released,
-                Input::Stop => stop.clone(),
-            },
-            () = sleep_until(due) => Event::Tick,
-        };
     }
 }
 
