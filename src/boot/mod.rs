@@ -19,7 +19,7 @@ pub use evidence::{Evidence, Verdict};
 pub use filesystem::Recovery;
 pub use kernel::{Clock, Dump};
 pub use mark::{Mark, Run, RunMark};
-pub use report::{Finding, Report, Signal, Stages};
+pub use report::{Finding, Report, Signal, Stage, Stages};
 pub use reset::{Reset, Watchdog};
 
 /// Where evidence and reports are kept, inside the data directory.
