@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use holdfast_core::{Cause, GenerationId, Trigger};
+use holdfast_core::{Cause, GenerationId, LastEnd, Trigger};
 use thiserror::Error;
 use tracing::{Level, error, field::Field, info, warn};
 use tracing_journald::{Priority, PriorityMappings};
@@ -223,8 +223,13 @@ impl MessageId {
     /// A setting of the owner was ignored.
     pub const SETTING_IGNORED: Self = Self("5e21ea78c48844a9a219c32665796acb");
 
+    /// How the last run ended.
+    pub const LAST_END: Self = Self("3f0e0d5cb6f24d0f8b8f2f6a1e9a7c54");
+    /// An archived generation was removed for want of space.
+    pub const ARCHIVE_DROPPED: Self = Self("b9a3f1c27de8455f9c41d06be7a2f830");
+
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::STARTED,
         Self::STATE_CHANGED,
         Self::REPAIRED,
@@ -233,6 +238,8 @@ impl MessageId {
         Self::STOPPED,
         Self::FACILITY_MISSING,
         Self::SETTING_IGNORED,
+        Self::LAST_END,
+        Self::ARCHIVE_DROPPED,
     ];
 
     /// 32 lower-case hexadecimal digits, as systemd writes a 128-bit id.
@@ -294,6 +301,34 @@ pub fn retired(old: GenerationId, new: GenerationId, trigger: Trigger) {
         HOLDFAST_GENERATION = %new,
         HOLDFAST_TRIGGER = ?trigger,
         "{old} is retired to the archive, {new} is live",
+    );
+}
+
+/// How the last run ended, and why we think so.
+pub fn last_end(end: LastEnd, why: &'static str) {
+    macro_rules! say {
+        ($log:ident) => {
+            $log!(
+                MESSAGE_ID = MessageId::LAST_END.0,
+                HOLDFAST_BOOT_END = end.as_str(),
+                "{} {why}",
+                end.sentence(),
+            )
+        };
+    }
+    if end.is_in_order() {
+        say!(info);
+    } else {
+        say!(warn);
+    }
+}
+
+/// A generation of the archive was removed for want of space.
+pub fn archive_dropped(old: GenerationId) {
+    warn!(
+        MESSAGE_ID = MessageId::ARCHIVE_DROPPED.0,
+        HOLDFAST_GENERATION = %old,
+        "{old} was removed from the archive to make room",
     );
 }
 

@@ -1,6 +1,6 @@
 //! What the daemon hands to the bus: the way in for requests, and what is to be shown.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use holdfast_core::{Cause, Command, Linked, Reply, State};
 use tokio::{
@@ -10,6 +10,7 @@ use tokio::{
 
 use super::Error;
 use crate::{
+    boot::Report,
     mail::{Inbox, Outbox},
     panel::Picture,
     vault::{barrier::Barrier, wear::Card},
@@ -32,6 +33,8 @@ pub struct Handle {
     pub barrier: Barrier,
     /// The disk; `None` where it cannot be looked at.
     pub card: Option<Card>,
+    /// How this start went, and the last run ended.
+    pub boot: Arc<Report>,
 }
 
 /// Something the bus wants of the daemon's loop.

@@ -64,6 +64,19 @@ impl Vault {
         forecast.unwrap_or_default()
     }
 
+    /// The boot report as JSON: how the last run ended, what each signal said, what was found, how long each stage took.
+    #[zbus(out_args("report"))]
+    async fn boot_report(&self) -> Result<String, Error> {
+        serde_json::to_string(&*self.handle.boot)
+            .map_err(|error| zbus::Error::Failure(format!("the boot report: {error}")).into())
+    }
+
+    /// How the last run ended: `clean`, `process-crash`, `kernel-crash`, `watchdog`, `power-loss`, `first-start`, `unknown`.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn last_end(&self) -> String {
+        self.handle.boot.last_end.clone()
+    }
+
     /// The live generation, such as `gen-0007`.
     #[zbus(property(emits_changed_signal = "false"))]
     fn generation(&self) -> String {

@@ -33,6 +33,9 @@ pub enum Effect {
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Audit),
+    /// Write the audit entry, durable before the next effect; then remove the oldest retired generation.
+    /// Answers with `Space` or `DropFailed`.
+    DropOldestArchive,
     /// Tell the operator, in journal and on the bus: a cause that is new, or one that has lasted for many attempts.
     Report(Cause),
     /// Answer a [`crate::Command`].
@@ -44,6 +47,8 @@ pub enum Effect {
     },
     /// Leave the daemon's loop: everything is in order.
     Exit,
+    /// Leave the daemon's loop as failed: the service manager starts us again.
+    ExitFailed,
 }
 
 /// What is written down before a generation is retired.
@@ -66,7 +71,7 @@ pub enum Trigger {
     Bus,
     /// WhatsApp revoked the link, and confirmed it.
     Server,
-    /// Holdfast itself, at boot.
+    /// Holdfast itself: at boot, or for want of space.
     Recovery,
 }
 
@@ -98,6 +103,8 @@ pub enum Refusal {
         /// When to ask again, milliseconds from now.
         retry_ms: u64,
     },
+    /// The data partition has no room for a link.
+    NoRoom,
     /// Holdfast is stopping.
     Stopping,
 }

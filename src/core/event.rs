@@ -1,6 +1,6 @@
 //! What can happen to Holdfast.
 
-use crate::{Cause, Findings, GenerationId, LastFour};
+use crate::{Cause, CauseCode, Findings, GenerationId, LastEnd, LastFour, Space};
 
 /// The moment a step happens in. Deadlines are kept on the monotonic clock only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,9 @@ pub struct Linked {
 /// One thing that happened. Every event is legal in every state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The vault was looked through. Sent once, first; answered with an [`crate::Effect::Repair`].
+    /// How the last run ended. Sent once, before anything is opened.
+    LastEnd(LastEnd),
+    /// The vault was looked through. Sent once; answered with an [`crate::Effect::Repair`].
     Found(Findings),
     /// The vault is open: the [`crate::Effect::Repair`] is carried out. Sent once.
     Booted(Linked),
@@ -70,6 +72,12 @@ pub enum Event {
     Retired(Linked),
     /// An [`crate::Effect::Retire`] failed; the old generation is untouched and still live.
     RetireFailed,
+    /// How full the data partition is. Sent every few seconds, and once before `Booted`.
+    Space(Space),
+    /// An [`crate::Effect::DropOldestArchive`] failed; the archive is as it was.
+    DropFailed,
+    /// The data partition cannot be opened, or has failed: nothing can be kept any more, and why.
+    StorageFailed(CauseCode),
 }
 
 /// What the bus may ask of the core.

@@ -15,6 +15,7 @@ mod event;
 mod face;
 mod generation;
 mod gesture;
+mod last_end;
 mod logout;
 mod pairing;
 mod reconnect;
@@ -23,6 +24,7 @@ mod repair;
 mod session;
 mod state;
 mod step;
+mod storage;
 #[cfg(test)]
 mod story;
 
@@ -31,6 +33,8 @@ pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
 pub use event::{Command, Ending, Event, Linked, Now};
 pub use face::{Face, PairingFace, face};
 pub use generation::{GenerationId, LastFour};
+pub use last_end::LastEnd;
 pub use repair::{Findings, IdentityFound, Plan, StoreFound, Todo, Treatment, Unusable, plan};
 pub use state::State;
 pub use step::step;
+pub use storage::Space;

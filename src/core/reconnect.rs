@@ -49,6 +49,10 @@ impl Turn<'_> {
             Session::Closing {
                 then: Then::Retry, ..
             } if ending == Ending::Asked => self.retry(CauseCode::LoginTimeout),
+            Session::Closing {
+                then: Then::AwaitRoom,
+                ..
+            } if ending == Ending::Asked => self.attempt(),
             Session::Pairing(_)
             | Session::Connecting { .. }
             | Session::Connected
@@ -59,6 +63,8 @@ impl Turn<'_> {
             | Session::Repairing { .. }
             | Session::Waiting { .. }
             | Session::PairingPaused
+            | Session::AwaitingRoom
+            | Session::Failed { .. }
             | Session::Retiring { .. }
             | Session::Stopped => {}
         }

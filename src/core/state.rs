@@ -3,8 +3,10 @@
 use crate::backoff::{Backoff, Jitter};
 use crate::budget::Budget;
 use crate::gesture::Gesture;
+use crate::last_end::Notice;
 use crate::relink::Token;
 use crate::session::{Session, Then, Wait};
+use crate::storage::Storage;
 use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, face};
 
 pub(crate) const SECOND: u64 = 1_000;
@@ -31,6 +33,9 @@ pub struct State {
     /// WhatsApp said once that we are logged out, and we have not been logged in since.
     pub(crate) suspected: bool,
     pub(crate) gesture: Gesture,
+    /// How the last run ended, while the screen tells of it.
+    pub(crate) notice: Option<Notice>,
+    pub(crate) storage: Storage,
     pub(crate) token: Option<Token>,
     pub(crate) jitter: Jitter,
     /// Failed attempts to be linked.
@@ -64,6 +69,8 @@ impl State {
             route: None,
             suspected: false,
             gesture: Gesture::Up,
+            notice: None,
+            storage: Storage::default(),
             token: None,
             jitter: Jitter(seed),
             reconnect: Backoff::new(3 * SECOND, 300 * SECOND),
@@ -80,6 +87,7 @@ impl State {
         self.session_deadline()
             .into_iter()
             .chain(self.gesture.deadline())
+            .chain(self.notice.map(|notice| notice.until))
             .min()
     }
 
@@ -119,6 +127,7 @@ impl State {
                 self.session,
                 Session::Starting
                     | Session::Repairing { .. }
+                    | Session::Failed { .. }
                     | Session::Closing {
                         then: Then::Retire(_),
                         ..
@@ -138,10 +147,12 @@ impl State {
             | Session::Waiting { until, .. }
             | Session::Retiring { until, .. }
             | Session::Stopping { until } => Some(*until),
+            Session::Failed { until, .. } => *until,
             Session::Starting
             | Session::Connected
             | Session::PairingPaused
             | Session::PasskeyNeeded
+            | Session::AwaitingRoom
             | Session::Stopped => None,
         }
     }

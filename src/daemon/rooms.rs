@@ -1,25 +1,20 @@
 //! What is kept on the data partition, opened as every boot opens it: looked through, repaired as the core plans, and only
 //! then used.
 
-use holdfast_core::{
-    self as core, Effect, Event, Face, GenerationId, Now, Plan, State, Trigger, face, step,
-};
+use holdfast_core::{self as core, Effect, Event, Now, Plan, State, Trigger, step};
 
-use super::report;
+use super::tell;
+use crate::boot::{Evidence, Machine, Report, Stages};
 use crate::history::{Archive, Audit, Kind};
 use crate::journal;
 use crate::mail::{Inbox, Outbox};
 use crate::vault::barrier::Barrier;
-use crate::vault::{DataDir, Inspection, Report, Vault};
+use crate::vault::{DataDir, Inspection, Vault};
 
 /// The rooms that keep something.
 pub struct Rooms {
-    /// What all promises rest on.
-    pub barrier: Barrier,
     /// The key records.
     pub vault: Vault,
-    /// What was found in the vault, and done about it.
-    pub report: Report,
     /// Messages that came in.
     pub inbox: Inbox,
     /// Messages to go out.
@@ -28,36 +23,57 @@ pub struct Rooms {
     pub audit: Audit,
     /// Retired generations.
     pub archive: Archive,
-    /// Generations whose retirement the last run did not finish, and this start did.
-    pub finished: Vec<GenerationId>,
 }
 
 impl Rooms {
-    /// Opens them, or begins them where there are none. `show` gets the face before a repair.
+    /// Opens them as a boot does, for who has neither a panel nor a core running.
     ///
     /// # Errors
     /// What does not open, and what to do about it.
-    pub async fn open(
-        data: &DataDir,
-        state: &mut State,
-        show: impl FnOnce(Face),
-    ) -> anyhow::Result<Rooms> {
+    pub async fn without_panel(dir: &DataDir) -> anyhow::Result<(Barrier, Rooms)> {
+        let evidence = Evidence::gather(&Machine::this(), dir);
+        let mut report = Report::new(&evidence, &evidence.verdict());
         let barrier = Barrier::start()?;
-        let audit = Audit::open(data);
-        let inspection = Vault::inspect(data.clone(), barrier.clone()).await?;
-        let (vault, report) = repair(state, inspection, &audit, show).await?;
-        let inbox = Inbox::open(data, &barrier).await?;
-        let outbox = Outbox::open(data, &barrier).await?;
-        let (archive, finished) = Archive::open(data, vault.linked().generation)?;
+        let mut state = State::new(0);
+        let mut stages = Stages::new();
+        let rooms = Self::open(dir, &barrier, &mut state, &mut stages, &mut report, |_| {});
+        Ok((barrier.clone(), rooms.await?))
+    }
+
+    /// Opens every room, the vault first: it keeps other processes away. `show` gets the state before a repair.
+    pub(super) async fn open(
+        dir: &DataDir,
+        barrier: &Barrier,
+        state: &mut State,
+        stages: &mut Stages,
+        report: &mut Report,
+        show: impl FnOnce(&State),
+    ) -> anyhow::Result<Rooms> {
+        let audit = Audit::open(dir);
+        let inspection = Vault::inspect(dir.clone(), barrier.clone()).await?;
+        let vault = repair(state, inspection, &audit, report, show).await?;
+        stages.done("vault");
+        let inbox = Inbox::open(dir, barrier).await?;
+        report.found("inbox", inbox.findings());
+        stages.done("inbox");
+        let outbox = Outbox::open(dir, barrier).await?;
+        report.found("outbox", outbox.findings());
+        stages.done("outbox");
+        let (archive, finished) = Archive::open(dir, vault.linked().generation)?;
+        let finished = finished.iter().map(|old| {
+            format!("the retirement of {old} was interrupted; it is in the archive now")
+        });
+        report.found("archive", finished);
+        if let Err(error) = archive.finish_dropping() {
+            report.found("archive", [error]);
+        }
+        stages.done("archive");
         Ok(Rooms {
-            barrier,
             vault,
-            report,
             inbox,
             outbox,
             audit,
             archive,
-            finished,
         })
     }
 }
@@ -67,29 +83,31 @@ async fn repair(
     state: &mut State,
     inspection: Inspection,
     audit: &Audit,
-    show: impl FnOnce(Face),
-) -> anyhow::Result<(Vault, Report)> {
+    report: &mut Report,
+    show: impl FnOnce(&State),
+) -> anyhow::Result<Vault> {
     let now = Now { mono_ms: 0 };
     let generation = inspection.linked().generation;
     let mut planned = Plan::NOTHING;
     for effect in step(state, Event::Found(inspection.findings()), now).effects {
         match effect {
             Effect::Repair(plan) => planned = plan,
-            Effect::Report(cause) => report(cause),
+            Effect::Report(cause) => tell(cause),
             _ => {}
         }
     }
     if planned.is_empty() {
-        return Ok(inspection.carry_out(planned).await?);
+        return Ok(inspection.carry_out(planned).await?.0);
     }
-    show(face(state, now));
+    show(state);
     let order = core::Audit {
         trigger: Trigger::Recovery,
         old: generation,
         new: generation,
     };
     audit.append(Kind::Repair, &order)?;
-    let (vault, report) = inspection.carry_out(planned).await?;
-    journal::repaired(generation, &report);
-    Ok((vault, report))
+    let (vault, repaired) = inspection.carry_out(planned).await?;
+    journal::repaired(generation, &repaired);
+    report.found("vault", repaired.lines());
+    Ok(vault)
 }

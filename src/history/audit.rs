@@ -25,6 +25,8 @@ pub enum Kind {
     Retire,
     /// Damaged keys are made good, or dropped; the generation stays.
     Repair,
+    /// A generation of the archive is removed for good, for want of space.
+    Drop,
 }
 
 /// The audit log of a data directory.

@@ -48,6 +48,15 @@ impl fmt::Debug for Message {
     }
 }
 
+/// What the slowest consumer has still to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Messages.
+    pub messages: u64,
+    /// What they take on the disk, bytes.
+    pub bytes: u64,
+}
+
 /// How a message is kept.
 #[derive(Encode, Decode)]
 struct Stored<'a> {
@@ -228,6 +237,17 @@ impl Inbox {
         self.0.cursors.advance(consumer, seq).await?;
         self.0.reader.release(|| self.0.cursors.slowest());
         Ok(())
+    }
+
+    /// What the slowest consumer has still to read; everything, while there is no consumer.
+    pub fn unread(&self) -> Unread {
+        let oldest = self.0.reader.oldest();
+        let from = oldest.max(self.0.cursors.slowest().saturating_add(1));
+        let next = self.0.newest.borrow().saturating_add(1);
+        Unread {
+            messages: next.saturating_sub(from),
+            bytes: self.0.reader.bytes_from(from),
+        }
     }
 
     /// The sequence number of the newest message, 0 before the first; changes when messages are durable.

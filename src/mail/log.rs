@@ -248,6 +248,18 @@ impl Reader {
         index.full.front().unwrap_or(&index.live).name.first
     }
 
+    /// What the frames take that hold records from `from` on, bytes.
+    pub(super) fn bytes_from(&self, from: u64) -> u64 {
+        let index = lock(&self.0);
+        let segments = index.full.iter().chain([&index.live]);
+        segments
+            .map(|segment| {
+                let first = segment.frames.iter().find(|place| place.first >= from);
+                first.map_or(0, |place| segment.end.saturating_sub(place.at.into()))
+            })
+            .sum()
+    }
+
     /// Says which record, and all before it, nobody needs any more. Asked under the lock, so that of two answers
     /// the later one counts.
     pub(super) fn release(&self, through: impl FnOnce() -> u64) {

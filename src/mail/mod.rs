@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use finding::Finding;
-pub use inbox::{Inbox, Message};
+pub use inbox::{Inbox, Message, Unread};
 pub use outbox::{Accepted, OutMessage, OutState, Outbox};
 
 use crate::vault::barrier::BarrierError;

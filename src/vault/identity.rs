@@ -19,6 +19,7 @@ use wacore::store::Device;
 use wacore::store::device::DEVICE_PROPS;
 use wacore::store::traits::AppStateSyncKey;
 
+use super::space::Reserve;
 use super::{VaultError, atomic};
 
 const SLOTS: [&str; 2] = ["identity.a", "identity.b"];
@@ -199,10 +200,11 @@ impl Identity {
         let slot = seal(counter, &json);
         let bytes = 2 * slot.len() as u64;
         let paths = [1 - writer.newest, writer.newest].map(|index| self.dir.join(SLOTS[index]));
+        let reserve = Reserve::of(self.dir.parent().unwrap_or(&self.dir));
         tokio::task::spawn_blocking(move || {
             paths
                 .iter()
-                .try_for_each(|path| atomic::replace(path, &slot))
+                .try_for_each(|path| reserve.relieved(|| atomic::replace(path, &slot)))
         })
         .await
         .map_err(io::Error::other)??;

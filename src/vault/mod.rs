@@ -7,6 +7,7 @@
 //! - `store`: where they lie: `engine` (sled), `witness` and `digest`; `layout`: in which directory and format
 //! - `inspect`, `repair`, `salvage`, `quarantine`: what a boot does before anything rests on them
 //! - `backend`: the library's store traits over identity and records
+//! - [`space`]: room on the partition, and the reserve
 //! - `generation`: which linking is live; `atomic`, `push`: how files are written
 
 pub(crate) mod atomic;
@@ -26,6 +27,7 @@ mod quarantine;
 mod records;
 mod repair;
 mod salvage;
+pub mod space;
 mod store;
 pub mod tiers;
 pub mod wear;

@@ -41,6 +41,29 @@ pub struct Report {
     pub took: Duration,
 }
 
+impl Report {
+    /// What was found and done, for people.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "identity {:?}, store {:?}: {:?}",
+            self.findings.identity, self.findings.store, self.plan.store
+        )];
+        for (counts, done) in [(&self.kept, "kept"), (&self.dropped, "dropped")] {
+            lines.extend(
+                counts
+                    .iter()
+                    .map(|(kind, count)| format!("{count} {kind:?} {done}")),
+            );
+        }
+        lines.extend(
+            self.quarantine
+                .as_ref()
+                .map(|aside| format!("what went is in {}", aside.display())),
+        );
+        lines
+    }
+}
+
 /// What the treatment of a store did.
 #[derive(Default)]
 pub(super) struct Treated {

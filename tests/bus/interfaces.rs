@@ -115,7 +115,7 @@ async fn the_policy_places_every_method() {
         ("org.holdfast.Session1", vec![]),
         (
             "org.holdfast.Vault1",
-            vec!["Records", "Counters", "Costs", "Forecast"],
+            vec!["Records", "Counters", "Costs", "Forecast", "BootReport"],
         ),
     ];
     assert_eq!(reading, BTreeMap::from(expected));

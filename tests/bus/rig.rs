@@ -4,10 +4,12 @@ use std::{
     future::Future,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use holdfast::{
+    boot::{Evidence, Machine, Report},
     bus::{self, Handle, Request, Served, Status, Where},
     journal::Secret,
     mail::{Inbox, Message, Outbox},
@@ -47,6 +49,8 @@ impl Daemon {
         let card = Card::of(dir.path()).ok();
         let inbox = Inbox::open(&data, &barrier).await.unwrap();
         let outbox = Outbox::open(&data, &barrier).await.unwrap();
+        let evidence = Evidence::gather(&Machine::at(dir.path()), &data);
+        let boot = Report::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));
         let (picture, _) = watch::channel(Picture::default());
         let (requests, asked) = mpsc::channel(8);
@@ -59,6 +63,7 @@ impl Daemon {
             outbox: outbox.clone(),
             barrier,
             card,
+            boot: Arc::new(boot),
         };
         tokio::spawn(answer(asked, status.clone(), pressed));
         Self {

@@ -6,6 +6,7 @@
 mod baileys;
 mod bit_rot;
 mod crash_points;
+mod disk_full;
 mod qr;
 mod story;
 
@@ -33,6 +34,7 @@ pub const ALL: &[&dyn Proof] = &[
     &baileys::Interoperation,
     &bit_rot::BitRot,
     &crash_points::CrashPoints,
+    &disk_full::FullDisk,
     &qr::Reading,
     &story::MainJob,
 ];

@@ -11,7 +11,6 @@ use holdfast::daemon::Rooms;
 use holdfast::history::Audit;
 use holdfast::mail::OutState;
 use holdfast::vault::DataDir;
-use holdfast_core::State;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wacore::store::traits::Backend;
@@ -126,7 +125,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 async fn look(data: &DataDir, question: &Question) -> anyhow::Result<Found> {
-    let rooms = Rooms::open(data, &mut State::new(0), |_| {}).await?;
+    let (barrier, rooms) = Rooms::without_panel(data).await?;
     let mut found = Found {
         generation: rooms.vault.linked().generation.to_string(),
         ..Found::default()
@@ -149,7 +148,7 @@ async fn look(data: &DataDir, question: &Question) -> anyhow::Result<Found> {
     found.audited = audit.entries;
     found.audit_faults = audit.faults.iter().map(ToString::to_string).collect();
     rooms.vault.close().await?;
-    rooms.barrier.stop().await?;
+    barrier.stop().await?;
     drop(rooms);
     found.files = files(data.root())?;
     Ok(found)
