@@ -25,12 +25,12 @@ pub(super) fn live(dir: &DataDir) -> Result<GenerationId, VaultError> {
     };
     let on_disk = generations(dir.root()).map_err(VaultError::at(dir.root()))?;
     let has_identity = |id: &GenerationId| super::identity::is_present(&dir.generation(*id));
-    if let Some(named) = named.filter(has_identity) {
+    if let Some(named) = named.filter(|named| on_disk.contains(named)) {
         return Ok(named);
     }
     let with_identity: Vec<_> = on_disk.iter().filter(|id| has_identity(id)).collect();
     match with_identity.as_slice() {
-        [] => Ok(named.or(on_disk.iter().max().copied()).unwrap_or(FIRST)),
+        [] => Ok(on_disk.iter().max().copied().unwrap_or(FIRST)),
         [only] => Ok(**only),
         _ => Err(VaultError::NoCurrent {
             path: dir.current(),
