@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, State, Trigger,
-    face, step,
+    self as core, ArchiveId, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply, State,
+    Trigger, face, step,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
-use crate::history::{Archive, Audit, Kind};
+use crate::history::{Archive, Audit, Kind, Subject};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
 use crate::mail::{Inbox, Outbox};
@@ -138,6 +138,8 @@ async fn serve(
         outbox: outbox.clone(),
         picture: panel.pictures(),
         barrier: barrier.clone(),
+        archive: archive.clone(),
+        audit: audit.clone(),
     };
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
@@ -149,9 +151,10 @@ async fn serve(
             config.settings,
             inbox,
             outbox,
-            events_in,
+            events_in.clone(),
             credentials.clone(),
         ),
+        events: events_in,
         vault: Arc::new(vault),
         audit,
         archive,
@@ -221,6 +224,27 @@ async fn count(vault: &Vault) -> Result<BTreeMap<String, u64>, String> {
         .collect())
 }
 
+/// The new generation is made aside first; then the audit entries, the switch, and the move of the old generation,
+/// which the next start finishes when it is cut short.
+async fn try_restore(
+    vault: &Vault,
+    archive: &Archive,
+    audit: &Audit,
+    order: core::Audit,
+    from: ArchiveId,
+) -> anyhow::Result<Linked> {
+    let prepared = archive.prepare(from).await?;
+    let account = vault.linked().account;
+    audit.append(Kind::Retire, &order)?;
+    audit.append(Kind::Restore, Subject::restore(&order, from))?;
+    let linked = vault.begin_restored(prepared.path()).await?.linked;
+    let reason = format!("a human had {from} restored over the bus");
+    if let Err(error) = archive.retire(&order, account, &reason) {
+        tracing::error!("{} is retired but not moved yet: {error}", order.old);
+    }
+    Ok(linked)
+}
+
 /// Why a generation was retired, for its manifest.
 fn reason(trigger: Trigger) -> &'static str {
     match trigger {
@@ -249,6 +273,8 @@ struct Daemon {
     audit: Audit,
     archive: Archive,
     link: Link,
+    /// Takes what an effect answers with later.
+    events: mpsc::UnboundedSender<Event>,
     /// Who waits for which request's answer.
     replies: HashMap<u64, oneshot::Sender<Reply>>,
     requests: u64,
@@ -283,6 +309,7 @@ impl Daemon {
             Effect::Connect | Effect::Pair => self.link.start(self.vault.backend()),
             Effect::Disconnect => self.link.disconnect(),
             Effect::Retire(order) => return Some(self.retire(order).await),
+            Effect::Restore { order, from } => self.restore(order, from).await,
             Effect::Report(cause) => tracing::warn!(
                 HOLDFAST_CAUSE = cause.code.as_str(),
                 "{cause} {}",
@@ -323,6 +350,27 @@ impl Daemon {
             tracing::error!("{} is retired but not moved yet: {error}", order.old);
         }
         Ok(linked)
+    }
+
+    /// It reads a whole archive: the loop goes on meanwhile.
+    async fn restore(&mut self, order: core::Audit, from: ArchiveId) {
+        self.link.ended().await;
+        let (vault, archive) = (Arc::clone(&self.vault), self.archive.clone());
+        let (audit, events) = (self.audit.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let done = match try_restore(&vault, &archive, &audit, order, from).await {
+                Ok(linked) => {
+                    journal::restored(from, linked.generation);
+                    Event::Retired(linked)
+                }
+                Err(error) => {
+                    tracing::error!("{from} could not be restored: {error:#}");
+                    Event::RetireFailed
+                }
+            };
+            // Without a loop to hear of it, the next start finds it done or undone.
+            let _ = events.send(done);
+        });
     }
 
     async fn request(&mut self, request: Request) {

@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use holdfast_core::{Cause, GenerationId, Trigger};
+use holdfast_core::{ArchiveId, Cause, GenerationId, Trigger};
 use thiserror::Error;
 use tracing::{Level, field::Field, info, warn};
 use tracing_journald::{Priority, PriorityMappings};
@@ -201,6 +201,8 @@ impl MessageId {
     pub const STATE_CHANGED: Self = Self("d10a93be182f443284f0fe1128780c02");
     /// A generation was retired to the archive.
     pub const RETIRED: Self = Self("d60037ef19114e2f88c33ec57de14a3d");
+    /// An archived generation came back.
+    pub const RESTORED: Self = Self("7b0f6f2c0d1f4f0c8f6d3a5e9b2c4d18");
     /// Messages are in the durable inbox.
     pub const MESSAGES_ACCEPTED: Self = Self("dea0b6c297a6462aad45adc9f041b8cf");
     /// The daemon ended in order.
@@ -211,10 +213,11 @@ impl MessageId {
     pub const SETTING_IGNORED: Self = Self("5e21ea78c48844a9a219c32665796acb");
 
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::STARTED,
         Self::STATE_CHANGED,
         Self::RETIRED,
+        Self::RESTORED,
         Self::MESSAGES_ACCEPTED,
         Self::STOPPED,
         Self::FACILITY_MISSING,
@@ -264,6 +267,15 @@ pub fn retired(old: GenerationId, new: GenerationId, trigger: Trigger) {
         HOLDFAST_GENERATION = %new,
         HOLDFAST_TRIGGER = ?trigger,
         "{old} is retired to the archive, {new} is live",
+    );
+}
+
+/// An archived generation came back under a new number.
+pub fn restored(from: ArchiveId, new: GenerationId) {
+    warn!(
+        MESSAGE_ID = MessageId::RESTORED.0,
+        HOLDFAST_GENERATION = %new,
+        "{from} is restored as {new}",
     );
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Cause, GenerationId};
+use crate::{ArchiveId, Cause, GenerationId};
 
 /// What a step leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,14 @@ pub enum Effect {
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Audit),
+    /// As [`Effect::Retire`], with an archived generation coming back as the next: its identity and kept tiers, no
+    /// ratchet. Answers with `Retired` or `RetireFailed`.
+    Restore {
+        /// What is written down.
+        order: Audit,
+        /// The archive that comes back.
+        from: ArchiveId,
+    },
     /// Tell the operator, in journal and on the bus: a cause that is new, or one that has lasted for many attempts.
     Report(Cause),
     /// Answer a [`crate::Command`].
@@ -69,7 +77,7 @@ pub enum Trigger {
 pub enum Reply {
     /// It is being done.
     Accepted,
-    /// To be repeated in [`crate::Command::ConfirmRelink`].
+    /// To be repeated in [`crate::Command::Confirm`].
     Token {
         /// The token.
         token: u64,
@@ -83,7 +91,7 @@ pub enum Reply {
 /// Why a command is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is nothing to link or re-link now.
+    /// There is nothing to link, re-link or restore now.
     NothingToDo,
     /// The token is wrong, used or too old.
     BadToken,

@@ -24,11 +24,13 @@ mod state;
 mod step;
 #[cfg(test)]
 mod story;
+mod token;
 
 pub use cause::{Cause, CauseClass, CauseCode};
 pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
 pub use event::{Command, Ending, Event, Linked, Now};
 pub use face::{Face, PairingFace, face};
-pub use generation::{GenerationId, LastFour};
+pub use generation::{ArchiveId, GenerationId, LastFour, NotAName};
 pub use state::State;
 pub use step::step;
+pub use token::Deed;

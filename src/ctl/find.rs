@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use zbus::{Connection, connection::Builder, fdo::DBusProxy};
 
 use super::Error;
-use crate::bus::{self, MessagesProxy, PanelProxy, SessionProxy};
+use crate::bus::{self, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
 
 /// A running daemon.
 pub(super) struct Daemon {
@@ -27,6 +27,11 @@ impl Daemon {
     /// The messages interface.
     pub(super) async fn messages(&self) -> zbus::Result<MessagesProxy<'_>> {
         MessagesProxy::new(&self.connection).await
+    }
+
+    /// The vault interface.
+    pub(super) async fn vault(&self) -> zbus::Result<VaultProxy<'_>> {
+        VaultProxy::new(&self.connection).await
     }
 
     /// The panel interface.

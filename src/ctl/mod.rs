@@ -3,11 +3,14 @@
 //! Every command prints for people, or with `--json` one object a line. Exit codes follow systemctl: 0 done, 1 failed,
 //! 3 `status` of a session that is not connected, 4 no Holdfast to talk to.
 
+mod archive;
+mod audit;
 mod error;
 mod find;
 mod link;
 mod messages;
 mod output;
+mod passphrase;
 mod screen;
 mod status;
 
@@ -102,6 +105,12 @@ enum Command {
         #[arg(long)]
         ack: bool,
     },
+    /// Retired links: see them, bring one back, hand one out, take one in.
+    #[command(subcommand)]
+    Archive(archive::Command),
+    /// The record of who had what done.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show the screen, here or as a picture.
     Screen {
         /// Write it as a PNG.
@@ -159,6 +168,10 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
                 output,
             )
             .await?
+        }
+        Command::Archive(command) => archive::run(command, &finder.find().await?, output).await?,
+        Command::Audit(command) => {
+            return audit::run(command, &finder.find().await?, output).await;
         }
         Command::Screen { png } => {
             screen::screen(&finder.find().await?, png.as_deref(), output).await?

@@ -5,6 +5,7 @@
 //! - `identity`: the records without which the device must be linked again, in two slots
 //! - `records`, `envelope`, `key`: all others, in sled
 //! - `backend`: the library's store traits over both
+//! - `restore`: what an archived generation gives back
 //! - `generation`, `atomic`: which linking is live, and files that are whole or not there
 
 pub(crate) mod atomic;
@@ -16,6 +17,7 @@ mod generation;
 mod identity;
 mod key;
 mod records;
+pub(crate) mod restore;
 pub mod tiers;
 
 use std::collections::BTreeMap;
@@ -213,10 +215,7 @@ impl Vault {
         blocking(move || {
             let mut counts = Counts::default();
             let document = identity.get();
-            let of_identity = usize::from(document.device.is_some())
-                + document.signed_pre_keys.len()
-                + document.sync_keys.len();
-            counts.tiers.insert(Tier::Identity, of_identity as u64);
+            counts.tiers.insert(Tier::Identity, document.records());
             for kind in Kind::ALL
                 .iter()
                 .filter(|kind| kind.tier() != Tier::Identity)

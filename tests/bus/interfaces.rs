@@ -113,7 +113,17 @@ async fn the_policy_places_every_method() {
         ("org.holdfast.Messages1", vec!["State", "Read", "Cursor"]),
         ("org.holdfast.Panel1", vec!["Frame"]),
         ("org.holdfast.Session1", vec![]),
-        ("org.holdfast.Vault1", vec!["Records", "Counters"]),
+        (
+            "org.holdfast.Vault1",
+            vec![
+                "Records",
+                "Counters",
+                "ListArchives",
+                "ShowArchive",
+                "VerifyAudit",
+                "ReadAudit",
+            ],
+        ),
     ];
     assert_eq!(reading, BTreeMap::from(expected));
     let allowed = readers.matches("send_member").count();

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
-use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy};
+use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
 use tokio::process::{Child, Command};
 use zbus::Connection;
+use zbus::fdo::PropertiesProxy;
 
 /// A directory, a configuration, and the daemon that may run on them.
 pub struct Holdfast {
@@ -158,6 +159,20 @@ impl Holdfast {
     /// The panel, over the bus.
     pub async fn panel(&self) -> anyhow::Result<PanelProxy<'_>> {
         Ok(PanelProxy::new(&self.running()?.connection).await?)
+    }
+
+    /// The vault, over the bus.
+    pub async fn vault(&self) -> anyhow::Result<VaultProxy<'_>> {
+        Ok(VaultProxy::new(&self.running()?.connection).await?)
+    }
+
+    /// What changes, over the bus.
+    pub async fn properties(&self) -> anyhow::Result<PropertiesProxy<'_>> {
+        Ok(PropertiesProxy::builder(&self.running()?.connection)
+            .destination(bus::NAME)
+            .path(bus::PATH)
+            .build()
+            .await?)
     }
 
     /// The mail, over the bus.

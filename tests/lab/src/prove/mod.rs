@@ -5,6 +5,7 @@
 
 mod baileys;
 mod qr;
+mod restore;
 mod story;
 
 use std::fmt;
@@ -27,7 +28,12 @@ pub trait Proof {
 }
 
 /// Every proof there is.
-pub const ALL: &[&dyn Proof] = &[&baileys::Interoperation, &qr::Reading, &story::MainJob];
+pub const ALL: &[&dyn Proof] = &[
+    &baileys::Interoperation,
+    &qr::Reading,
+    &restore::Comeback,
+    &story::MainJob,
+];
 
 /// Exit code of a proof of which something was not run; Automake's for a skipped test.
 const NOT_RUN: u8 = 77;
