@@ -360,6 +360,7 @@ impl Daemon {
         tokio::spawn(async move {
             let done = match try_restore(&vault, &archive, &audit, order, from).await {
                 Ok(linked) => {
+                    journal::retired(order.old, linked.generation, order.trigger);
                     journal::restored(from, linked.generation);
                     Event::Retired(linked)
                 }

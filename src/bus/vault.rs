@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zbus::{Type, interface};
 
 use super::{Error, Handle, Request};
-use crate::history::{Archived, HistoryError};
+use crate::history::{Archive, Archived, HistoryError};
 use crate::journal::Secret;
 use crate::vault::tiers::Tier;
 
@@ -50,24 +50,28 @@ impl Vault {
     pub(super) fn new(handle: Handle) -> Self {
         Self { handle }
     }
+}
 
-    fn entry(&self, archived: Archived) -> ArchiveEntry {
-        let standing = self.handle.archive.standing(archived.id);
+impl ArchiveEntry {
+    /// Reads files: not on the loop.
+    fn of(archive: &Archive, archived: Archived) -> Self {
+        let standing = archive.standing(archived.id);
         let standing = standing.as_ref().map_or("unreadable", |it| it.as_str());
-        let manifest = archived.manifest;
-        let manifest = manifest.as_ref();
-        ArchiveEntry {
+        let mut entry = Self {
             id: archived.id.to_string(),
             standing: standing.into(),
-            account: manifest
-                .and_then(|it| it.account.clone())
-                .unwrap_or_default(),
-            trigger: manifest
-                .and_then(|it| it.trigger.clone())
-                .unwrap_or_default(),
-            reason: manifest.map(|it| it.reason.clone()).unwrap_or_default(),
-            retired_ms: manifest.map_or(0, |it| it.at.wall_ms),
+            account: String::new(),
+            trigger: String::new(),
+            reason: String::new(),
+            retired_ms: 0,
+        };
+        if let Some(manifest) = archived.manifest {
+            entry.account = manifest.account.unwrap_or_default();
+            entry.trigger = manifest.trigger.unwrap_or_default();
+            entry.reason = manifest.reason;
+            entry.retired_ms = manifest.at.wall_ms;
         }
+        entry
     }
 }
 
@@ -96,8 +100,14 @@ impl Vault {
     /// What is in the archive: id, standing, account, trigger, reason, time of its retirement.
     #[zbus(out_args("archives"))]
     async fn list_archives(&self) -> Result<Vec<ArchiveEntry>, Error> {
-        let archives = self.handle.archive.list()?.into_iter();
-        Ok(archives.map(|archived| self.entry(archived)).collect())
+        let archive = self.handle.archive.clone();
+        aside(move || {
+            let archives = archive.list()?.into_iter();
+            Ok(archives
+                .map(|archived| ArchiveEntry::of(&archive, archived))
+                .collect())
+        })
+        .await
     }
 
     /// One archive: as in `ListArchives`, its manifest (JSON; empty when it cannot be read), how many records of each tier a restore
@@ -116,11 +126,13 @@ impl Vault {
         ),
         Error,
     > {
-        let shown = self.handle.archive.show(named(id)?).await?;
+        let archive = self.handle.archive.clone();
+        let shown = archive.show(named(id)?).await?;
         let manifest = shown.archived.manifest.as_ref();
         let manifest = manifest.and_then(|manifest| serde_json::to_string(manifest).ok());
+        let archived = shown.archived;
         Ok((
-            self.entry(shown.archived),
+            aside(move || Ok(ArchiveEntry::of(&archive, archived))).await?,
             manifest.unwrap_or_default(),
             by_name(shown.kept),
             by_name(shown.dropped),
@@ -132,7 +144,8 @@ impl Vault {
     #[zbus(out_args("token", "valid_ms"))]
     async fn restore(&self, id: &str) -> Result<(u64, u64), Error> {
         let id = named(id)?;
-        self.handle.archive.standing(id)?.check(id)?;
+        let archive = self.handle.archive.clone();
+        aside(move || archive.standing(id)?.check(id)).await?;
         self.handle.token(Deed::Restore(id)).await
     }
 
@@ -184,7 +197,8 @@ impl Vault {
     /// wrong (nothing when empty).
     #[zbus(out_args("entries", "torn", "faults"))]
     async fn verify_audit(&self) -> Result<(u64, u64, Vec<String>), Error> {
-        let verdict = self.handle.audit.check()?;
+        let audit = self.handle.audit.clone();
+        let verdict = aside(move || audit.check()).await?;
         let faults = verdict.faults.iter().map(ToString::to_string).collect();
         let torn = verdict.torn_tail.unwrap_or(0) as u64;
         Ok((verdict.entries, torn, faults))
@@ -197,7 +211,8 @@ impl Vault {
             0 => MOST_ENTRIES,
             max => max.min(MOST_ENTRIES),
         };
-        Ok(self.handle.audit.read(from, max as usize)?)
+        let audit = self.handle.audit.clone();
+        aside(move || audit.read(from, max as usize)).await
     }
 
     /// The live generation, such as `gen-0007`.
@@ -211,6 +226,16 @@ fn named(id: &str) -> Result<ArchiveId, Error> {
     id.parse().map_err(|error: holdfast_core::NotAName| {
         Error::UnknownArchive(format!("No archive is called that: {error}."))
     })
+}
+
+/// Runs what waits for the disk beside the loop that carries everything.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HistoryError> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Error::stopping()),
+    }
 }
 
 fn by_name(counts: BTreeMap<Tier, u64>) -> BTreeMap<String, u64> {

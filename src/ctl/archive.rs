@@ -193,13 +193,16 @@ async fn restore(
     yes: bool,
     output: &Output,
 ) -> Result<(), Error> {
-    let (token, _) = vault.restore(id).await?;
+    // What cannot be restored says so before anybody is asked.
+    let (mut token, _) = vault.restore(id).await?;
     if !yes {
         let live = vault.generation().await?;
         let question = format!(
             "Restoring {id} retires {live} to the archive. Holdfast then logs in as the device it was before."
         );
         output.confirm(&question, "restore")?;
+        // The first one may be too old by now.
+        (token, _) = vault.restore(id).await?;
     }
     vault.confirm_restore(id, token).await?;
     Ok(output.say(&Done {

@@ -63,13 +63,21 @@ pub(crate) struct Kept {
     pub kept: BTreeMap<Tier, u64>,
     /// How many sound records stay behind, by tier.
     pub dropped: BTreeMap<Tier, u64>,
-    /// How many records are damaged, and stay behind too.
+    /// How many records are damaged, and stay behind too; a store that does not open counts as one.
     pub bad: u64,
     /// Collections of the app state whose records do not add up: they are synced from their beginning.
     pub resynced: u64,
 }
 
 impl Kept {
+    fn take(&mut self, sifted: Sifted) {
+        self.kept.insert(Tier::Kept, sifted.records.len() as u64);
+        self.records = sifted.records;
+        self.dropped = sifted.dropped;
+        self.bad = sifted.bad;
+        self.resynced = sifted.resynced;
+    }
+
     /// One-time pre-keys are made under this id and later ones, all of them new to WhatsApp.
     pub(crate) fn leap(&mut self, to: PreKeyId) {
         if let Some(device) = &mut self.document.device {
@@ -91,66 +99,85 @@ pub(crate) fn companion(generation: &Path) -> Result<Option<Companion>, VaultErr
     }))
 }
 
-/// Reads what a restore keeps of a generation, from a copy made in `scratch`, a directory that does not exist yet.
+/// Reads what a restore keeps of a generation, from a copy made in `scratch`, a directory that does not exist yet. Of
+/// a store that does not open nothing comes back but the identity.
 pub(crate) async fn kept(generation: &Path, scratch: &Path) -> Result<Kept, VaultError> {
-    let barrier = Barrier::start()?;
-    let opened = {
-        let (generation, scratch, barrier) =
-            (generation.to_owned(), scratch.to_owned(), barrier.clone());
-        blocking(move || {
-            copy(&generation, &scratch).map_err(VaultError::at(&scratch))?;
-            let document = Identity::open(&scratch)?.get();
-            let records = Records::open(&scratch.join(STORE), &barrier)?;
-            Ok((document, records))
-        })
-    };
-    let (document, records) = opened.await?;
-    let records = Arc::new(records);
-    let scanned = {
-        let records = Arc::clone(&records);
-        blocking(move || sift(&document, &records)).await
-    };
-    records.close().await?;
-    barrier.stop().await?;
-    scanned
-}
-
-/// Parts the records into those that come back and those that do not.
-fn sift(document: &Document, records: &Records) -> Result<Kept, VaultError> {
+    let (generation, copied) = (generation.to_owned(), scratch.to_owned());
+    let document = blocking(move || {
+        copy(&generation, &copied).map_err(VaultError::at(&copied))?;
+        Ok(Identity::open(&copied)?.get())
+    })
+    .await?;
     let mut kept = Kept {
-        document: document.clone(),
+        document: Document::clone(&document),
         records: Vec::new(),
         kept: BTreeMap::from([(Tier::Identity, document.records())]),
         dropped: BTreeMap::new(),
         bad: 0,
         resynced: 0,
     };
-    let mut states = Vec::new();
-    for kind in Kind::ALL {
-        let found = records.read(|view| view.scan(&prefix(*kind, &[])))?;
-        match (kind, kind.tier().restore()) {
-            (_, Restore::Drop) => {
-                *kept.dropped.entry(kind.tier()).or_default() += found.len() as u64;
-            }
-            (Kind::AppStateVersion, Restore::Keep) => states = found,
-            // Judged below, each with the state it belongs to.
-            (Kind::MutationMac, Restore::Keep) => {}
-            (_, Restore::Keep) => kept.records.extend(found),
+    match sift(&scratch.join(STORE)).await {
+        Ok(sifted) => kept.take(sifted),
+        Err(error) => {
+            tracing::warn!(
+                "the records beside the identity cannot be read and stay behind: {error}"
+            );
+            kept.bad += 1;
         }
     }
-    for (key, state) in states {
-        let name = last_part(&key, 1).unwrap_or_default();
-        let macs = records.read(|view| view.scan(&prefix(Kind::MutationMac, &[name])))?;
-        if adds_up(&state, &macs) {
-            kept.records.push((key, state));
-            kept.records.extend(macs);
-        } else {
-            kept.resynced += 1;
-        }
-    }
-    *kept.kept.entry(Tier::Kept).or_default() += kept.records.len() as u64;
-    kept.bad = records.bad();
     Ok(kept)
+}
+
+/// The records of a store, parted into those that come back and those that do not.
+#[derive(Default)]
+struct Sifted {
+    records: Vec<(Arc<[u8]>, Bytes)>,
+    dropped: BTreeMap<Tier, u64>,
+    bad: u64,
+    resynced: u64,
+}
+
+async fn sift(store: &Path) -> Result<Sifted, VaultError> {
+    // One of its own: what fails here is no failure of the live generation.
+    let barrier = Barrier::start()?;
+    let (store, under) = (store.to_owned(), barrier.clone());
+    let records = blocking(move || Records::open(&store, &under).map(Arc::new)).await?;
+    let scanned = Arc::clone(&records);
+    let sifted = blocking(move || Sifted::of(&scanned)).await;
+    records.close().await?;
+    barrier.stop().await?;
+    sifted
+}
+
+impl Sifted {
+    fn of(records: &Records) -> Result<Sifted, VaultError> {
+        let mut sifted = Sifted::default();
+        let mut states = Vec::new();
+        for kind in Kind::ALL {
+            let found = records.read(|view| view.scan(&prefix(*kind, &[])))?;
+            match (kind, kind.tier().restore()) {
+                (_, Restore::Drop) => {
+                    *sifted.dropped.entry(kind.tier()).or_default() += found.len() as u64;
+                }
+                (Kind::AppStateVersion, Restore::Keep) => states = found,
+                // Judged below, each with the state it belongs to.
+                (Kind::MutationMac, Restore::Keep) => {}
+                (_, Restore::Keep) => sifted.records.extend(found),
+            }
+        }
+        for (key, state) in states {
+            let name = last_part(&key, 1).unwrap_or_default();
+            let macs = records.read(|view| view.scan(&prefix(Kind::MutationMac, &[name])))?;
+            if adds_up(&state, &macs) {
+                sifted.records.push((key, state));
+                sifted.records.extend(macs);
+            } else {
+                sifted.resynced += 1;
+            }
+        }
+        sifted.bad = records.bad();
+        Ok(sifted)
+    }
 }
 
 /// Whether these are all MACs of a collection in this state: their LTHash is the state's (wacore-appstate `hash.rs`).

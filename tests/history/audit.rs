@@ -245,7 +245,7 @@ fn every_kind_has_its_name_and_only_a_change_has_generations() {
     assert_eq!(entries[2].get("old"), None);
     assert_eq!(entries[2]["trigger"], "bus");
     assert_eq!(audit.read(4, 1).unwrap().len(), 1);
-    assert_eq!(audit.read(6, 10).unwrap(), [String::new(); 0]);
+    assert!(audit.read(6, 10).unwrap().is_empty());
 }
 
 /// As version 0.1.0 wrote it.

@@ -287,6 +287,23 @@ async fn a_copy_whose_identity_is_lost_makes_the_leap_longer() {
 }
 
 #[tokio::test]
+async fn a_broken_store_costs_no_link() {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    for (path, bytes) in contents(&home.archive.find(FIRST).unwrap().path) {
+        if path.contains("/store") {
+            fs::write(path, vec![0x5a; bytes.len()]).unwrap();
+        }
+    }
+    let shown = home.archive.show(FIRST).await.unwrap();
+    assert_eq!((shown.kept[&Tier::Identity], shown.bad), (2, 1));
+    let restored = home.restore(FIRST).await;
+    assert_eq!(restored.account, Some(LastFour(*b"1234")));
+    assert_eq!(home.device().await.next_pre_key_id, 10_031);
+}
+
+#[tokio::test]
 async fn what_whatsapp_revoked_stays_away_under_all_its_names() {
     let home = Home::open().await;
     link(&home).await;

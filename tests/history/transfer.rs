@@ -201,7 +201,8 @@ async fn what_is_not_a_whole_file_of_ours_is_refused_by_name_and_leaves_nothing(
     let mut altered = bytes.clone();
     let at = altered.len() - 1000;
     altered[at] ^= 1;
-    let cases: [(&str, Vec<u8>, fn(&HistoryError) -> bool); 9] = [
+    type Expected = fn(&HistoryError) -> bool;
+    let cases: [(&str, Vec<u8>, Expected); 9] = [
         ("empty", vec![], |error| {
             matches!(error, HistoryError::Foreign)
         }),

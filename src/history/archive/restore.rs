@@ -117,6 +117,9 @@ impl Archive {
             fs::rename(&path, workshop.place("unborn"))
                 .and_then(|()| atomic::sync_dir(self.dir.root()))
                 .map_err(HistoryError::io(&path))?;
+            tracing::warn!(
+                "a restore as {id} was interrupted; ask for it again, the archive still has it"
+            );
         }
         Workshop::clear(&self.dir).map(drop)
     }

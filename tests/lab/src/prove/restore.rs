@@ -11,6 +11,8 @@ use anyhow::{Context, bail, ensure};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use holdfast::bus;
+use holdfast::vault::barrier::Barrier;
+use holdfast::vault::{DataDir, Vault};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
@@ -60,6 +62,8 @@ impl Proof for Comeback {
             naive_copy(),
         )
         .await;
+        run.control("a restore that does not leap", WITHIN, no_leap())
+            .await;
     }
 }
 
@@ -386,6 +390,33 @@ async fn naive_copy() -> anyhow::Result<()> {
     // The friend drops what comes under a key it knows, so nobody waits for it to arrive.
     let text = scene.text();
     place.holdfast.sends(FRIEND, &text).await?;
+    scene.no_crimes()
+}
+
+/// Ratchets dropped as they should be, and pre-keys made where the archive left off.
+async fn no_leap() -> anyhow::Result<()> {
+    let mut scene = Scene::set().await?;
+    let mut place = Place::start(&scene.lab).await?;
+    scene.link(&place).await?;
+    scene.to(&place).await?;
+    place.holdfast.stop().await?;
+
+    let barrier = Barrier::start()?;
+    let vault = Vault::open(DataDir::new(place.data()), barrier.clone()).await?;
+    let backend = vault.backend();
+    for id in 1..=backend.get_max_prekey_id().await? {
+        backend.remove_prekey(id).await?;
+    }
+    let mut device = backend.load().await?.context("nothing is linked")?;
+    (device.next_pre_key_id, device.first_unupload_pre_key_id) = (1, 1);
+    device.server_has_prekeys = false;
+    backend.save(&device).await?;
+    vault.close().await?;
+    barrier.stop().await?;
+    drop(vault);
+
+    place.holdfast.start().await?;
+    place.holdfast.reaches("Connected").await?;
     scene.no_crimes()
 }
 
