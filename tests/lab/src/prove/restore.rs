@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use holdfast::bus;
 use holdfast::vault::barrier::Barrier;
 use holdfast::vault::{DataDir, Vault};
+use holdfast_core::GenerationId;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
@@ -20,6 +21,7 @@ use tokio::process::Command;
 
 use super::{Proof, Run};
 use crate::holdfast::{Holdfast, within};
+use crate::ledger::Ledger;
 use crate::phone::inbox::{Content, Received};
 use crate::server::{Lab, LabConfig, PhoneId};
 
@@ -36,6 +38,9 @@ const DELIVERY: Duration = Duration::from_secs(30);
 /// Message counters are leased in batches of 64 (`SENDER_CHAIN_RESERVATION_BATCH` of wacore-libsignal): more one-way
 /// messages than that, and an old ratchet repeats some.
 const PAST_THE_LEASE: u32 = 100;
+
+/// How many pre-key ids a restore leaves out, at least.
+const LEAP: u32 = 10_000;
 
 /// The proof.
 pub struct Comeback;
@@ -55,6 +60,12 @@ impl Proof for Comeback {
             let age = Age::draw(&mut run.dice(case));
             run.case(format!("case {case}: {age}"), WITHIN, comes_back(age))
                 .await;
+        }
+        for case in 0..run.count(1, 20) {
+            let mut dice = run.dice(case);
+            let kills: Vec<u64> = (0..5).map(|_| dice.random_range(0..300)).collect();
+            let name = format!("killed {kills:?} ms into a restore");
+            run.case(name, WITHIN, survives_kills(&kills)).await;
         }
         run.control(
             "a copy of the live vault, put back after more traffic",
@@ -126,6 +137,18 @@ impl Place {
 
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// The live generation, once the vault is open.
+    async fn generation(&self) -> anyhow::Result<String> {
+        let session = self.holdfast.session().await?;
+        let properties = self.holdfast.properties().await?;
+        let mut changes = properties.receive_properties_changed().await?;
+        while session.state().await? == "Starting" {
+            let changed = within(60, "the vault to open", changes.next()).await?;
+            changed.context("the daemon has left")?;
+        }
+        Ok(session.generation().await?)
     }
 
     /// Waits until a generation is live.
@@ -258,6 +281,19 @@ impl Scene {
         self.no_crimes()
     }
 
+    /// Waits until one-time pre-keys are published that leapt so often: the library does that beside its first
+    /// messages.
+    async fn leapt(&self, times: u32) -> anyhow::Result<()> {
+        let leapt = |ledger: &Ledger| {
+            let published = ledger.pre_keys();
+            let mut furthest = published.values().filter_map(|it| it.keys.keys().last());
+            furthest.any(|id| *id > times * LEAP)
+        };
+        let leapt = self.lab.ledger().wait_until(DELIVERY, leapt).await;
+        ensure!(leapt, "no pre-keys were published {times} leaps ahead");
+        Ok(())
+    }
+
     fn no_crimes(&self) -> anyhow::Result<()> {
         let crimes = self.lab.ledger().crimes();
         match crimes.as_slice() {
@@ -301,11 +337,13 @@ async fn comes_back(age: Age) -> anyhow::Result<()> {
     let devices = scene.lab.devices(&scene.owner).await?.len();
 
     place.restore("gen-0001", "gen-0003").await?;
+    scene.leapt(1).await?;
     scene.sound(&place, devices).await.context("restored")?;
     for _ in 0..age.between {
         scene.from(&place).await?;
     }
     place.restore("gen-0001", "gen-0004").await?;
+    scene.leapt(2).await?;
     scene
         .sound(&place, devices)
         .await
@@ -316,6 +354,7 @@ async fn comes_back(age: Age) -> anyhow::Result<()> {
     let elsewhere = Place::start(&scene.lab).await?;
     let id = elsewhere.import(file).await?;
     elsewhere.restore(&id, "gen-0002").await?;
+    scene.leapt(3).await?;
     scene
         .sound(&elsewhere, devices)
         .await
@@ -342,6 +381,38 @@ async fn comes_back(age: Age) -> anyhow::Result<()> {
             ensure!(!log.contains(secret), "a secret is in the log");
         }
     }
+    Ok(())
+}
+
+/// However far a restore got, the next start finds the old link or the restored one, and the next try goes through.
+async fn survives_kills(kills_ms: &[u64]) -> anyhow::Result<()> {
+    let mut scene = Scene::set().await?;
+    let mut place = Place::start(&scene.lab).await?;
+    scene.link(&place).await?;
+    scene.to(&place).await?;
+    scene.from(&place).await?;
+    place.retire("gen-0002").await?;
+    let mut live = GenerationId(2);
+    for after_ms in kills_ms {
+        let vault = place.holdfast.vault().await?;
+        let (token, _) = vault.restore("gen-0001").await?;
+        vault.confirm_restore("gen-0001", token).await?;
+        // A moment drawn at random, not one that is waited for.
+        tokio::time::sleep(Duration::from_millis(*after_ms)).await;
+        place.holdfast.kill().await?;
+        place.holdfast.start().await?;
+        let found = place.generation().await?;
+        let next = live.next();
+        if found == live.to_string() {
+            place.restore("gen-0001", &next.to_string()).await?;
+        }
+        place.lives(&next.to_string()).await?;
+        place.holdfast.reaches("Connected").await?;
+        scene.sound(&place, 1).await?;
+        live = next;
+    }
+    let (_, _, faults) = place.holdfast.vault().await?.verify_audit().await?;
+    ensure!(faults.is_empty(), "the audit is not sound: {faults:?}");
     Ok(())
 }
 
@@ -395,10 +466,10 @@ async fn naive_copy() -> anyhow::Result<()> {
 
 /// Ratchets dropped as they should be, and pre-keys made where the archive left off.
 async fn no_leap() -> anyhow::Result<()> {
-    let mut scene = Scene::set().await?;
+    let scene = Scene::set().await?;
     let mut place = Place::start(&scene.lab).await?;
     scene.link(&place).await?;
-    scene.to(&place).await?;
+    scene.leapt(0).await?;
     place.holdfast.stop().await?;
 
     let barrier = Barrier::start()?;
@@ -417,6 +488,9 @@ async fn no_leap() -> anyhow::Result<()> {
 
     place.holdfast.start().await?;
     place.holdfast.reaches("Connected").await?;
+    // They are published beside the first messages.
+    let crimes = |ledger: &Ledger| !ledger.crimes().is_empty();
+    scene.lab.ledger().wait_until(DELIVERY, crimes).await;
     scene.no_crimes()
 }
 
