@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Cause, CauseCode, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply,
-    Space, State, Trigger, face, step,
+    self as core, ArchiveId, Cause, CauseCode, Command, Effect, Event, Face, Linked, Now,
+    PairingFace, Reply, Space, State, Trigger, face, step,
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,7 +21,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use crate::boot::{RunMark, Stages};
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
-use crate::history::{Archive, Audit, Kind};
+use crate::history::{Archive, Audit, Kind, Subject};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
 use crate::mail::Inbox;
@@ -184,6 +184,8 @@ async fn serve(
         barrier: barrier.clone(),
         card: Card::of(config.data.root()).ok(),
         boot: Arc::new(report),
+        archive: archive.clone(),
+        audit: audit.clone(),
     };
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
@@ -195,9 +197,10 @@ async fn serve(
             config.settings,
             inbox.clone(),
             outbox,
-            events_in,
+            events_in.clone(),
             credentials.clone(),
         ),
+        events: events_in,
         vault: Arc::new(vault),
         audit,
         archive,
@@ -312,6 +315,27 @@ async fn count(vault: &Vault) -> Result<BTreeMap<String, u64>, String> {
         .collect())
 }
 
+/// The new generation is made aside first; then the audit entries, the switch, and the move of the old generation,
+/// which the next start finishes when it is cut short.
+async fn try_restore(
+    vault: &Vault,
+    archive: &Archive,
+    audit: &Audit,
+    order: core::Audit,
+    from: ArchiveId,
+) -> anyhow::Result<Linked> {
+    let prepared = archive.prepare(from).await?;
+    let account = vault.linked().account;
+    audit.append(Kind::Retire, &order)?;
+    audit.append(Kind::Restore, Subject::restore(&order, from))?;
+    let linked = vault.begin_restored(prepared.path()).await?.linked;
+    let reason = format!("a human had {from} restored over the bus");
+    if let Err(error) = archive.retire(&order, account, &reason) {
+        tracing::error!("{} is retired but not moved yet: {error}", order.old);
+    }
+    Ok(linked)
+}
+
 /// Why a generation was retired, for its manifest.
 fn reason(trigger: Trigger) -> &'static str {
     match trigger {
@@ -342,6 +366,8 @@ struct Daemon {
     inbox: Inbox,
     reserve: Reserve,
     link: Link,
+    /// Takes what an effect answers with later.
+    events: mpsc::UnboundedSender<Event>,
     /// Who waits for which request's answer.
     replies: HashMap<u64, oneshot::Sender<Reply>>,
     requests: u64,
@@ -387,6 +413,7 @@ impl Daemon {
             Effect::Disconnect => self.link.disconnect(),
             Effect::Retire(order) => return Some(self.retire(order).await),
             Effect::DropOldestArchive => return Some(self.drop_oldest_archive().await),
+            Effect::Restore { order, from } => self.restore(order, from).await,
             Effect::Report(cause) => tell(cause),
             Effect::Reply { request, reply } => {
                 if let Some(waiting) = self.replies.remove(&request) {
@@ -430,8 +457,7 @@ impl Daemon {
     }
 
     async fn drop_oldest_archive(&self) -> Event {
-        let live = self.vault.linked().generation;
-        match self.archive.drop_oldest(&self.audit, live) {
+        match self.archive.drop_oldest(&self.audit) {
             Ok(dropped) => {
                 dropped.into_iter().for_each(journal::archive_dropped);
                 self.space().await.map_or(Event::DropFailed, Event::Space)
@@ -479,6 +505,28 @@ impl Daemon {
             tracing::error!("{} is retired but not moved yet: {error}", order.old);
         }
         Ok(linked)
+    }
+
+    /// It reads a whole archive: the loop goes on meanwhile.
+    async fn restore(&mut self, order: core::Audit, from: ArchiveId) {
+        self.link.ended().await;
+        let (vault, archive) = (Arc::clone(&self.vault), self.archive.clone());
+        let (audit, events) = (self.audit.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let done = match try_restore(&vault, &archive, &audit, order, from).await {
+                Ok(linked) => {
+                    journal::retired(order.old, linked.generation, order.trigger);
+                    journal::restored(from, linked.generation);
+                    Event::Retired(linked)
+                }
+                Err(error) => {
+                    tracing::error!("{from} could not be restored: {error:#}");
+                    Event::RetireFailed
+                }
+            };
+            // Without a loop to hear of it, the next start finds it done or undone.
+            let _ = events.send(done);
+        });
     }
 
     async fn request(&mut self, request: Request) {

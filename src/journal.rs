@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use holdfast_core::{Cause, GenerationId, LastEnd, Trigger};
+use holdfast_core::{ArchiveId, Cause, GenerationId, LastEnd, Trigger};
 use thiserror::Error;
 use tracing::{Level, error, field::Field, info, warn};
 use tracing_journald::{Priority, PriorityMappings};
@@ -214,6 +214,8 @@ impl MessageId {
     pub const REPAIRED: Self = Self("5b0f3d6c2c1e4c0f9a2f54d1e7b86a90");
     /// A generation was retired to the archive.
     pub const RETIRED: Self = Self("d60037ef19114e2f88c33ec57de14a3d");
+    /// An archived generation came back.
+    pub const RESTORED: Self = Self("7b0f6f2c0d1f4f0c8f6d3a5e9b2c4d18");
     /// Messages are in the durable inbox.
     pub const MESSAGES_ACCEPTED: Self = Self("dea0b6c297a6462aad45adc9f041b8cf");
     /// The daemon ended in order.
@@ -229,11 +231,12 @@ impl MessageId {
     pub const ARCHIVE_DROPPED: Self = Self("b9a3f1c27de8455f9c41d06be7a2f830");
 
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::STARTED,
         Self::STATE_CHANGED,
         Self::REPAIRED,
         Self::RETIRED,
+        Self::RESTORED,
         Self::MESSAGES_ACCEPTED,
         Self::STOPPED,
         Self::FACILITY_MISSING,
@@ -324,11 +327,20 @@ pub fn last_end(end: LastEnd, why: &'static str) {
 }
 
 /// A generation of the archive was removed for want of space.
-pub fn archive_dropped(old: GenerationId) {
+pub fn archive_dropped(old: ArchiveId) {
     warn!(
         MESSAGE_ID = MessageId::ARCHIVE_DROPPED.0,
-        HOLDFAST_GENERATION = %old,
+        HOLDFAST_ARCHIVE = %old,
         "{old} was removed from the archive to make room",
+    );
+}
+
+/// An archived generation came back under a new number.
+pub fn restored(from: ArchiveId, new: GenerationId) {
+    warn!(
+        MESSAGE_ID = MessageId::RESTORED.0,
+        HOLDFAST_GENERATION = %new,
+        "{from} is restored as {new}",
     );
 }
 

@@ -1,6 +1,7 @@
 //! The bus as its clients meet it: on a message bus of our own, on the private socket, and through `holdfastctl`.
 
 mod bus {
+    mod archive;
     mod ctl;
     mod interfaces;
     mod places;

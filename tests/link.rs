@@ -1,7 +1,11 @@
 //! What WhatsApp can do to the link, and what an owner then meets: the daemon against the lab's faults.
 
+use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
+use clap::Parser;
+use holdfast::ctl;
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, When};
 use tempfile::TempDir;
@@ -11,7 +15,7 @@ struct Scene {
     lab: Lab,
     device: DeviceId,
     holdfast: Holdfast,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Scene {
@@ -29,7 +33,7 @@ impl Scene {
             lab,
             device,
             holdfast,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -81,6 +85,37 @@ async fn another_copy_is_waited_out_until_a_human_says_so() {
     let session = scene.holdfast.session().await.unwrap();
     session.link().await.unwrap();
     scene.reaches("Connected").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_link_is_retired_before_it_is_exported() {
+    let scene = Scene::connected().await;
+    let place = scene.directory.path();
+    let at = |name: &str| place.join(name).to_str().unwrap().to_owned();
+    fs::write(at("passphrase"), "correct horse battery\n").unwrap();
+    let (runtime, file, passphrase) = (at("run"), at("out.age"), at("passphrase"));
+    let export = ctl::Args::try_parse_from([
+        "holdfastctl",
+        "--json",
+        "--runtime",
+        &runtime,
+        "archive",
+        "export",
+        "gen-0001",
+        &file,
+        "--yes",
+        "--passphrase-file",
+        &passphrase,
+    ]);
+    let code = ctl::run(export.unwrap()).await;
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+    assert!(fs::read(&file).unwrap().starts_with(b"age-encryption.org"));
+    assert_eq!(scene.generation().await, "gen-0002");
+    scene.reaches("Pairing").await;
+    let vault = scene.holdfast.vault().await.unwrap();
+    let archives = vault.list_archives().await.unwrap();
+    assert_eq!(archives.len(), 1);
+    assert_eq!(archives[0].standing, "exported");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use std::fmt;
 use holdfast_core::Refusal;
 use zbus::DBusError;
 
+use crate::history::HistoryError;
 use crate::mail::MailError;
 
 /// Why a call failed. The name on the wire is `org.holdfast.Error.` plus the variant; the text is one sentence for people.
@@ -28,6 +29,14 @@ pub enum Error {
     CredentialShown(String),
     /// No message with this id is known.
     UnknownMessage(String),
+    /// There is no archive of this name.
+    UnknownArchive(String),
+    /// This archive must not, or cannot, run again; the text says why.
+    NotRestorable(String),
+    /// The passphrase does not open the file, or is too short to protect one.
+    BadPassphrase(String),
+    /// The file is not a whole archive that this version can read.
+    BadFile(String),
     /// The disk did not take it; nothing was accepted.
     Storage(String),
     /// The daemon is shutting down.
@@ -49,7 +58,7 @@ impl From<Refusal> for Error {
             Refusal::NothingToDo => {
                 Self::NothingToDo("There is nothing to do for this in the present state; `holdfastctl status` shows it.".into())
             }
-            Refusal::BadToken => Self::BadToken("The token is wrong, was used before, or is too old. Start the re-link over.".into()),
+            Refusal::BadToken => Self::BadToken("The token is wrong, was used before, or is too old. Start over.".into()),
             Refusal::TooSoon { retry_ms } => {
                 let seconds = retry_ms.div_ceil(1000);
                 Self::TooSoon(format!("Another attempt so soon would harm the account. Try again in {seconds} s."))
@@ -73,6 +82,31 @@ impl From<MailError> for Error {
             | MailError::NotYet { .. }
             | MailError::MessageId { .. }
             | MailError::IdTaken => Self::InvalidArgument(text),
+        }
+    }
+}
+
+impl From<HistoryError> for Error {
+    fn from(error: HistoryError) -> Self {
+        let text = error.to_string();
+        match error {
+            HistoryError::NoArchive { .. } => Self::UnknownArchive(text),
+            HistoryError::NoManifest { .. }
+            | HistoryError::NeverLinked { .. }
+            | HistoryError::Revoked { .. }
+            | HistoryError::Exported { .. }
+            | HistoryError::Live { .. } => Self::NotRestorable(text),
+            HistoryError::ShortPassphrase | HistoryError::Passphrase => Self::BadPassphrase(text),
+            HistoryError::Altered | HistoryError::Foreign | HistoryError::Newer { .. } => {
+                Self::BadFile(text)
+            }
+            HistoryError::Io { .. }
+            | HistoryError::Exists { .. }
+            | HistoryError::Missing { .. }
+            | HistoryError::Output(_)
+            | HistoryError::Input(_)
+            | HistoryError::Vault(_) => Self::Storage(text),
+            HistoryError::Stopped(_) => Self::stopping(),
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use holdfast_core::{Cause, Command, Linked, Reply, State};
+use holdfast_core::{Cause, Command, Deed, Linked, Reply, State};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
-use super::Error;
+use super::{Error, error::no_random};
 use crate::{
     boot::Report,
+    history::{Archive, Audit},
     mail::{Inbox, Outbox},
     panel::Picture,
     vault::{barrier::Barrier, wear::Card},
@@ -35,6 +36,10 @@ pub struct Handle {
     pub card: Option<Card>,
     /// How this start went, and the last run ended.
     pub boot: Arc<Report>,
+    /// Retired generations.
+    pub archive: Archive,
+    /// Who had them retired.
+    pub audit: Audit,
 }
 
 /// Something the bus wants of the daemon's loop.
@@ -102,6 +107,31 @@ impl Handle {
             Reply::Refused(refusal) => Err(refusal.into()),
             reply => Ok(reply),
         }
+    }
+
+    /// First step of what takes two: the token, and for how many milliseconds it is good.
+    ///
+    /// # Errors
+    /// As [`Handle::command`].
+    pub(super) async fn token(&self, deed: Deed) -> Result<(u64, u64), Error> {
+        let nonce = getrandom::u64().map_err(no_random)?;
+        match self.command(Command::Ask { deed, nonce }).await? {
+            Reply::Token { token, valid_ms } => Ok((token, valid_ms)),
+            reply => Err(zbus::Error::Failure(format!(
+                "the core answered a question with {reply:?}"
+            ))
+            .into()),
+        }
+    }
+
+    /// Second step: do it.
+    ///
+    /// # Errors
+    /// As [`Handle::command`].
+    pub(super) async fn confirm(&self, deed: Deed, token: u64) -> Result<(), Error> {
+        self.command(Command::Confirm { deed, token })
+            .await
+            .map(drop)
     }
 
     /// Sends a request that has an answer, and waits for it.

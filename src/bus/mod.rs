@@ -26,7 +26,7 @@ pub use messages::{InboxMessage, MessagesProxy};
 pub use panel::PanelProxy;
 pub use private::socket_path;
 pub use session::SessionProxy;
-pub use vault::VaultProxy;
+pub use vault::{ArchiveEntry, VaultProxy};
 
 /// The well-known name on a message bus.
 pub const NAME: &str = "org.holdfast.Holdfast1";

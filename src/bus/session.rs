@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use holdfast_core::{Cause, Command, Reply};
+use holdfast_core::{Cause, Command, Deed};
 use tokio::time::Instant;
 use zbus::{
     Connection, Variant, fdo::Properties, interface, names::InterfaceName,
     object_server::SignalEmitter,
 };
 
-use super::{Error, Handle, PATH, Status, error::no_random};
+use super::{Error, Handle, PATH, Status};
 
 /// The session object.
 pub struct Session {
@@ -38,22 +38,12 @@ impl Session {
     /// First step of a re-link: answers with a token to be repeated in `ConfirmRelink` within `valid_ms` milliseconds.
     #[zbus(out_args("token", "valid_ms"))]
     async fn relink(&self) -> Result<(u64, u64), Error> {
-        let nonce = getrandom::u64().map_err(no_random)?;
-        match self.handle.command(Command::Relink { nonce }).await? {
-            Reply::Token { token, valid_ms } => Ok((token, valid_ms)),
-            reply => Err(zbus::Error::Failure(format!(
-                "the core answered a re-link with {reply:?}"
-            ))
-            .into()),
-        }
+        self.handle.token(Deed::Relink).await
     }
 
     /// Second step of a re-link: retires the live generation to the archive and starts linking the next.
     async fn confirm_relink(&self, token: u64) -> Result<(), Error> {
-        self.handle
-            .command(Command::ConfirmRelink { token })
-            .await
-            .map(drop)
+        self.handle.confirm(Deed::Relink, token).await
     }
 
     /// The name of the state: `Starting`, `Connecting`, `Connected`, `Reconnecting`, `Pairing`, …

@@ -84,6 +84,7 @@ causes! {
         NotLinked "not-linked": "This device is not linked to an account.", SCAN;
         Revoked "revoked": "WhatsApp ended the link to the account.", SCAN;
         Relinked "relinked": "A new link was asked for.", SCAN;
+        Restoring "restoring": "An archived link is being brought back.", NONE;
         LogoutSuspected "logout-suspected": "WhatsApp says this device is logged out; one more attempt will tell.", NONE;
         QrExhausted "qr-exhausted": "No phone scanned the code.", "Press the button, or run `holdfastctl link`, for a new code.";
         PairingBudget "pairing-budget": "Linking broke off too often within the hour.", "Press the button, or run `holdfastctl link`, for a new code.";
@@ -116,6 +117,7 @@ causes! {
         KeysRebuilt "keys-rebuilt": "The session keys were damaged or too old and are being made anew; the link is intact.", NONE;
         RepairSlow "repair-slow": "The repair of the keys takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
+        RestoreFailed "restore-failed": "The archived link could not be brought back; the present one is untouched.", "Read the log for the reason; check the storage: free space, then the card itself.";
         RetireSlow "retire-slow": "Moving the old link to the archive takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
     }
 }

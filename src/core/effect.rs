@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Cause, GenerationId, Plan, Todo};
+use crate::{ArchiveId, Cause, GenerationId, Plan, Todo};
 
 /// What a step leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,14 @@ pub enum Effect {
     /// Write the audit entry, durable before the next effect; then remove the oldest retired generation.
     /// Answers with `Space` or `DropFailed`.
     DropOldestArchive,
+    /// As [`Effect::Retire`], with an archived generation coming back as the next: its identity and kept tiers, no
+    /// ratchet. Answers with `Retired` or `RetireFailed`.
+    Restore {
+        /// What is written down.
+        order: Audit,
+        /// The archive that comes back.
+        from: ArchiveId,
+    },
     /// Tell the operator, in journal and on the bus: a cause that is new, or one that has lasted for many attempts.
     Report(Cause),
     /// Answer a [`crate::Command`].
@@ -80,7 +88,7 @@ pub enum Trigger {
 pub enum Reply {
     /// It is being done.
     Accepted,
-    /// To be repeated in [`crate::Command::ConfirmRelink`].
+    /// To be repeated in [`crate::Command::Confirm`].
     Token {
         /// The token.
         token: u64,
@@ -94,7 +102,7 @@ pub enum Reply {
 /// Why a command is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is nothing to link or re-link now.
+    /// There is nothing to link, re-link or restore now.
     NothingToDo,
     /// The token is wrong, used or too old.
     BadToken,

@@ -1,6 +1,6 @@
 //! What can happen to Holdfast.
 
-use crate::{Cause, CauseCode, Findings, GenerationId, LastEnd, LastFour, Space};
+use crate::{Cause, CauseCode, Deed, Findings, GenerationId, LastEnd, LastFour, Space};
 
 /// The moment a step happens in. Deadlines are kept on the monotonic clock only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,11 @@ pub enum Event {
         /// What is asked.
         command: Command,
     },
-    /// An [`crate::Effect::Retire`] is done: this generation is live now, and empty.
+    /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] is done: this generation is live now, empty in the
+    /// first case and linked in the other.
     Retired(Linked),
-    /// An [`crate::Effect::Retire`] failed; the old generation is untouched and still live.
+    /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] failed; the old generation is untouched and still
+    /// live.
     RetireFailed,
     /// How full the data partition is. Sent every few seconds, and once before `Booted`.
     Space(Space),
@@ -85,13 +87,17 @@ pub enum Event {
 pub enum Command {
     /// Resume linking when paused, or connect now instead of waiting.
     Link,
-    /// First step of a re-link: answers with a token.
-    Relink {
+    /// First step of what takes two: answers with a token.
+    Ask {
+        /// What is wanted.
+        deed: Deed,
         /// A fresh random number to be used as the token.
         nonce: u64,
     },
-    /// Second step of a re-link.
-    ConfirmRelink {
+    /// Second step: do it.
+    Confirm {
+        /// The same as in the first step.
+        deed: Deed,
         /// What the first step answered.
         token: u64,
     },

@@ -2,7 +2,7 @@
 
 use crate::gesture::Gesture;
 use crate::reconnect::DEGRADED_AFTER;
-use crate::session::{Session, Then, Wait};
+use crate::session::{Session, Successor, Then, Wait};
 use crate::{CauseCode, GenerationId, LastEnd, LastFour, Now, State};
 
 /// What the screen is about. Durations are what is left at the moment asked for, milliseconds.
@@ -158,6 +158,14 @@ pub(crate) fn of_session(state: &State, now: Now) -> Face {
         Session::Connected => Face::Connected {
             account: state.linked.account,
         },
+        Session::Closing {
+            then: Then::Retire(Successor::Archived(_)),
+            ..
+        }
+        | Session::Retiring {
+            successor: Successor::Archived(_),
+            ..
+        } => Face::Connecting,
         Session::Closing {
             then: Then::Pair | Then::Retire(_),
             ..

@@ -1,6 +1,8 @@
-//! Which linking of the device is meant.
+//! Which linking of the device is meant, and what its archive is called.
 
+use alloc::string::ToString;
 use core::fmt;
+use core::str::FromStr;
 
 /// One linking of the device; a re-link starts the next. Counts from 1, shown as `gen-0007`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +21,67 @@ impl fmt::Display for GenerationId {
     }
 }
 
+impl FromStr for GenerationId {
+    type Err = NotAName;
+
+    /// Reads what `Display` writes, and nothing else.
+    fn from_str(name: &str) -> Result<Self, NotAName> {
+        read(name, "gen-", Self)
+    }
+}
+
+/// What is in the archive. Whatever comes from a file gets a name of its own: the one it had elsewhere is taken here,
+/// or will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ArchiveId {
+    /// A generation retired here, under its own name.
+    Retired(GenerationId),
+    /// One that came from a file; the imports count from 1, shown as `import-0001`.
+    Imported(u32),
+}
+
+impl fmt::Display for ArchiveId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retired(id) => id.fmt(f),
+            Self::Imported(number) => write!(f, "import-{number:04}"),
+        }
+    }
+}
+
+impl FromStr for ArchiveId {
+    type Err = NotAName;
+
+    /// Reads what `Display` writes, and nothing else.
+    fn from_str(name: &str) -> Result<Self, NotAName> {
+        match name.parse() {
+            Ok(id) => Ok(Self::Retired(id)),
+            Err(NotAName) => read(name, "import-", Self::Imported),
+        }
+    }
+}
+
+/// No generation and no archive is called this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAName;
+
+impl fmt::Display for NotAName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("generations are called gen-0001 and so on, imported archives import-0001")
+    }
+}
+
+impl core::error::Error for NotAName {}
+
+fn read<T: ToString>(name: &str, prefix: &str, made: fn(u32) -> T) -> Result<T, NotAName> {
+    name.strip_prefix(prefix)
+        .and_then(|number| number.parse().ok())
+        .map(made)
+        // One name each: no `gen-1`, no `gen-+001`.
+        .filter(|id| id.to_string() == name)
+        .ok_or(NotAName)
+}
+
 /// The last four digits of the own account: all of a phone number that may be shown after pairing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastFour(pub [u8; 4]);
@@ -28,5 +91,27 @@ impl fmt::Display for LastFour {
         self.0
             .iter()
             .try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_and_ids_are_one_to_one(number: u32, noise in "(gen|import)-[0-9+]{0,12}") {
+            let id = GenerationId(number);
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            for id in [ArchiveId::Retired(id), ArchiveId::Imported(number)] {
+                prop_assert_eq!(id.to_string().parse(), Ok(id));
+            }
+            let name = |id: ArchiveId| -> String { id.to_string() };
+            prop_assert!(noise.parse().map_or(true, |id| name(id) == noise));
+        }
     }
 }

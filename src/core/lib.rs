@@ -27,14 +27,16 @@ mod step;
 mod storage;
 #[cfg(test)]
 mod story;
+mod token;
 
 pub use cause::{Cause, CauseClass, CauseCode};
 pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
 pub use event::{Command, Ending, Event, Linked, Now};
 pub use face::{Face, PairingFace, face};
-pub use generation::{GenerationId, LastFour};
+pub use generation::{ArchiveId, GenerationId, LastFour, NotAName};
 pub use last_end::LastEnd;
 pub use repair::{Findings, IdentityFound, Plan, StoreFound, Todo, Treatment, Unusable, plan};
 pub use state::State;
 pub use step::step;
 pub use storage::Space;
+pub use token::Deed;

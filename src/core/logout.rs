@@ -1,6 +1,6 @@
 //! WhatsApp says we are logged out. It errs at times, so it is asked once more before a generation is retired.
 
-use crate::session::{Session, Wait};
+use crate::session::{Session, Successor, Wait};
 use crate::state::SECOND;
 use crate::step::{PATIENCE_MS, Turn};
 use crate::{Audit, Cause, CauseCode, Effect, Linked, Trigger};
@@ -13,7 +13,7 @@ impl Turn<'_> {
         if self.state.linked.account.is_none() {
             self.retry(Cause::numbered(CauseCode::Refused, 401));
         } else if self.state.suspected {
-            self.retire(Trigger::Server);
+            self.retire(Successor::Fresh(Trigger::Server));
         } else {
             self.state.suspected = true;
             let delay = self
@@ -30,30 +30,34 @@ impl Turn<'_> {
     }
 
     /// Gives the live generation up. The proof is the caller's: two logouts, or a human who confirmed.
-    pub(crate) fn retire(&mut self, trigger: Trigger) {
+    pub(crate) fn retire(&mut self, successor: Successor) {
         let old = self.state.linked.generation;
+        let order = Audit {
+            trigger: successor.trigger(),
+            old,
+            new: old.next(),
+        };
         self.state.gesture.drop_question();
         self.state.token = None;
         self.state.session = Session::Retiring {
-            trigger,
+            successor,
             until: self.after(PATIENCE_MS),
         };
-        self.effects.push(Effect::Retire(Audit {
-            trigger,
-            old,
-            new: old.next(),
-        }));
+        self.effects.push(match successor {
+            Successor::Fresh(_) => Effect::Retire(order),
+            Successor::Archived(from) => Effect::Restore { order, from },
+        });
     }
 
     pub(crate) fn retired(&mut self, linked: Linked) {
         match self.state.session {
-            Session::Retiring { trigger, .. } => {
+            Session::Retiring { successor, .. } => {
                 self.state.linked = linked;
                 self.state.suspected = false;
                 self.state.reconnect.clear();
                 self.state.replaced.clear();
                 self.state.retire.clear();
-                self.state.unlinked = match trigger {
+                self.state.unlinked = match successor.trigger() {
                     Trigger::Server => CauseCode::Revoked,
                     Trigger::Button | Trigger::Bus | Trigger::Recovery => CauseCode::Relinked,
                 };
@@ -70,14 +74,17 @@ impl Turn<'_> {
     pub(crate) fn retire_failed(&mut self) {
         match self.state.session {
             Session::Retiring {
-                trigger: Trigger::Server,
+                successor: Successor::Fresh(Trigger::Server),
                 ..
             } => {
                 let delay = self.state.retire.fail(&mut self.state.jitter);
                 self.wait(Wait::Retire, delay, CauseCode::RetireFailed);
             }
-            Session::Retiring { .. } => {
-                self.blame(CauseCode::RetireFailed);
+            Session::Retiring { successor, .. } => {
+                self.blame(match successor {
+                    Successor::Fresh(_) => CauseCode::RetireFailed,
+                    Successor::Archived(_) => CauseCode::RestoreFailed,
+                });
                 self.attempt();
             }
             Session::Stopping { .. } if !self.state.running => self.exit(),

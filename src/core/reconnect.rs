@@ -34,9 +34,9 @@ impl Turn<'_> {
         match self.state.session {
             Session::Stopping { .. } => self.exit(),
             Session::Closing {
-                then: Then::Retire(trigger),
+                then: Then::Retire(successor),
                 ..
-            } => self.retire(trigger),
+            } => self.retire(successor),
             Session::Closing {
                 then: Then::Pair, ..
             } if matches!(ending, Ending::Asked | Ending::QrExhausted) => {

@@ -1,25 +1,16 @@
 //! A human gives the link up: by the button, or over the bus in two steps.
 
 use crate::gesture::Meaning;
-use crate::session::{Session, Then};
-use crate::state::MINUTE;
+use crate::session::{Session, Successor, Then};
 use crate::step::Turn;
-use crate::{CauseCode, Refusal, Reply, Trigger};
-
-/// How long a token is good for.
-const TOKEN_MS: u64 = MINUTE;
-
-/// What the first step on the bus answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    token: u64,
-    until: u64,
-}
+use crate::{CauseCode, Trigger};
 
 impl Turn<'_> {
     pub(crate) fn button(&mut self, meaning: Option<Meaning>) {
         match meaning {
-            Some(Meaning::Confirm) if self.state.can_relink() => self.give_up(Trigger::Button),
+            Some(Meaning::Confirm) if self.state.can_relink() => {
+                self.give_up(Successor::Fresh(Trigger::Button))
+            }
             Some(Meaning::Hold) if self.state.can_relink() => self.state.gesture.ask(self.now),
             Some(Meaning::Hold) if matches!(self.state.session, Session::Pairing(_)) => {
                 self.pair_anew()
@@ -30,41 +21,17 @@ impl Turn<'_> {
         }
     }
 
-    pub(crate) fn relink_asked(&mut self, nonce: u64) -> Reply {
-        if !self.state.can_relink() {
-            return Reply::Refused(Refusal::NothingToDo);
-        }
-        self.state.token = Some(Token {
-            token: nonce,
-            until: self.after(TOKEN_MS),
-        });
-        Reply::Token {
-            token: nonce,
-            valid_ms: TOKEN_MS,
-        }
-    }
-
-    /// A token is good for one try, right or wrong.
-    pub(crate) fn relink_confirmed(&mut self, token: u64) -> Reply {
-        match self.state.token.take() {
-            Some(known)
-                if known.token == token && known.until > self.now && self.state.can_relink() =>
-            {
-                self.give_up(Trigger::Bus);
-                Reply::Accepted
-            }
-            _ => Reply::Refused(Refusal::BadToken),
-        }
-    }
-
-    fn give_up(&mut self, trigger: Trigger) {
+    pub(crate) fn give_up(&mut self, successor: Successor) {
         self.state.gesture.drop_question();
         self.state.token = None;
-        self.blame(CauseCode::Relinked);
+        self.blame(match successor {
+            Successor::Fresh(_) => CauseCode::Relinked,
+            Successor::Archived(_) => CauseCode::Restoring,
+        });
         if self.state.running {
-            self.close(Then::Retire(trigger));
+            self.close(Then::Retire(successor));
         } else {
-            self.retire(trigger);
+            self.retire(successor);
         }
     }
 }
@@ -73,7 +40,9 @@ impl Turn<'_> {
 mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Audit, Command, Effect, Ending, Event, Face, GenerationId, Linked};
+    use crate::{
+        Audit, Command, Deed, Effect, Ending, Event, Face, GenerationId, Linked, Refusal, Reply,
+    };
 
     fn retire(trigger: Trigger) -> Effect {
         Effect::Retire(Audit {
@@ -231,11 +200,17 @@ mod tests {
             valid_ms: 60_000,
         };
         assert_eq!(
-            story.command(Command::Relink { nonce: 99 }),
+            story.command(Command::Ask {
+                deed: Deed::Relink,
+                nonce: 99
+            }),
             (token, [].into())
         );
         story.wait(59_999);
-        let confirm = Command::ConfirmRelink { token: 99 };
+        let confirm = Command::Confirm {
+            deed: Deed::Relink,
+            token: 99,
+        };
         assert_eq!(
             story.command(confirm),
             (Reply::Accepted, [Effect::Disconnect].into())
@@ -247,7 +222,12 @@ mod tests {
             "used"
         );
         assert_eq!(
-            story.command(Command::Relink { nonce: 1 }).0,
+            story
+                .command(Command::Ask {
+                    deed: Deed::Relink,
+                    nonce: 1
+                })
+                .0,
             Reply::Refused(Refusal::NothingToDo)
         );
     }
@@ -256,17 +236,44 @@ mod tests {
     fn a_wrong_an_old_or_a_guessed_token_is_refused() {
         let refused = (Reply::Refused(Refusal::BadToken), alloc::vec![]);
         let mut story = Story::connected();
-        assert_eq!(story.command(Command::ConfirmRelink { token: 0 }), refused);
-        story.command(Command::Relink { nonce: 1 });
-        assert_eq!(story.command(Command::ConfirmRelink { token: 2 }), refused);
         assert_eq!(
-            story.command(Command::ConfirmRelink { token: 1 }),
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 0
+            }),
+            refused
+        );
+        story.command(Command::Ask {
+            deed: Deed::Relink,
+            nonce: 1,
+        });
+        assert_eq!(
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 2
+            }),
+            refused
+        );
+        assert_eq!(
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 1
+            }),
             refused,
             "one try"
         );
-        story.command(Command::Relink { nonce: 3 });
+        story.command(Command::Ask {
+            deed: Deed::Relink,
+            nonce: 3,
+        });
         story.wait(60_000);
-        assert_eq!(story.command(Command::ConfirmRelink { token: 3 }), refused);
+        assert_eq!(
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 3
+            }),
+            refused
+        );
         assert_eq!(story.state.name(), "Connected");
     }
 
@@ -275,7 +282,10 @@ mod tests {
         let mut story = Story::connected();
         story.ended(Ending::LoggedOut);
         story.wait_for(Effect::Connect);
-        story.command(Command::Relink { nonce: 1 });
+        story.command(Command::Ask {
+            deed: Deed::Relink,
+            nonce: 1,
+        });
         story.ended(Ending::LoggedOut);
         story.on(Event::Retired(Linked {
             generation: GenerationId(2),
@@ -285,7 +295,12 @@ mod tests {
         story.on(Event::Paired(ACCOUNT));
         let refused = Reply::Refused(Refusal::BadToken);
         assert_eq!(
-            story.command(Command::ConfirmRelink { token: 1 }).0,
+            story
+                .command(Command::Confirm {
+                    deed: Deed::Relink,
+                    token: 1
+                })
+                .0,
             refused
         );
     }

@@ -1,7 +1,7 @@
 //! What is being done about the link.
 
 use crate::pairing::Codes;
-use crate::{CauseCode, Trigger};
+use crate::{ArchiveId, CauseCode, Trigger};
 
 /// What is being done about the link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) enum Session {
     /// The data partition cannot be used; until then this is shown. `None`: the daemon was told to leave.
     Failed { code: CauseCode, until: Option<u64> },
     /// The vault is retiring the generation.
-    Retiring { trigger: Trigger, until: u64 },
+    Retiring { successor: Successor, until: u64 },
     /// Waiting for a run, or the vault, to finish.
     Stopping { until: u64 },
     /// The daemon was told to leave.
@@ -45,8 +45,27 @@ pub(crate) enum Then {
     Pair,
     /// There is no room for what it brings.
     AwaitRoom,
-    /// A human wants a new link.
-    Retire(Trigger),
+    /// A human gives the link up.
+    Retire(Successor),
+}
+
+/// What comes after a generation that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Successor {
+    /// A new link, because of this.
+    Fresh(Trigger),
+    /// An archived one, wanted over the bus.
+    Archived(ArchiveId),
+}
+
+impl Successor {
+    /// Who wanted it.
+    pub(crate) fn trigger(self) -> Trigger {
+        match self {
+            Self::Fresh(trigger) => trigger,
+            Self::Archived(_) => Trigger::Bus,
+        }
+    }
 }
 
 /// What is waited for.

@@ -4,9 +4,9 @@ use crate::backoff::{Backoff, Jitter};
 use crate::budget::Budget;
 use crate::gesture::Gesture;
 use crate::last_end::Notice;
-use crate::relink::Token;
-use crate::session::{Session, Then, Wait};
+use crate::session::{Session, Wait};
 use crate::storage::Storage;
+use crate::token::Token;
 use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, face};
 
 pub(crate) const SECOND: u64 = 1_000;
@@ -122,20 +122,7 @@ impl State {
 
     /// Whether there is a link that a human could give up now.
     pub(crate) fn can_relink(&self) -> bool {
-        self.linked.account.is_some()
-            && !matches!(
-                self.session,
-                Session::Starting
-                    | Session::Repairing { .. }
-                    | Session::Failed { .. }
-                    | Session::Closing {
-                        then: Then::Retire(_),
-                        ..
-                    }
-                    | Session::Retiring { .. }
-                    | Session::Stopping { .. }
-                    | Session::Stopped
-            )
+        self.linked.account.is_some() && self.is_settled()
     }
 
     pub(crate) fn session_deadline(&self) -> Option<u64> {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::gesture::Gesture;
-use crate::session::{Session, Then, Wait};
+use crate::session::{Session, Successor, Then, Wait};
 use crate::state::{MINUTE, SECOND, State};
 use crate::storage::Room;
 use crate::{
@@ -79,10 +79,10 @@ impl Turn<'_> {
                 };
             }
             Session::Waiting { wait, .. } => self.go_on(wait),
-            Session::Retiring { trigger, .. } => {
+            Session::Retiring { successor, .. } => {
                 self.blame(CauseCode::RetireSlow);
                 self.state.session = Session::Retiring {
-                    trigger,
+                    successor,
                     until: self.after(PATIENCE_MS),
                 };
             }
@@ -159,8 +159,8 @@ impl Turn<'_> {
             (_, Command::Stop) => self.stop(),
             (Session::Stopping { .. } | Session::Stopped, _) => Reply::Refused(Refusal::Stopping),
             (_, Command::Link) => self.hurry(),
-            (_, Command::Relink { nonce }) => self.relink_asked(nonce),
-            (_, Command::ConfirmRelink { token }) => self.relink_confirmed(token),
+            (_, Command::Ask { deed, nonce }) => self.asked(deed, nonce),
+            (_, Command::Confirm { deed, token }) => self.confirmed(deed, token),
         }
     }
 
@@ -205,7 +205,7 @@ impl Turn<'_> {
     /// The wait is over.
     pub(crate) fn go_on(&mut self, wait: Wait) {
         match wait {
-            Wait::Retire => self.retire(Trigger::Server),
+            Wait::Retire => self.retire(Successor::Fresh(Trigger::Server)),
             _ => self.attempt(),
         }
     }

@@ -208,7 +208,9 @@ mod tests {
 
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Command, Ending, Event, Face, GenerationId, Linked, Now, Refusal, State, step};
+    use crate::{
+        Command, Deed, Ending, Event, Face, GenerationId, Linked, Now, Refusal, State, step,
+    };
 
     const TOTAL: u64 = 4096 * MIB;
 
@@ -443,7 +445,10 @@ mod tests {
         }
         let mut story = Story::new();
         story.on(Event::StorageFailed(CauseCode::OpenFailed));
-        let (reply, _) = story.command(Command::Relink { nonce: 1 });
+        let (reply, _) = story.command(Command::Ask {
+            deed: Deed::Relink,
+            nonce: 1,
+        });
         assert_eq!(reply, Reply::Refused(Refusal::NothingToDo));
     }
 

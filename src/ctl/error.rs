@@ -48,14 +48,22 @@ pub enum Error {
         /// Its final state.
         state: String,
     },
-    /// A file could not be written.
-    #[error("cannot write {path}: {source}")]
+    /// A file could not be written, or read.
+    #[error("cannot use {path}: {source}")]
     File {
         /// The file.
         path: PathBuf,
         /// Why not.
         source: io::Error,
     },
+    /// The two passphrases typed differ.
+    #[error("The two differ; nothing was done.")]
+    PassphrasesDiffer,
+    /// A passphrase is wanted and nobody is there to type it.
+    #[error(
+        "This needs a passphrase, and there is nobody to ask here: give --passphrase-file FILE."
+    )]
+    NoPassphrase,
     /// The terminal could not be read or written.
     #[error("the terminal failed: {0}")]
     Terminal(#[from] io::Error),
@@ -91,6 +99,7 @@ impl Error {
             Self::NotConfirmed | Self::CannotAsk => "not-confirmed",
             Self::NotSent { .. } => "not-sent",
             Self::File { .. } => "file",
+            Self::PassphrasesDiffer | Self::NoPassphrase => "passphrase",
             Self::Terminal(_) => "terminal",
             Self::ForeignScreen => "foreign-screen",
             Self::ForeignReport => "foreign-report",

@@ -1,9 +1,6 @@
 //! `link` and `relink`.
 
-use std::{
-    fmt,
-    io::{self, BufRead, IsTerminal, Write},
-};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -54,7 +51,12 @@ pub(super) async fn link(daemon: &Daemon, show: bool, output: &Output) -> Result
 pub(super) async fn relink(daemon: &Daemon, yes: bool, output: &Output) -> Result<(), Error> {
     let report = Report::read(daemon).await?;
     if !yes {
-        confirm(&report, output)?;
+        let question = format!(
+            "Re-linking retires {} (account {}) to the archive. Holdfast is then not linked until a phone scans the new code.",
+            report.generation,
+            report.account()
+        );
+        output.confirm(&question, "relink")?;
     }
     let session = daemon.session().await?;
     let (token, _) = session.relink().await?;
@@ -63,24 +65,4 @@ pub(super) async fn relink(daemon: &Daemon, yes: bool, output: &Output) -> Resul
         done: "relink",
         generation: report.generation,
     })?)
-}
-
-fn confirm(report: &Report, output: &Output) -> Result<(), Error> {
-    if output.json() || !io::stdin().is_terminal() {
-        return Err(Error::CannotAsk);
-    }
-    println!(
-        "Re-linking retires {} (account {}) to the archive. Holdfast is then not linked until a phone scans the new code.",
-        report.generation,
-        report.account()
-    );
-    print!("Type `relink` to do it: ");
-    io::stdout().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "relink" {
-        Ok(())
-    } else {
-        Err(Error::NotConfirmed)
-    }
 }

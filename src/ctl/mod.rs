@@ -3,12 +3,15 @@
 //! Every command prints for people, or with `--json` one object a line. Exit codes follow systemctl: 0 done, 1 failed,
 //! 3 `status` of a session that is not connected, 4 no Holdfast to talk to.
 
+mod archive;
+mod audit;
 mod boot;
 mod error;
 mod find;
 mod link;
 mod messages;
 mod output;
+mod passphrase;
 mod screen;
 mod status;
 mod vault;
@@ -108,6 +111,12 @@ enum Command {
     Vault,
     /// Show how the last run ended, and how this start went.
     Boot,
+    /// Retired links: see them, bring one back, hand one out, take one in.
+    #[command(subcommand)]
+    Archive(archive::Command),
+    /// The record of who had what done.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show the screen, here or as a picture.
     Screen {
         /// Write it as a PNG.
@@ -168,6 +177,10 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
         }
         Command::Vault => vault::vault(&finder.find().await?, output).await?,
         Command::Boot => boot::boot(&finder.find().await?, output).await?,
+        Command::Archive(command) => archive::run(command, &finder.find().await?, output).await?,
+        Command::Audit(command) => {
+            return audit::run(command, &finder.find().await?, output).await;
+        }
         Command::Screen { png } => {
             screen::screen(&finder.find().await?, png.as_deref(), output).await?
         }

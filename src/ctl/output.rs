@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Write},
 };
 
 use serde::Serialize;
@@ -35,6 +35,23 @@ impl Output {
             writeln!(out, "{result}")?;
         }
         out.flush()
+    }
+
+    /// Says what a command is about to do and goes on only when `word` is typed.
+    pub(super) fn confirm(&self, question: &str, word: &str) -> Result<(), Error> {
+        if self.json || !io::stdin().is_terminal() {
+            return Err(Error::CannotAsk);
+        }
+        println!("{question}");
+        print!("Type `{word}` to do it: ");
+        io::stdout().flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        if answer.trim() == word {
+            Ok(())
+        } else {
+            Err(Error::NotConfirmed)
+        }
     }
 
     /// Prints an error to stderr; as JSON to stdout, where a program reads.

@@ -9,8 +9,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use holdfast_core::{ArchiveId, GenerationId, Trigger};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -23,17 +24,63 @@ use crate::vault::{DataDir, atomic};
 pub enum Kind {
     /// A generation goes to the archive and the next begins.
     Retire,
-    /// Damaged keys are made good, or dropped; the generation stays.
+    /// Damaged keys of a generation are made good, or set aside.
     Repair,
-    /// A generation of the archive is removed for good, for want of space.
+    /// An archived generation comes back as the next.
+    Restore,
+    /// An archive is handed out, and not restored here any more.
+    Export,
+    /// An archive is taken in.
+    Import,
+    /// An archive is removed for good, for want of space.
     Drop,
 }
 
-/// The audit log of a data directory.
+/// What an entry is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    trigger: Trigger,
+    /// From which generation to which, where one follows the other.
+    change: Option<(GenerationId, GenerationId)>,
+    archive: ArchiveId,
+}
+
+impl Subject {
+    /// One archive, and no change of the live generation.
+    pub fn archive(trigger: Trigger, archive: ArchiveId) -> Self {
+        Self {
+            trigger,
+            change: None,
+            archive,
+        }
+    }
+
+    /// A change of the live generation to what this archive holds.
+    pub fn restore(order: &holdfast_core::Audit, from: ArchiveId) -> Self {
+        Self {
+            archive: from,
+            ..order.into()
+        }
+    }
+}
+
+impl From<&holdfast_core::Audit> for Subject {
+    /// A change of the live generation, with the old one going to the archive.
+    fn from(order: &holdfast_core::Audit) -> Self {
+        Self {
+            trigger: order.trigger,
+            change: Some((order.old, order.new)),
+            archive: ArchiveId::Retired(order.old),
+        }
+    }
+}
+
+/// The audit log of a data directory; clones are the same log.
+#[derive(Clone, Debug)]
 pub struct Audit {
     log: PathBuf,
     /// One entry at a time.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// What [`Audit::verify`] found.
@@ -92,8 +139,11 @@ struct Entry {
     prev: String,
     kind: Kind,
     trigger: String,
-    old: String,
-    new: String,
+    /// Absent where no generation follows another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new: Option<String>,
     archive: String,
     #[serde(flatten)]
     at: Stamp,
@@ -120,7 +170,7 @@ impl Audit {
     pub fn open(dir: &DataDir) -> Self {
         Self {
             log: dir.audit(),
-            turn: Mutex::new(()),
+            turn: Arc::default(),
         }
     }
 
@@ -129,7 +179,8 @@ impl Audit {
     ///
     /// # Errors
     /// [`HistoryError::Io`]; then what it would have recorded must not be done.
-    pub fn append(&self, kind: Kind, what: &holdfast_core::Audit) -> Result<u64, HistoryError> {
+    pub fn append(&self, kind: Kind, what: impl Into<Subject>) -> Result<u64, HistoryError> {
+        let what = what.into();
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = HistoryError::io(&self.log);
         let log = read(&self.log).map_err(&failed)?;
@@ -146,9 +197,9 @@ impl Audit {
             prev: last.hash,
             kind,
             trigger: name(what.trigger).to_owned(),
-            old: what.old.to_string(),
-            new: what.new.to_string(),
-            archive: what.old.to_string(),
+            old: what.change.map(|(old, _)| old.to_string()),
+            new: what.change.map(|(_, new)| new.to_string()),
+            archive: what.archive.to_string(),
             at: Stamp::now(),
             torn: Torn::of(tail),
         };
@@ -183,6 +234,29 @@ impl Audit {
         let content = read(log).map_err(&failed)?;
         let head = read_head(log).map_err(&failed)?;
         Ok(scan(&content, head.as_ref()).verdict)
+    }
+
+    /// Checks this log and its head file, byte by byte.
+    ///
+    /// # Errors
+    /// As [`Audit::verify`].
+    pub fn check(&self) -> Result<Verdict, HistoryError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::verify(&self.log)
+    }
+
+    /// Up to `max` entries as they stand in the log, from number `from` on; lines that are no entries are left out.
+    ///
+    /// # Errors
+    /// [`HistoryError::Io`].
+    pub fn read(&self, from: u64, max: usize) -> Result<Vec<String>, HistoryError> {
+        let log = read(&self.log).map_err(HistoryError::io(&self.log))?;
+        let lines = log.split(|byte| *byte == b'\n');
+        let entries = lines.filter(|line| Entry::parse(line).is_some_and(|(it, _)| it.seq >= from));
+        Ok(entries
+            .take(max)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect())
     }
 
     fn write(&self, line: &[u8], first: bool) -> io::Result<()> {

@@ -8,11 +8,15 @@ mod stamp;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use archive::{Archive, Archived, Lineage, Manifest};
-pub use audit::{Audit, Fault, Kind, Verdict};
+pub use archive::{
+    Archive, Archived, Lineage, MIN_PASSPHRASE, Manifest, Origin, Prepared, Shown, Standing,
+};
+pub use audit::{Audit, Fault, Kind, Subject, Verdict};
 pub use stamp::Stamp;
 
-use holdfast_core::Trigger;
+use holdfast_core::{ArchiveId, GenerationId, Trigger};
+
+use crate::vault::VaultError;
 
 /// Why the history cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,88 @@ pub enum HistoryError {
         /// The place in the archive.
         path: PathBuf,
     },
+    /// There is no archive of this name.
+    #[error("there is no archive {id}; `holdfastctl archive list` shows what there is")]
+    NoArchive {
+        /// What was asked for.
+        id: ArchiveId,
+    },
+    /// Its manifest is damaged or lost.
+    #[error(
+        "the manifest of {id} cannot be read, so nobody knows whether it was revoked or exported; link anew instead"
+    )]
+    NoManifest {
+        /// The archive.
+        id: ArchiveId,
+    },
+    /// There is no link in it.
+    #[error("{id} was never linked: there is nothing in it to go on with")]
+    NeverLinked {
+        /// The archive.
+        id: ArchiveId,
+    },
+    /// WhatsApp revoked the device.
+    #[error("{id} is revoked: WhatsApp ended this link when it was {by}; link anew instead")]
+    Revoked {
+        /// The archive.
+        id: ArchiveId,
+        /// What was retired because of it.
+        by: ArchiveId,
+    },
+    /// The copy in an exported file is the one that may run.
+    #[error(
+        "{id} was exported on {at}, and two copies must never run; import the exported file instead"
+    )]
+    Exported {
+        /// The archive.
+        id: ArchiveId,
+        /// When.
+        at: Stamp,
+    },
+    /// The same device is in use here.
+    #[error(
+        "{id} is the same device as {live}, which is in use; retire that first: `holdfastctl relink`"
+    )]
+    Live {
+        /// The archive.
+        id: ArchiveId,
+        /// The generation in use.
+        live: GenerationId,
+    },
+    /// The passphrase protects too little.
+    #[error(
+        "the passphrase is shorter than {MIN_PASSPHRASE} characters; the file is all it takes to be this device, so choose a longer one"
+    )]
+    ShortPassphrase,
+    /// The passphrase does not open the file.
+    #[error("the passphrase does not open this file; or the beginning of the file was altered")]
+    Passphrase,
+    /// The file is not as it was written.
+    #[error("the file was altered or cut off; copy it again from where it was exported")]
+    Altered,
+    /// The file is something else.
+    #[error("this is not an archive that Holdfast exported")]
+    Foreign,
+    /// The file's format is not known yet.
+    #[error("the file has format {version}, of a newer Holdfast; update this one")]
+    Newer {
+        /// Its format.
+        version: u32,
+    },
+    /// The exported file cannot be written.
+    #[error(
+        "the exported file cannot be written: {0}; the archive counts as exported, so export it again to a place with room"
+    )]
+    Output(#[source] io::Error),
+    /// The file to be imported cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Input(#[source] io::Error),
+    /// The keys in it cannot be read, or not be written.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Holdfast ends meanwhile.
+    #[error("it was not finished, for Holdfast is stopping: {0}")]
+    Stopped(tokio::task::JoinError),
     /// There is no such generation, neither live nor in the archive.
     #[error("there is no generation in {} to be retired", .path.display())]
     Missing {

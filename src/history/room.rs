@@ -3,37 +3,25 @@
 use std::fs;
 use std::io;
 
-use holdfast_core::{GenerationId, Trigger};
+use holdfast_core::{ArchiveId, Trigger};
 
-use super::archive::generations;
-use super::{Archive, Audit, HistoryError, Kind};
+use super::archive::names;
+use super::{Archive, Audit, HistoryError, Kind, Subject};
 use crate::vault::atomic;
 
 /// Ends the name of a generation whose removal was decided: it is no generation any more.
 const DROPPED: &str = "dropped";
 
 impl Archive {
-    /// Writes the audit entry and removes the oldest generation of the archive; `live` is the one that stays. `None` when
-    /// the archive is empty. A removal that is cut short is finished by [`Archive::finish_dropping`].
+    /// Writes the audit entry and removes the oldest generation of the archive. `None` when the archive is empty. A removal that is cut short is finished by [`Archive::finish_dropping`].
     ///
     /// # Errors
     /// [`HistoryError::Io`]; then the generation is still there, or named as dropped.
-    pub fn drop_oldest(
-        &self,
-        audit: &Audit,
-        live: GenerationId,
-    ) -> Result<Option<GenerationId>, HistoryError> {
+    pub fn drop_oldest(&self, audit: &Audit) -> Result<Option<ArchiveId>, HistoryError> {
         let Some(oldest) = self.list()?.into_iter().next() else {
             return Ok(None);
         };
-        audit.append(
-            Kind::Drop,
-            &holdfast_core::Audit {
-                trigger: Trigger::Recovery,
-                old: oldest.id,
-                new: live,
-            },
-        )?;
+        audit.append(Kind::Drop, Subject::archive(Trigger::Recovery, oldest.id))?;
         let failed = HistoryError::io(&oldest.path);
         fs::rename(&oldest.path, oldest.path.with_added_extension(DROPPED)).map_err(&failed)?;
         atomic::sync_dir(&self.dir.archive()).map_err(&failed)?;
@@ -46,8 +34,8 @@ impl Archive {
     /// # Errors
     /// [`HistoryError::Io`].
     pub fn count(&self) -> Result<u32, HistoryError> {
-        let held = generations(&self.dir.archive())?.len();
-        Ok(u32::try_from(held).unwrap_or(u32::MAX))
+        let held: Vec<ArchiveId> = names(&self.dir.archive())?;
+        Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
     }
 
     /// Removes what was named as dropped before the power went.

@@ -1,5 +1,6 @@
 //! When something happened, by every clock there is: the wall clock of a board without a battery may be far off.
 
+use std::fmt;
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -34,8 +35,54 @@ impl Stamp {
     }
 }
 
+impl fmt::Display for Stamp {
+    /// The wall clock, to the minute, in UTC.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.wall_ms / 60_000;
+        let (year, month, day) = date(minutes / (24 * 60));
+        let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    }
+}
+
+/// Year, month and day of a day counted from 1970, in the Gregorian calendar. The count goes in years that begin in
+/// March, so that a leap day is the last (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = (from_march + 2) % 12 + 1;
+    (era * 400 + year + u64::from(month < 3), month, day)
+}
+
 /// `/proc/uptime` (proc_uptime(5)): seconds with two decimals, then the idle time.
 fn mono_ms(uptime: &str) -> Option<u64> {
     let (seconds, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
     Some(seconds.parse::<u64>().ok()?.saturating_mul(1000) + hundredths.parse::<u64>().ok()? * 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_as_a_date() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00 UTC"),
+            (1_798_761_599, "2026-12-31 23:59 UTC"),
+        ] {
+            let at = Stamp {
+                boot: None,
+                wall_ms: seconds * 1_000,
+                mono_ms: None,
+            };
+            assert_eq!(at.to_string(), text);
+        }
+    }
 }

@@ -72,6 +72,14 @@ mod todo {
     }
 }
 
+impl Document {
+    /// How many records it stands for.
+    pub fn records(&self) -> u64 {
+        let device = usize::from(self.device.is_some());
+        (device + self.signed_pre_keys.len() + self.sync_keys.len()) as u64
+    }
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct SyncKey {
     pub id: Vec<u8>,

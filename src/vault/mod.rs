@@ -6,6 +6,7 @@
 //! - `records`: all others, as the library reads and writes them; `envelope`, `key`: what one looks like
 //! - `store`: where they lie: `engine` (sled), `witness` and `digest`; `layout`: in which directory and format
 //! - `inspect`, `repair`, `salvage`, `quarantine`: what a boot does before anything rests on them
+//! - `restore`: what an archived generation gives back
 //! - `backend`: the library's store traits over identity and records
 //! - [`space`]: room on the partition, and the reserve
 //! - `generation`: which linking is live; `atomic`, `push`: how files are written
@@ -22,10 +23,12 @@ mod identity;
 mod inspect;
 mod key;
 mod layout;
+pub(crate) mod pre_key_id;
 pub(crate) mod push;
 mod quarantine;
 mod records;
 mod repair;
+pub(crate) mod restore;
 mod salvage;
 pub mod space;
 mod store;
@@ -49,6 +52,7 @@ pub use data_dir::DataDir;
 use identity::Identity;
 use inspect::Looked;
 use layout::Layout;
+use pre_key_id::PreKeyId;
 use records::Records;
 pub use repair::Report;
 use tiers::{Kind, Tier};
@@ -311,10 +315,7 @@ impl Vault {
         blocking(move || {
             let mut counts = Counts::default();
             let document = identity.get();
-            let of_identity = usize::from(document.device.is_some())
-                + document.signed_pre_keys.len()
-                + document.sync_keys.len();
-            counts.tiers.insert(Tier::Identity, of_identity as u64);
+            counts.tiers.insert(Tier::Identity, document.records());
             for kind in Kind::ALL
                 .iter()
                 .filter(|kind| kind.tier() != Tier::Identity)
@@ -393,7 +394,9 @@ impl Examined {
             let updated = identity.update(|document| {
                 document.todo = plan.todo;
                 if let Some(device) = document.device.as_mut().filter(|_| plan.leap) {
-                    repair::leap(device);
+                    PreKeyId::next_of(device)
+                        .ahead(PreKeyId::LEAP)
+                        .go_on(device);
                 }
             });
             updated.await.map_err(&at)?;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_core::{Findings, GenerationId, Plan, Treatment};
-use wacore::store::Device;
 
 use super::inspect::{Looked, Whole, kind, look};
 use super::layout::Layout;
@@ -16,13 +15,6 @@ use super::store::{Batch, Store};
 use super::tiers::Kind;
 use super::wear::Costs;
 use super::{DataDir, VaultError};
-
-/// How far pre-key ids leap over those that may have been given out (facts measured with the library: ids that come
-/// again with other keys break the first message of whoever fetched the old ones).
-const LEAP: u32 = 10_000;
-
-/// The library counts pre-key ids in 24 bits and never uses 0 (wacore's `MAX_PREKEY_ID`).
-const MAX_PRE_KEY_ID: u32 = 0xFF_FFFF;
 
 /// What a repair found and did, in counts; record by record it is in the quarantine's `records.jsonl`.
 #[derive(Clone, Debug)]
@@ -190,16 +182,4 @@ fn line(kind: Kind, key: &[u8], done: &str) -> String {
         "{{\"kind\":\"{kind:?}\",\"record\":\"{:08x}\",\"done\":\"{done}\"}}\n",
         crc32c::crc32c(key)
     )
-}
-
-/// Lets pre-key ids go on far beyond all that may have been given out, and has the library upload fresh keys.
-pub(super) fn leap(device: &mut Device) {
-    let highest = device.next_pre_key_id.max(device.first_unupload_pre_key_id);
-    let next = match highest.saturating_add(LEAP) {
-        next if next > MAX_PRE_KEY_ID => next - MAX_PRE_KEY_ID,
-        next => next,
-    };
-    device.next_pre_key_id = next;
-    device.first_unupload_pre_key_id = next;
-    device.server_has_prekeys = false;
 }

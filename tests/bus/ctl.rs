@@ -32,11 +32,11 @@ fn holdfastctl(runtime: &Path, args: &[&str]) -> Command {
     command
 }
 
-async fn run(runtime: &Path, args: &[&str]) -> Output {
+pub async fn run(runtime: &Path, args: &[&str]) -> Output {
     in_time(holdfastctl(runtime, args).output()).await.unwrap()
 }
 
-fn lines(output: &Output) -> Vec<Value> {
+pub fn lines(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))

@@ -115,7 +115,17 @@ async fn the_policy_places_every_method() {
         ("org.holdfast.Session1", vec![]),
         (
             "org.holdfast.Vault1",
-            vec!["Records", "Counters", "Costs", "Forecast", "BootReport"],
+            vec![
+                "Records",
+                "Counters",
+                "Costs",
+                "Forecast",
+                "BootReport",
+                "ListArchives",
+                "ShowArchive",
+                "VerifyAudit",
+                "ReadAudit",
+            ],
         ),
     ];
     assert_eq!(reading, BTreeMap::from(expected));

@@ -11,12 +11,13 @@ use std::{
 use holdfast::{
     boot::{Evidence, Machine, Report},
     bus::{self, Handle, Request, Served, Status, Where},
+    history::{Archive, Audit},
     journal::Secret,
     mail::{Inbox, Message, Outbox},
     panel::{Frame, Picture},
     vault::{DataDir, barrier::Barrier, wear::Card},
 };
-use holdfast_core::{Command, GenerationId, LastFour, Linked, Refusal, Reply};
+use holdfast_core::{Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use zbus::{Connection, connection::Builder};
@@ -36,6 +37,8 @@ pub struct Daemon {
     pub picture: watch::Sender<Picture>,
     pub inbox: Inbox,
     pub outbox: Outbox,
+    pub archive: Archive,
+    pub audit: Audit,
     /// Whether the button is down, as it changes.
     pub button: mpsc::UnboundedReceiver<bool>,
     handle: Handle,
@@ -55,6 +58,8 @@ impl Daemon {
         let (picture, _) = watch::channel(Picture::default());
         let (requests, asked) = mpsc::channel(8);
         let (pressed, button) = mpsc::unbounded_channel();
+        let (archive, _) = Archive::open(&data, GenerationId(3)).unwrap();
+        let audit = Audit::open(&data);
         let handle = Handle {
             requests,
             status: status.subscribe(),
@@ -64,6 +69,8 @@ impl Daemon {
             barrier,
             card,
             boot: Arc::new(boot),
+            archive: archive.clone(),
+            audit: audit.clone(),
         };
         tokio::spawn(answer(asked, status.clone(), pressed));
         Self {
@@ -72,6 +79,8 @@ impl Daemon {
             picture,
             inbox,
             outbox,
+            archive,
+            audit,
             button,
             handle,
         }
@@ -124,7 +133,7 @@ pub fn picture(confidential: bool) -> Picture {
     }
 }
 
-/// The core's part: a re-link in two steps, everything else granted.
+/// The core's part: what takes two steps takes them, everything else is granted.
 async fn answer(
     mut asked: mpsc::Receiver<Request>,
     status: watch::Sender<Status>,
@@ -135,24 +144,26 @@ async fn answer(
         match request {
             Request::Command { command, reply } => {
                 let answer = match command {
-                    Command::Relink { nonce } => {
-                        issued = Some(nonce);
+                    Command::Ask { deed, nonce } => {
+                        issued = Some((deed, nonce));
                         Reply::Token {
                             token: nonce,
                             valid_ms: 60_000,
                         }
                     }
-                    Command::ConfirmRelink { token } if issued.take() == Some(token) => {
-                        status.send_modify(|status| {
-                            status.state = "Pairing";
-                            status.linked = Linked {
-                                generation: status.linked.generation.next(),
-                                account: None,
-                            };
-                        });
+                    Command::Confirm { deed, token } if issued.take() == Some((deed, token)) => {
+                        if !matches!(deed, Deed::Export(_)) {
+                            status.send_modify(|status| {
+                                status.state = "Pairing";
+                                status.linked = Linked {
+                                    generation: status.linked.generation.next(),
+                                    account: None,
+                                };
+                            });
+                        }
                         Reply::Accepted
                     }
-                    Command::ConfirmRelink { .. } => Reply::Refused(Refusal::BadToken),
+                    Command::Confirm { .. } => Reply::Refused(Refusal::BadToken),
                     Command::Link if status.borrow().state == "Connected" => {
                         Reply::Refused(Refusal::NothingToDo)
                     }

@@ -1,9 +1,9 @@
 //! What must hold whatever happens: random events on a virtual clock, watched by a model of everybody around the core.
 
 use holdfast_core::{
-    Audit, CauseClass, CauseCode, Command, Effect, Ending, Event, Face, Findings, GenerationId,
-    IdentityFound, LastEnd, LastFour, Linked, Now, PairingFace, Reply, Space, State, StoreFound,
-    Todo, Trigger, Unusable, face, step,
+    ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face, Findings,
+    GenerationId, IdentityFound, LastEnd, LastFour, Linked, Now, PairingFace, Reply, Space, State,
+    StoreFound, Todo, Trigger, Unusable, face, step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -44,9 +44,19 @@ fn ending() -> impl Strategy<Value = Ending> {
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         8 => Just(Command::Link),
-        4 => (0..3_u64).prop_map(|nonce| Command::Relink { nonce }),
-        4 => (0..3_u64).prop_map(|token| Command::ConfirmRelink { token }),
+        4 => (deed(), 0..3_u64).prop_map(|(deed, nonce)| Command::Ask { deed, nonce }),
+        4 => (deed(), 0..3_u64).prop_map(|(deed, token)| Command::Confirm { deed, token }),
     ]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let archive = ArchiveId::Retired(GenerationId(1));
+    prop::sample::select(vec![
+        Deed::Relink,
+        Deed::Relink,
+        Deed::Restore(archive),
+        Deed::Export(archive),
+    ])
 }
 
 fn findings() -> impl Strategy<Value = Findings> {
@@ -139,13 +149,16 @@ struct World {
     qr_until: u64,
     code_until: u64,
     retiring: Option<Audit>,
+    /// An archived link comes after it.
+    restoring: bool,
     /// Logouts since the last time the link was up.
     logouts: u32,
     /// When the button went down, and whether the question already stood.
     finger: Option<(u64, bool)>,
     button_confirmed: bool,
-    tokens: Vec<(u64, u64)>,
-    bus_confirmed: bool,
+    tokens: Vec<(Deed, u64, u64)>,
+    /// What a human confirmed over the bus.
+    bus_confirmed: Option<Deed>,
     attempts: Vec<u64>,
     /// Runs that showed a code.
     shown: Vec<u64>,
@@ -171,11 +184,12 @@ impl World {
             qr_until: 0,
             code_until: 0,
             retiring: None,
+            restoring: false,
             logouts: 0,
             finger: None,
             button_confirmed: false,
             tokens: Vec::new(),
-            bus_confirmed: false,
+            bus_confirmed: None,
             attempts: Vec::new(),
             shown: Vec::new(),
             showing: false,
@@ -216,6 +230,7 @@ impl World {
     fn happen(&mut self, mut event: Event) {
         if let (Event::Retired(linked), Some(audit)) = (&mut event, self.retiring) {
             linked.generation = audit.new;
+            linked.account = self.restoring.then_some(ACCOUNT);
         }
         let before = self.state.clone();
         self.expect(&event);
@@ -283,15 +298,17 @@ impl World {
                 }
             }
             Event::Command {
-                command: Command::ConfirmRelink { token },
+                command: Command::Confirm { deed, token },
                 ..
             } => {
                 let now = self.now;
-                self.bus_confirmed |= self
+                let confirmed = self
                     .tokens
-                    .iter()
-                    .any(|(known, at)| *known == token && now < at + MINUTE);
-                self.tokens.clear();
+                    .drain(..)
+                    .any(|(of, known, at)| (of, known) == (deed, token) && now < at + MINUTE);
+                if confirmed && !matches!(deed, Deed::Export(_)) {
+                    self.bus_confirmed = Some(deed);
+                }
             }
             Event::Command {
                 command: Command::Stop,
@@ -299,10 +316,10 @@ impl World {
             } => self.stopped_at = self.stopped_at.or(Some(self.now)),
             Event::Retired(linked) if self.retiring.take().is_some() => {
                 (self.linked, self.logouts) = (linked, 0);
-                (self.button_confirmed, self.bus_confirmed) = (false, false);
+                (self.button_confirmed, self.bus_confirmed) = (false, None);
             }
             Event::RetireFailed if self.retiring.take().is_some() => {
-                (self.button_confirmed, self.bus_confirmed) = (false, false);
+                (self.button_confirmed, self.bus_confirmed) = (false, None);
             }
             _ => {}
         }
@@ -356,7 +373,15 @@ impl World {
                     "there is no run to end"
                 );
             }
-            Effect::Retire(audit) => self.retire(audit),
+            Effect::Retire(audit) => {
+                assert!(audit.trigger != Trigger::Bus || self.bus_confirmed == Some(Deed::Relink));
+                self.retire(audit, false);
+            }
+            Effect::Restore { order, from } => {
+                assert_eq!(order.trigger, Trigger::Bus);
+                assert_eq!(self.bus_confirmed, Some(Deed::Restore(from)));
+                self.retire(order, true);
+            }
             Effect::Reply { request, reply } => self.answered(event, request, reply),
             Effect::Exit => {
                 assert!(self.stopped_at.is_some(), "nobody asked");
@@ -387,7 +412,7 @@ impl World {
         assert!(recent <= 20, "{recent} attempts within ten minutes");
     }
 
-    fn retire(&mut self, audit: Audit) {
+    fn retire(&mut self, audit: Audit, restoring: bool) {
         assert_eq!(
             (self.run, self.retiring),
             (None, None),
@@ -400,10 +425,11 @@ impl World {
         match audit.trigger {
             Trigger::Server => assert!(self.logouts >= 2, "retired after {} logouts", self.logouts),
             Trigger::Button => assert!(self.button_confirmed, "nobody confirmed at the button"),
-            Trigger::Bus => assert!(self.bus_confirmed, "nobody confirmed on the bus"),
+            Trigger::Bus => {}
             Trigger::Recovery => panic!("nothing recovers yet"),
         }
         self.retiring = Some(audit);
+        self.restoring = restoring;
     }
 
     fn answered(&mut self, event: &Event, request: u64, reply: Reply) {
@@ -417,19 +443,16 @@ impl World {
         assert_eq!(request, *asked);
         match (command, reply) {
             (
-                Command::Relink { nonce },
+                Command::Ask { deed, nonce },
                 Reply::Token {
                     token,
                     valid_ms: MINUTE,
                 },
             ) if token == *nonce => {
-                self.tokens = vec![(token, self.now)];
+                self.tokens = vec![(*deed, token, self.now)];
             }
-            (Command::Relink { .. }, Reply::Refused(_)) => {}
-            (
-                Command::Link | Command::ConfirmRelink { .. },
-                Reply::Accepted | Reply::Refused(_),
-            ) => {}
+            (Command::Ask { .. }, Reply::Refused(_)) => {}
+            (Command::Link | Command::Confirm { .. }, Reply::Accepted | Reply::Refused(_)) => {}
             (Command::Stop, Reply::Accepted) => {}
             (command, reply) => panic!("{reply:?} to {command:?}"),
         }

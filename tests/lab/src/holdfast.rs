@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
 use tokio::process::{Child, Command};
 use zbus::Connection;
+use zbus::fdo::PropertiesProxy;
 
 /// A directory, a configuration, and the daemon that may run on them.
 pub struct Holdfast {
@@ -183,6 +184,15 @@ impl Holdfast {
     /// The vault, over the bus.
     pub async fn vault(&self) -> anyhow::Result<VaultProxy<'_>> {
         Ok(VaultProxy::new(&self.running()?.connection).await?)
+    }
+
+    /// What changes, over the bus.
+    pub async fn properties(&self) -> anyhow::Result<PropertiesProxy<'_>> {
+        Ok(PropertiesProxy::builder(&self.running()?.connection)
+            .destination(bus::NAME)
+            .path(bus::PATH)
+            .build()
+            .await?)
     }
 
     /// The mail, over the bus.

@@ -236,6 +236,25 @@ impl Ledger {
         self.book().crimes.clone()
     }
 
+    /// What every device published, by address.
+    pub fn pre_keys(&self) -> BTreeMap<String, Published> {
+        self.book().pre_keys.devices.clone()
+    }
+
+    /// Waits at most `within` until `holds` is true of the ledger, and says whether it became so.
+    pub async fn wait_until(&self, within: Duration, holds: impl Fn(&Ledger) -> bool) -> bool {
+        let mut changes = self.shared.changes.subscribe();
+        let became = async {
+            while !holds(self) {
+                if changes.changed().await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(within, became).await.unwrap_or(false)
+    }
+
     /// The whole ledger.
     pub fn dump(&self) -> Dump {
         let book = self.book();

@@ -8,6 +8,7 @@ mod bit_rot;
 mod crash_points;
 mod disk_full;
 mod qr;
+mod restore;
 mod story;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub const ALL: &[&dyn Proof] = &[
     &crash_points::CrashPoints,
     &disk_full::FullDisk,
     &qr::Reading,
+    &restore::Comeback,
     &story::MainJob,
 ];
 

@@ -1,0 +1,309 @@
+//! `archive`: retired links, seen, brought back, handed out and taken in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Error, Output, find::Daemon, passphrase};
+use crate::bus::{ArchiveEntry, VaultProxy};
+use crate::history::Stamp;
+
+/// What to do with the archive.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List what is there.
+    List,
+    /// Show one archive, and what a restore would bring back.
+    Show {
+        /// Which, such as gen-0007.
+        id: String,
+    },
+    /// Bring one back: the present link is retired, and Holdfast logs in with the old one. Needs no phone.
+    Restore {
+        /// Which, such as gen-0007.
+        id: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Hand one out as a file encrypted with a passphrase. It is not restored here any more.
+    Export {
+        /// Which, such as gen-0007. The live generation is retired first.
+        id: String,
+        /// The file to be made.
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// The passphrase is the first line of this file.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Take an exported file in; `restore` brings it to life.
+    Import {
+        /// The exported file.
+        #[arg(value_name = "FILE")]
+        from: PathBuf,
+        /// The passphrase is the first line of this file.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// One line of `archive list`.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Listed(ArchiveEntry);
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(entry) = self;
+        let account = match entry.account.as_str() {
+            "" => "none".into(),
+            digits => format!("••{digits}"),
+        };
+        write!(
+            f,
+            "{:<11}  {:<12}  {account:<6}  {}  {}",
+            entry.id,
+            entry.standing,
+            Stamp {
+                boot: None,
+                wall_ms: entry.retired_ms,
+                mono_ms: None
+            },
+            entry.reason
+        )
+    }
+}
+
+/// What `archive show` prints.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    archive: Listed,
+    manifest: Value,
+    kept: BTreeMap<String, u64>,
+    dropped: BTreeMap<String, u64>,
+    damaged: u64,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn counts(tiers: &BTreeMap<String, u64>) -> String {
+            let counts: Vec<_> = tiers
+                .iter()
+                .map(|(tier, count)| format!("{count} {tier}"))
+                .collect();
+            counts.join(", ")
+        }
+        write!(
+            f,
+            "{}\n    comes back: {}\n  stays behind: {}\n       damaged: {}",
+            self.archive,
+            counts(&self.kept),
+            counts(&self.dropped),
+            self.damaged
+        )?;
+        let lineage = &self.manifest["lineage"];
+        for (field, text) in [
+            ("restored_from", "restored from"),
+            ("imported_from", "imported, there called"),
+        ] {
+            if let Some(id) = lineage[field].as_str() {
+                write!(f, "\n  {text} {id}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the others print when they are done.
+#[derive(Serialize)]
+struct Done {
+    done: &'static str,
+    archive: String,
+    #[serde(skip)]
+    then: String,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.then)
+    }
+}
+
+/// Carries one out.
+pub(super) async fn run(command: Command, daemon: &Daemon, output: &Output) -> Result<(), Error> {
+    let vault = daemon.vault().await?;
+    match command {
+        Command::List => {
+            for entry in vault.list_archives().await? {
+                output.say(&Listed(entry))?;
+            }
+            Ok(())
+        }
+        Command::Show { id } => {
+            let (entry, manifest, kept, dropped, damaged) = vault.show_archive(&id).await?;
+            Ok(output.say(&Shown {
+                archive: Listed(entry),
+                manifest: serde_json::from_str(&manifest).unwrap_or_default(),
+                kept,
+                dropped,
+                damaged,
+            })?)
+        }
+        Command::Restore { id, yes } => restore(&vault, &id, yes, output).await,
+        Command::Export {
+            id,
+            to,
+            yes,
+            passphrase_file,
+        } => {
+            export(
+                daemon,
+                &vault,
+                &id,
+                &to,
+                yes,
+                passphrase_file.as_deref(),
+                output,
+            )
+            .await
+        }
+        Command::Import {
+            from,
+            passphrase_file,
+        } => import(&vault, &from, passphrase_file.as_deref(), output).await,
+    }
+}
+
+async fn restore(
+    vault: &VaultProxy<'_>,
+    id: &str,
+    yes: bool,
+    output: &Output,
+) -> Result<(), Error> {
+    // What cannot be restored says so before anybody is asked.
+    let (mut token, _) = vault.restore(id).await?;
+    if !yes {
+        let live = vault.generation().await?;
+        let question = format!(
+            "Restoring {id} retires {live} to the archive. Holdfast then logs in as the device it was before."
+        );
+        output.confirm(&question, "restore")?;
+        // The first one may be too old by now.
+        (token, _) = vault.restore(id).await?;
+    }
+    vault.confirm_restore(id, token).await?;
+    Ok(output.say(&Done {
+        done: "restore",
+        archive: id.into(),
+        then: format!("{id} is coming back; `holdfastctl wait` waits until it is connected."),
+    })?)
+}
+
+async fn export(
+    daemon: &Daemon,
+    vault: &VaultProxy<'_>,
+    id: &str,
+    to: &Path,
+    yes: bool,
+    passphrase_file: Option<&Path>,
+    output: &Output,
+) -> Result<(), Error> {
+    let live = vault.generation().await? == id;
+    if !yes {
+        let first = if live {
+            format!("{id} is live: it is retired first, and Holdfast is then not linked. ")
+        } else {
+            String::new()
+        };
+        let question = format!(
+            "{first}Once exported, {id} is not restored here any more: the copy in {} is the one that may run.",
+            to.display()
+        );
+        output.confirm(&question, "export")?;
+    }
+    let passphrase = passphrase::obtain(passphrase_file, true)?;
+    let cannot = |source| Error::File {
+        path: to.into(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(cannot)?;
+    if live {
+        retire(daemon, id).await?;
+    }
+    let (token, _) = vault.export(id).await?;
+    let passed = OwnedFd::from(file.try_clone().map_err(cannot)?);
+    vault
+        .confirm_export(id, token, passphrase::piped(&passphrase)?, passed.into())
+        .await?;
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    file.sync_all()
+        .and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
+        .map_err(cannot)?;
+    Ok(output.say(&Done {
+        done: "export",
+        archive: id.into(),
+        then: format!(
+            "{id} is in {}; `holdfastctl archive import` takes it in elsewhere.",
+            to.display()
+        ),
+    })?)
+}
+
+/// Retires the live generation and waits until it is in the archive.
+async fn retire(daemon: &Daemon, id: &str) -> Result<(), Error> {
+    let departure = daemon.departure().await?;
+    tokio::pin!(departure);
+    let session = daemon.session().await?;
+    let mut changes = session.receive_generation_changed().await;
+    let (token, _) = session.relink().await?;
+    session.confirm_relink(token).await?;
+    while session.generation().await? == id {
+        tokio::select! {
+            () = &mut departure => return Err(Error::Gone),
+            Some(_) = changes.next() => {}
+        }
+    }
+    Ok(())
+}
+
+async fn import(
+    vault: &VaultProxy<'_>,
+    from: &Path,
+    passphrase_file: Option<&Path>,
+    output: &Output,
+) -> Result<(), Error> {
+    let file = File::open(from).map_err(|source| Error::File {
+        path: from.into(),
+        source,
+    })?;
+    let passphrase = passphrase::obtain(passphrase_file, false)?;
+    let passed = OwnedFd::from(file).into();
+    let id = vault
+        .import(passphrase::piped(&passphrase)?, passed)
+        .await?;
+    Ok(output.say(&Done {
+        done: "import",
+        then: format!(
+            "{id} is in the archive; `holdfastctl archive restore {id}` brings it to life."
+        ),
+        archive: id,
+    })?)
+}

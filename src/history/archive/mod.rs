@@ -1,0 +1,266 @@
+//! Retired generations: moved here whole, with a manifest, never deleted in place.
+//!
+//! - `manifest`: what is written down beside each
+//! - `standing`: whether it may ever run again
+//! - `restore`: bringing one back
+//! - `transfer`, `parcel`: handing one out, and taking one in
+
+mod manifest;
+mod parcel;
+mod restore;
+mod standing;
+mod transfer;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use holdfast_core::{ArchiveId, GenerationId, LastFour};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::{HistoryError, Stamp, name};
+use crate::vault::{DataDir, atomic};
+
+pub use manifest::{Lineage, Manifest, Origin};
+pub use restore::{Prepared, Shown};
+pub use standing::Standing;
+pub use transfer::MIN_PASSPHRASE;
+
+/// A generation in the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// Which one.
+    pub id: ArchiveId,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its manifest; `None` when it cannot be read.
+    pub manifest: Option<Manifest>,
+}
+
+/// The archive of a data directory.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    pub(super) dir: DataDir,
+    /// One restore, export, import or look inside at a time: each rests on what it found at its beginning.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Archive {
+    /// Opens the archive. What a power cut interrupted is finished or forgotten: a generation older than the live one
+    /// and not archived is moved, and returned; a restored one that never became live goes, and so does half an
+    /// import.
+    ///
+    /// # Errors
+    /// [`HistoryError::Io`], [`HistoryError::Exists`].
+    pub fn open(
+        dir: &DataDir,
+        live: GenerationId,
+    ) -> Result<(Self, Vec<GenerationId>), HistoryError> {
+        let archive = Self {
+            dir: dir.clone(),
+            turn: Arc::default(),
+        };
+        archive.forget_unborn(live)?;
+        let mut left: Vec<GenerationId> = names(dir.root())?;
+        left.retain(|id| *id < live);
+        for id in &left {
+            if Manifest::read(&dir.generation(*id)).is_none() {
+                let reason = "its retirement was interrupted, and finished at the next start";
+                archive.describe(*id, None, None, reason, live)?;
+            }
+            archive.take(*id)?;
+        }
+        Ok((archive, left))
+    }
+
+    /// Moves a generation into the archive, whole; durable on return. Nobody may have its files open for writing.
+    /// Doing it again does nothing more.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; the generation is then where it was, or in the archive.
+    pub fn retire(
+        &self,
+        what: &holdfast_core::Audit,
+        account: Option<LastFour>,
+        reason: &str,
+    ) -> Result<Archived, HistoryError> {
+        if self.dir.generation(what.old).is_dir() {
+            self.describe(
+                what.old,
+                Some(name(what.trigger)),
+                account,
+                reason,
+                what.new,
+            )?;
+        }
+        self.take(what.old)
+    }
+
+    /// What is in the archive: what was retired here, oldest first, then what was imported.
+    ///
+    /// # Errors
+    /// [`HistoryError::Io`].
+    pub fn list(&self) -> Result<Vec<Archived>, HistoryError> {
+        let ids = names(&self.dir.archive())?;
+        Ok(ids.into_iter().map(|id| self.archived(id)).collect())
+    }
+
+    /// One archive.
+    ///
+    /// # Errors
+    /// [`HistoryError::NoArchive`].
+    pub fn find(&self, id: ArchiveId) -> Result<Archived, HistoryError> {
+        let archived = self.archived(id);
+        if archived.path.is_dir() {
+            Ok(archived)
+        } else {
+            Err(HistoryError::NoArchive { id })
+        }
+    }
+
+    fn archived(&self, id: ArchiveId) -> Archived {
+        let path = self.dir.archive().join(id.to_string());
+        Archived {
+            id,
+            manifest: Manifest::read(&path),
+            path,
+        }
+    }
+
+    /// Puts the manifest into a generation that is still in its old place.
+    fn describe(
+        &self,
+        id: GenerationId,
+        trigger: Option<&str>,
+        account: Option<LastFour>,
+        reason: &str,
+        next: GenerationId,
+    ) -> Result<(), HistoryError> {
+        let path = self.dir.generation(id);
+        let failed = HistoryError::io(&path);
+        let files = manifest::settle(&path).map_err(&failed)?;
+        let earlier = names::<GenerationId>(&self.dir.archive())?
+            .into_iter()
+            .filter(|other| *other < id);
+        let manifest = Manifest {
+            id: id.to_string(),
+            at: Stamp::now(),
+            trigger: trigger.map(str::to_owned),
+            reason: reason.to_owned(),
+            account: account.map(|account| account.to_string()),
+            lineage: Lineage {
+                previous: earlier.max().map(|id| id.to_string()),
+                next: next.to_string(),
+                origin: Origin::read(&path),
+                imported_from: None,
+            },
+            files,
+            exported: None,
+        };
+        manifest.write(&path).map_err(&failed)
+    }
+
+    /// Moves a generation from its old place into the archive, unless it is there already.
+    fn take(&self, id: GenerationId) -> Result<Archived, HistoryError> {
+        let from = self.dir.generation(id);
+        let archived = self.archived(ArchiveId::Retired(id));
+        match (from.is_dir(), archived.path.exists()) {
+            (true, true) => {
+                return Err(HistoryError::Exists {
+                    path: archived.path,
+                });
+            }
+            (false, false) => return Err(HistoryError::Missing { path: from }),
+            (true, false) => self.bring(&from, &archived.path)?,
+            (false, true) => {
+                // The crash may have come before the names were durable.
+                atomic::sync_dir(&self.dir.archive()).map_err(HistoryError::io(&archived.path))?;
+            }
+        }
+        atomic::sync_dir(self.dir.root()).map_err(HistoryError::io(&archived.path))?;
+        Ok(self.archived(ArchiveId::Retired(id)))
+    }
+
+    /// Moves a directory into the archive, durably there. Its old name may be left over: a name too many is better
+    /// than none.
+    fn bring(&self, from: &Path, to: &Path) -> Result<(), HistoryError> {
+        let archive = self.dir.archive();
+        atomic::make_dir(&archive)
+            .and_then(|()| fs::rename(from, to))
+            .and_then(|()| atomic::sync_dir(&archive))
+            .map_err(HistoryError::io(to))
+    }
+
+    /// Waits until nobody else is at the archive.
+    async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+}
+
+/// The generations or archives that have their directories here, in order; none when this directory does not exist.
+pub(super) fn names<Id: std::str::FromStr + Ord>(dir: &Path) -> Result<Vec<Id>, HistoryError> {
+    let failed = HistoryError::io(dir);
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(&failed)?,
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(&failed)?;
+        ids.extend(
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok()),
+        );
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+/// A directory for what is not whole yet; gone with all it holds when this is dropped, and at the next start.
+#[derive(Debug)]
+struct Workshop(PathBuf);
+
+impl Workshop {
+    /// An empty one.
+    fn set_up(dir: &DataDir) -> Result<Self, HistoryError> {
+        let path = Self::clear(dir)?;
+        atomic::make_dir(&path).map_err(HistoryError::io(&path))?;
+        Ok(Self(path))
+    }
+
+    /// Removes what a power cut left of it.
+    fn clear(dir: &DataDir) -> Result<PathBuf, HistoryError> {
+        let path = dir.root().join("workshop");
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(HistoryError::io(&path)(error))
+            }
+            _ => Ok(path),
+        }
+    }
+
+    /// A place in it; nothing is there yet.
+    fn place(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        // What stays goes at the next start.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs what waits for the disk beside the async runtime's own threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HistoryError> + Send + 'static,
+) -> Result<T, HistoryError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(stopped) => Err(HistoryError::Stopped(stopped)),
+    }
+}

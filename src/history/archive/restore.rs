@@ -1,0 +1,126 @@
+//! Bringing an archive back: a new generation with its identity and kept tiers, and no ratchet of it.
+//!
+//! It is made aside, whole and durable, before anything is given up for it; the vault then moves it into its place.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use holdfast_core::{ArchiveId, GenerationId};
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Archive, Archived, HistoryError, Origin, Standing, Workshop, blocking, names};
+use crate::vault::atomic;
+use crate::vault::restore::{companion, kept, write_restored};
+use crate::vault::tiers::Tier;
+
+/// An archive, looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The archive.
+    pub archived: Archived,
+    /// Whether it may be restored.
+    pub standing: Standing,
+    /// How many records a restore brings back, by tier.
+    pub kept: BTreeMap<Tier, u64>,
+    /// How many sound records it leaves behind, by tier.
+    pub dropped: BTreeMap<Tier, u64>,
+    /// How many records are damaged.
+    pub bad: u64,
+}
+
+/// A restored generation that waits to be made live; forgotten when this is dropped. Nobody else is at the archive
+/// until then.
+#[derive(Debug)]
+pub struct Prepared {
+    path: PathBuf,
+    _workshop: Workshop,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Prepared {
+    /// The new generation's directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Archive {
+    /// Says what an archive holds and what a restore would bring back. Reads all of it.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; nothing is changed.
+    pub async fn show(&self, id: ArchiveId) -> Result<Shown, HistoryError> {
+        let _turn = self.turn().await;
+        let archive = self.clone();
+        let (archived, standing, workshop) = blocking(move || {
+            let standing = archive.standing(id)?;
+            Ok((archive.find(id)?, standing, Workshop::set_up(&archive.dir)?))
+        })
+        .await?;
+        let kept = kept(&archived.path, &workshop.place("copy")).await?;
+        Ok(Shown {
+            archived,
+            standing,
+            kept: kept.kept,
+            dropped: kept.dropped,
+            bad: kept.bad,
+        })
+    }
+
+    /// Makes a generation of an archive, which stays as it is. Its pre-key ids are ahead of all that this device ever
+    /// used here, so that restoring twice repeats none.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; nothing is changed.
+    pub async fn prepare(&self, id: ArchiveId) -> Result<Prepared, HistoryError> {
+        let turn = self.turn().await;
+        let archive = self.clone();
+        let (archived, fresh, workshop) = blocking(move || {
+            archive.standing(id)?.check(id)?;
+            let archived = archive.find(id)?;
+            let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
+            let fresh = archive.fresh_pre_keys(&device)?;
+            Ok((archived, fresh, Workshop::set_up(&archive.dir)?))
+        })
+        .await?;
+        let mut kept = kept(&archived.path, &workshop.place("copy")).await?;
+        if kept.bad + kept.resynced > 0 {
+            let (bad, resynced) = (kept.bad, kept.resynced);
+            tracing::warn!(bad, resynced, "{id} has damaged records; they stay behind");
+        }
+        kept.leap(fresh);
+        let path = workshop.place("generation");
+        write_restored(&path, kept).await?;
+        let origin = Origin {
+            restored_from: Some(id.to_string()),
+        };
+        let marked = path.clone();
+        blocking(move || origin.write(&marked).map_err(HistoryError::io(&marked))).await?;
+        Ok(Prepared {
+            path,
+            _workshop: workshop,
+            _turn: turn,
+        })
+    }
+
+    /// Forgets what was being made when the power went: none of it ever ran, and the archive still has it.
+    pub(super) fn forget_unborn(&self, live: GenerationId) -> Result<(), HistoryError> {
+        let unborn = |id: &GenerationId| {
+            *id > live && Origin::read(&self.dir.generation(*id)) != Origin::default()
+        };
+        let unborn: Vec<_> = names(self.dir.root())?.into_iter().filter(unborn).collect();
+        for id in unborn {
+            let workshop = Workshop::set_up(&self.dir)?;
+            let path = self.dir.generation(id);
+            // First out of its place, for it cannot be removed in one step.
+            fs::rename(&path, workshop.place("unborn"))
+                .and_then(|()| atomic::sync_dir(self.dir.root()))
+                .map_err(HistoryError::io(&path))?;
+            tracing::warn!(
+                "a restore as {id} was interrupted; ask for it again, the archive still has it"
+            );
+        }
+        Workshop::clear(&self.dir).map(drop)
+    }
+}

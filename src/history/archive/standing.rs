@@ -1,0 +1,120 @@
+//! Whether an archive may ever run again.
+//!
+//! The same device may be in the archive several times, for what was restored is retired again. What happened to one
+//! of them at WhatsApp, or left this place with one of them, concerns all.
+
+use holdfast_core::{ArchiveId, GenerationId, Trigger};
+
+use super::{Archive, Archived, HistoryError, names};
+use crate::history::{Stamp, name};
+use crate::vault::pre_key_id::PreKeyId;
+use crate::vault::restore::{Companion, companion};
+
+/// Whether an archive may be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Restorable,
+    /// It was never linked.
+    NeverLinked,
+    /// WhatsApp revoked the device, when it had this name.
+    Revoked(ArchiveId),
+    /// The copy in an exported file is the one that may run.
+    Exported(Stamp),
+    /// Its manifest cannot be read, so nobody knows.
+    Unknown,
+}
+
+impl Standing {
+    /// The stable name for machines.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Restorable => "restorable",
+            Self::NeverLinked => "never-linked",
+            Self::Revoked(_) => "revoked",
+            Self::Exported(_) => "exported",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Refuses what only a device that may still run is good for.
+    pub(crate) fn check(self, id: ArchiveId) -> Result<(), HistoryError> {
+        match self {
+            Self::Restorable => Ok(()),
+            Self::NeverLinked => Err(HistoryError::NeverLinked { id }),
+            Self::Revoked(by) => Err(HistoryError::Revoked { id, by }),
+            Self::Exported(at) => Err(HistoryError::Exported { id, at }),
+            Self::Unknown => Err(HistoryError::NoManifest { id }),
+        }
+    }
+}
+
+impl Archive {
+    /// Whether an archive may be restored.
+    ///
+    /// # Errors
+    /// [`HistoryError::NoArchive`], [`HistoryError::Vault`] when its identity cannot be read.
+    pub fn standing(&self, id: ArchiveId) -> Result<Standing, HistoryError> {
+        let archived = self.find(id)?;
+        let Some(manifest) = archived.manifest else {
+            return Ok(Standing::Unknown);
+        };
+        let Some(device) = companion(&archived.path)?.filter(|device| device.account.is_some())
+        else {
+            return Ok(Standing::NeverLinked);
+        };
+        let revoked = |archived: &Archived| {
+            let manifest = archived.manifest.as_ref();
+            manifest.is_some_and(|it| it.trigger.as_deref() == Some(name(Trigger::Server)))
+        };
+        let by = self.copies(&device)?.into_iter().find(revoked);
+        Ok(match (by, manifest.exported) {
+            (Some(by), _) => Standing::Revoked(by.id),
+            (None, Some(at)) => Standing::Exported(at),
+            (None, None) => Standing::Restorable,
+        })
+    }
+
+    /// Every archive of this device.
+    pub(super) fn copies(&self, device: &Companion) -> Result<Vec<Archived>, HistoryError> {
+        let mut archives = self.list()?;
+        archives.retain(|archived| {
+            companion(&archived.path)
+                .is_ok_and(|other| other.is_some_and(|other| other.identity == device.identity))
+        });
+        Ok(archives)
+    }
+
+    /// The generation outside the archive that is this device, if there is one: the live one, or one about to be.
+    pub(super) fn live_copy(
+        &self,
+        device: &Companion,
+    ) -> Result<Option<GenerationId>, HistoryError> {
+        for id in names(self.dir.root())? {
+            let live = companion(&self.dir.generation(id))?;
+            if live.is_some_and(|live| live.identity == device.identity) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first pre-key id that this device never used, in whatever copy of it: well ahead of all of them.
+    pub(super) fn fresh_pre_keys(&self, device: &Companion) -> Result<PreKeyId, HistoryError> {
+        let live = names::<GenerationId>(self.dir.root())?;
+        let places = live.into_iter().map(|id| self.dir.generation(id));
+        let archived = self.list()?.into_iter().map(|archived| archived.path);
+        let (mut furthest, mut leap) = (device.next_pre_key, PreKeyId::LEAP);
+        for place in places.chain(archived) {
+            match companion(&place) {
+                Ok(Some(other)) if other.identity == device.identity => {
+                    furthest = furthest.later(other.next_pre_key);
+                }
+                Ok(_) => {}
+                // It may be this device, one restore ahead of the others.
+                Err(_) => leap += PreKeyId::LEAP,
+            }
+        }
+        Ok(furthest.ahead(leap))
+    }
+}

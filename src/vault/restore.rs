@@ -1,0 +1,305 @@
+//! What an archived generation gives back, and a new generation made of it.
+//!
+//! All knowledge of a generation's layout that the history needs is here. An archive is never opened in place: sled
+//! writes when it opens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_core::LastFour;
+use wacore::appstate::hash::HashState;
+use wacore::appstate::lthash::WAPATCH_INTEGRITY;
+
+use super::engine::Engine;
+use super::identity::{Document, Identity};
+use super::inspect::{self, Looked, kind};
+use super::key::{last_part, prefix};
+use super::layout::Layout;
+use super::pre_key_id::PreKeyId;
+use super::salvage::{self, Salvage};
+use super::store::Store;
+use super::tiers::{Kind, Restore, Tier};
+use super::{Examined, Retiring, Vault, VaultError, atomic, blocking, envelope, last_four};
+
+/// Who a generation is at WhatsApp, and how far it got.
+pub(crate) struct Companion {
+    /// Its public identity key: two generations with the same one are the same device.
+    pub identity: Vec<u8>,
+    /// The account it is linked to; `None` when it never was.
+    pub account: Option<LastFour>,
+    /// No one-time pre-key was made under this id or a later one.
+    pub next_pre_key: PreKeyId,
+}
+
+/// What a restore keeps of a generation: its identity, and the sound records of the tiers that are harmless when old.
+pub(crate) struct Kept {
+    document: Document,
+    records: Vec<(Arc<[u8]>, Bytes)>,
+    /// How many records come back, by tier.
+    pub kept: BTreeMap<Tier, u64>,
+    /// How many sound records stay behind, by tier.
+    pub dropped: BTreeMap<Tier, u64>,
+    /// How many records are damaged, and stay behind too; a store that does not open counts as one.
+    pub bad: u64,
+    /// Collections of the app state whose records do not add up: they are synced from their beginning.
+    pub resynced: u64,
+}
+
+impl Kept {
+    fn take(&mut self, sifted: Sifted) {
+        self.kept.insert(Tier::Kept, sifted.records.len() as u64);
+        self.records = sifted.records;
+        self.dropped = sifted.dropped;
+        self.bad = sifted.bad;
+        self.resynced = sifted.resynced;
+    }
+
+    /// One-time pre-keys are made under this id and later ones, all of them new to WhatsApp.
+    pub(crate) fn leap(&mut self, to: PreKeyId) {
+        if let Some(device) = &mut self.document.device {
+            to.go_on(device);
+        }
+    }
+}
+
+/// Reads who a generation is; `None` when it has no identity yet.
+pub(crate) fn companion(generation: &Path) -> Result<Option<Companion>, VaultError> {
+    let document = Identity::open(generation)?.0.get();
+    Ok(document.device.as_ref().map(|device| Companion {
+        identity: device.identity_key.public_key.public_key_bytes().to_vec(),
+        account: device.pn.as_ref().and_then(|pn| last_four(&pn.user)),
+        next_pre_key: PreKeyId::next_of(device),
+    }))
+}
+
+/// Reads what a restore keeps of a generation, from a copy made in `scratch`, a directory that does not exist yet. Of
+/// a store that does not open nothing comes back but the identity.
+pub(crate) async fn kept(generation: &Path, scratch: &Path) -> Result<Kept, VaultError> {
+    let (generation, copied) = (generation.to_owned(), scratch.to_owned());
+    let document = blocking(move || {
+        copy(&generation, &copied).map_err(VaultError::at(&copied))?;
+        Ok(Identity::open(&copied)?.0.get())
+    })
+    .await?;
+    let mut kept = Kept {
+        document: Document::clone(&document),
+        records: Vec::new(),
+        kept: BTreeMap::from([(Tier::Identity, document.records())]),
+        dropped: BTreeMap::new(),
+        bad: 0,
+        resynced: 0,
+    };
+    match sift(scratch).await {
+        Ok(sifted) => kept.take(sifted),
+        Err(error) => {
+            tracing::warn!(
+                "the records beside the identity cannot be read and stay behind: {error}"
+            );
+            kept.bad += 1;
+        }
+    }
+    Ok(kept)
+}
+
+/// The records of a store, parted into those that come back and those that do not.
+#[derive(Default)]
+struct Sifted {
+    records: Vec<(Arc<[u8]>, Bytes)>,
+    dropped: BTreeMap<Tier, u64>,
+    bad: u64,
+    resynced: u64,
+}
+
+async fn sift(generation: &Path) -> Result<Sifted, VaultError> {
+    let layout = Layout::of(generation);
+    blocking(move || {
+        let at = VaultError::at(layout.generation());
+        layout.settle()?;
+        match inspect::look(&layout).map_err(&at)? {
+            Looked::Whole(whole) => Sifted::of_whole(&whole.store.engine).map_err(at),
+            Looked::Damaged { .. } => Ok(Sifted::of_salvage(salvage::from_files(&layout.store()))),
+            Looked::Missing => Err(at(io::ErrorKind::NotFound.into())),
+        }
+    })
+    .await
+}
+
+impl Sifted {
+    fn of_whole(engine: &Engine) -> io::Result<Sifted> {
+        let mut sifted = Sifted::default();
+        let mut kept = BTreeMap::new();
+        engine.forward(|key, sealed| {
+            let opened = envelope::open(&key, &sealed);
+            match (kind(&key), opened) {
+                (Some(kind), Some((_, value))) => sifted.sift(kind, &key, value, &mut kept),
+                (Some(_), None) => sifted.bad += 1,
+                (None, _) => {}
+            }
+            Ok(())
+        })?;
+        sifted.keep_collections_that_add_up(&mut kept);
+        sifted.records = kept.into_iter().collect();
+        Ok(sifted)
+    }
+
+    /// Of a store that does not open: what was found is not all there was.
+    fn of_salvage(salvage: Salvage) -> Sifted {
+        let mut sifted = Sifted {
+            bad: 1,
+            ..Sifted::default()
+        };
+        for (kind, count) in salvage.dropped {
+            *sifted.dropped.entry(kind.tier()).or_default() += count;
+        }
+        let mut kept = BTreeMap::new();
+        for (key, sealed) in &salvage.records {
+            if let (Some(kind), Some((_, value))) = (kind(key), envelope::open(key, sealed)) {
+                sifted.sift(kind, key, value, &mut kept);
+            }
+        }
+        sifted.records = kept.into_iter().collect();
+        sifted
+    }
+
+    fn sift(
+        &mut self,
+        kind: Kind,
+        key: &[u8],
+        value: &[u8],
+        kept: &mut BTreeMap<Arc<[u8]>, Bytes>,
+    ) {
+        match kind.tier().restore() {
+            Restore::Keep => drop(kept.insert(key.into(), Bytes::copy_from_slice(value))),
+            Restore::Drop => *self.dropped.entry(kind.tier()).or_default() += 1,
+        }
+    }
+
+    /// Collections of the app state whose MACs are not all there are synced from their beginning.
+    fn keep_collections_that_add_up(&mut self, kept: &mut BTreeMap<Arc<[u8]>, Bytes>) {
+        let under = |kept: &BTreeMap<Arc<[u8]>, Bytes>, first: Vec<u8>| -> Vec<_> {
+            kept.range::<[u8], _>((Bound::Included(first.as_slice()), Bound::Unbounded))
+                .take_while(|(key, _)| key.starts_with(&first))
+                .map(|(key, value)| (Arc::clone(key), value.clone()))
+                .collect()
+        };
+        let mut orphans: BTreeSet<_> = under(kept, prefix(Kind::MutationMac, &[]))
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
+        for (key, state) in under(kept, prefix(Kind::AppStateVersion, &[])) {
+            let name = last_part(&key, 1).unwrap_or_default();
+            let macs = under(kept, prefix(Kind::MutationMac, &[name]));
+            if adds_up(&state, &macs) {
+                for (key, _) in &macs {
+                    orphans.remove(key);
+                }
+            } else {
+                self.resynced += 1;
+                kept.remove(&key);
+            }
+        }
+        kept.retain(|key, _| !orphans.contains(key));
+    }
+}
+
+/// Whether these are all MACs of a collection in this state: their LTHash is the state's (wacore-appstate `hash.rs`).
+fn adds_up(state: &[u8], macs: &[(Arc<[u8]>, Bytes)]) -> bool {
+    let macs: Vec<_> = macs.iter().map(|(_, mac)| mac).collect();
+    serde_json::from_slice::<HashState>(state).is_ok_and(|state| {
+        WAPATCH_INTEGRITY.subtract_then_add::<&[u8], _>(&[0; 128], &[], &macs) == state.hash
+    })
+}
+
+/// Makes a new generation's directory, complete and durable, of what was kept.
+pub(crate) async fn write_restored(dir: &Path, kept: Kept) -> Result<(), VaultError> {
+    const FIRST_STEP: u64 = 1;
+    let Kept {
+        document, records, ..
+    } = kept;
+    let made = dir.to_owned();
+    let identity = blocking(move || {
+        let at = VaultError::at(&made);
+        atomic::make_dir(&made).map_err(&at)?;
+        let sealed = records
+            .into_iter()
+            .map(|(key, value)| {
+                let sealed = envelope::seal(&key, FIRST_STEP, &value);
+                (key, sealed)
+            })
+            .collect();
+        let layout = Layout::of(&made);
+        layout
+            .make(|making| Store::create(making, &sealed, FIRST_STEP))
+            .and_then(|()| layout.promote())
+            .map_err(&at)?;
+        Ok(Identity::open(&made)?.0)
+    })
+    .await?;
+    let written = identity.update(|empty| *empty = document).await;
+    written.map(drop).map_err(VaultError::at(dir))
+}
+
+impl Vault {
+    /// Makes a generation that was prepared aside the live one. Call it with the link down.
+    ///
+    /// After an error, and after a crash on the way, the old generation is still the live one and untouched.
+    pub async fn begin_restored(&self, prepared: &Path) -> Result<Retiring, VaultError> {
+        let old = self.live().clone();
+        let id = old.id.next();
+        let (dir, prepared) = (self.dir.clone(), prepared.to_owned());
+        let placed = move || {
+            let path = dir.generation(id);
+            vacate(&path)?;
+            fs::rename(prepared, &path)
+                .and_then(|()| atomic::sync_dir(dir.root()))
+                .map_err(VaultError::at(&path))?;
+            Examined::new(&dir, id)
+        };
+        let examined = blocking(placed).await?;
+        let plan = holdfast_core::plan(&examined.findings);
+        let (next, _) = examined.carry_out(&self.dir, &self.barrier, plan).await?;
+        self.barrier.settle().await?;
+        let dir = self.dir.clone();
+        blocking(move || super::generation::make_live(&dir, id)).await?;
+        let linked = next.linked();
+        *self.live() = next;
+        // Everything of it was on the medium before: only its files are left to be let go of.
+        let _ = old.close().await;
+        Ok(Retiring {
+            old: old.id,
+            old_dir: self.dir.generation(old.id),
+            linked,
+        })
+    }
+}
+
+/// Takes a generation out of the way that was begun and never lived.
+fn vacate(dir: &Path) -> Result<(), VaultError> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    if companion(dir)?.is_some_and(|companion| companion.account.is_some()) {
+        return Err(VaultError::NextIsLinked { dir: dir.into() });
+    }
+    fs::remove_dir_all(dir).map_err(VaultError::at(dir))
+}
+
+/// Copies a directory of files and directories.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    atomic::make_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The archive and the audit, over the bus and through `holdfastctl`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use holdfast::bus::{Error, Served, VaultProxy, Where};
+use holdfast::history::Kind;
+use holdfast::vault::barrier::Barrier;
+use holdfast::vault::{DataDir, Vault};
+use holdfast_core::{Audit, GenerationId, LastFour, Trigger};
+use serde_json::Value;
+use wacore::store::Device;
+
+use super::ctl::{lines, run};
+use super::rig::{Daemon, private_client};
+
+/// A daemon whose first generation was linked and is retired, and whose second never was.
+async fn daemon() -> (Daemon, Served) {
+    let daemon = Daemon::new().await;
+    let data = DataDir::new(daemon.dir.path().join("data"));
+    let barrier = Barrier::start().unwrap();
+    let vault = Vault::open(data, barrier.clone()).await.unwrap();
+    let mut device = Device::new();
+    device.pn = Some("15550004711:7@s.whatsapp.net".parse().unwrap());
+    vault.backend().save(&device).await.unwrap();
+    for (old, account) in [(1, Some(LastFour(*b"4711"))), (2, None)] {
+        let old = GenerationId(old);
+        let order = Audit {
+            trigger: Trigger::Button,
+            old,
+            new: old.next(),
+        };
+        daemon.audit.append(Kind::Retire, &order).unwrap();
+        vault.begin_next().await.unwrap();
+        let reason = "the owner asked";
+        daemon.archive.retire(&order, account, reason).unwrap();
+    }
+    vault.close().await.unwrap();
+    barrier.stop().await.unwrap();
+    let served = daemon.serve(Where::Private).await;
+    (daemon, served)
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+async fn json(runtime: &Path, args: &[&str]) -> Value {
+    let args: Vec<&str> = ["--json"].iter().chain(args).copied().collect();
+    let output = run(runtime, &args).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    lines(&output).remove(0)
+}
+
+#[tokio::test]
+async fn the_archive_is_listed_and_shown() {
+    let (daemon, _served) = daemon().await;
+    let runtime = daemon.runtime();
+    let output = run(&runtime, &["--json", "archive", "list"]).await;
+    let listed = lines(&output);
+    assert_eq!(listed.len(), 2, "{}", text(&output));
+    assert_eq!(listed[0]["id"], "gen-0001");
+    assert_eq!(listed[0]["standing"], "restorable");
+    assert_eq!(listed[0]["account"], "4711");
+    assert_eq!(listed[0]["trigger"], "button");
+    assert_eq!(listed[1]["standing"], "never-linked");
+    let people = text(&run(&runtime, &["archive", "list"]).await);
+    assert!(
+        people.contains("••4711") && people.contains("the owner asked"),
+        "{people}"
+    );
+
+    let shown = json(&runtime, &["archive", "show", "gen-0001"]).await;
+    assert_eq!(shown["kept"]["identity"], 1);
+    assert_eq!(shown["dropped"]["ratchet"], 0);
+    assert_eq!(shown["damaged"], 0);
+    assert_eq!(shown["manifest"]["lineage"]["next"], "gen-0002");
+    let people = text(&run(&runtime, &["archive", "show", "gen-0001"]).await);
+    assert!(people.contains("comes back: 1 identity"), "{people}");
+
+    for unknown in ["gen-0009", "gen-9", "../gen-0001"] {
+        let output = run(&runtime, &["archive", "show", unknown]).await;
+        assert_eq!(output.status.code(), Some(1), "{unknown}");
+        assert!(text(&output).contains("archive"), "{}", text(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_restore_takes_two_steps_for_the_same_archive() {
+    let (daemon, _served) = daemon().await;
+    let client = private_client(&daemon.runtime()).await;
+    let vault = VaultProxy::new(&client).await.unwrap();
+    let never = vault.restore("gen-0002").await;
+    assert!(matches!(never, Err(Error::NotRestorable(_))), "{never:?}");
+    let unknown = vault.restore("gen-0009").await;
+    assert!(
+        matches!(unknown, Err(Error::UnknownArchive(_))),
+        "{unknown:?}"
+    );
+    let (token, valid_ms) = vault.restore("gen-0001").await.unwrap();
+    assert_eq!(valid_ms, 60_000);
+    let other = vault.confirm_restore("gen-0002", token).await;
+    assert!(matches!(other, Err(Error::BadToken(_))), "{other:?}");
+    let (token, _) = vault.restore("gen-0001").await.unwrap();
+    vault.confirm_restore("gen-0001", token).await.unwrap();
+    assert_eq!(vault.generation().await.unwrap(), "gen-0004");
+
+    let output = run(&daemon.runtime(), &["archive", "restore", "gen-0001"]).await;
+    assert!(text(&output).contains("--yes"), "{}", text(&output));
+    let done = json(
+        &daemon.runtime(),
+        &["archive", "restore", "gen-0001", "--yes"],
+    )
+    .await;
+    assert_eq!(
+        (&done["done"], &done["archive"]),
+        (&"restore".into(), &"gen-0001".into())
+    );
+    assert_eq!(vault.generation().await.unwrap(), "gen-0005");
+}
+
+#[tokio::test]
+async fn an_export_goes_into_a_file_of_the_operators_and_comes_back_in() {
+    let (daemon, _served) = daemon().await;
+    let runtime = daemon.runtime();
+    let place = daemon.dir.path();
+    let at = |name: &str| place.join(name).to_str().unwrap().to_owned();
+    let (file, secret, wrong) = (at("out.age"), at("passphrase"), at("wrong"));
+    fs::write(&secret, "correct horse battery\n").unwrap();
+    fs::write(&wrong, "wrong horse battery\n").unwrap();
+    let export = ["archive", "export", "gen-0001", &file, "--yes"];
+    let output = run(&runtime, &export).await;
+    assert!(
+        text(&output).contains("--passphrase-file"),
+        "{}",
+        text(&output)
+    );
+    let with = |args: &[&str], passphrase: &str| {
+        let args = args
+            .iter()
+            .copied()
+            .chain(["--passphrase-file", passphrase]);
+        args.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let owned = with(&export, &secret);
+    let args: Vec<&str> = owned.iter().map(String::as_str).collect();
+    let done = json(&runtime, &args).await;
+    assert_eq!(done["done"], "export");
+    assert!(
+        fs::read(&file)
+            .unwrap()
+            .starts_with(b"age-encryption.org/v1\n")
+    );
+    let again = run(&runtime, &args).await;
+    assert_eq!(again.status.code(), Some(1), "a file is never overwritten");
+
+    let listed = json(&runtime, &["archive", "list"]).await;
+    assert_eq!(listed["standing"], "exported");
+    let refused = run(&runtime, &["archive", "restore", "gen-0001", "--yes"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("exported"), "{}", text(&refused));
+
+    let owned = with(&["archive", "import", &file], &wrong);
+    let args: Vec<&str> = owned.iter().map(String::as_str).collect();
+    let output = run(&runtime, &args).await;
+    assert!(text(&output).contains("passphrase"), "{}", text(&output));
+    let owned = with(&["archive", "import", &file], &secret);
+    let args: Vec<&str> = owned.iter().map(String::as_str).collect();
+    assert_eq!(json(&runtime, &args).await["archive"], "import-0001");
+
+    let output = run(&runtime, &["audit", "verify"]).await;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        text(&output).contains("4 entries, sound"),
+        "{}",
+        text(&output)
+    );
+    let shown = text(&run(&runtime, &["audit", "show", "--from", "2"]).await);
+    assert_eq!(shown.lines().count(), 3, "{shown}");
+    assert!(
+        shown.contains("import") && shown.contains("import-0001"),
+        "{shown}"
+    );
+    assert!(shown.contains("gen-0002 -> gen-0003"), "{shown}");
+}
+
+#[tokio::test]
+async fn an_audit_that_was_altered_is_exit_code_1() {
+    let (daemon, _served) = daemon().await;
+    let log = daemon.dir.path().join("data/audit.log");
+    let altered = fs::read_to_string(&log)
+        .unwrap()
+        .replacen("button", "server", 1);
+    fs::write(&log, altered).unwrap();
+    let output = run(&daemon.runtime(), &["--json", "audit", "verify"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let verdict = &lines(&output)[0];
+    assert_eq!(
+        (&verdict["sound"], &verdict["entries"]),
+        (&false.into(), &1.into())
+    );
+    assert!(verdict["faults"][0].as_str().unwrap().contains("line 1"));
+}

@@ -1,0 +1,263 @@
+//! One file takes an archive elsewhere, and only one place may run it.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::iter;
+
+use age::secrecy::SecretString;
+use holdfast::history::{Audit, HistoryError, Standing};
+use holdfast::journal::Secret;
+use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use tempfile::NamedTempFile;
+
+use super::restore::{FIRST, Home, contents, link};
+
+const PASSPHRASE: &str = "correct horse battery";
+const IMPORT: ArchiveId = ArchiveId::Imported(1);
+
+fn passphrase() -> Secret<String> {
+    Secret::new(PASSPHRASE.into())
+}
+
+async fn export(home: &Home, id: ArchiveId) -> Result<NamedTempFile, HistoryError> {
+    let file = NamedTempFile::new().unwrap();
+    let output = file.reopen().unwrap();
+    home.archive
+        .export(&home.audit, id, passphrase(), output)
+        .await?;
+    Ok(file)
+}
+
+async fn import(home: &Home, bytes: &[u8], passphrase: &str) -> Result<ArchiveId, HistoryError> {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let passphrase = Secret::new(passphrase.to_owned());
+    let input = file.reopen().unwrap();
+    home.archive.import(&home.audit, passphrase, input).await
+}
+
+fn read(file: NamedTempFile) -> Vec<u8> {
+    fs::read(file.path()).unwrap()
+}
+
+/// A place with one retired link, exported.
+async fn exported() -> (Home, Vec<u8>) {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    let bytes = read(export(&home, FIRST).await.unwrap());
+    (home, bytes)
+}
+
+#[tokio::test]
+async fn an_archive_arrives_elsewhere_as_it_was_and_only_there_it_runs() {
+    let (here, bytes) = exported().await;
+    assert!(bytes.starts_with(b"age-encryption.org/v1\n-> scrypt "));
+    let refused = here.archive.prepare(FIRST).await.unwrap_err();
+    assert!(
+        matches!(refused, HistoryError::Exported { .. }),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("import"), "{refused}");
+
+    let there = Home::open().await;
+    link(&there).await;
+    assert_eq!(import(&there, &bytes, PASSPHRASE).await.unwrap(), IMPORT);
+    let (from, to) = (
+        here.archive.find(FIRST).unwrap(),
+        there.archive.find(IMPORT).unwrap(),
+    );
+    let without_manifest = |path| {
+        let mut files = contents(path);
+        files.retain(|(name, _)| !name.ends_with("manifest.json"));
+        files
+            .into_iter()
+            .map(|(_, bytes)| bytes)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(without_manifest(&from.path), without_manifest(&to.path));
+    let manifest = to.manifest.unwrap();
+    assert_eq!(manifest.id, "import-0001");
+    assert_eq!(manifest.lineage.imported_from.as_deref(), Some("gen-0001"));
+    assert_eq!(manifest.exported, None);
+    assert_eq!(
+        there.archive.standing(IMPORT).unwrap(),
+        Standing::Restorable
+    );
+    assert_eq!(there.restore(IMPORT).await.generation, GenerationId(2));
+
+    for (home, kinds) in [(&here, &["retire", "export"][..]), (&there, &["import"])] {
+        let entries = home.audit.read(1, 10).unwrap();
+        assert_eq!(entries.len(), kinds.len());
+        for (entry, kind) in entries.iter().zip(kinds) {
+            assert!(entry.contains(&format!("\"kind\":\"{kind}\"")), "{entry}");
+        }
+        assert_eq!(home.audit.check().unwrap().faults, []);
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_marked_and_recorded_before_a_byte_of_it_is_out() {
+    let home = Home::open().await;
+    link(&home).await;
+    // More than fits into a pipe.
+    let more = home.dir.generation(GenerationId(1)).join("more");
+    fs::write(more, vec![7; 1 << 20]).unwrap();
+    home.retire(Trigger::Bus).await;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (archive, log) = (home.archive.clone(), home.dir.clone());
+    let first = std::thread::spawn(move || {
+        let mut byte = [0];
+        reader.read_exact(&mut byte).unwrap();
+        let standing = archive.standing(FIRST).unwrap();
+        let entries = Audit::open(&log).read(1, 10).unwrap();
+        // The rest is lost: it counts as exported all the same.
+        drop(reader);
+        (standing, entries)
+    });
+    let output = File::from(std::os::fd::OwnedFd::from(writer));
+    let lost = home
+        .archive
+        .export(&home.audit, FIRST, passphrase(), output)
+        .await;
+    let (standing, entries) = first.join().unwrap();
+    assert!(matches!(lost, Err(HistoryError::Output(_))), "{lost:?}");
+    assert!(matches!(standing, Standing::Exported(_)), "{standing:?}");
+    assert!(entries[1].contains("\"kind\":\"export\""), "{entries:?}");
+
+    let home = home.restart().await;
+    let standing = home.archive.standing(FIRST).unwrap();
+    assert!(matches!(standing, Standing::Exported(_)), "{standing:?}");
+    let again = read(export(&home, FIRST).await.unwrap());
+    assert_eq!(import(&home, &again, PASSPHRASE).await.unwrap(), IMPORT);
+}
+
+#[tokio::test]
+async fn every_copy_of_an_exported_device_stays_but_what_comes_back_in() {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    home.restore(FIRST).await;
+    let third = ArchiveId::Retired(GenerationId(3));
+    let live = export(&home, FIRST).await.unwrap_err();
+    assert!(
+        matches!(
+            live,
+            HistoryError::Live {
+                live: GenerationId(3),
+                ..
+            }
+        ),
+        "{live}"
+    );
+    home.retire(Trigger::Bus).await;
+    let bytes = read(export(&home, third).await.unwrap());
+    for id in [FIRST, third] {
+        let refused = home.archive.prepare(id).await.unwrap_err();
+        assert!(matches!(refused, HistoryError::Exported { .. }), "{id}");
+    }
+    assert_eq!(import(&home, &bytes, PASSPHRASE).await.unwrap(), IMPORT);
+    home.restore(IMPORT).await;
+    assert_eq!(home.device().await.next_pre_key_id, 31 + 2 * 10_000);
+    assert!(matches!(
+        home.archive.standing(FIRST).unwrap(),
+        Standing::Exported(_)
+    ));
+}
+
+#[tokio::test]
+async fn what_is_not_a_whole_file_of_ours_is_refused_by_name_and_leaves_nothing() {
+    let (_here, bytes) = exported().await;
+    let there = Home::open().await;
+    let sealed = |items: &[u8]| {
+        let mut recipient = age::scrypt::Recipient::new(SecretString::from(PASSPHRASE.to_owned()));
+        recipient.set_work_factor(2);
+        let recipients = iter::once(&recipient as &dyn age::Recipient);
+        let mut sealed = Vec::new();
+        let encryptor = age::Encryptor::with_recipients(recipients).unwrap();
+        let mut output = encryptor.wrap_output(&mut sealed).unwrap();
+        output.write_all(items).unwrap();
+        output.finish().unwrap();
+        sealed
+    };
+    // [0, {0: "holdfast archive", 1: 2, 2: "gen-0001"}] in CBOR as minicbor writes it: an item of version 2.
+    let begin = |version: u8| {
+        let mut item = vec![0x82, 0x00, 0x83, 0x70];
+        item.extend_from_slice(b"holdfast archive");
+        item.extend_from_slice(&[version, 0x68]);
+        item.extend_from_slice(b"gen-0001");
+        item
+    };
+    let framed = |items: &[Vec<u8>]| {
+        let mut stream = Vec::new();
+        for item in items {
+            stream.extend_from_slice(&u32::try_from(item.len()).unwrap().to_le_bytes());
+            stream.extend_from_slice(item);
+        }
+        stream
+    };
+    let mut outside = vec![0x82, 0x01, 0x81, 0x66];
+    outside.extend_from_slice(b"../bad");
+    let mut altered = bytes.clone();
+    let at = altered.len() - 1000;
+    altered[at] ^= 1;
+    type Expected = fn(&HistoryError) -> bool;
+    let cases: [(&str, Vec<u8>, Expected); 9] = [
+        ("empty", vec![], |error| {
+            matches!(error, HistoryError::Foreign)
+        }),
+        ("foreign", b"PK\x03\x04 something else".to_vec(), |error| {
+            matches!(error, HistoryError::Foreign)
+        }),
+        ("a foreign age file", sealed(b"a letter"), |error| {
+            matches!(error, HistoryError::Foreign)
+        }),
+        ("newer", sealed(&framed(&[begin(2)])), |error| {
+            matches!(error, HistoryError::Newer { version: 2 })
+        }),
+        ("no end", sealed(&framed(&[begin(1)])), |error| {
+            matches!(error, HistoryError::Altered)
+        }),
+        ("outside", sealed(&framed(&[begin(1), outside])), |error| {
+            matches!(error, HistoryError::Foreign)
+        }),
+        ("altered", altered, |error| {
+            matches!(error, HistoryError::Altered)
+        }),
+        ("cut", bytes[..bytes.len() / 2].to_vec(), |error| {
+            matches!(error, HistoryError::Altered)
+        }),
+        (
+            "cut by a byte",
+            bytes[..bytes.len() - 1].to_vec(),
+            |error| matches!(error, HistoryError::Altered),
+        ),
+    ];
+    let before = contents(there.dir.root());
+    for (what, bytes, expected) in cases {
+        let error = import(&there, &bytes, PASSPHRASE).await.unwrap_err();
+        assert!(expected(&error), "{what}: {error:?}");
+    }
+    let error = import(&there, &bytes, "wrong horse battery").await;
+    assert!(matches!(error, Err(HistoryError::Passphrase)), "{error:?}");
+    assert_eq!(contents(there.dir.root()), before);
+    assert_eq!(there.archive.list().unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_short_passphrase_and_a_revoked_link_are_not_exported() {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Server).await;
+    let revoked = export(&home, FIRST).await.unwrap_err();
+    assert!(matches!(revoked, HistoryError::Revoked { .. }), "{revoked}");
+    let output = tempfile::tempfile().unwrap();
+    let short = Secret::new("1234567".to_owned());
+    let short = home.archive.export(&home.audit, FIRST, short, output).await;
+    assert!(matches!(short, Err(HistoryError::ShortPassphrase)));
+    assert_eq!(
+        home.audit.read(1, 10).unwrap().len(),
+        1,
+        "only the retirement"
+    );
+}
