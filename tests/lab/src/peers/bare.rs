@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use wacore::proto_helpers::MessageExt;
 use whatsapp_rust::prelude::{Bot, Client, Event as Said, Jid};
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
-use whatsapp_rust_sqlite_storage::SqliteStore;
+use whatsapp_rust_sqlite_storage::{SqliteStore, SqliteStoreConfig, Synchronous};
 
 use super::PeerError;
 use super::lines::{Command, Event, Lines, MARK};
@@ -26,19 +26,23 @@ pub struct Options {
     /// The SQLite file.
     #[arg(long)]
     pub store: PathBuf,
+    /// SQLite flushes at every commit (`synchronous=FULL`).
+    #[arg(long)]
+    pub full: bool,
 }
 
-/// Starts a client that keeps its session in `store`.
+/// Starts a client that keeps its session in `store`; with `full` each commit of it is flushed.
 ///
 /// # Errors
 /// [`PeerError::Process`].
-pub fn start(lab: &Lab, store: &Path) -> Result<Lines, PeerError> {
+pub fn start(lab: &Lab, store: &Path, full: bool) -> Result<Lines, PeerError> {
     let peer = "whatsapp-rust";
     let program = std::env::current_exe().map_err(|source| PeerError::Process { peer, source })?;
     let mut process = tokio::process::Command::new(program);
     process
         .args(["bare-client", "--url", &lab.url(), "--store"])
-        .arg(store);
+        .arg(store)
+        .args(full.then_some("--full"));
     Lines::start(peer, &mut process)
 }
 
@@ -51,8 +55,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         .store
         .to_str()
         .context("the path of the store must be UTF-8")?;
+    let mut config = SqliteStoreConfig::default();
+    if options.full {
+        config.synchronous = Synchronous::Full;
+    }
     let bot = Bot::builder()
-        .with_backend(SqliteStore::new(store).await?)
+        .with_backend(SqliteStore::with_config(store, config).await?)
         .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(options.url))
         .with_version(VERSION)
         .on_qr_code(|qr, _| async move { say(&Event::Qr { qr }) })
