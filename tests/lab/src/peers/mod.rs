@@ -66,7 +66,7 @@ pub enum Kind {
     Holdfast,
     /// A bare whatsapp-rust client, its SQLite as the crate sets it up.
     WhatsappRust,
-    /// The same with `synchronous=FULL`.
+    /// The same as durable as Holdfast is: `synchronous=FULL`, and no message acked before it is stored.
     WhatsappRustFull,
     /// Baileys.
     Baileys,
@@ -102,7 +102,7 @@ impl Kind {
         keep: &Path,
     ) -> anyhow::Result<Box<dyn Client>> {
         std::fs::create_dir_all(keep)?;
-        let bare = |full| bare::start(lab, &keep.join("bare.db"), full);
+        let bare = |durable| bare::start(lab, &keep.join("bare.db"), durable);
         Ok(match self {
             Kind::Holdfast => {
                 let program = std::env::current_exe()?;
