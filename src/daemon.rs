@@ -1,5 +1,8 @@
 //! The wiring: event in, core step, effects out. Nothing is decided here.
 
+mod rooms;
+mod start;
+
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,24 +10,33 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, Command, Effect, Event, Face, GenerationId, Linked, Now, PairingFace, Reply,
-    State, Trigger, face, step,
+    self as core, Cause, CauseCode, Command, Effect, Event, Face, Linked, Now, PairingFace, Reply,
+    Space, State, Trigger, face, step,
 };
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval_at, sleep_until};
 
+use crate::boot::{RunMark, Stages};
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
 use crate::history::{Archive, Audit, Kind};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
-use crate::mail::{Inbox, Outbox};
+use crate::mail::Inbox;
 use crate::panel::{Credential, Panel, Showing};
-use crate::vault::barrier::Barrier;
-use crate::vault::{DataDir, Vault};
+use crate::vault::Vault;
+use crate::vault::barrier::{Barrier, BarrierError};
+use crate::vault::space::{self, Reserve};
+use crate::vault::wear::Card;
 use crate::wires::Input;
+
+pub use rooms::Rooms;
+
+/// How often the room on the data partition is measured: far more often than an inbox could fill what is left when the
+/// link comes down.
+const MEASURE: Duration = Duration::from_secs(10);
 
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
 pub fn main(args: &Args) -> ExitCode {
@@ -39,6 +51,7 @@ pub fn main(args: &Args) -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<()> {
     link::clock::install();
+    journal::quiet_panics();
     let config = Config::load(args, &Places::system())?;
     let in_terminal = config.board == Board::Terminal;
     let log = journal::init(
@@ -80,48 +93,6 @@ fn captions(config: &Config, log: &Destination) -> Vec<String> {
     captions
 }
 
-/// What is kept on the data partition, opened as every boot opens it.
-pub struct Rooms {
-    /// What all promises rest on.
-    pub barrier: Barrier,
-    /// The key records.
-    pub vault: Vault,
-    /// Messages that came in.
-    pub inbox: Inbox,
-    /// Messages to go out.
-    pub outbox: Outbox,
-    /// Who did what to the link.
-    pub audit: Audit,
-    /// Retired generations.
-    pub archive: Archive,
-    /// Generations whose retirement the last run did not finish, and this start did.
-    pub finished: Vec<GenerationId>,
-}
-
-impl Rooms {
-    /// Opens them, or begins them where there are none.
-    ///
-    /// # Errors
-    /// What does not open, and what to do about it.
-    pub async fn open(data: &DataDir) -> anyhow::Result<Rooms> {
-        let barrier = Barrier::start()?;
-        let vault = Vault::open(data.clone(), barrier.clone()).await?;
-        let inbox = Inbox::open(data, &barrier).await?;
-        let outbox = Outbox::open(data, &barrier).await?;
-        let audit = Audit::open(data);
-        let (archive, finished) = Archive::open(data, vault.linked().generation)?;
-        Ok(Rooms {
-            barrier,
-            vault,
-            inbox,
-            outbox,
-            audit,
-            archive,
-            finished,
-        })
-    }
-}
-
 /// Says once what a workstation lacks and an appliance has.
 fn name_what_is_missing(place: &bus::Where, log: &Destination) {
     if *log != Destination::Journal {
@@ -152,29 +123,57 @@ async fn serve(
         .ignored
         .iter()
         .for_each(|problem| journal::setting_ignored(&problem.to_string()));
-    let mut terminate = signal(SignalKind::terminate()).context("the signal SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("the signal SIGINT")?;
+    let mut signals = Signals::new()?;
+    let mut state = State::new(getrandom::u64().context("the system's random numbers")?);
+    let started = Instant::now();
 
+    let mut stages = Stages::new();
+    let (mut report, mark) = start::begin(&config.data, &mut state);
+    showing.send_replace(Showing::new(face(&state, since(started)), None));
+    stages.done("evidence");
+    let barrier = Barrier::start()?;
+    let mut storage = barrier.failure();
+    let show = |state: &State| {
+        let face = face(state, since(started));
+        drop(showing.send_replace(Showing::new(face, None)));
+    };
+    let opened = Rooms::open(
+        &config.data,
+        &barrier,
+        &mut state,
+        &mut stages,
+        &mut report,
+        show,
+    )
+    .await;
+    if let Err(error) = &opened {
+        report.found("start", [format!("{error:#}")]);
+    }
+    if (mark.is_some() || opened.is_ok())
+        && let Err(error) = report.keep(stages, &config.data)
+    {
+        tracing::warn!("the boot report cannot be kept: {error}");
+    }
     let Rooms {
-        barrier,
         vault,
         inbox,
         outbox,
         audit,
         archive,
-        finished,
-    } = Rooms::open(&config.data).await?;
-    let mut storage = barrier.failure();
-    for old in finished {
-        tracing::warn!("the retirement of {old} was interrupted; it is in the archive now");
-    }
+    } = match opened {
+        Ok(rooms) => rooms,
+        Err(error) => {
+            if let Some(code) = start::fault(&error) {
+                start::show_fault(state, started, code, &showing, &mut hand, &mut signals).await;
+            }
+            return Err(error);
+        }
+    };
 
     let (events_in, mut events) = mpsc::unbounded_channel();
     let (requests_in, mut requests) = mpsc::channel(16);
     let credentials = watch::Sender::new(Credentials::default());
     let mut codes = credentials.subscribe();
-    let state = State::new(getrandom::u64().context("the system's random numbers")?);
-    let started = Instant::now();
     let status = watch::Sender::new(Status::of(&state, started));
     let handle = Handle {
         requests: requests_in,
@@ -183,6 +182,8 @@ async fn serve(
         outbox: outbox.clone(),
         picture: panel.pictures(),
         barrier: barrier.clone(),
+        card: Card::of(config.data.root()).ok(),
+        boot: Arc::new(report),
     };
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
@@ -192,7 +193,7 @@ async fn serve(
         started,
         link: Link::new(
             config.settings,
-            inbox,
+            inbox.clone(),
             outbox,
             events_in,
             credentials.clone(),
@@ -200,12 +201,15 @@ async fn serve(
         vault: Arc::new(vault),
         audit,
         archive,
+        inbox,
+        reserve: Reserve::of(config.data.root()),
         replies: HashMap::new(),
         requests: 0,
         credentials,
         status,
         showing,
         exit: false,
+        failure: None,
     };
 
     let linked = daemon.vault.linked();
@@ -213,11 +217,10 @@ async fn serve(
     // Without a service manager there is nobody to notify, and that is fine.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let mut watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 2));
+    let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
+    daemon.measure().await;
     daemon.take(Event::Booted(linked)).await;
-    let ended = loop {
-        if daemon.exit {
-            break Ok(());
-        }
+    while !daemon.exit {
         let due = daemon
             .state
             .deadline()
@@ -227,11 +230,10 @@ async fn serve(
             Ok(()) = storage.changed() => {
                 let failure = storage.borrow_and_update().clone();
                 if let Some(failure) = failure {
-                    break Err(anyhow::Error::from(failure));
+                    daemon.fail(failure).await;
                 }
             }
-            _ = terminate.recv() => daemon.command(Command::Stop, None).await,
-            _ = interrupt.recv() => daemon.command(Command::Stop, None).await,
+            () = signals.stop() => daemon.command(Command::Stop, None).await,
             Some(event) = events.recv() => daemon.take(event).await,
             Some(request) = requests.recv() => daemon.request(request).await,
             Some(input) = hand.recv() => match input {
@@ -240,20 +242,64 @@ async fn serve(
                 Input::Stop => daemon.command(Command::Stop, None).await,
             },
             Ok(()) = codes.changed() => daemon.show(),
+            _ = measuring.tick() => daemon.measure().await,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => daemon.take(Event::Tick).await,
             _ = tick(&mut watchdog) => {
                 let _ = sd_notify::notify(&[NotifyState::Watchdog]);
             }
         }
-    };
+    }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     served.stop().await;
-    ended?;
+    if let Some(failure) = daemon.failure {
+        return Err(failure.into());
+    }
     daemon.link.ended().await;
     daemon.vault.close().await?;
     barrier.stop().await?;
+    if let Some(Err(error)) = mark.map(RunMark::stop) {
+        tracing::warn!("the mark of this run cannot be closed: {error}");
+    }
     journal::stopped();
     Ok(())
+}
+
+/// What asks us to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("the signal SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("the signal SIGINT")?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The moment on the core's clock, whose zero is `started`.
+fn since(started: Instant) -> Now {
+    Now {
+        mono_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Tells the operator of a cause.
+fn tell(cause: Cause) {
+    tracing::warn!(
+        HOLDFAST_CAUSE = cause.code.as_str(),
+        "{cause} {}",
+        cause.action()
+    );
 }
 
 /// The live generation's records by tier.
@@ -293,6 +339,8 @@ struct Daemon {
     vault: Arc<Vault>,
     audit: Audit,
     archive: Archive,
+    inbox: Inbox,
+    reserve: Reserve,
     link: Link,
     /// Who waits for which request's answer.
     replies: HashMap<u64, oneshot::Sender<Reply>>,
@@ -301,13 +349,13 @@ struct Daemon {
     status: watch::Sender<Status>,
     showing: watch::Sender<Showing>,
     exit: bool,
+    /// Why nothing can be kept any more.
+    failure: Option<BarrierError>,
 }
 
 impl Daemon {
     fn now(&self) -> Now {
-        Now {
-            mono_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }
+        since(self.started)
     }
 
     /// One event, its effects, and the events they answer with at once.
@@ -325,23 +373,86 @@ impl Daemon {
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
         match effect {
+            // Before there is a daemon, see `rooms`.
+            Effect::Repair(_) => {}
+            Effect::CatchUp(todo) => self.link.catch_up(todo),
+            Effect::NoteCaughtUp => {
+                if let Err(error) = self.vault.caught_up().await {
+                    tracing::error!(
+                        "what was caught up with is done again after the next start: {error}"
+                    );
+                }
+            }
             Effect::Connect | Effect::Pair => self.link.start(self.vault.backend()),
             Effect::Disconnect => self.link.disconnect(),
             Effect::Retire(order) => return Some(self.retire(order).await),
-            Effect::Report(cause) => tracing::warn!(
-                HOLDFAST_CAUSE = cause.code.as_str(),
-                "{cause} {}",
-                cause.action()
-            ),
+            Effect::DropOldestArchive => return Some(self.drop_oldest_archive().await),
+            Effect::Report(cause) => tell(cause),
             Effect::Reply { request, reply } => {
                 if let Some(waiting) = self.replies.remove(&request) {
                     // A caller that went away needs no answer.
                     let _ = waiting.send(reply);
                 }
             }
-            Effect::Exit => self.exit = true,
+            Effect::Exit | Effect::ExitFailed => self.exit = true,
         }
         None
+    }
+
+    /// Tells the core how full the data partition is.
+    async fn measure(&mut self) {
+        if let Some(space) = self.space().await {
+            self.take(Event::Space(space)).await;
+        }
+    }
+
+    async fn space(&self) -> Option<Space> {
+        let (reserve, archive) = (self.reserve.clone(), self.archive.clone());
+        let measured = tokio::task::spawn_blocking(move || {
+            let room = reserve.room().context("the data partition")?;
+            anyhow::Ok((room, archive.count()?))
+        });
+        let (room, archives) = match measured.await.map_err(anyhow::Error::from).flatten() {
+            Ok(measured) => measured,
+            Err(error) => {
+                tracing::warn!("the room on the data partition is not known: {error:#}");
+                return None;
+            }
+        };
+        let unread = self.inbox.unread();
+        Some(Space {
+            free_bytes: room.free_bytes,
+            total_bytes: room.total_bytes,
+            archives,
+            unread: unread.messages,
+            unread_bytes: unread.bytes,
+        })
+    }
+
+    async fn drop_oldest_archive(&self) -> Event {
+        let live = self.vault.linked().generation;
+        match self.archive.drop_oldest(&self.audit, live) {
+            Ok(dropped) => {
+                dropped.into_iter().for_each(journal::archive_dropped);
+                self.space().await.map_or(Event::DropFailed, Event::Space)
+            }
+            Err(error) => {
+                tracing::error!("the oldest archive could not be removed: {error}");
+                Event::DropFailed
+            }
+        }
+    }
+
+    /// The data partition has failed: nothing more is promised, and the owner is told.
+    async fn fail(&mut self, failure: BarrierError) {
+        let full = matches!(&failure, BarrierError::Failed(error) if space::is_full(error));
+        self.failure = Some(failure);
+        let code = if full {
+            CauseCode::NoSpace
+        } else {
+            CauseCode::MediumFailed
+        };
+        self.take(Event::StorageFailed(code)).await;
     }
 
     async fn retire(&mut self, order: core::Audit) -> Event {

@@ -4,7 +4,7 @@
 //! `systemd/holdfast.catalog`, and `HOLDFAST_*` fields whose types cannot carry a secret.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, IsTerminal},
@@ -12,13 +12,14 @@ use std::{
         fd::AsFd,
         unix::fs::{DirBuilderExt, OpenOptionsExt},
     },
+    panic,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use holdfast_core::{Cause, GenerationId, Trigger};
+use holdfast_core::{Cause, GenerationId, LastEnd, Trigger};
 use thiserror::Error;
-use tracing::{Level, field::Field, info, warn};
+use tracing::{Level, error, field::Field, info, warn};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
     filter::Targets,
@@ -29,6 +30,8 @@ use tracing_subscriber::{
     layer::{Layer, SubscriberExt},
     registry::LookupSpan,
 };
+
+use crate::vault::{Report, tiers::Kind};
 
 /// A value that must never reach a log: keys, JIDs, phone numbers, QR strings, message texts.
 ///
@@ -126,6 +129,14 @@ pub fn init(
     Ok(Destination::Stderr)
 }
 
+/// From now on a panic says where it was and not what it said: the store's panics print pages of records.
+pub fn quiet_panics() {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        error!("a panic at {place}");
+    }));
+}
+
 fn install<L>(level: Level, layer: L) -> Result<(), JournalError>
 where
     L: Layer<tracing_subscriber::Registry> + Send + Sync,
@@ -199,6 +210,8 @@ impl MessageId {
     pub const STARTED: Self = Self("6a6785f7681c4792b0c17342e66f89c8");
     /// The session is in another state.
     pub const STATE_CHANGED: Self = Self("d10a93be182f443284f0fe1128780c02");
+    /// Keys were repaired before the link.
+    pub const REPAIRED: Self = Self("5b0f3d6c2c1e4c0f9a2f54d1e7b86a90");
     /// A generation was retired to the archive.
     pub const RETIRED: Self = Self("d60037ef19114e2f88c33ec57de14a3d");
     /// Messages are in the durable inbox.
@@ -210,15 +223,23 @@ impl MessageId {
     /// A setting of the owner was ignored.
     pub const SETTING_IGNORED: Self = Self("5e21ea78c48844a9a219c32665796acb");
 
+    /// How the last run ended.
+    pub const LAST_END: Self = Self("3f0e0d5cb6f24d0f8b8f2f6a1e9a7c54");
+    /// An archived generation was removed for want of space.
+    pub const ARCHIVE_DROPPED: Self = Self("b9a3f1c27de8455f9c41d06be7a2f830");
+
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::STARTED,
         Self::STATE_CHANGED,
+        Self::REPAIRED,
         Self::RETIRED,
         Self::MESSAGES_ACCEPTED,
         Self::STOPPED,
         Self::FACILITY_MISSING,
         Self::SETTING_IGNORED,
+        Self::LAST_END,
+        Self::ARCHIVE_DROPPED,
     ];
 
     /// 32 lower-case hexadecimal digits, as systemd writes a 128-bit id.
@@ -257,6 +278,22 @@ pub fn state_changed(state: &'static str, cause: Option<Cause>, generation: Gene
     }
 }
 
+/// The vault was repaired before anything rested on it.
+pub fn repaired(generation: GenerationId, report: &Report) {
+    let count = |counts: &BTreeMap<Kind, u64>| counts.values().sum::<u64>();
+    warn!(
+        MESSAGE_ID = MessageId::REPAIRED.0,
+        HOLDFAST_GENERATION = %generation,
+        HOLDFAST_FOUND = ?report.findings.store,
+        HOLDFAST_IDENTITY = ?report.findings.identity,
+        HOLDFAST_TREATMENT = ?report.plan.store,
+        kept = count(&report.kept),
+        dropped = count(&report.dropped),
+        took_ms = report.took.as_millis(),
+        "the keys of {generation} were repaired; what was taken out is in quarantine",
+    );
+}
+
 /// A generation was retired to the archive and the next is live.
 pub fn retired(old: GenerationId, new: GenerationId, trigger: Trigger) {
     warn!(
@@ -264,6 +301,34 @@ pub fn retired(old: GenerationId, new: GenerationId, trigger: Trigger) {
         HOLDFAST_GENERATION = %new,
         HOLDFAST_TRIGGER = ?trigger,
         "{old} is retired to the archive, {new} is live",
+    );
+}
+
+/// How the last run ended, and why we think so.
+pub fn last_end(end: LastEnd, why: &'static str) {
+    macro_rules! say {
+        ($log:ident) => {
+            $log!(
+                MESSAGE_ID = MessageId::LAST_END.0,
+                HOLDFAST_BOOT_END = end.as_str(),
+                "{} {why}",
+                end.sentence(),
+            )
+        };
+    }
+    if end.is_in_order() {
+        say!(info);
+    } else {
+        say!(warn);
+    }
+}
+
+/// A generation of the archive was removed for want of space.
+pub fn archive_dropped(old: GenerationId) {
+    warn!(
+        MESSAGE_ID = MessageId::ARCHIVE_DROPPED.0,
+        HOLDFAST_GENERATION = %old,
+        "{old} was removed from the archive to make room",
     );
 }
 

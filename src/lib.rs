@@ -4,6 +4,7 @@
 //!
 //! - `holdfast_core` (`src/core`): the brain, a crate of its own
 //! - [`config`]: arguments and TOML fragments
+//! - [`boot`]: how the last run ended
 //! - [`vault`]: the memory
 //! - [`mail`]: the durable inbox and outbox
 //! - [`history`]: archive and audit
@@ -14,6 +15,7 @@
 //! - [`journal`]: the log
 //! - [`daemon`]: the wiring
 
+pub mod boot;
 pub mod bus;
 pub mod config;
 pub mod ctl;

@@ -398,3 +398,62 @@ fn the_archive_never_overwrites_and_never_hides() {
     assert_eq!(content(&archived.path).0, "identity 1");
     assert_eq!(content(&dir.generation(GenerationId(1))).0, "another");
 }
+
+#[test]
+fn room_is_made_by_the_oldest_archive_and_the_audit_says_so_first() {
+    let (_root, dir) = audit(2);
+    for id in ["gen-0001", "gen-0002"] {
+        let generation = dir.archive().join(id);
+        fs::create_dir_all(generation.join("store")).unwrap();
+        fs::write(generation.join("store/db"), "keys").unwrap();
+    }
+    let live = GenerationId(3);
+    let (archive, _) = Archive::open(&dir, live).unwrap();
+    let audit = Audit::open(&dir);
+    assert_eq!(archive.count().unwrap(), 2);
+
+    assert_eq!(
+        archive.drop_oldest(&audit, live).unwrap(),
+        Some(GenerationId(1))
+    );
+    assert_eq!(archive.count().unwrap(), 1);
+    assert!(!dir.archive().join("gen-0001").exists());
+    assert!(dir.archive().join("gen-0002/store/db").exists());
+    assert_eq!(verify(&dir), sound(3));
+    let entry = lines(&dir).pop().unwrap();
+    for said in [
+        "\"kind\":\"drop\"",
+        "\"trigger\":\"recovery\"",
+        "\"old\":\"gen-0001\"",
+        "\"new\":\"gen-0003\"",
+    ] {
+        assert!(entry.contains(said), "{entry}");
+    }
+
+    fs::remove_dir_all(dir.archive()).unwrap();
+    assert_eq!(archive.drop_oldest(&audit, live).unwrap(), None);
+    assert_eq!(verify(&dir), sound(3), "nothing was done, nothing recorded");
+}
+
+#[test]
+fn nothing_is_dropped_that_was_not_recorded() {
+    let (_root, dir) = place();
+    fs::create_dir_all(dir.archive().join("gen-0001")).unwrap();
+    // The log cannot be written where a directory has its name.
+    fs::create_dir(dir.audit()).unwrap();
+    let live = GenerationId(2);
+    let (archive, _) = Archive::open(&dir, live).unwrap();
+    assert!(archive.drop_oldest(&Audit::open(&dir), live).is_err());
+    assert_eq!(archive.count().unwrap(), 1);
+}
+
+#[test]
+fn a_removal_that_was_cut_short_is_finished() {
+    let (_root, dir) = place();
+    let left = dir.archive().join("gen-0001.dropped");
+    fs::create_dir_all(left.join("store")).unwrap();
+    let (archive, _) = Archive::open(&dir, GenerationId(3)).unwrap();
+    assert_eq!(archive.count().unwrap(), 0, "it is no generation any more");
+    archive.finish_dropping().unwrap();
+    assert!(!left.exists());
+}

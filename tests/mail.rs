@@ -6,7 +6,9 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use holdfast::journal::Secret;
-use holdfast::mail::{Accepted, Finding, Inbox, MailError, Message, OutMessage, OutState, Outbox};
+use holdfast::mail::{
+    Accepted, Finding, Inbox, MailError, Message, OutMessage, OutState, Outbox, Unread,
+};
 use holdfast::vault::DataDir;
 use holdfast::vault::barrier::Barrier;
 use proptest::prelude::*;
@@ -719,4 +721,29 @@ fn debug_and_errors_say_nothing_of_a_message() {
     for secret in ["private", "Private", "4915200000", "chat", "[105, 100]"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
+}
+
+#[tokio::test]
+async fn what_is_unread_is_counted_for_the_slowest_consumer() {
+    let place = Place::new();
+    let inbox = place.inbox().await;
+    assert_eq!(inbox.unread(), Unread::default());
+    for id in ["a", "b", "c"] {
+        inbox.commit(vec![message(id)]).await.unwrap();
+    }
+    let unread = |messages, blocks| Unread {
+        messages,
+        bytes: blocks * BLOCK as u64,
+    };
+    assert_eq!(
+        inbox.unread(),
+        unread(3, 3),
+        "no consumer has read anything"
+    );
+    inbox.acknowledge("fast", 3).await.unwrap();
+    assert_eq!(inbox.unread(), unread(0, 0));
+    inbox.acknowledge("slow", 1).await.unwrap();
+    assert_eq!(inbox.unread(), unread(2, 2));
+    inbox.commit(vec![large("d", 3 * BLOCK)]).await.unwrap();
+    assert_eq!(inbox.unread(), unread(3, 2 + 4));
 }

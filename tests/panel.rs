@@ -8,7 +8,7 @@ use holdfast::{
     journal::Secret,
     panel::{Credential, Frame, HEIGHT, Panel, Showing, WIDTH, draw, text},
 };
-use holdfast_core::{Face, GenerationId, LastFour, PairingFace};
+use holdfast_core::{CauseCode, Face, GenerationId, LastEnd, LastFour, PairingFace};
 use proptest::prelude::*;
 use tokio::{
     sync::{mpsc, watch},
@@ -46,11 +46,23 @@ fn frame(face: &Face, credential: Option<&Credential>) -> Frame {
     frame
 }
 
+fn fault(code: CauseCode, next_ms: Option<u64>) -> Face {
+    Face::StorageFault { code, next_ms }
+}
+
+fn ended(end: LastEnd) -> Face {
+    Face::LastEnd {
+        end,
+        left_ms: 9_000,
+    }
+}
+
 /// Every face, with ordinary values.
 fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
     let (attempt, next_ms) = (12, 154_200);
     vec![
         ("starting", Face::Starting, None),
+        ("repairing", Face::Repairing, None),
         (
             "waiting-for-network",
             Face::WaitingForNetwork {
@@ -133,6 +145,22 @@ fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             },
             None,
         ),
+        ("storage-full", fault(CauseCode::NoSpace, None), None),
+        (
+            "storage-error",
+            fault(CauseCode::MediumFailed, Some(42_000)),
+            None,
+        ),
+        (
+            "storage-damaged",
+            fault(CauseCode::IdentityDamaged, Some(42_000)),
+            None,
+        ),
+        ("last-end-process-crash", ended(LastEnd::ProcessCrash), None),
+        ("last-end-kernel-crash", ended(LastEnd::KernelCrash), None),
+        ("last-end-watchdog", ended(LastEnd::Watchdog), None),
+        ("last-end-power-loss", ended(LastEnd::PowerLoss), None),
+        ("last-end-unknown", ended(LastEnd::Unknown), None),
         ("stopped", Face::Stopped, None),
     ]
 }

@@ -54,6 +54,7 @@ impl From<Refusal> for Error {
                 let seconds = retry_ms.div_ceil(1000);
                 Self::TooSoon(format!("Another attempt so soon would harm the account. Try again in {seconds} s."))
             }
+            Refusal::NoRoom => Self::Storage("The data partition is full; the link comes back when messages were read, or the card is larger.".into()),
             Refusal::Stopping => Self::stopping(),
         }
     }

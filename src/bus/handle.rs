@@ -1,6 +1,6 @@
 //! What the daemon hands to the bus: the way in for requests, and what is to be shown.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use holdfast_core::{Cause, Command, Linked, Reply, State};
 use tokio::{
@@ -10,9 +10,10 @@ use tokio::{
 
 use super::Error;
 use crate::{
+    boot::Report,
     mail::{Inbox, Outbox},
     panel::Picture,
-    vault::barrier::Barrier,
+    vault::{barrier::Barrier, wear::Card},
 };
 
 /// The daemon as the bus knows it. Cheap to clone: every connection has its own.
@@ -30,6 +31,10 @@ pub struct Handle {
     pub outbox: Outbox,
     /// Knows what was asked of the disk.
     pub barrier: Barrier,
+    /// The disk; `None` where it cannot be looked at.
+    pub card: Option<Card>,
+    /// How this start went, and the last run ended.
+    pub boot: Arc<Report>,
 }
 
 /// Something the bus wants of the daemon's loop.

@@ -105,7 +105,16 @@ causes! {
     }
     /// The data partition.
     Storage "storage" {
+        LittleSpace "little-space": "The data partition is getting full.", "Let every consumer read its messages, or use a larger card.";
+        NoSpace "no-space": "The data partition is full; WhatsApp keeps the messages.", "Let every consumer read its messages, or use a larger card.";
+        Unread "unread": "Many received messages wait to be read.", "Check that every consumer runs and acknowledges what it has read.";
+        OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";
+        MediumFailed "medium-failed": "The data partition failed.", "Press the button to try again; if it stays, replace the card.";
+        IdentityDamaged "identity-damaged": "The keys of this device are damaged in both copies; nothing was changed.", "Restore a backup of the card, or move the generation's directory away to link anew.";
         VaultFailed "vault-failed": "The keys could not be read or written.", "Check the storage: free space, then the card itself.";
+        KeysRepaired "keys-repaired": "Some keys were damaged and have been repaired; the link is intact.", NONE;
+        KeysRebuilt "keys-rebuilt": "The session keys were damaged or too old and are being made anew; the link is intact.", NONE;
+        RepairSlow "repair-slow": "The repair of the keys takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
         RetireSlow "retire-slow": "Moving the old link to the archive takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
     }

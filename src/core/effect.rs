@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Cause, GenerationId};
+use crate::{Cause, GenerationId, Plan, Todo};
 
 /// What a step leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Outcome {
 /// One thing to do. Each fallible one answers with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Carry out the plan, an empty one too; one that is not is audited first. Answers with `Booted`.
+    Repair(Plan),
     /// Log in with the live generation, keeping the library from reconnecting by itself.
     /// Answers with `LinkUp` and, in the end, `LinkEnded`.
     Connect,
@@ -24,9 +26,16 @@ pub enum Effect {
     Pair,
     /// End the link's run; harmless when it has just ended. The run answers with its one `LinkEnded`.
     Disconnect,
+    /// Do over the link what a repair left to do. Answers with `CaughtUp`, unless the link goes down over it.
+    CatchUp(Todo),
+    /// Note in the vault that nothing is left to do.
+    NoteCaughtUp,
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Audit),
+    /// Write the audit entry, durable before the next effect; then remove the oldest retired generation.
+    /// Answers with `Space` or `DropFailed`.
+    DropOldestArchive,
     /// Tell the operator, in journal and on the bus: a cause that is new, or one that has lasted for many attempts.
     Report(Cause),
     /// Answer a [`crate::Command`].
@@ -38,6 +47,8 @@ pub enum Effect {
     },
     /// Leave the daemon's loop: everything is in order.
     Exit,
+    /// Leave the daemon's loop as failed: the service manager starts us again.
+    ExitFailed,
 }
 
 /// What is written down before a generation is retired.
@@ -60,7 +71,7 @@ pub enum Trigger {
     Bus,
     /// WhatsApp revoked the link, and confirmed it.
     Server,
-    /// Holdfast itself, at boot.
+    /// Holdfast itself: at boot, or for want of space.
     Recovery,
 }
 
@@ -92,6 +103,8 @@ pub enum Refusal {
         /// When to ask again, milliseconds from now.
         retry_ms: u64,
     },
+    /// The data partition has no room for a link.
+    NoRoom,
     /// Holdfast is stopping.
     Stopping,
 }

@@ -1,6 +1,6 @@
 //! What can happen to Holdfast.
 
-use crate::{Cause, GenerationId, LastFour};
+use crate::{Cause, CauseCode, Findings, GenerationId, LastEnd, LastFour, Space};
 
 /// The moment a step happens in. Deadlines are kept on the monotonic clock only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,11 @@ pub struct Linked {
 /// One thing that happened. Every event is legal in every state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The vault is open. Sent once, first.
+    /// How the last run ended. Sent once, before anything is opened.
+    LastEnd(LastEnd),
+    /// The vault was looked through. Sent once; answered with an [`crate::Effect::Repair`].
+    Found(Findings),
+    /// The vault is open: the [`crate::Effect::Repair`] is carried out. Sent once.
     Booted(Linked),
     /// [`crate::State::deadline`] has come (an early or late tick is harmless).
     Tick,
@@ -48,6 +52,8 @@ pub enum Event {
     PairFailed,
     /// The link is logged in and usable.
     LinkUp,
+    /// An [`crate::Effect::CatchUp`] is done.
+    CaughtUp,
     /// The link's run came to an end. Exactly one for each [`crate::Effect::Connect`] or [`crate::Effect::Pair`],
     /// also after [`crate::Effect::Disconnect`], and nothing of that run after it.
     LinkEnded(Ending),
@@ -66,6 +72,12 @@ pub enum Event {
     Retired(Linked),
     /// An [`crate::Effect::Retire`] failed; the old generation is untouched and still live.
     RetireFailed,
+    /// How full the data partition is. Sent every few seconds, and once before `Booted`.
+    Space(Space),
+    /// An [`crate::Effect::DropOldestArchive`] failed; the archive is as it was.
+    DropFailed,
+    /// The data partition cannot be opened, or has failed: nothing can be kept any more, and why.
+    StorageFailed(CauseCode),
 }
 
 /// What the bus may ask of the core.

@@ -3,13 +3,15 @@
 use crate::gesture::Gesture;
 use crate::reconnect::DEGRADED_AFTER;
 use crate::session::{Session, Then, Wait};
-use crate::{CauseCode, GenerationId, LastFour, Now, State};
+use crate::{CauseCode, GenerationId, LastEnd, LastFour, Now, State};
 
 /// What the screen is about. Durations are what is left at the moment asked for, milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Face {
     /// The daemon is starting.
     Starting,
+    /// What the last run left behind is being repaired.
+    Repairing,
     /// There is no way to the outside; the next attempt is planned or under way.
     WaitingForNetwork {
         /// Counts from 1.
@@ -64,6 +66,20 @@ pub enum Face {
         /// Until we try again.
         next_ms: u64,
     },
+    /// The data partition has no room, or cannot be used.
+    StorageFault {
+        /// What is wrong.
+        code: CauseCode,
+        /// Until the daemon is started again; `None` when that would not help, or while it leaves.
+        next_ms: Option<u64>,
+    },
+    /// The last run did not end in order.
+    LastEnd {
+        /// How it ended.
+        end: LastEnd,
+        /// Until this goes away.
+        left_ms: u64,
+    },
     /// The button is held or was held: re-link?
     ConfirmRelink {
         /// Until the question goes away.
@@ -102,14 +118,27 @@ pub fn face(state: &State, now: Now) -> Face {
             account,
             generation: state.linked.generation,
         },
-        _ => of_session(state, now),
+        _ => match (of_session(state, now), state.notice) {
+            (
+                face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
+                | Face::StorageFault { .. }
+                | Face::Stopped),
+                _,
+            )
+            | (face, None) => face,
+            (_, Some(notice)) => Face::LastEnd {
+                end: notice.end,
+                left_ms: left(notice.until, now),
+            },
+        },
     }
 }
 
-/// The face without the question that may stand over it.
+/// The face without the question or the notice that may stand over it.
 pub(crate) fn of_session(state: &State, now: Now) -> Face {
     match &state.session {
         Session::Starting => Face::Starting,
+        Session::Repairing { .. } => Face::Repairing,
         Session::Pairing(_) if state.usable_since.is_none() && state.attempt() > 0 => {
             trying(state, 0)
         }
@@ -134,6 +163,18 @@ pub(crate) fn of_session(state: &State, now: Now) -> Face {
             ..
         }
         | Session::Retiring { .. } => Face::Pairing(PairingFace::Preparing),
+        Session::Closing {
+            then: Then::AwaitRoom,
+            ..
+        }
+        | Session::AwaitingRoom => Face::StorageFault {
+            code: CauseCode::NoSpace,
+            next_ms: None,
+        },
+        Session::Failed { code, until } => Face::StorageFault {
+            code: *code,
+            next_ms: until.map(|until| left(until, now)),
+        },
         Session::Waiting { wait, until } => waiting(state, *wait, left(*until, now)),
         Session::PairingPaused => Face::PairingPaused,
         Session::PasskeyNeeded => Face::PasskeyNeeded,
@@ -179,6 +220,7 @@ impl Face {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Starting => "Starting",
+            Self::Repairing => "Repairing",
             Self::WaitingForNetwork { .. } => "WaitingForNetwork",
             Self::Connecting => "Connecting",
             Self::Connected { .. } => "Connected",
@@ -191,6 +233,8 @@ impl Face {
             Self::PasskeyNeeded => "PasskeyNeeded",
             Self::Banned { .. } => "Banned",
             Self::ClientOutdated { .. } => "ClientOutdated",
+            Self::StorageFault { .. } => "StorageFault",
+            Self::LastEnd { .. } => "LastEnd",
             Self::ConfirmRelink { .. } => "ConfirmRelink",
             Self::Stopped => "Stopped",
         }

@@ -15,13 +15,16 @@ mod event;
 mod face;
 mod generation;
 mod gesture;
+mod last_end;
 mod logout;
 mod pairing;
 mod reconnect;
 mod relink;
+mod repair;
 mod session;
 mod state;
 mod step;
+mod storage;
 #[cfg(test)]
 mod story;
 
@@ -30,5 +33,8 @@ pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
 pub use event::{Command, Ending, Event, Linked, Now};
 pub use face::{Face, PairingFace, face};
 pub use generation::{GenerationId, LastFour};
+pub use last_end::LastEnd;
+pub use repair::{Findings, IdentityFound, Plan, StoreFound, Todo, Treatment, Unusable, plan};
 pub use state::State;
 pub use step::step;
+pub use storage::Space;

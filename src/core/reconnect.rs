@@ -49,6 +49,10 @@ impl Turn<'_> {
             Session::Closing {
                 then: Then::Retry, ..
             } if ending == Ending::Asked => self.retry(CauseCode::LoginTimeout),
+            Session::Closing {
+                then: Then::AwaitRoom,
+                ..
+            } if ending == Ending::Asked => self.attempt(),
             Session::Pairing(_)
             | Session::Connecting { .. }
             | Session::Connected
@@ -56,8 +60,11 @@ impl Turn<'_> {
             // Nothing to go on with by itself; the rest have no run.
             Session::PasskeyNeeded
             | Session::Starting
+            | Session::Repairing { .. }
             | Session::Waiting { .. }
             | Session::PairingPaused
+            | Session::AwaitingRoom
+            | Session::Failed { .. }
             | Session::Retiring { .. }
             | Session::Stopped => {}
         }

@@ -1,13 +1,15 @@
 //! What is being done about the link.
 
-use crate::Trigger;
 use crate::pairing::Codes;
+use crate::{CauseCode, Trigger};
 
 /// What is being done about the link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Session {
     /// The vault is not open yet.
     Starting,
+    /// The vault is being repaired.
+    Repairing { until: u64 },
     /// A run is linking the device.
     Pairing(Codes),
     /// A run is logging in.
@@ -22,6 +24,10 @@ pub(crate) enum Session {
     PairingPaused,
     /// Only a human goes on; the run may still go on showing codes nobody can use.
     PasskeyNeeded,
+    /// No run; the data partition has no room for what it would bring.
+    AwaitingRoom,
+    /// The data partition cannot be used; until then this is shown. `None`: the daemon was told to leave.
+    Failed { code: CauseCode, until: Option<u64> },
     /// The vault is retiring the generation.
     Retiring { trigger: Trigger, until: u64 },
     /// Waiting for a run, or the vault, to finish.
@@ -37,6 +43,8 @@ pub(crate) enum Then {
     Retry,
     /// A human wants a new code.
     Pair,
+    /// There is no room for what it brings.
+    AwaitRoom,
     /// A human wants a new link.
     Retire(Trigger),
 }

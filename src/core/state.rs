@@ -3,9 +3,11 @@
 use crate::backoff::{Backoff, Jitter};
 use crate::budget::Budget;
 use crate::gesture::Gesture;
+use crate::last_end::Notice;
 use crate::relink::Token;
 use crate::session::{Session, Then, Wait};
-use crate::{Cause, CauseCode, GenerationId, Linked, Now, face};
+use crate::storage::Storage;
+use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, face};
 
 pub(crate) const SECOND: u64 = 1_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
@@ -20,6 +22,8 @@ pub struct State {
     /// Why nothing is linked, when nothing is.
     pub(crate) unlinked: CauseCode,
     pub(crate) cause: Option<Cause>,
+    /// What a repair left to do once connected.
+    pub(crate) todo: Todo,
     /// A run of the link owes its `LinkEnded`.
     pub(crate) running: bool,
     /// Since when the run is of use: logged in, or showing a code.
@@ -29,6 +33,9 @@ pub struct State {
     /// WhatsApp said once that we are logged out, and we have not been logged in since.
     pub(crate) suspected: bool,
     pub(crate) gesture: Gesture,
+    /// How the last run ended, while the screen tells of it.
+    pub(crate) notice: Option<Notice>,
+    pub(crate) storage: Storage,
     pub(crate) token: Option<Token>,
     pub(crate) jitter: Jitter,
     /// Failed attempts to be linked.
@@ -56,11 +63,14 @@ impl State {
             },
             unlinked: CauseCode::NotLinked,
             cause: None,
+            todo: Todo::default(),
             running: false,
             usable_since: None,
             route: None,
             suspected: false,
             gesture: Gesture::Up,
+            notice: None,
+            storage: Storage::default(),
             token: None,
             jitter: Jitter(seed),
             reconnect: Backoff::new(3 * SECOND, 300 * SECOND),
@@ -77,6 +87,7 @@ impl State {
         self.session_deadline()
             .into_iter()
             .chain(self.gesture.deadline())
+            .chain(self.notice.map(|notice| notice.until))
             .min()
     }
 
@@ -115,6 +126,8 @@ impl State {
             && !matches!(
                 self.session,
                 Session::Starting
+                    | Session::Repairing { .. }
+                    | Session::Failed { .. }
                     | Session::Closing {
                         then: Then::Retire(_),
                         ..
@@ -128,15 +141,18 @@ impl State {
     pub(crate) fn session_deadline(&self) -> Option<u64> {
         match &self.session {
             Session::Pairing(codes) => Some(codes.deadline()),
-            Session::Connecting { until }
+            Session::Repairing { until }
+            | Session::Connecting { until }
             | Session::Closing { until, .. }
             | Session::Waiting { until, .. }
             | Session::Retiring { until, .. }
             | Session::Stopping { until } => Some(*until),
+            Session::Failed { until, .. } => *until,
             Session::Starting
             | Session::Connected
             | Session::PairingPaused
             | Session::PasskeyNeeded
+            | Session::AwaitingRoom
             | Session::Stopped => None,
         }
     }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::gesture::Gesture;
 use crate::session::{Session, Then, Wait};
 use crate::state::{MINUTE, SECOND, State};
+use crate::storage::Room;
 use crate::{
     Cause, CauseCode, Command, Effect, Event, Linked, Now, Outcome, Refusal, Reply, Trigger,
 };
@@ -33,6 +34,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.take(event);
     turn.button_due();
     turn.session_due();
+    turn.state.notice_due(now.mono_ms);
     let effects = turn.effects;
     Outcome {
         ignored: effects.is_empty() && *state == before,
@@ -66,6 +68,7 @@ impl Turn<'_> {
         }
         match self.state.session.clone() {
             Session::Pairing(codes) => self.codes_due(codes),
+            Session::Repairing { .. } => self.repair_slow(),
             Session::Connecting { .. } => self.close(Then::Retry),
             Session::Closing { then, .. } => {
                 self.blame(CauseCode::LinkStuck);
@@ -84,16 +87,20 @@ impl Turn<'_> {
                 };
             }
             Session::Stopping { .. } => self.exit(),
+            Session::Failed { .. } => _ = self.leave_failed(),
             Session::Starting
             | Session::Connected
             | Session::PairingPaused
             | Session::PasskeyNeeded
+            | Session::AwaitingRoom
             | Session::Stopped => {}
         }
     }
 
     fn take(&mut self, event: Event) {
         match event {
+            Event::LastEnd(end) => self.state.notice(end, self.now),
+            Event::Found(findings) => self.found(&findings),
             Event::Booted(linked) => self.booted(linked),
             Event::Tick => {}
             Event::Network { up } => self.network(up),
@@ -107,8 +114,14 @@ impl Turn<'_> {
             Event::Paired(account) => self.paired(account),
             Event::PairFailed => self.pair_failed(),
             Event::LinkUp => self.link_up(),
+            Event::CaughtUp => self.caught_up(),
             Event::LinkEnded(ending) => self.link_ended(ending),
-            Event::Pressed if self.state.session == Session::Starting => {
+            Event::Pressed
+                if matches!(
+                    self.state.session,
+                    Session::Starting | Session::Repairing { .. }
+                ) =>
+            {
                 self.state.gesture = Gesture::Spent
             }
             Event::Pressed => self.state.gesture.pressed(self.now),
@@ -124,11 +137,17 @@ impl Turn<'_> {
             }
             Event::Retired(linked) => self.retired(linked),
             Event::RetireFailed => self.retire_failed(),
+            Event::Space(space) => self.space(space),
+            Event::DropFailed => self.drop_failed(),
+            Event::StorageFailed(code) => self.storage_failed(code),
         }
     }
 
     fn booted(&mut self, linked: Linked) {
-        if self.state.session == Session::Starting {
+        if matches!(
+            self.state.session,
+            Session::Starting | Session::Repairing { .. }
+        ) {
             self.state.linked = linked;
             self.attempt();
         }
@@ -136,6 +155,7 @@ impl Turn<'_> {
 
     fn command(&mut self, command: Command) -> Reply {
         match (&self.state.session, command) {
+            (Session::Failed { .. }, Command::Stop | Command::Link) => self.leave_failed(),
             (_, Command::Stop) => self.stop(),
             (Session::Stopping { .. } | Session::Stopped, _) => Reply::Refused(Refusal::Stopping),
             (_, Command::Link) => self.hurry(),
@@ -153,11 +173,14 @@ impl Turn<'_> {
         };
         match self.state.session {
             Session::Starting
+            | Session::Repairing { .. }
             | Session::Pairing(_)
             | Session::Connecting { .. }
             | Session::Closing { .. }
             | Session::Retiring { .. } => Reply::Accepted,
             Session::Connected => Reply::Refused(Refusal::NothingToDo),
+            Session::AwaitingRoom => Reply::Refused(Refusal::NoRoom),
+            Session::Failed { .. } => self.leave_failed(),
             Session::Stopping { .. } | Session::Stopped => Reply::Refused(Refusal::Stopping),
             Session::Waiting { wait, until } if !wait.yields_to_human() => too_soon(until),
             Session::Waiting { wait, .. } => match self.state.attempts.blocked_until(self.now) {
@@ -216,7 +239,11 @@ impl Turn<'_> {
         }
     }
 
+    /// Starts a run of the link, if there is room for what it brings.
     pub(crate) fn start(&mut self, run: Effect, session: Session) {
+        if self.state.storage.room == Room::None {
+            return self.await_room();
+        }
         self.state.attempts.take(self.now);
         self.state.running = true;
         self.state.session = session;
@@ -232,6 +259,7 @@ impl Turn<'_> {
             self.state.session = Session::Connected;
             self.state.usable_since = Some(self.now);
             self.state.cause = None;
+            self.catch_up();
         }
     }
 

@@ -17,13 +17,18 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// Booted with this account, or with none.
-    pub(crate) fn booted(account: Option<LastFour>) -> Self {
-        let mut story = Self {
+    /// Nothing has happened yet.
+    pub(crate) fn new() -> Self {
+        Self {
             state: State::new(7),
             now: 1_000_000,
             reports: Vec::new(),
-        };
+        }
+    }
+
+    /// Booted with this account, or with none.
+    pub(crate) fn booted(account: Option<LastFour>) -> Self {
+        let mut story = Self::new();
         let run = if account.is_some() {
             Effect::Connect
         } else {

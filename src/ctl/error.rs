@@ -64,6 +64,11 @@ pub enum Error {
         "Holdfast sent a screen this holdfastctl cannot show; the two are of different versions."
     )]
     ForeignScreen,
+    /// The daemon sent something this version does not understand.
+    #[error(
+        "Holdfast sent a report this holdfastctl cannot read; the two are of different versions."
+    )]
+    ForeignReport,
 }
 
 impl Error {
@@ -88,6 +93,7 @@ impl Error {
             Self::File { .. } => "file",
             Self::Terminal(_) => "terminal",
             Self::ForeignScreen => "foreign-screen",
+            Self::ForeignReport => "foreign-report",
         }
     }
 }

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use zbus::{Connection, connection::Builder, fdo::DBusProxy};
 
 use super::Error;
-use crate::bus::{self, MessagesProxy, PanelProxy, SessionProxy};
+use crate::bus::{self, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
 
 /// A running daemon.
 pub(super) struct Daemon {
@@ -32,6 +32,11 @@ impl Daemon {
     /// The panel interface.
     pub(super) async fn panel(&self) -> zbus::Result<PanelProxy<'_>> {
         PanelProxy::new(&self.connection).await
+    }
+
+    /// The vault interface.
+    pub(super) async fn vault(&self) -> zbus::Result<VaultProxy<'_>> {
+        VaultProxy::new(&self.connection).await
     }
 
     /// A future that is ready when the daemon has gone. What happens after this returns is not missed.

@@ -3,6 +3,7 @@
 //! Every command prints for people, or with `--json` one object a line. Exit codes follow systemctl: 0 done, 1 failed,
 //! 3 `status` of a session that is not connected, 4 no Holdfast to talk to.
 
+mod boot;
 mod error;
 mod find;
 mod link;
@@ -10,6 +11,7 @@ mod messages;
 mod output;
 mod screen;
 mod status;
+mod vault;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -102,6 +104,10 @@ enum Command {
         #[arg(long)]
         ack: bool,
     },
+    /// Show what the vault holds, what it writes and why, and how long the card lasts.
+    Vault,
+    /// Show how the last run ended, and how this start went.
+    Boot,
     /// Show the screen, here or as a picture.
     Screen {
         /// Write it as a PNG.
@@ -160,6 +166,8 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
             )
             .await?
         }
+        Command::Vault => vault::vault(&finder.find().await?, output).await?,
+        Command::Boot => boot::boot(&finder.find().await?, output).await?,
         Command::Screen { png } => {
             screen::screen(&finder.find().await?, png.as_deref(), output).await?
         }

@@ -28,6 +28,7 @@ pub(super) struct Report {
     pub(super) account: Option<String>,
     pub(super) attempt: u32,
     pub(super) next_attempt_ms: u64,
+    pub(super) last_end: String,
     pub(super) bus: String,
 }
 
@@ -55,6 +56,7 @@ impl Report {
             account: Some(session.account().await?).filter(|digits| !digits.is_empty()),
             attempt: session.attempt().await?,
             next_attempt_ms: session.next_attempt().await?,
+            last_end: daemon.vault().await?.last_end().await?,
             bus: daemon.place.clone(),
         })
     }
@@ -99,9 +101,10 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "\n  Generation: {}\n     Account: {}\n         Bus: {}",
+            "\n  Generation: {}\n     Account: {}\n    Last end: {}\n         Bus: {}",
             self.generation,
             self.account(),
+            self.last_end,
             self.bus
         )
     }

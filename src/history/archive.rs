@@ -56,7 +56,7 @@ pub struct Archived {
 /// The archive of a data directory.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    dir: DataDir,
+    pub(super) dir: DataDir,
 }
 
 impl Archive {
@@ -203,7 +203,7 @@ fn read_manifest(generation: &Path) -> Option<Manifest> {
 }
 
 /// The generations in a directory, oldest first; none when the directory does not exist.
-fn generations(dir: &Path) -> Result<Vec<GenerationId>, HistoryError> {
+pub(super) fn generations(dir: &Path) -> Result<Vec<GenerationId>, HistoryError> {
     let failed = HistoryError::io(dir);
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

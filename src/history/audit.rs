@@ -23,6 +23,10 @@ use crate::vault::{DataDir, atomic};
 pub enum Kind {
     /// A generation goes to the archive and the next begins.
     Retire,
+    /// Damaged keys are made good, or dropped; the generation stays.
+    Repair,
+    /// A generation of the archive is removed for good, for want of space.
+    Drop,
 }
 
 /// The audit log of a data directory.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod audit;
+mod room;
 mod stamp;
 
 use std::io;

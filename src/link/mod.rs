@@ -14,7 +14,7 @@ mod version;
 
 use std::sync::Arc;
 
-use holdfast_core::{CauseCode, Ending, Event};
+use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wacore::store::traits::Backend;
@@ -44,6 +44,7 @@ pub struct Link {
 
 struct Running {
     stop: Option<oneshot::Sender<()>>,
+    errands: mpsc::UnboundedSender<Todo>,
     task: JoinHandle<()>,
 }
 
@@ -76,6 +77,7 @@ impl Link {
     /// A run that is still ending is waited for first, so that two never use one store.
     pub fn start(&mut self, backend: Arc<dyn Backend>) {
         let (stop, stopped) = oneshot::channel();
+        let (errands, todo) = mpsc::unbounded_channel();
         let before = self.running.take();
         let parts = Arc::clone(&self.parts);
         let task = tokio::spawn(async move {
@@ -84,15 +86,24 @@ impl Link {
                 let _ = before.task.await;
             }
             let events = parts.events.clone();
-            let run = tokio::spawn(async move { run::run(&parts, backend, stopped).await });
+            let run = tokio::spawn(async move { run::run(&parts, backend, todo, stopped).await });
             // A run that panicked has ended too, and the core has to hear of it.
             let lost = Ending::Network(CauseCode::ConnectionLost.into());
             let _ = events.send(Event::LinkEnded(run.await.unwrap_or(lost)));
         });
         self.running = Some(Running {
             stop: Some(stop),
+            errands,
             task,
         });
+    }
+
+    /// Has the run do what a repair left to do; [`Event::CaughtUp`] follows, unless the run ends over it.
+    pub fn catch_up(&self, todo: Todo) {
+        if let Some(running) = &self.running {
+            // A run that has just ended is asked again by its successor.
+            let _ = running.errands.send(todo);
+        }
     }
 
     /// Asks the run to end; its `LinkEnded` follows. With none running, nothing happens.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_core::{CauseCode, Ending};
+use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
 use wacore::store::DevicePropsOverride;
 use wacore::store::traits::Backend;
@@ -29,6 +29,7 @@ const FIRST_LOGIN_LIMIT: Duration = Duration::from_secs(180);
 pub(super) async fn run(
     parts: &Parts,
     backend: Arc<dyn Backend>,
+    errands: mpsc::UnboundedReceiver<Todo>,
     stop: oneshot::Receiver<()>,
 ) -> Ending {
     let (notices_tx, notices) = mpsc::unbounded_channel();
@@ -45,7 +46,13 @@ pub(super) async fn run(
     observer.steer(Arc::clone(&client.enable_auto_reconnect));
     let _stream_errors = client.acquire_raw_node_forwarding();
 
-    let asked = serve(parts, bot.spawn(), &client, &observer, notices, stop).await;
+    let work = async {
+        tokio::select! {
+            () = carry_mail(parts, &client, notices) => {}
+            () = catch_up(parts, &client, errands) => {}
+        }
+    };
+    let asked = serve(bot.spawn(), &client, &observer, work, stop).await;
     parts.credentials.send_replace(Credentials::default());
     if asked {
         return Ending::Asked;
@@ -106,18 +113,17 @@ async fn build(
 
 /// Runs until the end; true when the end was asked for.
 async fn serve(
-    parts: &Parts,
     mut running: BotHandle,
     client: &Arc<Client>,
     observer: &Observer,
-    notices: mpsc::UnboundedReceiver<Notice>,
+    work: impl Future<Output = ()>,
     stop: oneshot::Receiver<()>,
 ) -> bool {
     let asked = tokio::select! {
         () = &mut running => false,
         _ = stop => true,
         () = first_login_overdue(observer.phase()) => false,
-        () = carry_mail(parts, client, notices) => false,
+        () = work => false,
     };
     end(client, running).await;
     asked
@@ -168,6 +174,33 @@ async fn carry_mail(
             return;
         }
     }
+}
+
+/// Does what a repair left to do, when asked, and never ends by itself. What fails is asked for again after the next
+/// login.
+async fn catch_up(parts: &Parts, client: &Arc<Client>, mut errands: mpsc::UnboundedReceiver<Todo>) {
+    while let Some(todo) = errands.recv().await {
+        let done = async {
+            if todo.refresh_pre_keys {
+                client.refresh_pre_keys().await?;
+            }
+            if todo.check_digest {
+                client.validate_digest_key().await?;
+            }
+            anyhow::Ok(())
+        };
+        match done.await {
+            Ok(()) => {
+                let _ = parts.events.send(Event::CaughtUp);
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "fresh keys could not be uploaded; tried again after the next login"
+                );
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// Ends the run in order, within a limit, so that nothing of it writes to the vault afterwards.

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::frame::{self, HEADER, Header};
-use super::push::{self, Blocks, Pushed};
 use super::{MailError, lock, to_cbor, whole};
 use crate::vault::barrier::{Barrier, Log, LogId, Wait};
+use crate::vault::push::{self, Blocks, Pushed};
+use crate::vault::wear::Purpose;
 
 /// Size of a slot, bytes: what [`MAX_CONSUMERS`] names of [`MAX_NAME`] bytes take, in whole blocks.
 const SLOT: usize = 8192;
@@ -48,7 +49,7 @@ impl Opened {
     pub(super) fn under(self, barrier: &Barrier) -> Cursors {
         Cursors {
             barrier: barrier.clone(),
-            log: barrier.add_log(Box::new(self.slots)),
+            log: barrier.add_log(Purpose::Cursors, Box::new(self.slots)),
             table: Mutex::new(self.table),
             turn: tokio::sync::Mutex::new(self.next),
         }

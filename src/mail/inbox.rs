@@ -16,6 +16,7 @@ use super::{Finding, MailError, blocking, to_cbor, whole};
 use crate::journal::Secret;
 use crate::vault::DataDir;
 use crate::vault::barrier::{Barrier, LogId, Wait};
+use crate::vault::wear::Purpose;
 
 /// How many of the newest messages a message is compared with to recognise a duplicate.
 const WINDOW: usize = 4096;
@@ -45,6 +46,15 @@ impl fmt::Debug for Message {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// What the slowest consumer has still to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Messages.
+    pub messages: u64,
+    /// What they take on the disk, bytes.
+    pub bytes: u64,
 }
 
 /// How a message is kept.
@@ -154,7 +164,7 @@ impl Inbox {
             let cursors = Arc::new(cursors.under(&barrier));
             log.reader.release(|| cursors.slowest());
             Ok(Self(Arc::new(Inner {
-                log: barrier.add_log(Box::new(log.writer)),
+                log: barrier.add_log(Purpose::Inbox, Box::new(log.writer)),
                 barrier,
                 reader: log.reader,
                 cursors,
@@ -227,6 +237,17 @@ impl Inbox {
         self.0.cursors.advance(consumer, seq).await?;
         self.0.reader.release(|| self.0.cursors.slowest());
         Ok(())
+    }
+
+    /// What the slowest consumer has still to read; everything, while there is no consumer.
+    pub fn unread(&self) -> Unread {
+        let oldest = self.0.reader.oldest();
+        let from = oldest.max(self.0.cursors.slowest().saturating_add(1));
+        let next = self.0.newest.borrow().saturating_add(1);
+        Unread {
+            messages: next.saturating_sub(from),
+            bytes: self.0.reader.bytes_from(from),
+        }
     }
 
     /// The sequence number of the newest message, 0 before the first; changes when messages are durable.

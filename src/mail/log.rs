@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::frame::{self, HEADER, Header};
-use super::push::{self, Blocks, Pushed};
 use super::segment::{Name, Place, Segment};
 use super::{Finding, MailError, lock};
 use crate::vault::atomic;
 use crate::vault::barrier::Log;
+use crate::vault::push::{self, Blocks, Pushed};
 
 /// The size of a segment, bytes; one that must hold a larger frame is as large as that.
 const SEGMENT: u64 = 1 << 20;
@@ -246,6 +246,18 @@ impl Reader {
     pub(super) fn oldest(&self) -> u64 {
         let index = lock(&self.0);
         index.full.front().unwrap_or(&index.live).name.first
+    }
+
+    /// What the frames take that hold records from `from` on, bytes.
+    pub(super) fn bytes_from(&self, from: u64) -> u64 {
+        let index = lock(&self.0);
+        let segments = index.full.iter().chain([&index.live]);
+        segments
+            .map(|segment| {
+                let first = segment.frames.iter().find(|place| place.first >= from);
+                first.map_or(0, |place| segment.end.saturating_sub(place.at.into()))
+            })
+            .sum()
     }
 
     /// Says which record, and all before it, nobody needs any more. Asked under the lock, so that of two answers

@@ -1,7 +1,7 @@
 //! The durable inbox and outbox: no message accepted by either side is lost to a pulled plug.
 //!
-//! From the disk up: `push` writes blocks past the page cache, a `frame` is one such write, a `segment` is a file
-//! of frames, a `log` is a row of segments. On it stand the [`Inbox`] with its `cursor`s, and the [`Outbox`].
+//! From the disk up: a `frame` is one write past the page cache, a `segment` is a file of frames, a `log` is a row of
+//! segments. On it stand the [`Inbox`] with its `cursor`s, and the [`Outbox`].
 
 mod cursor;
 mod finding;
@@ -9,7 +9,6 @@ mod frame;
 mod inbox;
 mod log;
 mod outbox;
-mod push;
 mod segment;
 
 use std::future::Future;
@@ -18,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use finding::Finding;
-pub use inbox::{Inbox, Message};
+pub use inbox::{Inbox, Message, Unread};
 pub use outbox::{Accepted, OutMessage, OutState, Outbox};
 
 use crate::vault::barrier::BarrierError;

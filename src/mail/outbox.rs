@@ -12,6 +12,7 @@ use super::{Finding, MailError, blocking, lock, to_cbor, whole};
 use crate::journal::Secret;
 use crate::vault::DataDir;
 use crate::vault::barrier::{Barrier, LogId, Wait};
+use crate::vault::wear::Purpose;
 
 const MAX_ID: usize = 128;
 /// How far a follower may fall behind before it is told that it missed something.
@@ -198,7 +199,7 @@ impl Outbox {
             let mut findings = log.findings;
             findings.extend(foreign);
             let inner = Inner {
-                log: barrier.add_log(Box::new(log.writer)),
+                log: barrier.add_log(Purpose::Outbox, Box::new(log.writer)),
                 barrier,
                 reader: log.reader,
                 index: Mutex::new(index),

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::frame::{self, HEADER, Header};
-use super::push::BLOCK;
+use crate::vault::push::BLOCK;
 
 /// The name of a segment's file says where its sequence starts and which salt its checksums carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

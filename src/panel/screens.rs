@@ -6,7 +6,7 @@ use embedded_graphics::{
     prelude::*,
     primitives::{PrimitiveStyle, Rectangle},
 };
-use holdfast_core::{Face, LastFour, PairingFace};
+use holdfast_core::{CauseCode, Face, LastEnd, LastFour, PairingFace};
 
 use super::{
     page::{Page, SMALL, small},
@@ -60,6 +60,7 @@ pub fn draw<D: DrawTarget<Color = BinaryColor>>(
 pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
     match face {
         Face::Starting
+        | Face::Repairing
         | Face::Connecting
         | Face::Connected { .. }
         | Face::Pairing(PairingFace::Preparing)
@@ -73,7 +74,9 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::LogoutSuspected { next_ms }
         | Face::ClientOutdated { next_ms } => Some(next_ms),
         Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms })
+        | Face::LastEnd { left_ms, .. }
         | Face::ConfirmRelink { left_ms, .. } => Some(left_ms),
+        Face::StorageFault { next_ms, .. } => next_ms.as_mut(),
         Face::Banned { left_ms } => left_ms.as_mut(),
     }
 }
@@ -96,6 +99,12 @@ fn page(face: &Face) -> Page {
             "is starting",
             "One moment",
             concat!("version ", env!("CARGO_PKG_VERSION")),
+        ),
+        Face::Repairing => page(
+            "Repairing",
+            "the link is intact",
+            "One moment",
+            "do not unplug",
         ),
         Face::WaitingForNetwork { attempt, next_ms } => page(
             "No network",
@@ -160,6 +169,38 @@ fn page(face: &Face) -> Page {
             "Update Holdfast",
             &again(*next_ms),
         ),
+        Face::StorageFault { code, next_ms } => {
+            let again = next_ms.map_or_else(|| "restarting".into(), again);
+            match code {
+                CauseCode::NoSpace => page(
+                    "Disk full",
+                    "WhatsApp keeps messages",
+                    "Read the inbox",
+                    "or use a larger card",
+                ),
+                CauseCode::IdentityDamaged => {
+                    page("Damaged", "the keys, both copies", "Restore backup", &again)
+                }
+                _ => page(
+                    "Disk error",
+                    "if it stays: new card",
+                    &again,
+                    "press: try now",
+                ),
+            }
+        }
+        Face::LastEnd { end, .. } => {
+            let (title, line) = match end {
+                LastEnd::Clean => ("Stopped", "in order, the last time"),
+                LastEnd::FirstStart => ("Welcome", "this is the first start"),
+                LastEnd::ProcessCrash => ("Crashed", "Holdfast, and restarted"),
+                LastEnd::KernelCrash => ("Crashed", "the system, and restarted"),
+                LastEnd::Watchdog => ("Hung", "and reset by the watchdog"),
+                LastEnd::PowerLoss => ("Power cut", "ended the last run"),
+                LastEnd::Unknown => ("Restarted", "the last run broke off"),
+            };
+            page(title, line, "Going on", "see: holdfastctl boot")
+        }
         Face::ConfirmRelink {
             left_ms,
             account,

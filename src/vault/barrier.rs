@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
+use super::wear::{Cost, Costs, Purpose};
+
 /// A file beside the store that the same group commit covers: a mail log.
 pub trait Log: Send {
     /// Writes one frame into the preallocated segment and pushes its pages to the device (`sync_file_range`),
@@ -29,8 +31,8 @@ pub trait Log: Send {
 
 /// The record side of a group: the store of one generation.
 pub(super) trait Store: Send {
-    /// Applies the changes as one atomic batch and hands it to the kernel. Returns the bytes given to it.
-    fn apply(&mut self, changes: Vec<Change>) -> io::Result<u64>;
+    /// Applies the changes as one atomic batch and hands it to the kernel. Adds the bytes given to it to the costs.
+    fn apply(&mut self, changes: Vec<Change>, costs: &mut Costs) -> io::Result<()>;
 
     /// The device flush: what was applied, and every log frame pushed before, is on the medium when it returns.
     fn sync(&mut self) -> io::Result<()>;
@@ -73,7 +75,10 @@ impl Wait {
 
 /// Names a [`Log`] given to [`Barrier::add_log`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LogId(usize);
+pub struct LogId {
+    index: usize,
+    purpose: Purpose,
+}
 
 /// Names a [`Store`] given to [`Barrier::add_store`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,8 +130,7 @@ struct Shared {
     failure: watch::Sender<Option<BarrierError>>,
     ended: watch::Sender<bool>,
     commits: AtomicU64,
-    barriers: AtomicU64,
-    bytes: AtomicU64,
+    costs: Mutex<Costs>,
 }
 
 /// Whoever awaits a group.
@@ -136,6 +140,8 @@ type Waiter = oneshot::Sender<Result<(), BarrierError>>;
 struct Queue {
     ops: Vec<Op>,
     waiters: Vec<Waiter>,
+    /// What the group is committed for: the first that is awaited, or else the first.
+    reason: Option<(Wait, Purpose)>,
     /// When the group must be committed; `None` while nothing is queued.
     due: Option<Instant>,
     /// Set once; nothing is accepted any more.
@@ -152,6 +158,14 @@ struct Files {
 enum Op {
     Frame(LogId, Vec<u8>),
     Changes(StoreId, Vec<Change>),
+}
+
+/// What is committed as one.
+struct Group {
+    ops: Vec<Op>,
+    waiters: Vec<Waiter>,
+    /// `None` when there is nothing in it.
+    reason: Option<Purpose>,
 }
 
 /// A queued write: to be awaited, or dropped by who does not want to wait.
@@ -183,8 +197,7 @@ impl Barrier {
             failure: watch::Sender::new(None),
             ended: watch::Sender::new(false),
             commits: AtomicU64::new(0),
-            barriers: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            costs: Mutex::default(),
         });
         let writer = Arc::clone(&shared);
         thread::Builder::new()
@@ -197,10 +210,13 @@ impl Barrier {
     }
 
     /// Puts a log under the barrier. It stays until the barrier ends.
-    pub fn add_log(&self, log: Box<dyn Log>) -> LogId {
+    pub fn add_log(&self, purpose: Purpose, log: Box<dyn Log>) -> LogId {
         let mut files = lock(&self.shared().files);
         files.logs.push(log);
-        LogId(files.logs.len() - 1)
+        LogId {
+            index: files.logs.len() - 1,
+            purpose,
+        }
     }
 
     /// Appends a frame to a log; frames of a log keep the order of the calls.
@@ -208,7 +224,7 @@ impl Barrier {
     /// Queued when first polled: dropping the future later does not take the frame back.
     pub async fn append(&self, log: LogId, frame: Vec<u8>, wait: Wait) -> Result<(), BarrierError> {
         self.shared()
-            .enqueue(Some(Op::Frame(log, frame)), wait)?
+            .enqueue(Some((log.purpose, Op::Frame(log, frame))), wait)?
             .done()
             .await
     }
@@ -237,11 +253,22 @@ impl Barrier {
     /// What was written so far.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
+        let costs = lock(&shared.costs);
         Stats {
             commits: shared.commits.load(Ordering::Relaxed),
-            barriers: shared.barriers.load(Ordering::Relaxed),
-            bytes: shared.bytes.load(Ordering::Relaxed),
+            barriers: costs.values().map(|cost| cost.barriers).sum(),
+            bytes: costs.values().map(|cost| cost.bytes).sum(),
         }
+    }
+
+    /// What was written so far, and why.
+    pub fn costs(&self) -> Costs {
+        lock(&self.shared().costs).clone()
+    }
+
+    /// Counts what was written beside the barrier, with flushes of its own.
+    pub(super) fn count(&self, purpose: Purpose, cost: Cost) {
+        self.shared().add(purpose, cost);
     }
 
     /// Puts the store of a generation under the barrier.
@@ -264,11 +291,12 @@ impl Barrier {
     pub(super) fn change(
         &self,
         store: StoreId,
+        purpose: Purpose,
         changes: Vec<Change>,
         wait: Wait,
     ) -> Result<Ticket, BarrierError> {
         self.shared()
-            .enqueue(Some(Op::Changes(store, changes)), wait)
+            .enqueue(Some((purpose, Op::Changes(store, changes))), wait)
     }
 
     /// Declares the data partition failed: found by someone who reads, or writes beside the barrier.
@@ -288,12 +316,17 @@ impl Drop for Handle {
 }
 
 impl Shared {
-    fn enqueue(&self, op: Option<Op>, wait: Wait) -> Result<Ticket, BarrierError> {
+    fn enqueue(&self, op: Option<(Purpose, Op)>, wait: Wait) -> Result<Ticket, BarrierError> {
         let mut queue = lock(&self.queue);
         if let Some(closed) = &queue.closed {
             return Err(closed.clone());
         }
-        queue.ops.extend(op);
+        if let Some((purpose, op)) = op {
+            queue.ops.push(op);
+            if queue.reason.is_none_or(|(first, _)| wait < first) {
+                queue.reason = Some((wait, purpose));
+            }
+        }
         let waiter = (wait == Wait::Durable).then(|| {
             let (done, waiter) = oneshot::channel();
             queue.waiters.push(done);
@@ -304,6 +337,13 @@ impl Shared {
         drop(queue);
         self.wake.notify_one();
         Ok(Ticket(waiter))
+    }
+
+    fn add(&self, purpose: Purpose, cost: Cost) {
+        let mut costs = lock(&self.costs);
+        let sum = costs.entry(purpose).or_default();
+        sum.bytes += cost.bytes;
+        sum.barriers += cost.barriers;
     }
 
     fn close(&self, why: BarrierError) {
@@ -331,9 +371,14 @@ impl Shared {
     }
 
     fn run(&self) {
-        while let Some((ops, waiters)) = self.next_group() {
+        while let Some(Group {
+            ops,
+            waiters,
+            reason,
+        }) = self.next_group()
+        {
             // The store is foreign code known to panic on a damaged file.
-            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(ops)))
+            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(ops, reason)))
                 .unwrap_or_else(|_| Err(io::Error::other("the store panicked while writing")));
             match committed {
                 Ok(()) => answer(waiters, &Ok(())),
@@ -348,7 +393,7 @@ impl Shared {
     }
 
     /// Waits until something is due and takes all that is queued; `None` when closed and nothing is left.
-    fn next_group(&self) -> Option<(Vec<Op>, Vec<Waiter>)> {
+    fn next_group(&self) -> Option<Group> {
         let mut queue = lock(&self.queue);
         loop {
             let now = Instant::now();
@@ -361,10 +406,11 @@ impl Shared {
                 }
                 (Some(_), _) => {
                     queue.due = None;
-                    return Some((
-                        std::mem::take(&mut queue.ops),
-                        std::mem::take(&mut queue.waiters),
-                    ));
+                    return Some(Group {
+                        ops: std::mem::take(&mut queue.ops),
+                        waiters: std::mem::take(&mut queue.waiters),
+                        reason: queue.reason.take().map(|(_, purpose)| purpose),
+                    });
                 }
                 (None, Some(_)) => return None,
                 (None, None) => self
@@ -375,19 +421,19 @@ impl Shared {
         }
     }
 
-    fn commit(&self, ops: Vec<Op>) -> io::Result<()> {
-        if ops.is_empty() {
+    fn commit(&self, ops: Vec<Op>, reason: Option<Purpose>) -> io::Result<()> {
+        let Some(reason) = reason else {
             return Ok(());
-        }
+        };
         let mut files = lock(&self.files);
-        let mut bytes = 0;
+        let mut costs = Costs::new();
         let mut appended = BTreeSet::new();
         let mut changed: BTreeMap<StoreId, Vec<Change>> = BTreeMap::new();
         for op in ops {
             match op {
                 Op::Frame(log, frame) => {
-                    files.logs[log.0].append(&frame)?;
-                    bytes += frame.len() as u64;
+                    files.logs[log.index].append(&frame)?;
+                    costs.entry(log.purpose).or_default().bytes += frame.len() as u64;
                     appended.insert(log);
                 }
                 Op::Changes(store, changes) => changed.entry(store).or_default().extend(changes),
@@ -396,7 +442,7 @@ impl Shared {
         let mut barriers = 0;
         for (id, changes) in changed {
             if let Some(store) = files.stores.get_mut(&id) {
-                bytes += store.apply(changes)?;
+                store.apply(changes, &mut costs)?;
                 store.sync()?;
                 barriers += 1;
             }
@@ -404,13 +450,15 @@ impl Shared {
         // One device flush after the pushes covers the frames; without record changes the logs need their own.
         if barriers == 0 {
             for log in appended {
-                files.logs[log.0].flush()?;
+                files.logs[log.index].flush()?;
                 barriers += 1;
             }
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.barriers.fetch_add(barriers, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        costs.entry(reason).or_default().barriers += barriers;
+        for (purpose, cost) in costs {
+            self.add(purpose, cost);
+        }
         Ok(())
     }
 }

@@ -39,6 +39,11 @@ impl DataDir {
         self.0.join("archive")
     }
 
+    /// What repairs took out of the vault.
+    pub fn quarantine(&self) -> PathBuf {
+        self.0.join("quarantine")
+    }
+
     /// Inbox and outbox; they outlive a generation.
     pub fn mail(&self) -> PathBuf {
         self.0.join("mail")

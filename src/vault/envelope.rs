@@ -28,21 +28,59 @@ pub(super) fn seal(key: &[u8], step: u64, value: &[u8]) -> Vec<u8> {
     sealed
 }
 
+/// A sealed value, and what it says of itself.
+pub(super) struct Sealed<'a> {
+    pub key: &'a [u8],
+    pub step: u64,
+    pub value: &'a [u8],
+    /// All of it.
+    pub sealed: &'a [u8],
+}
+
 /// The step and value sealed under this key; `None` when these bytes are anything else.
 pub(super) fn open<'a>(key: &[u8], sealed: &'a [u8]) -> Option<(u64, &'a [u8])> {
-    let (body, crc) = sealed.split_last_chunk::<CRC>()?;
-    let (magic, rest) = body.split_first_chunk::<2>()?;
+    let found = parse(sealed)?;
+    (found.key == key && found.sealed.len() == sealed.len()).then_some((found.step, found.value))
+}
+
+/// Every sealed value that lies whole somewhere in these bytes.
+pub(super) fn find(bytes: &[u8]) -> impl Iterator<Item = Sealed<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let skip = rest.iter().position(|byte| *byte == MAGIC[0])?;
+            if let Some(found) = parse(&rest[skip..]) {
+                at += skip + found.sealed.len();
+                return Some(found);
+            }
+            at += skip + 1;
+        }
+        None
+    })
+}
+
+/// The sealed value at the beginning of these bytes.
+fn parse(bytes: &[u8]) -> Option<Sealed<'_>> {
+    let (magic, rest) = bytes.split_first_chunk::<2>()?;
     let (version, rest) = rest.split_first()?;
+    if *magic != MAGIC || *version != VERSION {
+        return None;
+    }
     let (key_length, rest) = rest.split_first_chunk::<4>()?;
     let (step, rest) = rest.split_first_chunk::<8>()?;
     let (value_length, rest) = rest.split_first_chunk::<4>()?;
-    let (found_key, value) = rest.split_at_checked(u32::from_le_bytes(*key_length) as usize)?;
-    let whole = *magic == MAGIC
-        && *version == VERSION
-        && found_key == key
-        && value.len() == u32::from_le_bytes(*value_length) as usize
-        && crc32c::crc32c(body) == u32::from_le_bytes(*crc);
-    whole.then(|| (u64::from_le_bytes(*step), value))
+    let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*key_length) as usize)?;
+    let (value, rest) = rest.split_at_checked(u32::from_le_bytes(*value_length) as usize)?;
+    let (crc, rest) = rest.split_first_chunk::<CRC>()?;
+    let sealed = &bytes[..bytes.len() - rest.len()];
+    let covered = &sealed[..sealed.len() - CRC];
+    (crc32c::crc32c(covered) == u32::from_le_bytes(*crc)).then(|| Sealed {
+        key,
+        step: u64::from_le_bytes(*step),
+        value,
+        sealed,
+    })
 }
 
 #[cfg(test)]
@@ -70,6 +108,20 @@ mod tests {
         #[test]
         fn never_panics(key: Vec<u8>, bytes: Vec<u8>) {
             let _ = open(&key, &bytes);
+        }
+
+        #[test]
+        fn is_found_among_anything(noise: [Vec<u8>; 3], records: [(Vec<u8>, Vec<u8>); 2]) {
+            let mut bytes = Vec::new();
+            for (noise, (key, value)) in noise.iter().zip(&records) {
+                bytes.extend(noise);
+                bytes.extend(seal(key, 7, value));
+            }
+            bytes.extend(&noise[2]);
+            let found: Vec<_> = find(&bytes)
+                .map(|found| (found.key.to_vec(), found.value.to_vec()))
+                .collect();
+            prop_assert_eq!(found, records);
         }
 
         #[test]

@@ -13,25 +13,22 @@ const FIRST: GenerationId = GenerationId(1);
 
 /// The live generation; the first one where there never was any.
 ///
-/// `CURRENT` names it. Should that file be lost, the one generation that holds an identity is the live one.
+/// `CURRENT` names it. Should that file be lost, or name one that is not there, the one generation that holds an
+/// identity is the live one.
 pub(super) fn live(dir: &DataDir) -> Result<GenerationId, VaultError> {
-    match fs::read(dir.current()) {
-        Ok(contents) => {
-            if let Some(id) = str::from_utf8(&contents)
-                .ok()
-                .and_then(|name| parse(name.trim_end()))
-            {
-                return Ok(id);
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    let named = match fs::read(dir.current()) {
+        Ok(contents) => str::from_utf8(&contents)
+            .ok()
+            .and_then(|name| parse(name.trim_end())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(VaultError::at(&dir.current())(error)),
-    }
+    };
     let on_disk = generations(dir.root()).map_err(VaultError::at(dir.root()))?;
-    let with_identity: Vec<_> = on_disk
-        .iter()
-        .filter(|id| super::identity::is_present(&dir.generation(**id)))
-        .collect();
+    let has_identity = |id: &GenerationId| super::identity::is_present(&dir.generation(*id));
+    if let Some(named) = named.filter(|named| on_disk.contains(named)) {
+        return Ok(named);
+    }
+    let with_identity: Vec<_> = on_disk.iter().filter(|id| has_identity(id)).collect();
     match with_identity.as_slice() {
         [] => Ok(on_disk.iter().max().copied().unwrap_or(FIRST)),
         [only] => Ok(**only),
@@ -143,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_lost_current_never_hides_an_identity() {
-        for damage in [None, Some("gen-1\n"), Some("")] {
+        for damage in [None, Some("gen-1\n"), Some(""), Some("gen-0003\n")] {
             let (_root, dir) = data_dir();
             if let Some(contents) = damage {
                 fs::write(dir.current(), contents).unwrap();

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use holdfast_core::{IdentityFound, Todo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -18,6 +19,7 @@ use wacore::store::Device;
 use wacore::store::device::DEVICE_PROPS;
 use wacore::store::traits::AppStateSyncKey;
 
+use super::space::Reserve;
 use super::{VaultError, atomic};
 
 const SLOTS: [&str; 2] = ["identity.a", "identity.b"];
@@ -35,6 +37,39 @@ pub(super) struct Document {
     pub signed_pre_keys: BTreeMap<u32, Vec<u8>>,
     /// Keys of the app state, the one stored last at the end.
     pub sync_keys: Vec<SyncKey>,
+    /// What a repair left to do once connected; here, because a crash must not forget it.
+    #[serde(default, with = "todo")]
+    pub todo: Todo,
+}
+
+/// [`Todo`] as the names of what is to be done.
+mod todo {
+    use holdfast_core::Todo;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    const REFRESH_PRE_KEYS: &str = "refresh-pre-keys";
+    const CHECK_DIGEST: &str = "check-digest";
+
+    pub fn serialize<S: Serializer>(todo: &Todo, to: S) -> Result<S::Ok, S::Error> {
+        let named = [
+            (todo.refresh_pre_keys, REFRESH_PRE_KEYS),
+            (todo.check_digest, CHECK_DIGEST),
+        ];
+        let names = named.into_iter().filter(|(wanted, _)| *wanted);
+        names
+            .map(|(_, name)| name)
+            .collect::<Vec<_>>()
+            .serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Todo, D::Error> {
+        let names = Vec::<String>::deserialize(from)?;
+        let wanted = |name: &str| names.iter().any(|other| other == name);
+        Ok(Todo {
+            refresh_pre_keys: wanted(REFRESH_PRE_KEYS),
+            check_digest: wanted(CHECK_DIGEST),
+        })
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -55,8 +90,8 @@ pub(super) struct Identity {
 /// What became of a change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Update {
-    /// It is on the medium.
-    Durable,
+    /// It is on the medium; so many bytes were written for it.
+    Durable(u64),
     /// The generation is closed: nothing was changed.
     Closed,
 }
@@ -76,9 +111,10 @@ pub(super) fn is_present(dir: &Path) -> bool {
 impl Identity {
     /// Loads the newest readable slot. Slots that are there and unreadable, both, are an error: to begin anew over
     /// them would cost the link.
-    pub fn open(dir: &Path) -> Result<Identity, VaultError> {
+    pub fn open(dir: &Path) -> Result<(Identity, IdentityFound), VaultError> {
         let mut newest: Option<Slot> = None;
         let mut present = false;
+        let mut counters = Vec::new();
         for (index, name) in SLOTS.iter().enumerate() {
             let contents = match fs::read(dir.join(name)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -88,6 +124,7 @@ impl Identity {
             let slot = contents
                 .ok()
                 .and_then(|contents| Slot::parse(index, &contents));
+            counters.extend(slot.as_ref().map(|slot| slot.counter));
             if let Some(slot) = slot
                 && newest
                     .as_ref()
@@ -120,11 +157,17 @@ impl Identity {
                 },
             ),
         };
-        Ok(Identity {
+        let found = match counters.as_slice() {
+            [] => IdentityFound::Sound,
+            [one, other] if one == other => IdentityFound::Sound,
+            _ => IdentityFound::OneSlot,
+        };
+        let identity = Identity {
             dir: dir.into(),
             saved: RwLock::new(Arc::new(document)),
             writer: Mutex::new(Some(writer)),
-        })
+        };
+        Ok((identity, found))
     }
 
     /// What is on the medium.
@@ -134,6 +177,15 @@ impl Identity {
 
     /// Changes it; durable on return. What changes nothing writes nothing.
     pub async fn update(&self, change: impl FnOnce(&mut Document)) -> io::Result<Update> {
+        self.save(change, false).await
+    }
+
+    /// Writes both slots anew, the damaged one first.
+    pub async fn restore_slots(&self) -> io::Result<Update> {
+        self.save(|_| {}, true).await
+    }
+
+    async fn save(&self, change: impl FnOnce(&mut Document), always: bool) -> io::Result<Update> {
         let mut guard = self.writer.lock().await;
         let Some(writer) = guard.as_mut() else {
             return Ok(Update::Closed);
@@ -141,23 +193,25 @@ impl Identity {
         let mut document = Document::clone(&self.get());
         change(&mut document);
         let json = serde_json::to_vec(&document)?;
-        if json == writer.json {
-            return Ok(Update::Durable);
+        if json == writer.json && !always {
+            return Ok(Update::Durable(0));
         }
         let counter = writer.counter + 1;
         let slot = seal(counter, &json);
+        let bytes = 2 * slot.len() as u64;
         let paths = [1 - writer.newest, writer.newest].map(|index| self.dir.join(SLOTS[index]));
+        let reserve = Reserve::of(self.dir.parent().unwrap_or(&self.dir));
         tokio::task::spawn_blocking(move || {
             paths
                 .iter()
-                .try_for_each(|path| atomic::replace(path, &slot))
+                .try_for_each(|path| reserve.relieved(|| atomic::replace(path, &slot)))
         })
         .await
         .map_err(io::Error::other)??;
         writer.json = json;
         writer.counter = counter;
         *self.saved.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(document);
-        Ok(Update::Durable)
+        Ok(Update::Durable(bytes))
     }
 
     /// Lets the change under way finish; nothing is written afterwards.
@@ -229,6 +283,10 @@ mod tests {
 
     use super::*;
 
+    fn open_in(dir: &Path) -> Identity {
+        Identity::open(dir).unwrap().0
+    }
+
     async fn save(identity: &Identity, name: &str) {
         let mut device = Device::new();
         device.push_name = name.into();
@@ -249,24 +307,21 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_nothing_and_what_was_saved_is_there() {
         let dir = tempfile::tempdir().unwrap();
-        let identity = Identity::open(dir.path()).unwrap();
+        let identity = open_in(dir.path());
         assert!(!is_present(dir.path()));
         assert_eq!(name(&identity), None);
         save(&identity, "first").await;
         save(&identity, "second").await;
         assert!(is_present(dir.path()));
         assert_eq!(name(&identity).as_deref(), Some("second"));
-        assert_eq!(
-            name(&Identity::open(dir.path()).unwrap()).as_deref(),
-            Some("second")
-        );
+        assert_eq!(name(&open_in(dir.path())).as_deref(), Some("second"));
     }
 
     #[tokio::test]
     async fn a_slot_with_any_byte_changed_costs_nothing_and_the_next_save_writes_it_again() {
         let dir = tempfile::tempdir().unwrap();
-        save(&Identity::open(dir.path()).unwrap(), "older").await;
-        save(&Identity::open(dir.path()).unwrap(), "newest").await;
+        save(&open_in(dir.path()), "older").await;
+        save(&open_in(dir.path()), "newest").await;
         for slot in SLOTS {
             let path = dir.path().join(slot);
             let good = fs::read(&path).unwrap();
@@ -277,7 +332,7 @@ mod tests {
             }
             for bad in [&good[..good.len() / 2], b"", &[0; 4096]] {
                 fs::write(&path, bad).unwrap();
-                let identity = Identity::open(dir.path()).unwrap();
+                let identity = open_in(dir.path());
                 assert_eq!(name(&identity).as_deref(), Some("newest"));
                 save(&identity, "newest").await;
                 assert!(
@@ -291,7 +346,7 @@ mod tests {
     #[tokio::test]
     async fn slots_that_are_there_and_unreadable_are_never_taken_for_none() {
         let dir = tempfile::tempdir().unwrap();
-        save(&Identity::open(dir.path()).unwrap(), "it").await;
+        save(&open_in(dir.path()), "it").await;
         fs::write(dir.path().join(SLOTS[0]), b"").unwrap();
         fs::write(dir.path().join(SLOTS[1]), b"damaged").unwrap();
         assert!(matches!(
@@ -308,17 +363,14 @@ mod tests {
     #[tokio::test]
     async fn a_crash_between_the_slots_leaves_the_newer() {
         let dir = tempfile::tempdir().unwrap();
-        let identity = Identity::open(dir.path()).unwrap();
+        let identity = open_in(dir.path());
         save(&identity, "older").await;
         let older = fs::read(dir.path().join(SLOTS[1])).unwrap();
         save(&identity, "newer").await;
         fs::write(dir.path().join(SLOTS[1]), &older).unwrap();
-        assert_eq!(
-            name(&Identity::open(dir.path()).unwrap()).as_deref(),
-            Some("newer")
-        );
+        assert_eq!(name(&open_in(dir.path())).as_deref(), Some("newer"));
         // And the next save goes to the older slot first.
-        let identity = Identity::open(dir.path()).unwrap();
+        let identity = open_in(dir.path());
         assert_eq!(
             identity
                 .writer
@@ -333,7 +385,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_identity_is_not_written() {
         let dir = tempfile::tempdir().unwrap();
-        let identity = Identity::open(dir.path()).unwrap();
+        let identity = open_in(dir.path());
         identity.close().await;
         assert_eq!(
             identity
@@ -348,7 +400,7 @@ mod tests {
     #[tokio::test]
     async fn an_unchanged_identity_is_not_written_again() {
         let dir = tempfile::tempdir().unwrap();
-        let identity = Identity::open(dir.path()).unwrap();
+        let identity = open_in(dir.path());
         save(&identity, "it").await;
         let before = fs::read(dir.path().join(SLOTS[0])).unwrap();
         identity.update(|_| {}).await.unwrap();

@@ -1,29 +1,45 @@
 //! The memory: what the device is, kept so that a pulled plug costs nothing.
 //!
 //! - [`tiers`]: the table of what matters how much, and what each write promises
-//! - [`barrier`]: what every promise rests on, shared with the mail
+//! - [`barrier`]: what every promise rests on, shared with the mail; [`wear`]: what it costs the card
 //! - `identity`: the records without which the device must be linked again, in two slots
-//! - `records`, `envelope`, `key`: all others, in sled
-//! - `backend`: the library's store traits over both
-//! - `generation`, `atomic`: which linking is live, and files that are whole or not there
+//! - `records`: all others, as the library reads and writes them; `envelope`, `key`: what one looks like
+//! - `store`: where they lie: `engine` (sled), `witness` and `digest`; `layout`: in which directory and format
+//! - `inspect`, `repair`, `salvage`, `quarantine`: what a boot does before anything rests on them
+//! - `backend`: the library's store traits over identity and records
+//! - [`space`]: room on the partition, and the reserve
+//! - `generation`: which linking is live; `atomic`, `push`: how files are written
 
 pub(crate) mod atomic;
 mod backend;
 pub mod barrier;
 mod data_dir;
+mod digest;
+mod engine;
 mod envelope;
 mod generation;
 mod identity;
+mod inspect;
 mod key;
+mod layout;
+pub(crate) mod push;
+mod quarantine;
 mod records;
+mod repair;
+mod salvage;
+pub mod space;
+mod store;
 pub mod tiers;
+pub mod wear;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use holdfast_core::{GenerationId, LastFour, Linked};
+use holdfast_core::{Findings, GenerationId, LastFour, Linked, Plan, StoreFound, Todo, Unusable};
 use wacore::store::Device;
 use wacore::store::traits::Backend;
 
@@ -31,11 +47,11 @@ use backend::VaultBackend;
 use barrier::{Barrier, BarrierError};
 pub use data_dir::DataDir;
 use identity::Identity;
+use inspect::Looked;
+use layout::Layout;
 use records::Records;
+pub use repair::Report;
 use tiers::{Kind, Tier};
-
-/// The store of a generation, inside its directory.
-const STORE: &str = "store";
 
 /// The key records of the live generation.
 pub struct Vault {
@@ -74,6 +90,14 @@ pub enum VaultError {
     NoCurrent {
         /// The file that should name the live generation.
         path: PathBuf,
+    },
+    /// The store was written by a later version.
+    #[error("{} was written by a newer Holdfast, and this one knows formats up to {known}; run the newer version again", .path.display())]
+    NewerFormat {
+        /// The store.
+        path: PathBuf,
+        /// The newest format this version knows.
+        known: u32,
     },
     /// The next generation's directory holds a linked device already.
     #[error("{} holds a linked device already; move it away", .dir.display())]
@@ -128,24 +152,96 @@ pub struct Counts {
     pub bad: u64,
 }
 
+/// The live generation, looked through and waiting for a plan.
+pub struct Inspection {
+    dir: DataDir,
+    barrier: Barrier,
+    lock: generation::Lock,
+    examined: Examined,
+    took: Duration,
+}
+
+/// One generation, looked through.
+struct Examined {
+    id: GenerationId,
+    layout: Layout,
+    identity: Identity,
+    looked: Looked,
+    findings: Findings,
+}
+
+impl Inspection {
+    /// What was found.
+    pub fn findings(&self) -> Findings {
+        self.examined.findings
+    }
+
+    /// The generation and the account it is linked to.
+    pub fn linked(&self) -> Linked {
+        linked(self.examined.id, &self.examined.identity)
+    }
+
+    /// Carries out a plan and opens the vault. After an error, or a crash on the way, it can be begun again.
+    pub async fn carry_out(self, plan: Plan) -> Result<(Vault, Report), VaultError> {
+        let begun = Instant::now();
+        let Inspection {
+            dir,
+            barrier,
+            lock,
+            examined,
+            took,
+        } = self;
+        let (live, mut report) = examined.carry_out(&dir, &barrier, plan).await?;
+        let (of, id) = (dir.clone(), live.id);
+        blocking(move || generation::make_live(&of, id)).await?;
+        report.took = took + begun.elapsed();
+        let vault = Vault {
+            dir,
+            barrier,
+            live: Mutex::new(live),
+            _lock: lock,
+        };
+        Ok((vault, report))
+    }
+}
+
 impl Vault {
-    /// Opens the live generation and begins the first where there is none. The data directory is ours alone until
-    /// the vault is dropped.
-    pub async fn open(dir: DataDir, barrier: Barrier) -> Result<Vault, VaultError> {
+    /// Looks through the live generation, and begins the first where there is none. The data directory is ours alone
+    /// until the inspection, or the vault that comes of it, is dropped.
+    pub async fn inspect(dir: DataDir, barrier: Barrier) -> Result<Inspection, VaultError> {
+        let begun = Instant::now();
         blocking(move || {
             atomic::make_dir(dir.root()).map_err(VaultError::at(dir.root()))?;
             let lock = generation::Lock::take(&dir)?;
             let id = generation::live(&dir)?;
-            let live = Live::open(&dir, id, &barrier)?;
-            generation::make_live(&dir, id)?;
-            Ok(Vault {
+            let examined = Examined::new(&dir, id)?;
+            Ok(Inspection {
                 dir,
                 barrier,
-                live: Mutex::new(live),
-                _lock: lock,
+                lock,
+                examined,
+                took: begun.elapsed(),
             })
         })
         .await
+    }
+
+    /// Inspects, lets the core plan and carries that out: what a boot does, for who has no core running.
+    pub async fn open(dir: DataDir, barrier: Barrier) -> Result<Vault, VaultError> {
+        let inspection = Self::inspect(dir, barrier).await?;
+        let plan = holdfast_core::plan(&inspection.findings());
+        Ok(inspection.carry_out(plan).await?.0)
+    }
+
+    /// Notes that what a repair left to do over the link is done.
+    pub async fn caught_up(&self) -> Result<(), VaultError> {
+        let live = self.live().clone();
+        let path = self.dir.generation(live.id);
+        let updated = live
+            .identity
+            .update(|document| document.todo = Todo::default())
+            .await;
+        updated.map(drop).map_err(VaultError::at(&path))
     }
 
     /// The live generation and the account it is linked to.
@@ -172,8 +268,10 @@ impl Vault {
         let old = self.live().clone();
         let seed = old.identity.get().device.as_ref().map(successor);
         let next = {
-            let (dir, barrier, id) = (self.dir.clone(), self.barrier.clone(), old.id.next());
-            blocking(move || Live::open(&dir, id, &barrier)).await?
+            let (dir, id) = (self.dir.clone(), old.id.next());
+            let examined = blocking(move || Examined::new(&dir, id)).await?;
+            let plan = holdfast_core::plan(&examined.findings);
+            examined.carry_out(&self.dir, &self.barrier, plan).await?.0
         };
         if let Err(error) = self.make_live(&next, seed).await {
             // It never was live; the barrier's own error is told by whoever watches it.
@@ -241,36 +339,108 @@ impl Vault {
     }
 }
 
-impl Live {
-    /// Opens a generation, or makes it; one half made before a crash is completed. Blocks.
-    fn open(dir: &DataDir, id: GenerationId, barrier: &Barrier) -> Result<Live, VaultError> {
+impl Examined {
+    /// Looks through a generation, or makes its directory; one half made before a crash is completed. Blocks.
+    fn new(dir: &DataDir, id: GenerationId) -> Result<Examined, VaultError> {
         let path = dir.generation(id);
-        atomic::make_dir(&path).map_err(VaultError::at(&path))?;
-        let identity = Arc::new(Identity::open(&path)?);
-        let records = Arc::new(Records::open(&path.join(STORE), barrier)?);
-        Ok(Live {
+        let at = VaultError::at(&path);
+        atomic::make_dir(&path).map_err(&at)?;
+        let (identity, identity_found) = Identity::open(&path)?;
+        let layout = Layout::of(&path);
+        layout.settle()?;
+        let looked = inspect::look(&layout).map_err(&at)?;
+        let is_linked = linked(id, &identity).account.is_some();
+        let (store, unusable) = match &looked {
+            Looked::Whole(whole) => (whole.found, whole.unusable()),
+            Looked::Damaged { .. } => (StoreFound::Damaged, Unusable::default()),
+            Looked::Missing if is_linked => (StoreFound::Lost, Unusable::default()),
+            Looked::Missing => (StoreFound::Sound, Unusable::default()),
+        };
+        let findings = Findings {
+            identity: identity_found,
+            store,
+            unusable,
+            todo: identity.get().todo,
+        };
+        Ok(Examined {
             id,
+            layout,
             identity,
-            records,
+            looked,
+            findings,
         })
     }
 
+    /// Identity first, then the store, so that the new ids are durable before the old keys are gone.
+    async fn carry_out(
+        self,
+        dir: &DataDir,
+        barrier: &Barrier,
+        plan: Plan,
+    ) -> Result<(Live, Report), VaultError> {
+        let Examined {
+            id,
+            layout,
+            identity,
+            looked,
+            findings,
+        } = self;
+        let at = VaultError::at(layout.generation());
+        if plan.slots {
+            identity.restore_slots().await.map_err(&at)?;
+        }
+        if plan.leap || plan.todo != identity.get().todo {
+            let updated = identity.update(|document| {
+                document.todo = plan.todo;
+                if let Some(device) = document.device.as_mut().filter(|_| plan.leap) {
+                    repair::leap(device);
+                }
+            });
+            updated.await.map_err(&at)?;
+        }
+        let (data, places, under) = (dir.clone(), layout.clone(), barrier.clone());
+        let (records, treated) = blocking(move || {
+            let (store, treated) = repair::treat(&data, id, &places, looked, plan.store)?;
+            Ok((Records::new(store, &under), treated))
+        })
+        .await?;
+        let live = Live {
+            id,
+            identity: Arc::new(identity),
+            records: Arc::new(records),
+        };
+        let report = Report {
+            findings,
+            plan,
+            kept: treated.kept,
+            dropped: treated.dropped,
+            quarantine: treated.quarantine,
+            took: Duration::ZERO,
+        };
+        Ok((live, report))
+    }
+}
+
+impl Live {
     async fn close(&self) -> Result<(), BarrierError> {
         self.identity.close().await;
         self.records.close().await
     }
 
     fn linked(&self) -> Linked {
-        let account = self
-            .identity
-            .get()
-            .device
-            .as_ref()
-            .and_then(|device| last_four(&device.pn.as_ref()?.user));
-        Linked {
-            generation: self.id,
-            account,
-        }
+        linked(self.id, &self.identity)
+    }
+}
+
+fn linked(generation: GenerationId, identity: &Identity) -> Linked {
+    let account = identity
+        .get()
+        .device
+        .as_ref()
+        .and_then(|device| last_four(&device.pn.as_ref()?.user));
+    Linked {
+        generation,
+        account,
     }
 }
 

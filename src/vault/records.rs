@@ -1,32 +1,24 @@
-//! The records of one generation outside the identity tier: sled behind the barrier.
+//! The records of one generation outside the identity tier, as the library reads and writes them: the store behind
+//! the barrier.
 //!
 //! What is queued is seen at once by whoever reads: it lies in an overlay until it is on the medium. Each value is
 //! sealed in an [`envelope`]; one that does not open reads as absent and is counted.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::barrier::{Barrier, BarrierError, Change, Store, StoreId, Ticket, Wait};
-use super::tiers::Kind;
-use super::{VaultError, atomic, envelope};
-
-/// The store's own record: the step of the last batch. Its tag belongs to no kind.
-const META: &[u8] = &[0];
-
-/// Small: a session's records fit in it several times over.
-const CACHE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// A store closed in this process gives its lock back only a moment later.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+use super::barrier::{self, Barrier, BarrierError, Change, StoreId, Ticket, Wait};
+use super::engine::Engine;
+use super::envelope;
+use super::inspect::kind;
+use super::store::{Batch, Store};
+use super::tiers::{Kind, Tier};
+use super::wear::{Costs, Purpose};
 
 /// The records of one generation.
 pub(super) struct Records {
@@ -38,7 +30,7 @@ pub(super) struct Records {
 
 struct Overlay {
     /// `None` once closed.
-    db: Option<sled::Db>,
+    engine: Option<Engine>,
     /// Values by key, until they are on the medium.
     queued: BTreeMap<Arc<[u8]>, Queued>,
     revision: u64,
@@ -58,44 +50,24 @@ pub(super) struct Found {
 }
 
 impl Records {
-    /// Opens the store in this directory, or makes it, and puts it under the barrier. Blocks.
-    pub fn open(dir: &Path, barrier: &Barrier) -> Result<Records, VaultError> {
-        let at = VaultError::at(dir);
-        atomic::make_dir(dir).map_err(&at)?;
-        let db = open_sled(dir).map_err(&at)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(dir.join("db"))
-            .map_err(&at)?;
-        // sled never makes its own files' names durable.
-        File::open(dir.join("conf"))
-            .and_then(|conf| conf.sync_all())
-            .map_err(&at)?;
-        file.sync_all()
-            .and_then(|()| atomic::sync_dir(dir))
-            .map_err(&at)?;
-        let step = last_step(&db).map_err(&at)?;
-        let overlay = Overlay {
-            db: Some(db.clone()),
+    /// Puts a store under the barrier.
+    pub fn new(store: Store, barrier: &Barrier) -> Records {
+        let overlay = Arc::new(Mutex::new(Overlay {
+            engine: Some(store.engine.clone()),
             queued: BTreeMap::new(),
             revision: 0,
-        };
-        let overlay = Arc::new(Mutex::new(overlay));
+        }));
         let medium = Medium {
-            db,
-            file,
+            store,
             overlay: Arc::clone(&overlay),
-            step,
             applied: Vec::new(),
         };
-        let store = barrier.add_store(Box::new(medium));
-        Ok(Records {
+        Records {
             overlay,
             barrier: barrier.clone(),
-            store,
+            store: barrier.add_store(Box::new(medium)),
             bad: AtomicU64::new(0),
-        })
+        }
     }
 
     /// Reads and writes as one: nobody else's write comes between. Returns what to await.
@@ -130,7 +102,8 @@ impl Records {
             );
         }
         // Queued under the overlay's lock: the order of the queue is the order of the overlay.
-        let ticket = self.barrier.change(self.store, changes, wait)?;
+        let purpose = purpose(changes.first().map_or(&[], |change| &change.key));
+        let ticket = self.barrier.change(self.store, purpose, changes, wait)?;
         Ok((ticket, out))
     }
 
@@ -144,9 +117,9 @@ impl Records {
     }
 
     fn view<'a>(&'a self, overlay: &'a Overlay) -> Result<View<'a>, BarrierError> {
-        let db = overlay.db.as_ref().ok_or(BarrierError::Stopped)?;
+        let engine = overlay.engine.as_ref().ok_or(BarrierError::Stopped)?;
         Ok(View {
-            db,
+            engine,
             queued: &overlay.queued,
             bad: &self.bad,
         })
@@ -159,7 +132,7 @@ impl Records {
 
     /// Commits what is queued and lets go of the files. Nothing is read or written afterwards.
     pub async fn close(&self) -> Result<(), BarrierError> {
-        lock(&self.overlay).db = None;
+        lock(&self.overlay).engine = None;
         self.barrier.remove_store(self.store).await
     }
 }
@@ -172,7 +145,7 @@ pub(super) struct Writes {
 
 /// What a reader sees at one moment.
 pub(super) struct View<'a> {
-    db: &'a sled::Db,
+    engine: &'a Engine,
     queued: &'a BTreeMap<Arc<[u8]>, Queued>,
     bad: &'a AtomicU64,
 }
@@ -191,7 +164,7 @@ impl View<'_> {
                 awaited: queued.wait == Wait::Durable,
             });
         }
-        let sealed = guarded(|| self.db.get(key))?;
+        let sealed = self.engine.get(key)?;
         Ok(Found {
             value: sealed.and_then(|sealed| self.opened(key, &sealed)),
             awaited: false,
@@ -200,7 +173,7 @@ impl View<'_> {
 
     /// All records whose keys begin so, in the order of the keys.
     pub fn scan(&self, prefix: &[u8]) -> io::Result<Vec<(Arc<[u8]>, Bytes)>> {
-        let on_medium = guarded(|| self.db.scan_prefix(prefix).collect::<Result<Vec<_>, _>>())?;
+        let on_medium = self.engine.scan(prefix)?;
         let mut found: BTreeMap<Arc<[u8]>, Bytes> = on_medium
             .into_iter()
             .filter(|(key, _)| !self.queued.contains_key(key.as_ref()))
@@ -221,7 +194,7 @@ impl View<'_> {
         let value = envelope::open(key, sealed).map(|(_, value)| Bytes::copy_from_slice(value));
         if value.is_none() {
             self.bad.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(kind = ?key.first().and_then(|tag| Kind::from_tag(*tag)), "a bad record reads as absent");
+            tracing::warn!(kind = ?kind(key), "a bad record reads as absent");
         }
         value
     }
@@ -229,42 +202,28 @@ impl View<'_> {
 
 /// The side of the writer thread.
 struct Medium {
-    db: sled::Db,
-    /// Our own descriptor of sled's file: its `flush` stops at the kernel, `fdatasync` does not.
-    file: File,
+    store: Store,
     overlay: Arc<Mutex<Overlay>>,
-    step: u64,
     applied: Vec<(Arc<[u8]>, u64)>,
 }
 
-impl Store for Medium {
-    fn apply(&mut self, changes: Vec<Change>) -> io::Result<u64> {
-        self.step += 1;
-        let mut batch = sled::Batch::default();
-        batch.insert(META, envelope::seal(META, self.step, &[]));
-        let mut bytes = 0;
+impl barrier::Store for Medium {
+    fn apply(&mut self, changes: Vec<Change>, costs: &mut Costs) -> io::Result<()> {
+        let mut batch = Batch::new();
         for Change {
             key,
             value,
             revision,
         } in changes
         {
-            match value {
-                Some(value) => {
-                    let sealed = envelope::seal(&key, self.step, &value);
-                    bytes += sealed.len() as u64;
-                    batch.insert(key.as_ref(), sealed);
-                }
-                None => batch.remove(key.as_ref()),
-            }
-            self.applied.push((key, revision));
+            self.applied.push((Arc::clone(&key), revision));
+            batch.insert(key, value);
         }
-        guarded(|| self.db.apply_batch(batch).and_then(|()| self.db.flush()))?;
-        Ok(bytes)
+        self.store.apply(&batch, costs)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
+        self.store.sync()?;
         let mut overlay = lock(&self.overlay);
         for (key, revision) in self.applied.drain(..) {
             if overlay
@@ -279,55 +238,13 @@ impl Store for Medium {
     }
 }
 
-fn open_sled(dir: &Path) -> io::Result<sled::Db> {
-    // No background flusher: one batch is in flight at a time, and the barrier decides when.
-    let config = sled::Config::new()
-        .path(dir)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
-    let give_up = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match guarded(|| config.open()) {
-            Err(error)
-                if error.to_string().contains("could not acquire lock")
-                    && Instant::now() < give_up =>
-            {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            opened => return opened,
-        }
+/// Why a record is written.
+pub(super) fn purpose(key: &[u8]) -> Purpose {
+    match kind(key).map(Kind::tier) {
+        Some(Tier::Ratchet) => Purpose::Ratchet,
+        Some(Tier::Rebuildable) => Purpose::Rebuildable,
+        Some(Tier::Kept | Tier::Identity) | None => Purpose::Kept,
     }
-}
-
-/// The step to go on from: steps never repeat, also where the store's own record is bad.
-fn last_step(db: &sled::Db) -> io::Result<u64> {
-    let meta = guarded(|| db.get(META))?;
-    if let Some((step, _)) = meta
-        .as_ref()
-        .and_then(|sealed| envelope::open(META, sealed))
-    {
-        return Ok(step);
-    }
-    let all = guarded(|| db.iter().collect::<Result<Vec<_>, _>>())?;
-    Ok(all
-        .iter()
-        .filter_map(|(key, sealed)| Some(envelope::open(key, sealed)?.0))
-        .max()
-        .unwrap_or(0))
-}
-
-/// sled panics on some kinds of damage; here that is one more error.
-fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> io::Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| {
-            Err(sled::Error::Io(io::Error::other(
-                "the record store is damaged",
-            )))
-        })
-        .map_err(|error| match error {
-            sled::Error::Io(error) => error,
-            error => io::Error::other(error),
-        })
 }
 
 fn lock(overlay: &Mutex<Overlay>) -> MutexGuard<'_, Overlay> {

@@ -90,6 +90,23 @@ async fn status_says_what_and_why_and_what_to_do() {
     assert_eq!(report["cause"]["code"], "session.replaced");
     assert!(!report["cause"]["action"].as_str().unwrap().is_empty());
     assert_eq!(report["account"], "1234");
+    assert_eq!(report["last_end"], "first-start");
+}
+
+#[tokio::test]
+async fn boot_says_how_the_last_run_ended_and_what_every_signal_said() {
+    let (daemon, _served) = daemon().await;
+    let output = run(&daemon.runtime(), &["boot"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for said in ["This is the first start.", "run mark", "absent", "Stages"] {
+        assert!(text.contains(said), "{text}");
+    }
+    let output = run(&daemon.runtime(), &["boot", "--json"]).await;
+    let report = &lines(&output)[0];
+    assert_eq!(report["last_end"], "first-start");
+    assert_eq!(report["signals"][0]["name"], "run mark");
+    assert_eq!(report["signals"][0]["said"], "absent");
 }
 
 #[tokio::test]

@@ -113,7 +113,10 @@ async fn the_policy_places_every_method() {
         ("org.holdfast.Messages1", vec!["State", "Read", "Cursor"]),
         ("org.holdfast.Panel1", vec!["Frame"]),
         ("org.holdfast.Session1", vec![]),
-        ("org.holdfast.Vault1", vec!["Records", "Counters"]),
+        (
+            "org.holdfast.Vault1",
+            vec!["Records", "Counters", "Costs", "Forecast", "BootReport"],
+        ),
     ];
     assert_eq!(reading, BTreeMap::from(expected));
     let allowed = readers.matches("send_member").count();
@@ -400,6 +403,15 @@ async fn the_vault_is_shown_in_counts() {
         vault.records().await.unwrap(),
         BTreeMap::from([("identity".into(), 2), ("ratchet".into(), 40)])
     );
+    let costs = vault.costs().await.unwrap();
+    assert!(
+        costs
+            .iter()
+            .any(|(purpose, bytes, _)| purpose == "inbox" && *bytes > 0),
+        "{costs:?}"
+    );
+    let (_, budget, years) = vault.forecast().await.unwrap();
+    assert!(budget > 0 && years > 0.0);
     let (commits, barriers, bytes) = vault.counters().await.unwrap();
     assert!(commits >= 1 && barriers >= 1 && bytes >= 1);
 }

@@ -4,15 +4,17 @@ use std::{
     future::Future,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use holdfast::{
+    boot::{Evidence, Machine, Report},
     bus::{self, Handle, Request, Served, Status, Where},
     journal::Secret,
     mail::{Inbox, Message, Outbox},
     panel::{Frame, Picture},
-    vault::{DataDir, barrier::Barrier},
+    vault::{DataDir, barrier::Barrier, wear::Card},
 };
 use holdfast_core::{Command, GenerationId, LastFour, Linked, Refusal, Reply};
 use tempfile::TempDir;
@@ -44,8 +46,11 @@ impl Daemon {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::new(dir.path().join("data"));
         let barrier = Barrier::start().unwrap();
+        let card = Card::of(dir.path()).ok();
         let inbox = Inbox::open(&data, &barrier).await.unwrap();
         let outbox = Outbox::open(&data, &barrier).await.unwrap();
+        let evidence = Evidence::gather(&Machine::at(dir.path()), &data);
+        let boot = Report::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));
         let (picture, _) = watch::channel(Picture::default());
         let (requests, asked) = mpsc::channel(8);
@@ -57,6 +62,8 @@ impl Daemon {
             inbox: inbox.clone(),
             outbox: outbox.clone(),
             barrier,
+            card,
+            boot: Arc::new(boot),
         };
         tokio::spawn(answer(asked, status.clone(), pressed));
         Self {

@@ -128,6 +128,9 @@ fn traits_source() -> PathBuf {
             "--format-version",
             "1",
             "--offline",
+            // What other systems need was never fetched here.
+            "--filter-platform",
+            &format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
             "--manifest-path",
         ])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))

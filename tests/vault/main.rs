@@ -3,3 +3,4 @@
 mod conformance;
 mod life;
 mod recorded;
+mod repair;

@@ -1,8 +1,9 @@
 //! What must hold whatever happens: random events on a virtual clock, watched by a model of everybody around the core.
 
 use holdfast_core::{
-    Audit, CauseCode, Command, Effect, Ending, Event, Face, GenerationId, LastFour, Linked, Now,
-    PairingFace, Reply, State, Trigger, face, step,
+    Audit, CauseClass, CauseCode, Command, Effect, Ending, Event, Face, Findings, GenerationId,
+    IdentityFound, LastEnd, LastFour, Linked, Now, PairingFace, Reply, Space, State, StoreFound,
+    Todo, Trigger, Unusable, face, step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -48,6 +49,49 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn findings() -> impl Strategy<Value = Findings> {
+    let stores = [
+        StoreFound::Sound,
+        StoreFound::OneBehind,
+        StoreFound::Behind,
+        StoreFound::Unwitnessed,
+        StoreFound::Damaged,
+        StoreFound::Lost,
+    ];
+    let todo = any::<(bool, bool)>().prop_map(|(refresh_pre_keys, check_digest)| Todo {
+        refresh_pre_keys,
+        check_digest,
+    });
+    (
+        prop::sample::select(stores.to_vec()),
+        any::<bool>(),
+        0..3_u32,
+        0..3_u32,
+        todo,
+    )
+        .prop_map(|(store, sound, pre_keys, others, todo)| Findings {
+            identity: if sound {
+                IdentityFound::Sound
+            } else {
+                IdentityFound::OneSlot
+            },
+            store,
+            unusable: Unusable { pre_keys, others },
+            todo,
+        })
+}
+
+/// A partition of 8 GiB with so much free.
+fn space(mib: u64, archives: u32, unread: u64) -> Space {
+    Space {
+        free_bytes: mib << 20,
+        total_bytes: 8 << 30,
+        archives,
+        unread,
+        unread_bytes: unread << 10,
+    }
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
     prop_oneof![
@@ -65,6 +109,11 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (any::<u64>(), command()).prop_map(|(request, command)| Event::Command { request, command }),
         3 => Just(Event::Retired(Linked { generation: GenerationId(0), account: None })),
         2 => Just(Event::RetireFailed),
+        1 => findings().prop_map(Event::Found),
+        2 => Just(Event::CaughtUp),
+        4 => (0..600_u64, 0..3_u32, 0..20_000_u64).prop_map(|(mib, archives, unread)| Event::Space(space(mib, archives, unread))),
+        1 => Just(Event::DropFailed),
+        1 => prop::sample::select(&LastEnd::ALL[..]).prop_map(Event::LastEnd),
         1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
     ]
 }
@@ -103,6 +152,7 @@ struct World {
     showing: bool,
     /// A human wanted the run that comes next.
     human: bool,
+    repaired: bool,
     stopped_at: Option<u64>,
     exited: bool,
 }
@@ -130,6 +180,7 @@ impl World {
             shown: Vec::new(),
             showing: false,
             human: false,
+            repaired: false,
             stopped_at: None,
             exited: false,
         }
@@ -179,6 +230,19 @@ impl World {
             .filter(|effect| matches!(effect, Effect::Reply { .. }))
             .count();
         assert_eq!(replies, usize::from(matches!(event, Event::Command { .. })));
+        // Several things may happen in one step; the last one told is what holds, unless it is about the disk alone.
+        let told = outcome
+            .effects
+            .iter()
+            .rev()
+            .find_map(|effect| match effect {
+                Effect::Report(cause) if cause.class() != CauseClass::Storage => Some(*cause),
+                _ => None,
+            });
+        assert!(
+            told.is_none() || told == self.state.cause() || self.state.name() == "StorageFault",
+            "an old story"
+        );
         for effect in outcome.effects {
             self.carry_out(effect, &event);
         }
@@ -251,13 +315,24 @@ impl World {
         );
         let stopping = matches!(
             effect,
-            Effect::Disconnect | Effect::Reply { .. } | Effect::Exit
+            Effect::Disconnect | Effect::Reply { .. } | Effect::Exit | Effect::NoteCaughtUp
         );
         assert!(
             self.stopped_at.is_none() || stopping,
             "{effect:?} after Stop"
         );
         match effect {
+            Effect::Repair(_) => {
+                assert!(
+                    !self.repaired && self.run.is_none(),
+                    "repaired under a link"
+                );
+                self.repaired = true;
+            }
+            Effect::CatchUp(todo) => {
+                assert!(!todo.is_empty() && self.repaired && self.run.is_some());
+            }
+            Effect::NoteCaughtUp => assert!(self.repaired, "nothing was left to do"),
             Effect::Connect => {
                 assert!(self.linked.account.is_some(), "nothing to log in with");
                 self.start(false);
@@ -287,7 +362,11 @@ impl World {
                 assert!(self.stopped_at.is_some(), "nobody asked");
                 self.exited = true;
             }
-            Effect::Report(cause) => assert_eq!(Some(cause), self.state.cause(), "an old story"),
+            Effect::ExitFailed => panic!("nothing failed"),
+            Effect::DropOldestArchive => {
+                assert_eq!(self.retiring, None, "one thing at a time");
+            }
+            Effect::Report(_) => {}
         }
     }
 
@@ -397,7 +476,7 @@ impl World {
         }
         match state.name() {
             "Starting" | "Connected" | "Stopped" => {}
-            "PairingPaused" | "PasskeyNeeded" => {
+            "PairingPaused" | "PasskeyNeeded" | "StorageFault" => {
                 let cause = state.cause().expect("a cause");
                 assert!(
                     !cause.action().starts_with("none"),
@@ -422,6 +501,7 @@ impl World {
 
     /// From here on everything works, and a human helps where one is needed.
     fn turns_good(&mut self) {
+        self.happen(Event::Space(space(4000, 0, 0)));
         self.happen(Event::Released);
         for _ in 0..60 {
             if self.retiring.is_some() {
@@ -453,8 +533,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens(seed: u64, linked: bool, moves in moves()) {
+    fn whatever_happens(seed: u64, linked: bool, found in findings(), moves in moves()) {
         let mut world = World::new(seed, linked.then_some(ACCOUNT));
+        world.happen(Event::Found(found));
         world.happen(Event::Booted(world.linked));
         moves.into_iter().for_each(|one| world.play(one));
         world.turns_good();

@@ -26,6 +26,7 @@ use super::identity::{Document, Identity, Update};
 use super::key::{key, prefix};
 use super::records::{Records, View, Writes};
 use super::tiers::Rule;
+use super::wear::{Cost, Purpose};
 
 /// The backend of one generation.
 pub(super) struct VaultBackend {
@@ -107,7 +108,11 @@ impl VaultBackend {
 
     async fn update_identity(&self, change: impl FnOnce(&mut Document)) {
         match self.identity.update(change).await {
-            Ok(Update::Durable) => {}
+            // Each of the two slots is flushed, and so is its name.
+            Ok(Update::Durable(bytes)) if bytes > 0 => self
+                .barrier
+                .count(Purpose::Identity, Cost { bytes, barriers: 4 }),
+            Ok(Update::Durable(_)) => {}
             Ok(Update::Closed) => sound(Err(BarrierError::Stopped)).await,
             Err(error) => sound(Err(self.barrier.fail(error))).await,
         }

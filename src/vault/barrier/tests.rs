@@ -35,10 +35,11 @@ impl Log for Tape {
 }
 
 impl Store for Tape {
-    fn apply(&mut self, changes: Vec<Change>) -> io::Result<u64> {
+    fn apply(&mut self, changes: Vec<Change>, costs: &mut Costs) -> io::Result<()> {
         assert!(!self.broken, "a panic of the store");
         lock(&self.trace).push("apply");
-        Ok(changes.len() as u64)
+        costs.entry(Purpose::Ratchet).or_default().bytes += changes.len() as u64;
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -71,12 +72,14 @@ fn take(trace: &Trace) -> Vec<&'static str> {
 async fn frames_alone_are_flushed_by_their_log_and_with_records_by_the_store() {
     let trace = Trace::default();
     let barrier = Barrier::start().unwrap();
-    let log = barrier.add_log(tape(&trace));
+    let log = barrier.add_log(Purpose::Inbox, tape(&trace));
     let store = barrier.add_store(tape(&trace));
     barrier.append(log, vec![1], Wait::Durable).await.unwrap();
     assert_eq!(take(&trace), ["append", "flush"]);
     // Lazy changes ride with the next barrier, and the frames go first though they came later.
-    let _ = barrier.change(store, change(), Wait::Lazy).unwrap();
+    let _ = barrier
+        .change(store, Purpose::Ratchet, change(), Wait::Lazy)
+        .unwrap();
     barrier
         .append(log, vec![2, 3], Wait::Durable)
         .await
@@ -90,6 +93,12 @@ async fn frames_alone_are_flushed_by_their_log_and_with_records_by_the_store() {
             bytes: 4
         }
     );
+    // The records rode along: both flushes were made for the frames that were awaited.
+    let cost = |bytes, barriers| Cost { bytes, barriers };
+    assert_eq!(
+        barrier.costs(),
+        Costs::from([(Purpose::Ratchet, cost(1, 0)), (Purpose::Inbox, cost(3, 2))])
+    );
 }
 
 #[tokio::test]
@@ -97,11 +106,14 @@ async fn what_waits_together_shares_a_barrier() {
     let trace = Trace::default();
     let (open, gate) = mpsc::channel();
     let barrier = Barrier::start().unwrap();
-    let log = barrier.add_log(Box::new(Tape {
-        trace: Arc::clone(&trace),
-        gate: Some(gate),
-        broken: false,
-    }));
+    let log = barrier.add_log(
+        Purpose::Inbox,
+        Box::new(Tape {
+            trace: Arc::clone(&trace),
+            gate: Some(gate),
+            broken: false,
+        }),
+    );
     let mut waiters = tokio::task::JoinSet::new();
     for frame in 0..9 {
         let mut append = Box::pin({
@@ -126,7 +138,7 @@ async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
         let store = barrier.add_store(tape(&trace));
         let began = Instant::now();
         barrier
-            .change(store, change(), wait)
+            .change(store, Purpose::Ratchet, change(), wait)
             .unwrap()
             .done()
             .await
@@ -149,12 +161,15 @@ async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
 async fn after_an_error_nothing_is_ever_acknowledged() {
     let trace = Trace::default();
     let barrier = Barrier::start().unwrap();
-    let sound = barrier.add_log(tape(&trace));
-    let broken = barrier.add_log(Box::new(Tape {
-        trace: Arc::clone(&trace),
-        gate: None,
-        broken: true,
-    }));
+    let sound = barrier.add_log(Purpose::Inbox, tape(&trace));
+    let broken = barrier.add_log(
+        Purpose::Inbox,
+        Box::new(Tape {
+            trace: Arc::clone(&trace),
+            gate: None,
+            broken: true,
+        }),
+    );
     let mut failure = barrier.failure();
     let failed = barrier.append(broken, vec![0], Wait::Durable).await;
     assert!(matches!(failed, Err(BarrierError::Failed(_))), "{failed:?}");
@@ -181,7 +196,7 @@ async fn a_panic_of_the_store_is_a_failure_of_the_medium() {
         broken: true,
     }));
     let failed = barrier
-        .change(store, change(), Wait::Durable)
+        .change(store, Purpose::Ratchet, change(), Wait::Durable)
         .unwrap()
         .done()
         .await;
@@ -194,7 +209,9 @@ async fn stopping_commits_what_is_queued_and_lets_go_of_the_files() {
     let trace = Trace::default();
     let barrier = Barrier::start().unwrap();
     let store = barrier.add_store(tape(&trace));
-    let _ = barrier.change(store, change(), Wait::Lazy).unwrap();
+    let _ = barrier
+        .change(store, Purpose::Ratchet, change(), Wait::Lazy)
+        .unwrap();
     barrier.stop().await.unwrap();
     assert_eq!(take(&trace), ["apply", "sync"]);
     assert_eq!(Arc::strong_count(&trace), 1, "the store is dropped");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
-use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy};
+use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
 use tokio::process::{Child, Command};
 use zbus::Connection;
 
@@ -48,23 +48,8 @@ impl Holdfast {
     /// Starts the daemon and waits until it answers.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let runtime = self.directory.join("run");
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.log())?;
-        let mut child = Command::new(&self.program[0])
-            .args(&self.program[1..])
-            .args(["--board", "headless", "--config"])
-            .arg(self.directory.join("holdfast.toml"))
-            .arg("--data")
-            .arg(&self.data)
-            .arg("--runtime")
-            .arg(&runtime)
-            .env_remove("DBUS_SESSION_BUS_ADDRESS")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
+        let mut child = self
+            .command()?
             .spawn()
             .context("the daemon does not start")?;
         let connection = tokio::select! {
@@ -73,6 +58,34 @@ impl Holdfast {
         };
         self.running = Some(Running { child, connection });
         Ok(())
+    }
+
+    /// The daemon's command line, for those who do not expect it to answer. Its log is appended to.
+    pub fn command(&self) -> anyhow::Result<Command> {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())?;
+        let mut command = Command::new(&self.program[0]);
+        command
+            .args(&self.program[1..])
+            .args(["--board", "headless", "--config"])
+            .arg(self.directory.join("holdfast.toml"))
+            .arg("--data")
+            .arg(&self.data)
+            .arg("--runtime")
+            .arg(self.directory.join("run"))
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// The daemon's data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Where the daemon's log goes.
@@ -165,6 +178,11 @@ impl Holdfast {
     /// The panel, over the bus.
     pub async fn panel(&self) -> anyhow::Result<PanelProxy<'_>> {
         Ok(PanelProxy::new(&self.running()?.connection).await?)
+    }
+
+    /// The vault, over the bus.
+    pub async fn vault(&self) -> anyhow::Result<VaultProxy<'_>> {
+        Ok(VaultProxy::new(&self.running()?.connection).await?)
     }
 
     /// The mail, over the bus.

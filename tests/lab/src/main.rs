@@ -66,6 +66,9 @@ enum Command {
     /// Boots on a disk as a power cut left it, and says as JSON what it found
     #[command(hide = true)]
     Boot(rig::boot::Options),
+    /// Opens a store and says as JSON how long that took
+    #[command(hide = true)]
+    Open(bench::recovery::Options),
     /// Stores numbered steps in a careful or a naive way, or says which are there
     #[command(hide = true)]
     Writer(rig::writer::Options),
@@ -97,6 +100,10 @@ fn main() -> ExitCode {
         Command::Bench { .. } => print(&bench::list()),
         Command::BareClient(options) => finish(async {
             peers::bare::run(options).await?;
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Open(options) => finish(async {
+            bench::recovery::run(options).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Boot(options) => finish(async {

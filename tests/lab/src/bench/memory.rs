@@ -99,7 +99,7 @@ async fn exchange(
 }
 
 /// Anonymous, file-backed and all resident memory of a process in KiB, as the kernel counts them.
-fn memory(pid: Option<u32>) -> anyhow::Result<Vec<f64>> {
+pub(super) fn memory(pid: Option<u32>) -> anyhow::Result<Vec<f64>> {
     let pid = pid.context("it ended before it was measured")?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))
         .context("it ended before it was measured")?;

@@ -3,6 +3,7 @@
 //! A benchmark is a [`Bench`] in the list [`ALL`]. Absolute figures are this machine's; the ratios are what is aimed at.
 
 mod memory;
+pub mod recovery;
 mod start;
 mod wear;
 
@@ -24,7 +25,12 @@ pub trait Bench {
 }
 
 /// Every benchmark there is.
-pub const ALL: &[&dyn Bench] = &[&memory::Memory, &start::Start, &wear::Wear];
+pub const ALL: &[&dyn Bench] = &[
+    &memory::Memory,
+    &recovery::Recovery,
+    &start::Start,
+    &wear::Wear,
+];
 
 /// Exit code of a benchmark of which something was not run, as for proofs.
 const NOT_RUN: u8 = 77;

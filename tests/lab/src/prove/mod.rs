@@ -4,7 +4,9 @@
 //! *not run*, which is neither passed nor failed and never silent.
 
 mod baileys;
+mod bit_rot;
 mod crash_points;
+mod disk_full;
 mod qr;
 mod story;
 
@@ -30,7 +32,9 @@ pub trait Proof {
 /// Every proof there is.
 pub const ALL: &[&dyn Proof] = &[
     &baileys::Interoperation,
+    &bit_rot::BitRot,
     &crash_points::CrashPoints,
+    &disk_full::FullDisk,
     &qr::Reading,
     &story::MainJob,
 ];

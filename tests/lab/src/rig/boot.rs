@@ -125,7 +125,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 async fn look(data: &DataDir, question: &Question) -> anyhow::Result<Found> {
-    let rooms = Rooms::open(data).await?;
+    let (barrier, rooms) = Rooms::without_panel(data).await?;
     let mut found = Found {
         generation: rooms.vault.linked().generation.to_string(),
         ..Found::default()
@@ -148,7 +148,7 @@ async fn look(data: &DataDir, question: &Question) -> anyhow::Result<Found> {
     found.audited = audit.entries;
     found.audit_faults = audit.faults.iter().map(ToString::to_string).collect();
     rooms.vault.close().await?;
-    rooms.barrier.stop().await?;
+    barrier.stop().await?;
     drop(rooms);
     found.files = files(data.root())?;
     Ok(found)

@@ -12,26 +12,26 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::vault::atomic;
+use super::atomic;
 
 /// The unit of a write, bytes: a frame starts on such a boundary, so that no write touches what was promised before.
-pub(super) const BLOCK: usize = 4096;
+pub(crate) const BLOCK: usize = 4096;
 
 /// An existing file, written in whole blocks.
-pub(super) struct Pushed {
+pub(crate) struct Pushed {
     file: File,
     direct: bool,
 }
 
 /// Creates a file of zeros for [`Pushed`], whole or not at all; durable on return. They are really written: a flush
 /// of a later overwrite then needs no journal commit of the file system.
-pub(super) fn create(path: &Path, size: u64) -> io::Result<()> {
+pub(crate) fn create(path: &Path, size: u64) -> io::Result<()> {
     let size = usize::try_from(size).map_err(io::Error::other)?;
     atomic::replace(path, &vec![0; size])
 }
 
 impl Pushed {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
         let direct = i32::try_from(OFlags::DIRECT.bits()).unwrap_or_default();
@@ -48,7 +48,7 @@ impl Pushed {
     }
 
     /// Writes at a block boundary and hands the data to the device.
-    pub(super) fn write(&mut self, at: u64, blocks: &Blocks) -> io::Result<()> {
+    pub(crate) fn write(&mut self, at: u64, blocks: &Blocks) -> io::Result<()> {
         if self.direct {
             match self.file.write_all_at(blocks.bytes(), at) {
                 Err(error) if refuses_direct(&error) => {
@@ -64,7 +64,7 @@ impl Pushed {
     }
 
     /// Makes what was written durable: the device flush.
-    pub(super) fn flush(&self) -> io::Result<()> {
+    pub(crate) fn flush(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
@@ -74,13 +74,13 @@ fn refuses_direct(error: &io::Error) -> bool {
 }
 
 /// Bytes padded with zeros to whole blocks, aligned in memory as direct writes want it.
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     memory: Vec<u8>,
     start: usize,
 }
 
 impl Blocks {
-    pub(super) fn new(content: &[u8]) -> Self {
+    pub(crate) fn new(content: &[u8]) -> Self {
         let memory = vec![0; content.len().next_multiple_of(BLOCK) + BLOCK];
         let start = memory.as_ptr().addr().next_multiple_of(BLOCK) - memory.as_ptr().addr();
         let mut blocks = Self { memory, start };
@@ -88,16 +88,16 @@ impl Blocks {
         blocks
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.memory[self.start..self.start + self.len()]
     }
 
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         let end = self.start + self.len();
         &mut self.memory[self.start..end]
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.memory.len() - BLOCK
     }
 }

@@ -1,0 +1,136 @@
+//! Our own mark of a run: written when it begins, closed when it ends in order. No heartbeat: it would wear the card.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DIR, Said};
+use crate::history::Stamp;
+use crate::vault::space::Reserve;
+use crate::vault::{DataDir, atomic};
+
+/// How far a run got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Run {
+    /// It began.
+    Running,
+    /// It stopped in order: everything promised was on the medium before this was written.
+    Stopped,
+}
+
+/// What the mark says of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// How far it got.
+    pub run: Run,
+    /// Its process.
+    pub pid: u32,
+    /// When this was written, and in which boot.
+    #[serde(flatten)]
+    pub at: Stamp,
+}
+
+/// The mark of this run.
+#[derive(Debug)]
+pub struct RunMark {
+    dir: DataDir,
+}
+
+impl Mark {
+    /// The mark the last run left.
+    pub(super) fn read(dir: &DataDir) -> Said<Self> {
+        let path = path(dir);
+        Said::of_file(&path).and_then(|text| match serde_json::from_str(&text) {
+            Ok(mark) => Said::Present(mark),
+            Err(error) => Said::Unreadable(format!("{}: {error}", path.display())),
+        })
+    }
+}
+
+impl RunMark {
+    /// Marks the run as begun, durably. `None` when another process uses the data directory: its mark stays.
+    ///
+    /// # Errors
+    /// The mark is as it was.
+    pub fn begin(dir: &DataDir) -> io::Result<Option<Self>> {
+        if in_use(dir)? {
+            return Ok(None);
+        }
+        atomic::make_dir(dir.root())?;
+        atomic::make_dir(&dir.root().join(DIR))?;
+        let mark = Self { dir: dir.clone() };
+        mark.write(Run::Running)?;
+        Ok(Some(mark))
+    }
+
+    /// Closes the mark, durably. Call it when the last barrier is done.
+    ///
+    /// # Errors
+    /// The mark says still that the run goes on.
+    pub fn stop(self) -> io::Result<()> {
+        self.write(Run::Stopped)
+    }
+
+    fn write(&self, run: Run) -> io::Result<()> {
+        let mark = Mark {
+            run,
+            pid: std::process::id(),
+            at: Stamp::now(),
+        };
+        let mut json = serde_json::to_vec(&mark)?;
+        json.push(b'\n');
+        let path = path(&self.dir);
+        Reserve::of(self.dir.root()).relieved(|| atomic::replace(&path, &json))
+    }
+}
+
+fn path(dir: &DataDir) -> PathBuf {
+    dir.root().join(DIR).join("run.json")
+}
+
+/// Whether another process holds the vault's lock. The vault takes it itself, a little later.
+fn in_use(dir: &DataDir) -> io::Result<bool> {
+    match File::open(dir.lock()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+        Ok(lock) => match lock.try_lock() {
+            Ok(()) => Ok(false),
+            Err(fs::TryLockError::WouldBlock) => Ok(true),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_closed_by_a_stop_alone_and_a_damaged_one_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path().join("data"));
+        assert_eq!(Mark::read(&dir), Said::Absent);
+
+        let mark = RunMark::begin(&dir).unwrap().expect("nobody else is there");
+        let run = || Mark::read(&dir).present().map(|mark| (mark.run, mark.pid));
+        assert_eq!(run(), Some((Run::Running, std::process::id())));
+        mark.stop().unwrap();
+        assert_eq!(run(), Some((Run::Stopped, std::process::id())));
+
+        fs::write(path(&dir), "{\"run\":\"runn").unwrap();
+        assert!(matches!(Mark::read(&dir), Said::Unreadable(_)));
+    }
+
+    #[test]
+    fn the_mark_of_another_process_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let other = File::create(dir.lock()).unwrap();
+        other.lock().unwrap();
+        assert!(RunMark::begin(&dir).unwrap().is_none());
+        assert_eq!(Mark::read(&dir), Said::Absent);
+    }
+}

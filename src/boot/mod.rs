@@ -1,0 +1,87 @@
+//! What happened before us: how the last run ended, from signals that do not depend on each other.
+//!
+//! - [`Evidence`]: what each signal said (`mark`, `kernel`, `reset`, `filesystem`), and the [`Verdict`] over them
+//! - [`RunMark`]: our own note of a run, closed by an orderly stop
+//! - [`Report`]: all of it for people, kept in the data directory
+
+mod evidence;
+mod filesystem;
+mod kernel;
+mod mark;
+mod report;
+mod reset;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use evidence::{Evidence, Verdict};
+pub use filesystem::Recovery;
+pub use kernel::{Clock, Dump};
+pub use mark::{Mark, Run, RunMark};
+pub use report::{Finding, Report, Signal, Stage, Stages};
+pub use reset::{Reset, Watchdog};
+
+/// Where evidence and reports are kept, inside the data directory.
+const DIR: &str = "boot";
+
+/// The machine we run on, as the directory its `/proc`, `/sys`, `/dev` and `/var` are found in.
+#[derive(Clone, Debug)]
+pub struct Machine(PathBuf);
+
+impl Machine {
+    /// The one we run on.
+    pub fn this() -> Self {
+        Self::at("/")
+    }
+
+    /// The one whose files lie under `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self(root.into())
+    }
+
+    /// A file, by its absolute path without the leading slash.
+    fn file(&self, path: &str) -> PathBuf {
+        self.0.join(path)
+    }
+}
+
+/// What a signal said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said<T> {
+    /// It was asked, and has nothing to tell.
+    Absent,
+    /// This.
+    Present(T),
+    /// It could not be asked, and why.
+    Unreadable(String),
+}
+
+impl<T> Said<T> {
+    /// What it said, when it said something.
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::Unreadable(_) => None,
+        }
+    }
+
+    fn and_then<U>(self, next: impl FnOnce(T) -> Said<U>) -> Said<U> {
+        match self {
+            Self::Absent => Said::Absent,
+            Self::Present(value) => next(value),
+            Self::Unreadable(why) => Said::Unreadable(why),
+        }
+    }
+}
+
+impl Said<String> {
+    /// The text of a file, trimmed.
+    fn of_file(path: &Path) -> Self {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::Present(text.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Absent,
+            Err(error) => Self::Unreadable(format!("{}: {error}", path.display())),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Before the rooms are opened; and when they do not open, a panel that says why.
+
+use std::time::Duration;
+
+use holdfast_core::{CauseCode, Command, Effect, Event, Now, State, face, step};
+use sd_notify::NotifyState;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Signals, since};
+use crate::boot::{Evidence, Machine, Report, RunMark};
+use crate::journal;
+use crate::panel::Showing;
+use crate::vault::space::{self, Reserve};
+use crate::vault::{DataDir, VaultError};
+use crate::wires::Input;
+
+/// Finds out how the last run ended, and marks this one as begun; no mark where another process has the data directory.
+/// Nothing that fails here is a reason not to start.
+pub(super) fn begin(dir: &DataDir, state: &mut State) -> (Report, Option<RunMark>) {
+    let evidence = Evidence::gather(&Machine::this(), dir);
+    let verdict = evidence.verdict();
+    let report = Report::new(&evidence, &verdict);
+    match Reserve::of(dir.root()).make_room_to_open() {
+        Ok(false) => {}
+        Ok(true) => tracing::warn!("the data partition is full: opening it takes the reserve"),
+        Err(error) => tracing::warn!("the room on the data partition is not known: {error}"),
+    }
+    let mark = match RunMark::begin(dir) {
+        Ok(Some(mark)) => Some(mark),
+        // The last run is that process, and has not ended.
+        Ok(None) => return (report, None),
+        Err(error) => {
+            tracing::warn!("this run cannot be marked as begun: {error}");
+            None
+        }
+    };
+    journal::last_end(verdict.end, verdict.why);
+    // It raises a notice; there is nothing to carry out.
+    step(state, Event::LastEnd(verdict.end), Now { mono_ms: 0 });
+    (report, mark)
+}
+
+/// What the owner is told of an error that keeps the data partition from being opened. `None`: the partition is not at fault.
+pub(super) fn fault(error: &anyhow::Error) -> Option<CauseCode> {
+    let mut chain = error.chain().filter_map(|error| error.downcast_ref());
+    if chain.any(space::is_full) {
+        return Some(CauseCode::NoSpace);
+    }
+    match error.downcast_ref() {
+        Some(VaultError::InUse { .. }) => None,
+        Some(VaultError::IdentityUnreadable { .. }) => Some(CauseCode::IdentityDamaged),
+        _ => Some(CauseCode::OpenFailed),
+    }
+}
+
+/// Nothing can be kept, so nothing is begun: the panel says why, until the core has us leave as failed.
+pub(super) async fn show_fault(
+    mut state: State,
+    started: Instant,
+    code: CauseCode,
+    showing: &watch::Sender<Showing>,
+    hand: &mut mpsc::UnboundedReceiver<Input>,
+    signals: &mut Signals,
+) {
+    let stop = Event::Command {
+        request: 0,
+        command: Command::Stop,
+    };
+    let mut event = Event::StorageFailed(code);
+    loop {
+        let now = since(started);
+        for effect in step(&mut state, event, now).effects {
+            match effect {
+                Effect::Report(cause) => {
+                    journal::state_changed(state.name(), Some(cause), state.linked().generation);
+                }
+                Effect::Exit | Effect::ExitFailed => return,
+                // There is no link to end, and nobody to answer.
+                _ => {}
+            }
+        }
+        showing.send_replace(Showing::new(face(&state, now), None));
+        let _ = sd_notify::notify(&[NotifyState::Status(state.name())]);
+        let due = state
+            .deadline()
+            .map_or(started, |at_ms| started + Duration::from_millis(at_ms));
+        event = tokio::select! {
+            () = signals.stop() => stop.clone(),
+            Some(input) = hand.recv() => match input {
+                Input::Pressed => Event::Pressed,
+                Input::Released => Event::Released,
+                Input::Stop => stop.clone(),
+            },
+            () = sleep_until(due) => Event::Tick,
+        };
+    }
+}

@@ -1,0 +1,164 @@
+//! sled at arm's length: it panics on some kinds of damage, its own flush stops at the kernel, and it never makes the
+//! names of its files durable.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sled::IVec;
+
+use super::atomic;
+
+/// sled's file of everything that is not a large value.
+pub(super) const FILE: &str = "db";
+
+/// Where sled keeps pages that are too large for a segment, each in a file that it never flushes.
+pub(super) const LARGE: &str = "blobs";
+
+/// Small: a session's records fit in it several times over.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A database closed in this process gives its lock back only a moment later.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A sled database and our own descriptor of its file.
+#[derive(Clone)]
+pub(super) struct Engine {
+    db: sled::Db,
+    file: Arc<File>,
+    large: PathBuf,
+    /// The large pages that are on the medium.
+    flushed: Arc<Mutex<BTreeSet<OsString>>>,
+}
+
+impl Engine {
+    /// Opens the database in this directory, or makes it; names and size of its files are durable on return.
+    pub fn open(dir: &Path) -> io::Result<Engine> {
+        atomic::make_dir(dir)?;
+        let db = open(dir)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(dir.join(FILE))?;
+        File::open(dir.join("conf"))?.sync_all()?;
+        file.sync_all()?;
+        atomic::sync_dir(dir)?;
+        let engine = Engine {
+            db,
+            file: Arc::new(file),
+            large: dir.join(LARGE),
+            flushed: Arc::default(),
+        };
+        engine.sync()?;
+        Ok(engine)
+    }
+
+    pub fn get(&self, key: &[u8]) -> io::Result<Option<IVec>> {
+        guarded(|| self.db.get(key))
+    }
+
+    /// All pairs whose keys begin so, in order.
+    pub fn scan(&self, prefix: &[u8]) -> io::Result<Vec<(IVec, IVec)>> {
+        guarded(|| self.db.scan_prefix(prefix).collect())
+    }
+
+    /// Every pair in order, one after the other; `visit` may stop it with an error.
+    pub fn forward(&self, visit: impl FnMut(IVec, IVec) -> io::Result<()>) -> io::Result<()> {
+        visit_all(self.db.iter(), visit)
+    }
+
+    /// Every pair in the opposite order.
+    pub fn backward(&self, visit: impl FnMut(IVec, IVec) -> io::Result<()>) -> io::Result<()> {
+        visit_all(self.db.iter().rev(), visit)
+    }
+
+    /// Applies a batch as one and hands it to the kernel.
+    pub fn apply(&self, batch: sled::Batch) -> io::Result<()> {
+        guarded(|| {
+            self.db.apply_batch(batch)?;
+            self.db.flush().map(drop)
+        })
+    }
+
+    /// The device flush: all that was applied is on the medium when it returns.
+    pub fn sync(&self) -> io::Result<()> {
+        self.sync_large()?;
+        self.file.sync_data()
+    }
+
+    fn sync_large(&self) -> io::Result<()> {
+        let mut flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = fs::read_dir(&self.large)?
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect::<io::Result<BTreeSet<_>>>()?;
+        if there.is_subset(&flushed) {
+            return Ok(());
+        }
+        for name in there.difference(&flushed) {
+            match File::open(self.large.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => file?.sync_data()?,
+            }
+        }
+        atomic::sync_dir(&self.large)?;
+        *flushed = there;
+        Ok(())
+    }
+}
+
+fn open(dir: &Path) -> io::Result<sled::Db> {
+    // No background flusher: one batch is in flight at a time, and the barrier decides when.
+    let config = sled::Config::new()
+        .path(PathBuf::from(dir))
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None);
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match guarded(|| config.open()) {
+            Err(error)
+                if error.to_string().contains("could not acquire lock")
+                    && Instant::now() < give_up =>
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn visit_all(
+    pairs: impl Iterator<Item = sled::Result<(IVec, IVec)>>,
+    mut visit: impl FnMut(IVec, IVec) -> io::Result<()>,
+) -> io::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| {
+        for pair in pairs {
+            let (key, value) = pair.map_err(told)?;
+            visit(key, value)?;
+        }
+        Ok(())
+    }))
+    .unwrap_or_else(|_| Err(damaged()))
+}
+
+/// A panic of sled is one more error here.
+fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(sled::Error::Io(damaged())))
+        .map_err(told)
+}
+
+fn told(error: sled::Error) -> io::Error {
+    match error {
+        sled::Error::Io(error) => error,
+        error => io::Error::new(io::ErrorKind::InvalidData, error),
+    }
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the record store is damaged")
+}

@@ -1,0 +1,107 @@
+//! What a repair takes out of the vault is not deleted but put here, one directory a repair.
+//!
+//! It holds old keys, so it is as private as the vault, and only the newest few are kept: an old ratchet is evidence,
+//! never a backup.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use holdfast_core::GenerationId;
+
+use super::{DataDir, atomic};
+
+/// How many repairs' remains are kept.
+const KEPT: usize = 3;
+
+/// One repair's directory.
+pub(super) struct Quarantine {
+    dir: PathBuf,
+}
+
+impl Quarantine {
+    /// Begins a directory, named by generation and a number that grows; the oldest beyond [`KEPT`] go.
+    pub fn begin(data: &DataDir, generation: GenerationId) -> io::Result<Quarantine> {
+        let root = data.quarantine();
+        atomic::make_dir(&root)?;
+        let mut there: Vec<(u64, PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&root)? {
+            let path = entry?.path();
+            there.extend(number(&path).map(|number| (number, path)));
+        }
+        there.sort();
+        let next = there
+            .last()
+            .map_or(1, |(number, _)| number.saturating_add(1));
+        let excess = (there.len() + 1).saturating_sub(KEPT);
+        for (_, path) in &there[..excess] {
+            fs::remove_dir_all(path)?;
+        }
+        let dir = root.join(format!("{next:04}-{generation}"));
+        atomic::make_dir(&dir)?;
+        Ok(Quarantine { dir })
+    }
+
+    /// Moves a file or directory here, durably.
+    pub fn take(&self, path: &Path) -> io::Result<()> {
+        if let (Some(name), Some(parent)) = (path.file_name(), path.parent()) {
+            fs::rename(path, self.dir.join(name))?;
+            // The new name first: between the two one too many is better than none.
+            atomic::sync_dir(&self.dir)?;
+            atomic::sync_dir(parent)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file here, durably.
+    pub fn keep(&self, name: &str, contents: &[u8]) -> io::Result<()> {
+        atomic::replace(&self.dir.join(name), contents)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+}
+
+fn number(path: &Path) -> Option<u64> {
+    let (number, _) = path.file_name()?.to_str()?.split_once('-')?;
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_few_are_kept_and_no_number_comes_twice() {
+        let root = tempfile::tempdir().unwrap();
+        let data = DataDir::new(root.path());
+        let begin = || Quarantine::begin(&data, GenerationId(7)).unwrap();
+        let first = begin();
+        first.keep("it", b"evidence").unwrap();
+        for _ in 0..4 {
+            begin();
+        }
+        let mut names: Vec<_> = fs::read_dir(data.quarantine())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["0003-gen-0007", "0004-gen-0007", "0005-gen-0007"]);
+    }
+
+    #[test]
+    fn what_is_taken_is_here_and_nowhere_else() {
+        let root = tempfile::tempdir().unwrap();
+        let data = DataDir::new(root.path());
+        let store = root.path().join("store");
+        fs::create_dir(&store).unwrap();
+        fs::write(store.join("db"), b"keys").unwrap();
+        let quarantine = Quarantine::begin(&data, GenerationId(1)).unwrap();
+        quarantine.take(&store).unwrap();
+        assert!(!store.exists());
+        let here = quarantine.path().join("store/db");
+        assert_eq!(fs::read(here).unwrap(), b"keys");
+    }
+}

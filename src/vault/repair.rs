@@ -1,0 +1,205 @@
+//! Carrying out what the core plans about a store. Safe to be cut anywhere and begun again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use holdfast_core::{Findings, GenerationId, Plan, Treatment};
+use wacore::store::Device;
+
+use super::inspect::{Looked, Whole, kind, look};
+use super::layout::Layout;
+use super::quarantine::Quarantine;
+use super::salvage::{self, Salvage};
+use super::store::{Batch, Store};
+use super::tiers::Kind;
+use super::wear::Costs;
+use super::{DataDir, VaultError};
+
+/// How far pre-key ids leap over those that may have been given out (facts measured with the library: ids that come
+/// again with other keys break the first message of whoever fetched the old ones).
+const LEAP: u32 = 10_000;
+
+/// The library counts pre-key ids in 24 bits and never uses 0 (wacore's `MAX_PREKEY_ID`).
+const MAX_PRE_KEY_ID: u32 = 0xFF_FFFF;
+
+/// What a repair found and did, in counts; record by record it is in the quarantine's `records.jsonl`.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was found.
+    pub findings: Findings,
+    /// What was planned and done.
+    pub plan: Plan,
+    /// Records that went on, per kind; empty unless the store was rebuilt.
+    pub kept: BTreeMap<Kind, u64>,
+    /// Records that went, per kind.
+    pub dropped: BTreeMap<Kind, u64>,
+    /// Where what went is; `None` when nothing did.
+    pub quarantine: Option<PathBuf>,
+    /// How long looking through the store and repairing it took.
+    pub took: Duration,
+}
+
+impl Report {
+    /// What was found and done, for people.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "identity {:?}, store {:?}: {:?}",
+            self.findings.identity, self.findings.store, self.plan.store
+        )];
+        for (counts, done) in [(&self.kept, "kept"), (&self.dropped, "dropped")] {
+            lines.extend(
+                counts
+                    .iter()
+                    .map(|(kind, count)| format!("{count} {kind:?} {done}")),
+            );
+        }
+        lines.extend(
+            self.quarantine
+                .as_ref()
+                .map(|aside| format!("what went is in {}", aside.display())),
+        );
+        lines
+    }
+}
+
+/// What the treatment of a store did.
+#[derive(Default)]
+pub(super) struct Treated {
+    pub kept: BTreeMap<Kind, u64>,
+    pub dropped: BTreeMap<Kind, u64>,
+    pub quarantine: Option<PathBuf>,
+}
+
+/// Treats a store as planned, and gives it back ready for use.
+pub(super) fn treat(
+    data: &DataDir,
+    generation: GenerationId,
+    layout: &Layout,
+    looked: Looked,
+    treatment: Treatment,
+) -> Result<(Store, Treated), VaultError> {
+    let at = VaultError::at(layout.generation());
+    match (looked, treatment) {
+        (Looked::Whole(whole), Treatment::Keep) => Ok((whole.store, Treated::default())),
+        (Looked::Whole(whole), Treatment::Weed) => weed(data, generation, whole).map_err(at),
+        (Looked::Missing, Treatment::Keep) => {
+            // A generation that was never linked begins with an empty store.
+            layout
+                .make(|making| Store::create(making, &BTreeMap::new(), 0))
+                .and_then(|()| layout.promote())
+                .map_err(&at)?;
+            Ok((reopen(layout)?, Treated::default()))
+        }
+        (looked, _) => {
+            let treated = rebuild(data, generation, layout, looked).map_err(&at)?;
+            Ok((reopen(layout)?, treated))
+        }
+    }
+}
+
+/// Takes single records out.
+fn weed(data: &DataDir, generation: GenerationId, whole: Whole) -> io::Result<(Store, Treated)> {
+    let Whole {
+        mut store,
+        unusable,
+        named,
+        ..
+    } = whole;
+    let quarantine = Quarantine::begin(data, generation)?;
+    let mut treated = Treated::default();
+    let mut lines = String::new();
+    let mut raw = Vec::new();
+    let mut batch = Batch::new();
+    for (keys, why) in [(unusable, "cannot be decoded"), (named, "may be old")] {
+        for key in keys {
+            if let Some(sealed) = store.engine.get(&key)? {
+                raw.extend_from_slice(&sealed);
+            }
+            if let Some(kind) = kind(&key) {
+                *treated.dropped.entry(kind).or_default() += 1;
+                lines.push_str(&line(kind, &key, why));
+            }
+            batch.insert(key, None);
+        }
+    }
+    // The evidence first: it can be had a second time, the records cannot.
+    quarantine.keep("records", &raw)?;
+    quarantine.keep("records.jsonl", lines.as_bytes())?;
+    store.apply(&batch, &mut Costs::new())?;
+    store.sync()?;
+    treated.quarantine = Some(quarantine.path().into());
+    Ok((store, treated))
+}
+
+/// Sets the store aside and begins a new one with what outlives it.
+fn rebuild(
+    data: &DataDir,
+    generation: GenerationId,
+    layout: &Layout,
+    looked: Looked,
+) -> io::Result<Treated> {
+    let (salvage, step) = match looked {
+        Looked::Whole(whole) => (
+            salvage::from_engine(&whole.store.engine)?,
+            whole.store.step(),
+        ),
+        Looked::Damaged { testified } => (salvage::from_files(&layout.store()), testified),
+        Looked::Missing => (Salvage::default(), 0),
+    };
+    let mut kept = BTreeMap::new();
+    let mut lines = String::new();
+    for key in salvage.records.keys() {
+        if let Some(kind) = kind(key) {
+            *kept.entry(kind).or_default() += 1;
+            lines.push_str(&line(kind, key, "kept"));
+        }
+    }
+    let step = step.max(salvage.step).saturating_add(1);
+    layout.make(|making| Store::create(making, &salvage.records, step))?;
+    let mut quarantine = None;
+    if layout.store().exists() {
+        let aside = Quarantine::begin(data, generation)?;
+        aside.keep("records.jsonl", lines.as_bytes())?;
+        aside.take(&layout.store())?;
+        quarantine = Some(aside.path().into());
+    }
+    layout.promote()?;
+    Ok(Treated {
+        kept,
+        dropped: salvage.dropped,
+        quarantine,
+    })
+}
+
+/// Opens a store that was just made.
+fn reopen(layout: &Layout) -> Result<Store, VaultError> {
+    let at = VaultError::at(layout.generation());
+    match look(layout).map_err(&at)? {
+        Looked::Whole(whole) => Ok(whole.store),
+        Looked::Missing | Looked::Damaged { .. } => Err(at(io::Error::other(
+            "a new store does not read as it was written; replace the card",
+        ))),
+    }
+}
+
+/// One record of the report. The key holds addresses, so only a checksum of it is written.
+fn line(kind: Kind, key: &[u8], done: &str) -> String {
+    format!(
+        "{{\"kind\":\"{kind:?}\",\"record\":\"{:08x}\",\"done\":\"{done}\"}}\n",
+        crc32c::crc32c(key)
+    )
+}
+
+/// Lets pre-key ids go on far beyond all that may have been given out, and has the library upload fresh keys.
+pub(super) fn leap(device: &mut Device) {
+    let highest = device.next_pre_key_id.max(device.first_unupload_pre_key_id);
+    let next = match highest.saturating_add(LEAP) {
+        next if next > MAX_PRE_KEY_ID => next - MAX_PRE_KEY_ID,
+        next => next,
+    };
+    device.next_pre_key_id = next;
+    device.first_unupload_pre_key_id = next;
+    device.server_has_prekeys = false;
+}

@@ -1,0 +1,157 @@
+//! How the last run ended, and what becomes of a data directory that cannot be opened: the real daemon.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use holdfast::boot::{Mark, Report};
+use holdfast_lab::holdfast::Holdfast;
+use holdfast_lab::server::{Lab, LabConfig};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+struct Scene {
+    holdfast: Holdfast,
+    _lab: Lab,
+    _directory: TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = Lab::start(LabConfig::default()).await.unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
+        let holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
+        Self {
+            holdfast,
+            _lab: lab,
+            _directory: directory,
+        }
+    }
+
+    /// Starts the daemon; how it says that its last run ended, and its report.
+    async fn start(&mut self) -> (String, Report) {
+        self.holdfast.start().await.unwrap();
+        let vault = self.holdfast.vault().await.unwrap();
+        let report: Report = serde_json::from_str(&vault.boot_report().await.unwrap()).unwrap();
+        let end = vault.last_end().await.unwrap();
+        assert_eq!(end, report.last_end);
+        let kept = fs::read(self.holdfast.data().join("boot/report.json")).unwrap();
+        assert_eq!(serde_json::from_slice::<Report>(&kept).unwrap(), report);
+        (end, report)
+    }
+
+    /// Makes the mark say that the run was in another boot.
+    fn forge_boot(&self) {
+        let path = self.holdfast.data().join("boot/run.json");
+        let mut mark: Mark = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        mark.at.boot = Some("00000000-0000-0000-0000-000000000000".into());
+        fs::write(&path, serde_json::to_vec(&mark).unwrap()).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_start_knows_how_the_last_run_ended() {
+    let mut scene = Scene::new().await;
+    let (end, report) = scene.start().await;
+    assert_eq!(end, "first-start");
+    assert!(report.findings.is_empty(), "{report}");
+    assert!(report.stages.iter().any(|stage| stage.name == "vault"));
+
+    scene.holdfast.stop().await.unwrap();
+    assert_eq!(scene.start().await.0, "clean");
+
+    scene.holdfast.kill().await.unwrap();
+    let (end, report) = scene.start().await;
+    assert_eq!(end, "process-crash", "{report}");
+    assert!(scene.holdfast.read_log().contains("crashed or was killed"));
+
+    scene.holdfast.kill().await.unwrap();
+    scene.forge_boot();
+    let (end, report) = scene.start().await;
+    let of_a_machine = ["power-loss", "kernel-crash", "watchdog", "unknown"];
+    assert!(of_a_machine.contains(&end.as_str()), "{report}");
+    assert!(
+        report.why.contains("machine went down") || end != "unknown",
+        "{report}"
+    );
+
+    scene.holdfast.stop().await.unwrap();
+    scene.forge_boot();
+    assert_eq!(
+        scene.start().await.0,
+        "clean",
+        "what the machine did later is another story"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_mark_is_not_guessed_about() {
+    let mut scene = Scene::new().await;
+    scene.start().await;
+    scene.holdfast.stop().await.unwrap();
+    let mark = scene.holdfast.data().join("boot/run.json");
+    fs::write(&mark, "{").unwrap();
+    assert_eq!(scene.start().await.0, "unknown");
+    scene.holdfast.stop().await.unwrap();
+    fs::remove_file(&mark).unwrap();
+    assert_eq!(scene.start().await.0, "unknown");
+}
+
+/// Nothing here takes this long; only a failing test waits for it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_cannot_be_opened_is_shown_and_then_left_as_failed() {
+    let mut scene = Scene::new().await;
+    scene.start().await;
+    scene.holdfast.stop().await.unwrap();
+    for slot in ["identity.a", "identity.b"] {
+        let slot = scene.holdfast.data().join("gen-0001").join(slot);
+        fs::write(slot, "rotten").unwrap();
+    }
+
+    let mut child = scene.holdfast.command().unwrap().spawn().unwrap();
+    let told = async {
+        while !scene
+            .holdfast
+            .read_log()
+            .contains("storage.identity-damaged")
+        {
+            assert_eq!(child.try_wait().unwrap(), None, "it vanished");
+            // A log has no other way to say that it grew.
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, told).await.expect("the cause in the log");
+    assert!(scene.holdfast.read_log().contains("StorageFault"));
+
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    let status = timeout(DEADLINE, child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let log = scene.holdfast.read_log();
+    assert!(log.contains("damaged in both its slots"), "{log}");
+
+    let report = fs::read(scene.holdfast.data().join("boot/report.json")).unwrap();
+    let report: Report = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report.last_end, "clean");
+    assert_eq!(report.findings.len(), 1, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_daemon_on_the_same_directory_leaves_at_once_and_touches_nothing() {
+    let mut scene = Scene::new().await;
+    scene.start().await;
+    let boot = scene.holdfast.data().join("boot");
+    let before = fs::read(boot.join("run.json")).unwrap();
+
+    let mut second = scene.holdfast.command().unwrap().spawn().unwrap();
+    let status = timeout(DEADLINE, second.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(scene.holdfast.read_log().contains("is in use by process"));
+    assert_eq!(fs::read(boot.join("run.json")).unwrap(), before);
+    assert!(!boot.join("report-1.json").exists());
+    scene.holdfast.stop().await.unwrap();
+}
