@@ -1,9 +1,10 @@
 //! Opening the socket, and remembering why it did not open: the library tells nobody.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use async_trait::async_trait;
 use wacore::net::{Transport, TransportEvent, TransportFactory};
+use whatsapp_rust::Client;
 use whatsapp_rust::async_channel;
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
 
@@ -22,25 +23,50 @@ pub(super) struct Dialer {
     /// `host:port`, to ask the resolver first: the factory's error is only text.
     host: String,
     last: Arc<Mutex<Option<DialFailure>>>,
+    client: Arc<OnceLock<Weak<Client>>>,
+}
+
+/// What the run keeps of its dialer.
+pub(super) struct Watch {
+    /// The last failure, `None` once a dial succeeded.
+    pub last: Arc<Mutex<Option<DialFailure>>>,
+    /// The client that dials, to be set before it does.
+    pub client: Arc<OnceLock<Weak<Client>>>,
 }
 
 impl Dialer {
-    /// `url` replaces WhatsApp's own. The second value holds the last failure, `None` once a dial succeeded.
-    pub(super) fn new(url: Option<&str>) -> (Self, Arc<Mutex<Option<DialFailure>>>) {
+    /// `url` replaces WhatsApp's own.
+    pub(super) fn new(url: Option<&str>) -> (Self, Watch) {
         let inner = TokioWebSocketTransportFactory::new();
         let (inner, host) = match url {
             Some(url) => (inner.with_url(url), host_of(url)),
             None => (inner, "web.whatsapp.com:443".to_owned()),
         };
-        let last = Arc::default();
+        let watch = Watch {
+            last: Arc::default(),
+            client: Arc::default(),
+        };
         (
             Self {
                 inner,
                 host,
-                last: Arc::clone(&last),
+                last: Arc::clone(&watch.last),
+                client: Arc::clone(&watch.client),
             },
-            last,
+            watch,
         )
+    }
+
+    /// Returns when the identity is on the medium as WhatsApp is about to meet it, a linking above all: the library saves it in
+    /// the background, and does not notice what changes during a save.
+    async fn settle_identity(&self) {
+        if let Some(client) = self.client.get().and_then(Weak::upgrade) {
+            let device = client.persistence_manager();
+            // Neither answers with an error of the medium: see the vault's backend.
+            let _ = device.flush().await;
+            // Changes nothing where there is a device, and waits for the save under way.
+            let _ = device.backend().create().await;
+        }
     }
 
     async fn dial(&self) -> Result<Dialed, (DialFailure, anyhow::Error)> {
@@ -59,6 +85,7 @@ type Dialed = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 #[async_trait]
 impl TransportFactory for Dialer {
     async fn create_transport(&self) -> Result<Dialed, anyhow::Error> {
+        self.settle_identity().await;
         let dialed = self.dial().await;
         let failure = dialed.as_ref().err().map(|(failure, _)| *failure);
         *self
@@ -99,10 +126,10 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         drop(listener);
-        let (dialer, last) = Dialer::new(Some(&format!("ws://127.0.0.1:{port}/")));
+        let (dialer, watch) = Dialer::new(Some(&format!("ws://127.0.0.1:{port}/")));
         assert!(dialer.create_transport().await.is_err());
         assert_eq!(
-            *last.lock().expect("no panic held it"),
+            *watch.last.lock().expect("no panic held it"),
             Some(DialFailure::NoAnswer)
         );
     }

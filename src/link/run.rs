@@ -34,11 +34,13 @@ pub(super) async fn run(
 ) -> Ending {
     let (notices_tx, notices) = mpsc::unbounded_channel();
     let observer = Observer::new(parts.events.clone(), notices_tx, parts.credentials.clone());
-    let (dialer, last_dial) = Dialer::new(parts.settings.server_url.as_deref());
+    let (dialer, dials) = Dialer::new(parts.settings.server_url.as_deref());
     let Some(bot) = build(parts, backend, Arc::clone(&observer), dialer).await else {
         return Ending::Storage;
     };
     let client = bot.client();
+    // Nobody else sets it.
+    let _ = dials.client.set(Arc::downgrade(&client));
     // The core owns reconnection. Only from the phone's consent to the first login the library keeps it, because
     // what that login still has to sync lives in the library's memory.
     observer.steer(Arc::clone(&client.enable_auto_reconnect));
@@ -55,7 +57,8 @@ pub(super) async fn run(
     if asked {
         return Ending::Asked;
     }
-    let dial = *last_dial
+    let dial = *dials
+        .last
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let ending = observer

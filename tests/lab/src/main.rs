@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use holdfast_lab::control::Control;
 use holdfast_lab::server::{Lab, LabConfig};
@@ -88,13 +88,15 @@ fn main() -> ExitCode {
             name: Some(name),
             extent,
             ..
-        } => finish(async move { Ok(prove::run(&name, extent).await?) }),
+        } => finish(interruptible(async move {
+            Ok(prove::run(&name, extent).await?)
+        })),
         Command::Prove { .. } => print(&prove::list()),
         Command::Bench {
             name: Some(name),
             json,
             ..
-        } => finish(async move { bench::run(&name, json).await }),
+        } => finish(interruptible(async move { bench::run(&name, json).await })),
         Command::Bench { .. } => print(&bench::list()),
         Command::BareClient(options) => finish(async {
             peers::bare::run(options).await?;
@@ -112,6 +114,22 @@ fn main() -> ExitCode {
             rig::writer::run(options).await?;
             Ok(ExitCode::SUCCESS)
         }),
+    }
+}
+
+/// Ends a command in order when it is interrupted: what it mounted and started goes.
+async fn interruptible(
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    // A task of its own, since the command may be busy for long.
+    let interrupted = tokio::spawn(async {
+        whatsapp_rust::prelude::shutdown_signal().await;
+        rig::interrupt();
+    });
+    tokio::select! {
+        biased;
+        _ = interrupted => bail!("interrupted"),
+        done = command => done,
     }
 }
 

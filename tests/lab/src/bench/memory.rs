@@ -47,7 +47,7 @@ impl Bench for Memory {
                 Some(missing) => Err(missing),
                 None => {
                     let phone = lab.create_phone(number, kind.name()).await?;
-                    let mut client = kind.start(&lab, files.path()).await?;
+                    let mut client = kind.start(&lab, files.path(), files.path()).await?;
                     let device = link(&lab, &phone, &mut *client).await?;
                     exchange(&lab, &friend, &phone, &device).await?;
                     Ok(client)

@@ -5,6 +5,7 @@
 mod memory;
 pub mod recovery;
 mod start;
+mod wear;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -24,7 +25,12 @@ pub trait Bench {
 }
 
 /// Every benchmark there is.
-pub const ALL: &[&dyn Bench] = &[&memory::Memory, &recovery::Recovery, &start::Start];
+pub const ALL: &[&dyn Bench] = &[
+    &memory::Memory,
+    &recovery::Recovery,
+    &start::Start,
+    &wear::Wear,
+];
 
 /// Exit code of a benchmark of which something was not run, as for proofs.
 const NOT_RUN: u8 = 77;
@@ -67,6 +73,11 @@ impl Report {
         self.ratios.insert(name, ratio);
     }
 
+    /// Adds a figure itself, of a column that is a ratio already.
+    pub fn plain(&mut self, name: &'static str, column: &str, of: &str) {
+        self.ratios.insert(name, self.figure(of, column));
+    }
+
     fn figure(&self, who: &str, column: &str) -> Option<f64> {
         let at = self.columns.iter().position(|name| *name == column)?;
         let row = self.rows.iter().find(|row| row.who == who)?;
@@ -81,14 +92,18 @@ impl Report {
     fn table(&self, name: &str) -> String {
         let mut text = format!("{:16}", "");
         for column in &self.columns {
-            text += &format!("{column:>16}");
+            text += &format!("{column:>17}");
         }
         text += "\n";
         for row in &self.rows {
             text += &format!("{:16}", row.who);
             match &row.figures {
                 Ok(figures) => {
-                    text.extend(figures.iter().map(|figure| format!("{figure:>16.0}")));
+                    // Small figures are of things counted per message.
+                    text.extend(figures.iter().map(|figure| match figure {
+                        0.0..100.0 => format!("{figure:>17.3}"),
+                        _ => format!("{figure:>17.0}"),
+                    }));
                 }
                 Err(why) => text += &format!("not run: {why}"),
             }
@@ -168,11 +183,12 @@ mod tests {
         report.row("holdfast", Ok(vec![1000.0, 4000.0]));
         report.row("baileys", Ok(vec![80_000.0, 120_000.0]));
         report.ratio("anon_vs_baileys", "anon_kib", "holdfast", "baileys");
+        report.plain("resident", "resident_kib", "holdfast");
         assert!(report.complete());
         let table = report.table("memory");
         assert_eq!(
             table.lines().last(),
-            Some("bench memory: anon_vs_baileys 0.013")
+            Some("bench memory: anon_vs_baileys 0.013 resident 4000.000")
         );
 
         report.row("other", Err("no Node".to_owned()));

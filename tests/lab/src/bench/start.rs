@@ -31,7 +31,7 @@ impl Bench for Start {
         let clients = [Kind::Holdfast, Kind::WhatsappRust];
         for (kind, number) in clients.into_iter().zip(["15550000001", "15550000002"]) {
             let phone = lab.create_phone(number, kind.name()).await?;
-            let mut client = kind.start(&lab, files.path()).await?;
+            let mut client = kind.start(&lab, files.path(), files.path()).await?;
             link(&lab, &phone, &mut *client).await?;
             client.end().await?;
         }
@@ -57,7 +57,7 @@ impl Bench for Start {
 
 async fn start_once(lab: &Lab, kind: Kind, home: &Path) -> anyhow::Result<f64> {
     let begun = Instant::now();
-    let mut client = kind.start(lab, home).await?;
+    let mut client = kind.start(lab, home, home).await?;
     client.connected().await?;
     let taken = begun.elapsed();
     client.end().await?;

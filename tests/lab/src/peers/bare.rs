@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use async_trait::async_trait;
 use tokio::sync::mpsc;
 use wacore::proto_helpers::MessageExt;
+use whatsapp_rust::InboundDurabilityHook;
 use whatsapp_rust::prelude::{Bot, Client, Event as Said, Jid};
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
-use whatsapp_rust_sqlite_storage::SqliteStore;
+use whatsapp_rust::types::events::InboundMessage;
+use whatsapp_rust_sqlite_storage::{SqliteStore, SqliteStoreConfig, Synchronous};
 
 use super::PeerError;
 use super::lines::{Command, Event, Lines, MARK};
@@ -26,19 +29,24 @@ pub struct Options {
     /// The SQLite file.
     #[arg(long)]
     pub store: PathBuf,
+    /// A message is on the medium before it is acked, as with Holdfast: the library's durability hook over SQLite with
+    /// `synchronous=FULL`.
+    #[arg(long)]
+    pub durable: bool,
 }
 
-/// Starts a client that keeps its session in `store`.
+/// Starts a client that keeps its session in `store`; with `durable` no message is acked before it is on the medium.
 ///
 /// # Errors
 /// [`PeerError::Process`].
-pub fn start(lab: &Lab, store: &Path) -> Result<Lines, PeerError> {
+pub fn start(lab: &Lab, store: &Path, durable: bool) -> Result<Lines, PeerError> {
     let peer = "whatsapp-rust";
     let program = std::env::current_exe().map_err(|source| PeerError::Process { peer, source })?;
     let mut process = tokio::process::Command::new(program);
     process
         .args(["bare-client", "--url", &lab.url(), "--store"])
-        .arg(store);
+        .arg(store)
+        .args(durable.then_some("--durable"));
     Lines::start(peer, &mut process)
 }
 
@@ -51,8 +59,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         .store
         .to_str()
         .context("the path of the store must be UTF-8")?;
-    let bot = Bot::builder()
-        .with_backend(SqliteStore::new(store).await?)
+    let mut config = SqliteStoreConfig::default();
+    if options.durable {
+        config.synchronous = Synchronous::Full;
+    }
+    let mut bot = Bot::builder()
+        .with_backend(SqliteStore::with_config(store, config).await?)
         .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(options.url))
         .with_version(VERSION)
         .on_qr_code(|qr, _| async move { say(&Event::Qr { qr }) })
@@ -74,13 +86,28 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                 Said::Disconnected(_) => say(&Event::Close { code: 0 }),
                 _ => {}
             }
-        })
-        .build()
-        .await?;
-    let bot = bot.spawn();
+        });
+    if options.durable {
+        bot = bot.with_inbound_durability_hook(Printed);
+    }
+    let bot = bot.build().await?.spawn();
     obey(bot.client()).await;
     bot.shutdown().await;
     Ok(())
+}
+
+/// Takes every message: that it is printed is all that this client does with it.
+struct Printed;
+
+#[async_trait]
+impl InboundDurabilityHook for Printed {
+    async fn on_messages(
+        &self,
+        _client: Arc<Client>,
+        _batch: &[InboundMessage],
+    ) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// Carries out commands until `stop`, or until nobody is left to give any.

@@ -264,6 +264,10 @@ impl Client for Lines {
         Ok(open.await?)
     }
 
+    async fn text(&mut self, to: &str, text: &str) -> anyhow::Result<String> {
+        Ok(self.send(to, text).await?)
+    }
+
     fn process(&self) -> Option<u32> {
         self.child.id()
     }

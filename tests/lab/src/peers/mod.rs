@@ -28,6 +28,8 @@ pub trait Client: Send {
     async fn qr(&mut self) -> anyhow::Result<String>;
     /// Waits until it says that it is connected.
     async fn connected(&mut self) -> anyhow::Result<()>;
+    /// Has a text sent to a number, and returns its id once that is taken.
+    async fn text(&mut self, to: &str, text: &str) -> anyhow::Result<String>;
     /// The process.
     fn process(&self) -> Option<u32>;
     /// Ends it in order.
@@ -44,6 +46,10 @@ impl Client for Holdfast {
         self.reaches("Connected").await
     }
 
+    async fn text(&mut self, to: &str, text: &str) -> anyhow::Result<String> {
+        Ok(self.messages().await?.send(to, text, "").await?)
+    }
+
     fn process(&self) -> Option<u32> {
         self.pid().ok()
     }
@@ -58,8 +64,10 @@ impl Client for Holdfast {
 pub enum Kind {
     /// Our daemon.
     Holdfast,
-    /// A bare whatsapp-rust client.
+    /// A bare whatsapp-rust client, its SQLite as the crate sets it up.
     WhatsappRust,
+    /// The same as durable as Holdfast is: `synchronous=FULL`, and no message acked before it is stored.
+    WhatsappRustFull,
     /// Baileys.
     Baileys,
 }
@@ -70,6 +78,7 @@ impl Kind {
         match self {
             Kind::Holdfast => "holdfast",
             Kind::WhatsappRust => "whatsapp-rust",
+            Kind::WhatsappRustFull => "sqlite-full",
             Kind::Baileys => "baileys",
         }
     }
@@ -77,25 +86,34 @@ impl Kind {
     /// What keeps it from running here, and what to do about it.
     pub async fn missing(self) -> Option<String> {
         match self {
-            Kind::Holdfast | Kind::WhatsappRust => None,
+            Kind::Holdfast | Kind::WhatsappRust | Kind::WhatsappRustFull => None,
             Kind::Baileys => baileys::missing().await,
         }
     }
 
-    /// Starts it; everything it keeps goes below `home`.
+    /// Starts it; its session is kept below `keep`, everything else below `home`.
     ///
     /// # Errors
     /// The process cannot be started.
-    pub async fn start(self, lab: &Lab, home: &Path) -> anyhow::Result<Box<dyn Client>> {
+    pub async fn start(
+        self,
+        lab: &Lab,
+        home: &Path,
+        keep: &Path,
+    ) -> anyhow::Result<Box<dyn Client>> {
+        std::fs::create_dir_all(keep)?;
+        let bare = |durable| bare::start(lab, &keep.join("bare.db"), durable);
         Ok(match self {
             Kind::Holdfast => {
                 let program = std::env::current_exe()?;
                 let mut holdfast = Holdfast::new(&program, home, &lab.url())?;
+                holdfast.move_to(keep.join("data"));
                 holdfast.start().await?;
                 Box::new(holdfast)
             }
-            Kind::WhatsappRust => Box::new(bare::start(lab, &home.join("bare.db"))?),
-            Kind::Baileys => Box::new(baileys::start(lab, &home.join("baileys"))?),
+            Kind::WhatsappRust => Box::new(bare(false)?),
+            Kind::WhatsappRustFull => Box::new(bare(true)?),
+            Kind::Baileys => Box::new(baileys::start(lab, &keep.join("baileys"))?),
         })
     }
 }

@@ -161,7 +161,7 @@ impl Scene {
     }
 
     async fn link_bare(&self) -> anyhow::Result<(Lines, DeviceId)> {
-        let mut bare = bare::start(&self.lab, &self.file("bare.db"))?;
+        let mut bare = bare::start(&self.lab, &self.file("bare.db"), false)?;
         let device = link(&self.lab, &self.of_bare, &mut bare).await?;
         Ok((bare, device))
     }

@@ -85,9 +85,17 @@ impl Log {
         self.file.read_exact_at(data, from)
     }
 
-    /// The positions of the flushes.
-    pub fn flushes(&self) -> Vec<usize> {
-        flushes(&self.entries)
+    /// Bytes written and flushes, between two sizes of the log.
+    pub fn cost(&self, from: u64, to: u64) -> (u64, u64) {
+        let during = |entry: &&Entry| from < entry.end && entry.end <= to;
+        let (mut bytes, mut flushes) = (0, 0);
+        for entry in self.entries.iter().filter(during) {
+            match entry.act {
+                Act::Flush => flushes += 1,
+                Act::Write { len, .. } => bytes += len as u64,
+            }
+        }
+        (bytes, flushes)
     }
 }
 
@@ -209,7 +217,9 @@ pub(super) mod tests {
                 write(9, 9, 512, true),
             ]
         );
-        assert_eq!(log.flushes(), [1, 3]);
+        assert_eq!(flushes(log.entries()), [1, 3]);
+        assert_eq!(log.cost(0, u64::MAX), (1024 + 512 + 512, 2));
+        assert_eq!(log.cost(5 * 512, 7 * 512), (512, 0));
         assert_eq!(log.entries()[1].end, 5 * 512);
         let mut data = [0; 4];
         log.read(6 * 512, &mut data).unwrap();

@@ -23,8 +23,16 @@ pub mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, ensure};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Has whoever is in the middle of many states stop after the one at hand, so that nothing stays mounted.
+pub fn interrupt() {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
 
 /// What keeps the rig from running here, and what to do about it.
 pub fn missing() -> Option<String> {

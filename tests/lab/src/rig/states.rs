@@ -9,6 +9,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 
+use super::INTERRUPTED;
 use super::cut::{Cut, Kind};
 use super::disk::Record;
 use super::log::{Act, Entry, flushes};
@@ -65,7 +66,7 @@ pub type Outcome = (Cut, Result<(), String>);
 /// `until_failure` the first failure ends it.
 ///
 /// # Errors
-/// Files cannot be written.
+/// Files cannot be written, or it was interrupted.
 pub fn look_at(
     record: &Record,
     cuts: &[Cut],
@@ -81,6 +82,7 @@ pub fn look_at(
         let mut replay = Replay::new(&record.log, &record.start, place.path())?;
         let mut outcomes = Vec::with_capacity(cuts.len());
         for cut in cuts {
+            anyhow::ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted");
             if enough.load(Ordering::Relaxed) {
                 break;
             }
