@@ -130,8 +130,15 @@ async fn sift(generation: &Path) -> Result<Sifted, VaultError> {
 }
 
 impl Sifted {
+    fn new() -> Sifted {
+        Sifted {
+            dropped: BTreeMap::from([(Tier::Ratchet, 0), (Tier::Rebuildable, 0)]),
+            ..Sifted::default()
+        }
+    }
+
     fn of_whole(engine: &Engine) -> io::Result<Sifted> {
-        let mut sifted = Sifted::default();
+        let mut sifted = Sifted::new();
         let mut kept = BTreeMap::new();
         engine.forward(|key, sealed| {
             let opened = envelope::open(&key, &sealed);
@@ -151,7 +158,7 @@ impl Sifted {
     fn of_salvage(salvage: Salvage) -> Sifted {
         let mut sifted = Sifted {
             bad: 1,
-            ..Sifted::default()
+            ..Sifted::new()
         };
         for (kind, count) in salvage.dropped {
             *sifted.dropped.entry(kind.tier()).or_default() += count;
