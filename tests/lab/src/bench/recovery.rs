@@ -187,8 +187,10 @@ async fn grow_sqlite(file: &Path) -> anyhow::Result<()> {
 }
 
 async fn sqlite(file: &Path) -> anyhow::Result<SqliteStore> {
-    let mut config = SqliteStoreConfig::default();
-    config.synchronous = Synchronous::Full;
+    let config = SqliteStoreConfig {
+        synchronous: Synchronous::Full,
+        ..SqliteStoreConfig::default()
+    };
     let file = file.to_str().context("the path must be UTF-8")?;
     Ok(SqliteStore::with_config(file, config).await?)
 }
