@@ -1,6 +1,7 @@
 //! A recorded disk: QEMU serves an image as a file over FUSE and logs every write and flush; on it a loop device, on that ext4.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -161,6 +162,8 @@ impl Disk {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(self.file("qemu.log"))?)
+            // An interrupt meant for us must not end it before its disk is unmounted.
+            .process_group(0)
             .spawn()
             .context("qemu-storage-daemon cannot be run")
     }

@@ -21,6 +21,7 @@ pub mod states;
 pub mod writer;
 
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,11 +98,12 @@ pub fn blank(place: &Path, mib: u64) -> anyhow::Result<PathBuf> {
     Ok(image)
 }
 
-/// Runs a system tool to its end.
+/// Runs a system tool to its end, out of reach of an interrupt that is meant for us: a half-done mount would stay.
 fn tool(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())
+        .process_group(0)
         .output()
         .with_context(|| format!("{name} cannot be run"))?;
     ensure!(
