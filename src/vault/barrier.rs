@@ -52,23 +52,32 @@ pub(super) struct Change {
 pub enum Wait {
     /// Returns when it is on the medium.
     Durable,
-    /// Returns at once; reaches the medium in its place in the order, within [`Wait::ORDERED`].
+    /// Returns at once; reaches the medium in its place in the order, with the next barrier or soon.
     Ordered,
-    /// Returns at once; reaches the medium in its place in the order, within [`Wait::LAZY`].
+    /// Returns at once; reaches the medium in its place in the order, when there is occasion.
     Lazy,
 }
 
-impl Wait {
-    /// How long an ordered write may stay in memory: long enough to share a barrier with its neighbours.
-    pub const ORDERED: Duration = Duration::from_millis(50);
-    /// How long a lazy write may stay in memory.
-    pub const LAZY: Duration = Duration::from_secs(2);
+/// How long what nobody awaits may stay in memory.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    ordered: Duration,
+    lazy: Duration,
+}
 
-    fn within(self) -> Duration {
-        match self {
+impl Patience {
+    /// Long enough to ride with the next message where there is traffic: a barrier of its own for each advance of a
+    /// ratchet is what wears cards out, and what is lost with it can be had again.
+    const ORDINARY: Patience = Patience {
+        ordered: Duration::from_secs(5),
+        lazy: Duration::from_secs(30),
+    };
+
+    fn of(self, wait: Wait) -> Duration {
+        match wait {
             Wait::Durable => Duration::ZERO,
-            Wait::Ordered => Self::ORDERED,
-            Wait::Lazy => Self::LAZY,
+            Wait::Ordered => self.ordered,
+            Wait::Lazy => self.lazy,
         }
     }
 }
@@ -124,6 +133,7 @@ struct Handle {
 }
 
 struct Shared {
+    patience: Patience,
     queue: Mutex<Queue>,
     wake: Condvar,
     files: Mutex<Files>,
@@ -190,7 +200,12 @@ impl Ticket {
 impl Barrier {
     /// Starts the writer thread.
     pub fn start() -> Result<Barrier, BarrierError> {
+        Self::with(Patience::ORDINARY)
+    }
+
+    fn with(patience: Patience) -> Result<Barrier, BarrierError> {
         let shared = Arc::new(Shared {
+            patience,
             queue: Mutex::default(),
             wake: Condvar::new(),
             files: Mutex::default(),
@@ -332,7 +347,7 @@ impl Shared {
             queue.waiters.push(done);
             waiter
         });
-        let due = Instant::now() + wait.within();
+        let due = Instant::now() + self.patience.of(wait);
         queue.due = Some(queue.due.map_or(due, |earlier| earlier.min(due)));
         drop(queue);
         self.wake.notify_one();

@@ -134,7 +134,11 @@ async fn what_waits_together_shares_a_barrier() {
 async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
     for wait in [Wait::Ordered, Wait::Lazy] {
         let trace = Trace::default();
-        let barrier = Barrier::start().unwrap();
+        let patience = Patience {
+            ordered: Duration::from_millis(50),
+            lazy: Duration::from_millis(100),
+        };
+        let barrier = Barrier::with(patience).unwrap();
         let store = barrier.add_store(tape(&trace));
         let began = Instant::now();
         barrier
@@ -151,7 +155,7 @@ async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
             tokio::task::yield_now().await;
         }
         assert!(
-            began.elapsed() >= wait.within(),
+            began.elapsed() >= patience.of(wait),
             "{wait:?} did not wait for company"
         );
     }
