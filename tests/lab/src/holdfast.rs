@@ -152,6 +152,23 @@ impl Holdfast {
             .with_context(|| format!("its log says:\n{}", self.read_log()))
     }
 
+    /// Waits until a generation is live.
+    pub async fn lives(&self, generation: &str) -> anyhow::Result<()> {
+        let session = self.session().await?;
+        let properties = self.properties().await?;
+        let mut changes = properties.receive_properties_changed().await?;
+        let lives = async {
+            while session.generation().await? != generation {
+                changes.next().await.context("the daemon has left")?;
+            }
+            anyhow::Ok(())
+        };
+        let lives = within(60, &format!("{generation} to be live"), lives).await;
+        lives
+            .and_then(|lives| lives)
+            .with_context(|| format!("its log says:\n{}", self.read_log()))
+    }
+
     /// Waits until a QR is on the screen, and reads it from the pixels as a phone's camera would.
     pub async fn scan_screen(&self) -> anyhow::Result<String> {
         let panel = self.panel().await?;

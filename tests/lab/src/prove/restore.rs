@@ -151,29 +151,12 @@ impl Place {
         Ok(session.generation().await?)
     }
 
-    /// Waits until a generation is live.
-    async fn lives(&self, generation: &str) -> anyhow::Result<()> {
-        let session = self.holdfast.session().await?;
-        let properties = self.holdfast.properties().await?;
-        let mut changes = properties.receive_properties_changed().await?;
-        let lives = async {
-            while session.generation().await? != generation {
-                changes.next().await.context("the daemon has left")?;
-            }
-            anyhow::Ok(())
-        };
-        let lives = within(60, &format!("{generation} to be live"), lives).await;
-        lives
-            .and_then(|lives| lives)
-            .with_context(|| format!("its log says:\n{}", self.holdfast.read_log()))
-    }
-
     /// A human gives the link up over the bus.
     async fn retire(&self, next: &str) -> anyhow::Result<()> {
         let session = self.holdfast.session().await?;
         let (token, _) = session.relink().await?;
         session.confirm_relink(token).await?;
-        self.lives(next).await
+        self.holdfast.lives(next).await
     }
 
     /// A human brings an archive back over the bus.
@@ -181,7 +164,7 @@ impl Place {
         let vault = self.holdfast.vault().await?;
         let (token, _) = vault.restore(id).await?;
         vault.confirm_restore(id, token).await?;
-        self.lives(next).await?;
+        self.holdfast.lives(next).await?;
         self.holdfast.reaches("Connected").await
     }
 
@@ -406,7 +389,7 @@ async fn survives_kills(kills_ms: &[u64]) -> anyhow::Result<()> {
         if found == live.to_string() {
             place.restore("gen-0001", &next.to_string()).await?;
         }
-        place.lives(&next.to_string()).await?;
+        place.holdfast.lives(&next.to_string()).await?;
         place.holdfast.reaches("Connected").await?;
         scene.sound(&place, 1).await?;
         live = next;

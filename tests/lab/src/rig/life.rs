@@ -170,6 +170,37 @@ impl Life {
         Ok(id)
     }
 
+    /// A human retires the live link over the bus, and restores it.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub async fn gives_up_and_comes_back(&mut self) -> anyhow::Result<()> {
+        let session = self.holdfast.session().await?;
+        let old = session.generation().await?;
+        self.notary.note(What::Ending);
+        let (token, _) = session.relink().await?;
+        session.confirm_relink(token).await?;
+        self.holdfast.lives("gen-0003").await?;
+        self.notary.note(What::Retired(old.clone()));
+        let vault = self.holdfast.vault().await?;
+        let (token, _) = vault.restore(&old).await?;
+        vault.confirm_restore(&old, token).await?;
+        self.holdfast.reaches("Connected").await
+    }
+
+    /// The dead daemon's store loses what says how new it is: the next boot begins it anew.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn loses_its_witness(&self) -> anyhow::Result<()> {
+        let data = data(&self.disk.path());
+        let live = std::fs::read_to_string(data.join("CURRENT"))?;
+        let store = data.join(live.trim()).join("store.v2");
+        std::fs::remove_file(store.join("witness"))?;
+        std::fs::File::open(store)?.sync_all()?;
+        Ok(())
+    }
+
     /// One text there, one back, each awaited: every turn is a new ratchet.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ impl Recording {
     }
 }
 
-/// Records a life; each kind of traffic has about `messages` messages.
+/// Records a life, from a link to its revocation, another link, its restore and a repair; each kind of traffic has about `messages` messages.
 ///
 /// # Errors
 /// At the first step that does not come true.
@@ -70,11 +70,22 @@ pub async fn record(messages: u32) -> anyhow::Result<Recording> {
     let old = life.holdfast.session().await?.generation().await?;
     life.notary.note(What::Ending);
     life.lab.unlink(&device).await?;
-    life.holdfast.reaches("Pairing").await?;
+    life.holdfast.lives("gen-0002").await?;
     life.notary.note(What::Retired(old));
     life.link().await?;
     life.converse(messages).await?;
     life.sends(&group, messages).await?;
+
+    life.gives_up_and_comes_back().await?;
+    life.converse(messages).await?;
+    life.sends(&group, messages).await?;
+
+    life.holdfast.kill().await?;
+    life.loses_its_witness()?;
+    life.holdfast.start().await?;
+    life.holdfast.reaches("Connected").await?;
+    life.converse(messages).await?;
+    life.sends(FRIEND, messages).await?;
     life.holdfast.kill().await?;
     end(life).await
 }
