@@ -14,6 +14,7 @@ use waproto::codec::pre_key_record_decode;
 use super::digest::StateDigest;
 use super::engine::Engine;
 use super::envelope;
+use super::key::kind;
 use super::layout::{Layout, SLED, WITNESS};
 use super::store::{META, Store, parse_meta};
 use super::tiers::{Kind, Tier};
@@ -173,11 +174,6 @@ fn backwards(engine: &Engine) -> io::Result<StateDigest> {
         Ok(())
     })?;
     Ok(digest)
-}
-
-/// The kind of the record under this key; a later version may know more of them.
-pub(super) fn kind(key: &[u8]) -> Option<Kind> {
-    Kind::from_tag(*key.first()?)
 }
 
 /// Whether the library can use the value: it strands a whole group over one sender key that it cannot decode.

@@ -33,6 +33,11 @@ fn length(part: &[u8]) -> [u8; 4] {
         .to_be_bytes()
 }
 
+/// The kind of the record under this key; a later version may know more of them.
+pub(super) fn kind(key: &[u8]) -> Option<Kind> {
+    Kind::from_tag(*key.first()?)
+}
+
 /// The last part of a key that has this many parts.
 pub(super) fn last_part(key: &[u8], parts: usize) -> Option<&[u8]> {
     let mut rest = key.get(1..)?;

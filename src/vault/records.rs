@@ -15,9 +15,8 @@ use bytes::Bytes;
 use super::barrier::{self, Barrier, BarrierError, Change, StoreId, Ticket, Wait};
 use super::engine::Engine;
 use super::envelope;
-use super::inspect::kind;
+use super::key::kind;
 use super::store::{Batch, Store};
-use super::tiers::{Kind, Tier};
 use super::wear::{Costs, Purpose};
 
 /// The records of one generation.
@@ -102,7 +101,7 @@ impl Records {
             );
         }
         // Queued under the overlay's lock: the order of the queue is the order of the overlay.
-        let purpose = purpose(changes.first().map_or(&[], |change| &change.key));
+        let purpose = Purpose::of(changes.first().map_or(&[], |change| &change.key));
         let ticket = self.barrier.change(self.store, purpose, changes, wait)?;
         Ok((ticket, out))
     }
@@ -235,15 +234,6 @@ impl barrier::Store for Medium {
             }
         }
         Ok(())
-    }
-}
-
-/// Why a record is written.
-pub(super) fn purpose(key: &[u8]) -> Purpose {
-    match kind(key).map(Kind::tier) {
-        Some(Tier::Ratchet) => Purpose::Ratchet,
-        Some(Tier::Rebuildable) => Purpose::Rebuildable,
-        Some(Tier::Kept | Tier::Identity) | None => Purpose::Kept,
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use holdfast_core::{Findings, GenerationId, Plan, Treatment};
 
-use super::inspect::{Looked, Whole, kind, look};
+use super::inspect::{Looked, Whole, look};
+use super::key::kind;
 use super::layout::Layout;
 use super::quarantine::Quarantine;
 use super::salvage::{self, Salvage};

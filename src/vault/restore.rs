@@ -17,8 +17,8 @@ use wacore::appstate::lthash::WAPATCH_INTEGRITY;
 
 use super::engine::Engine;
 use super::identity::{Document, Identity};
-use super::inspect::{self, Looked, kind};
-use super::key::{last_part, prefix};
+use super::inspect::{self, Looked};
+use super::key::{kind, last_part, prefix};
 use super::layout::Layout;
 use super::pre_key_id::PreKeyId;
 use super::salvage::{self, Salvage};

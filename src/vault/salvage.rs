@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::engine::{Engine, FILE, LARGE};
 use super::envelope;
-use super::inspect::{is_usable, kind};
+use super::inspect::is_usable;
+use super::key::kind;
 use super::layout::SLED;
 use super::store::META;
 use super::tiers::{Kind, Restore};

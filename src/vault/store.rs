@@ -10,7 +10,6 @@ use bytes::Bytes;
 use super::digest::StateDigest;
 use super::engine::Engine;
 use super::layout::{SLED, WITNESS};
-use super::records::purpose;
 use super::wear::{Costs, Purpose};
 use super::witness::Witness;
 use super::{atomic, envelope};
@@ -79,7 +78,7 @@ impl Store {
                 Some(value) => {
                     let sealed = envelope::seal(key, step, value);
                     digest.add(key, &sealed);
-                    costs.entry(purpose(key)).or_default().bytes += sealed.len() as u64;
+                    costs.entry(Purpose::of(key)).or_default().bytes += sealed.len() as u64;
                     batch.insert(key.as_ref(), sealed);
                 }
                 None => batch.remove(key.as_ref()),

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use super::key::kind;
+use super::tiers::{Kind, Tier};
 
 /// Why something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +32,15 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Why the record under this key is written.
+    pub(super) fn of(key: &[u8]) -> Purpose {
+        match kind(key).map(Kind::tier) {
+            Some(Tier::Ratchet) => Purpose::Ratchet,
+            Some(Tier::Rebuildable) => Purpose::Rebuildable,
+            Some(Tier::Kept | Tier::Identity) | None => Purpose::Kept,
+        }
+    }
+
     /// The stable name for machines.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,7 +87,7 @@ pub struct Card {
     size: u64,
     /// Where the kernel counts; `None` where it does not.
     written_before: Option<u64>,
-    statistics: std::path::PathBuf,
+    statistics: PathBuf,
     since: Instant,
 }
 
