@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use holdfast::ctl;
 use holdfast_lab::holdfast::Holdfast;
+use holdfast_lab::ledger::Ledger;
 use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, When};
 use tempfile::TempDir;
 
@@ -136,4 +138,64 @@ async fn a_refused_version_and_a_ban_have_their_own_names() {
         assert_eq!(scene.cause().await, cause);
         assert_eq!(scene.generation().await, "gen-0001");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_store_costs_neither_the_link_nor_a_message_and_fresh_keys_go_up() {
+    let mut scene = Scene::connected().await;
+    let friend = scene
+        .lab
+        .create_phone("15550000002", "Friend")
+        .await
+        .unwrap();
+    scene
+        .lab
+        .send_text(&friend, "15550000001", "before")
+        .await
+        .unwrap();
+    scene.holdfast.receives("bot", 1).await.unwrap();
+    scene.holdfast.stop().await.unwrap();
+
+    let store = scene.holdfast.data().join("gen-0001/store.v2");
+    fs::write(store.join("sled/db"), b"rotten").unwrap();
+    scene.holdfast.start().await.unwrap();
+    scene.reaches("Connected").await;
+    assert_eq!(scene.generation().await, "gen-0001");
+    scene
+        .lab
+        .send_text(&friend, "15550000001", "after")
+        .await
+        .unwrap();
+    let received = scene.holdfast.receives("bot", 2).await.unwrap();
+    assert_eq!(received[1].text, "after");
+    scene
+        .holdfast
+        .sends("15550000002", "and back")
+        .await
+        .unwrap();
+    let device = scene.device.to_string();
+    let leapt = |ledger: &Ledger| {
+        let published = ledger.pre_keys().remove(&device).unwrap_or_default();
+        published.keys.keys().any(|id| *id > 10_000)
+    };
+    let ledger = scene.lab.ledger();
+    assert!(ledger.wait_until(Duration::from_secs(60), leapt).await);
+    assert!(ledger.crimes().is_empty(), "{:?}", ledger.crimes());
+
+    // What the repair left to do is done over the link, and then noted in the identity.
+    let slot = scene.holdfast.data().join("gen-0001/identity.b");
+    let noted = async {
+        while !String::from_utf8_lossy(&fs::read(&slot).unwrap()).contains("\"todo\":[]") {
+            // A file of another process cannot be waited for otherwise.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), noted)
+        .await
+        .unwrap();
+    let report = scene.holdfast.vault().await.unwrap().boot_report().await;
+    assert!(report.unwrap().contains("Rebuild"));
+    scene.holdfast.stop().await.unwrap();
+    let audit = fs::read_to_string(scene.holdfast.data().join("audit.log")).unwrap();
+    assert!(audit.contains("\"kind\":\"repair\""), "{audit}");
 }

@@ -29,7 +29,13 @@ const RECORD: usize = 1_500;
 /// Sessions written at once while the vault is grown.
 const BATCH: u32 = 500;
 
-const COLUMNS: [&str; 3] = ["ready_ms", "resident_kib", "disk_kib"];
+/// Durable steps each store takes after it is grown: what the figures of size and speed are of.
+const STEPS: u32 = 20_000;
+
+/// Sessions that the steps go round in.
+const BUSY: u32 = 300;
+
+const COLUMNS: [&str; 4] = ["ready_ms", "resident_kib", "disk_kib", "steps_per_s"];
 
 /// The benchmark.
 pub struct Recovery;
@@ -70,29 +76,31 @@ impl Bench for Recovery {
     }
 
     fn about(&self) -> &'static str {
-        "from an unclean stop to a vault that is checked and ready, with 10,000 sessions, beside SQLite"
+        "from an unclean stop to a vault that is checked and ready, with 10,000 sessions after 20,000 steps, beside SQLite"
     }
 
     async fn measure(&self) -> anyhow::Result<Report> {
         let place = tempfile::tempdir()?;
         let vault = place.path().join("vault");
         let sqlite = place.path().join("sqlite.db");
-        grow_vault(&place.path().join("grown"), &vault).await?;
-        grow_sqlite(&sqlite).await?;
+        let ours = grow_vault(&place.path().join("grown"), &vault).await?;
+        let theirs = grow_sqlite(&sqlite).await?;
 
         let mut report = Report::new(&COLUMNS);
         let unclean = open(Way::Holdfast, &vault)?;
         ensure!(!unclean.rebuilt, "the store was rebuilt without damage");
-        report.row("holdfast", Ok(row(&unclean, &vault)?));
+        report.row("holdfast", Ok(row(&unclean, &vault, ours)?));
         // The worst that happens: the store is older than its witness.
         fs::remove_file(vault.join("gen-0001/store.v2/witness"))?;
         let rebuilt = open(Way::Holdfast, &vault)?;
         ensure!(rebuilt.rebuilt, "a store without a witness was believed");
-        report.row("holdfast, rebuilt", Ok(row(&rebuilt, &vault)?));
+        report.row("holdfast, rebuilt", Ok(row(&rebuilt, &vault, ours)?));
         let peer = open(Way::Sqlite, &sqlite)?;
-        report.row("sqlite", Ok(row(&peer, &sqlite)?));
+        report.row("sqlite", Ok(row(&peer, &sqlite, theirs)?));
         report.ratio("ready_vs_sqlite", "ready_ms", "holdfast", "sqlite");
         report.ratio("resident_vs_sqlite", "resident_kib", "holdfast", "sqlite");
+        report.ratio("steps_vs_sqlite", "steps_per_s", "holdfast", "sqlite");
+        report.ratio("disk_vs_sqlite", "disk_kib", "holdfast", "sqlite");
         report.ratio(
             "rebuilt_vs_checked",
             "ready_ms",
@@ -103,8 +111,14 @@ impl Bench for Recovery {
     }
 }
 
-fn row(opened: &Opened, place: &Path) -> anyhow::Result<Vec<f64>> {
-    Ok(vec![opened.ready_ms, opened.resident_kib, on_disk(place)?])
+fn row(opened: &Opened, place: &Path, steps_per_s: f64) -> anyhow::Result<Vec<f64>> {
+    let disk = on_disk(place)?;
+    Ok(vec![
+        opened.ready_ms,
+        opened.resident_kib,
+        disk,
+        steps_per_s,
+    ])
 }
 
 /// Opens in a process of its own, so that its memory is its own too.
@@ -165,10 +179,10 @@ fn say(begun: Instant, rebuilt: bool) -> anyhow::Result<()> {
 }
 
 /// Grows a vault and leaves in `unclean` what a process that is killed then leaves.
-async fn grow_vault(dir: &Path, unclean: &Path) -> anyhow::Result<()> {
+async fn grow_vault(dir: &Path, unclean: &Path) -> anyhow::Result<f64> {
     let barrier = Barrier::start()?;
     let vault = Vault::open(DataDir::new(dir), barrier.clone()).await?;
-    grow(&*vault.backend()).await?;
+    let steps_per_s = grow(&*vault.backend()).await?;
     barrier.settle().await?;
     let copied = Command::new("cp")
         .arg("-a")
@@ -177,10 +191,11 @@ async fn grow_vault(dir: &Path, unclean: &Path) -> anyhow::Result<()> {
         .status()?;
     ensure!(copied.success(), "cp -a failed");
     vault.close().await?;
-    Ok(barrier.stop().await?)
+    barrier.stop().await?;
+    Ok(steps_per_s)
 }
 
-async fn grow_sqlite(file: &Path) -> anyhow::Result<()> {
+async fn grow_sqlite(file: &Path) -> anyhow::Result<f64> {
     let store = sqlite(file).await?;
     store.create().await?;
     grow(&store).await
@@ -195,20 +210,27 @@ async fn sqlite(file: &Path) -> anyhow::Result<SqliteStore> {
     Ok(SqliteStore::with_config(file, config).await?)
 }
 
-async fn grow(backend: &dyn Backend) -> anyhow::Result<()> {
+/// Links a device, fills the store, and takes the steps. Returns how many of them a second.
+async fn grow(backend: &dyn Backend) -> anyhow::Result<f64> {
     let device = Device {
         pn: Some("15550000001:1@s.whatsapp.net".parse()?),
         ..Device::new()
     };
     backend.save(&device).await?;
-    let record = session()?;
+    let record = session(64)?;
     for first in (0..SESSIONS).step_by(BATCH as usize) {
         let rows: Vec<(Arc<str>, Bytes)> = (first..first + BATCH)
             .map(|number| (address(number).into(), record.clone()))
             .collect();
         backend.put_sessions_batch(&rows).await?;
     }
-    Ok(())
+    let begun = Instant::now();
+    for step in 0..STEPS {
+        // A raised lease: the write that is awaited.
+        let raised = [(address(step % BUSY).into(), session(64 + step)?)];
+        backend.put_sessions_batch(&raised).await?;
+    }
+    Ok(f64::from(STEPS) / begun.elapsed().as_secs_f64())
 }
 
 fn address(number: u32) -> String {
@@ -216,9 +238,9 @@ fn address(number: u32) -> String {
 }
 
 /// A session that decodes, filled up to an ordinary one's size by a field that nobody knows.
-fn session() -> anyhow::Result<Bytes> {
+fn session(reserved: u32) -> anyhow::Result<Bytes> {
     let mut record = SessionRecord::new_fresh();
-    record.reserve_sender_chain_counters(64);
+    record.reserve_sender_chain_counters(reserved);
     let mut bytes = record.serialize()?.to_vec();
     let filler = RECORD - bytes.len() - 4;
     // Protobuf: field 1000, length-delimited.
