@@ -4,7 +4,6 @@
 //! lab that is further would be time travel: recorded states are looked at offline only.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -84,8 +83,7 @@ fn unique(life: &Life) -> String {
 fn after_cut(disk: &Disk, place: &std::path::Path, kind: Kind, dice: u64) -> anyhow::Result<Disk> {
     let image = place.join("after-cut");
     disk.cut(kind, dice, &image)?;
-    // Its exit code also says that it repaired something; whether that was enough, the mount tells.
-    let _ = super::tool(Command::new("e2fsck").arg("-p").arg(&image));
+    super::mounted::check(&image);
     Disk::begin(place, &image)
 }
 

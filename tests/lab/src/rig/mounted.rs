@@ -11,7 +11,7 @@ pub struct Mounted {
 }
 
 impl Mounted {
-    /// Mounts an image at a directory as the boot of a board does: the journal is replayed, and `e2fsck -p` comes first where
+    /// Mounts an image at a directory as the boot of a board does: the journal is replayed, and a check comes first where
     /// the mount needs it.
     ///
     /// # Errors
@@ -19,8 +19,7 @@ impl Mounted {
     pub fn new(image: &Path, at: &Path) -> anyhow::Result<Mounted> {
         std::fs::create_dir_all(at)?;
         if mount(image, at).is_err() {
-            // Its exit code also says that it repaired something; whether that was enough, the mount tells.
-            let _ = tool(Command::new("e2fsck").arg("-p").arg(image));
+            check(image);
             mount(image, at)?;
         }
         Ok(Mounted { at: at.to_owned() })
@@ -35,6 +34,15 @@ impl Mounted {
 impl Drop for Mounted {
     fn drop(&mut self) {
         unmount(&self.at);
+    }
+}
+
+/// Checks and repairs a file system as a boot does with `fsck.repair=yes` (systemd-fsck@.service(8)): what is safe first, and
+/// where that is not enough, as a superblock torn in its middle is not, all the rest. Whether it was, the mount tells.
+pub(super) fn check(image: &Path) {
+    for how in ["-p", "-y"] {
+        // An error also says that something was repaired, and then there is nothing left for the second.
+        let _ = tool(Command::new("e2fsck").arg(how).arg(image));
     }
 }
 

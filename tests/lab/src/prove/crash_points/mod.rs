@@ -25,7 +25,7 @@ const LONG: u32 = 40;
 
 /// Cuts in the middle of one life.
 const ROUNDS: u64 = 8;
-const ROUNDS_FULL: u64 = 200;
+const ROUNDS_FULL: u64 = 60;
 
 /// A life takes seconds, on a busy machine a minute.
 const WITHIN: Duration = Duration::from_secs(600);
