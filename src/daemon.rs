@@ -435,11 +435,13 @@ impl Daemon {
 
     async fn space(&self) -> Option<Space> {
         let (reserve, archive) = (self.reserve.clone(), self.archive.clone());
+        let vault = Arc::clone(&self.vault);
         let measured = tokio::task::spawn_blocking(move || {
             let room = reserve.room().context("the data partition")?;
-            anyhow::Ok((room, archive.count()?))
+            let extent = vault.extent().context("the live generation")?;
+            anyhow::Ok((room, archive.count()?, extent))
         });
-        let (room, archives) = match measured.await.map_err(anyhow::Error::from).flatten() {
+        let (room, archives, extent) = match measured.await.map_err(anyhow::Error::from).flatten() {
             Ok(measured) => measured,
             Err(error) => {
                 tracing::warn!("the room on the data partition is not known: {error:#}");
@@ -453,6 +455,8 @@ impl Daemon {
             archives,
             unread: unread.messages,
             unread_bytes: unread.bytes,
+            records: extent.records,
+            records_bytes: extent.bytes,
         })
     }
 

@@ -109,6 +109,7 @@ causes! {
         LittleSpace "little-space": "The data partition is getting full.", "Let every consumer read its messages, or use a larger card.";
         NoSpace "no-space": "The data partition is full; WhatsApp keeps the messages.", "Let every consumer read its messages, or use a larger card.";
         Unread "unread": "Many received messages wait to be read.", "Check that every consumer runs and acknowledges what it has read.";
+        ManyRecords "many-records": "The keys have become so many that each start takes longer.", "Nothing is wrong; a new link, when it suits, starts with few.";
         OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";
         MediumFailed "medium-failed": "The data partition failed.", "Press the button to try again; if it stays, replace the card.";
         IdentityDamaged "identity-damaged": "The keys of this device are damaged in both copies; nothing was changed.", "Restore a backup of the card, or move the generation's directory away to link anew.";

@@ -13,6 +13,8 @@ const MIB: u64 = 1 << 20;
 pub(crate) const FAILED_MS: u64 = MINUTE;
 /// So many unread messages are warned about.
 const UNREAD: u64 = 10_000;
+/// So many key records are warned about: a boot reads every one.
+const RECORDS: u64 = 50_000;
 /// The newest archive stays: it is what undoes the last re-link.
 const KEPT_ARCHIVES: u32 = 1;
 
@@ -29,6 +31,10 @@ pub struct Space {
     pub unread: u64,
     /// What they take, bytes.
     pub unread_bytes: u64,
+    /// Key records of the live generation.
+    pub records: u64,
+    /// What the live generation takes, bytes.
+    pub records_bytes: u64,
 }
 
 /// How much room there is.
@@ -50,6 +56,8 @@ pub(crate) struct Storage {
     stuck: bool,
     /// The operator was told of the unread messages.
     told_unread: bool,
+    /// The operator was told of the key records.
+    told_records: bool,
 }
 
 impl Space {
@@ -92,8 +100,17 @@ impl Space {
     }
 
     fn is_much_unread(&self, was: bool) -> bool {
+        self.is_much(was, (self.unread, UNREAD), self.unread_bytes)
+    }
+
+    fn are_many_records(&self, was: bool) -> bool {
+        self.is_much(was, (self.records, RECORDS), self.records_bytes)
+    }
+
+    /// By number, or by bytes; what was much once is so until half of it is gone.
+    fn is_much(&self, was: bool, (number, limit): (u64, u64), bytes: u64) -> bool {
         let half = if was { 2 } else { 1 };
-        self.unread >= UNREAD / half || self.unread_bytes >= self.little() / half
+        number >= limit / half || number > 0 && bytes >= self.little() / half
     }
 }
 
@@ -109,10 +126,23 @@ impl Turn<'_> {
         let room = space.room(was);
         self.state.storage.room = room;
 
-        let told = self.state.storage.told_unread;
-        self.state.storage.told_unread = space.unread > 0 && space.is_much_unread(told);
-        if self.state.storage.told_unread && !told {
-            self.effects.push(Effect::Report(CauseCode::Unread.into()));
+        let storage = &mut self.state.storage;
+        for (told, is_much, code) in [
+            (
+                &mut storage.told_unread,
+                Space::is_much_unread as fn(&Space, bool) -> bool,
+                CauseCode::Unread,
+            ),
+            (
+                &mut storage.told_records,
+                Space::are_many_records,
+                CauseCode::ManyRecords,
+            ),
+        ] {
+            let was = core::mem::replace(told, is_much(&space, *told));
+            if *told && !was {
+                self.effects.push(Effect::Report(code.into()));
+            }
         }
         match room {
             Room::Plenty => self.state.storage.stuck = false,
@@ -366,6 +396,27 @@ mod tests {
         assert_eq!(unread(4_999, 0), 1);
         assert_eq!(unread(3, 256 * MIB), 2);
         assert_eq!(story.reports, ["storage.unread"; 2]);
+    }
+
+    #[test]
+    fn records_are_told_of_once_by_number_and_by_bytes() {
+        let mut story = Story::connected();
+        let mut records = |records, records_bytes| {
+            let space = Space {
+                records,
+                records_bytes,
+                ..free(2000)
+            };
+            assert_eq!(story.on(Event::Space(space)), []);
+            story.reports.len()
+        };
+        assert_eq!(records(49_999, 255 * MIB), 0);
+        assert_eq!(records(50_000, 0), 1);
+        assert_eq!(records(25_000, 0), 1);
+        assert_eq!(records(24_999, 0), 1);
+        assert_eq!(records(3, 256 * MIB), 2);
+        assert_eq!(records(0, 0), 2);
+        assert_eq!(story.reports, ["storage.many-records"; 2]);
     }
 
     /// A story in each state that a failure may meet.

@@ -27,6 +27,11 @@ impl StateDigest {
         self.count = self.count.wrapping_sub(1);
     }
 
+    /// How many records are in it.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     pub fn to_bytes(self) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
         bytes[..16].copy_from_slice(&self.sum.to_le_bytes());

@@ -156,6 +156,15 @@ pub struct Counts {
     pub bad: u64,
 }
 
+/// How large the live generation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Records on the medium, but for the identity's.
+    pub records: u64,
+    /// What its files take of the partition, bytes.
+    pub bytes: u64,
+}
+
 /// The live generation, looked through and waiting for a plan.
 pub struct Inspection {
     dir: DataDir,
@@ -327,6 +336,18 @@ impl Vault {
             Ok(counts)
         })
         .await
+    }
+
+    /// Measures the live generation; reads no record. Blocks.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub fn extent(&self) -> io::Result<Extent> {
+        let live = self.live().clone();
+        Ok(Extent {
+            records: live.records.count(),
+            bytes: space::taken(&self.dir.generation(live.id))?,
+        })
     }
 
     /// Commits what is queued and lets go of the store's files. Backends stop answering.

@@ -33,6 +33,8 @@ struct Overlay {
     /// Values by key, until they are on the medium.
     queued: BTreeMap<Arc<[u8]>, Queued>,
     revision: u64,
+    /// How many records are on the medium.
+    count: u64,
 }
 
 struct Queued {
@@ -55,6 +57,7 @@ impl Records {
             engine: Some(store.engine.clone()),
             queued: BTreeMap::new(),
             revision: 0,
+            count: store.count(),
         }));
         let medium = Medium {
             store,
@@ -122,6 +125,11 @@ impl Records {
             queued: &overlay.queued,
             bad: &self.bad,
         })
+    }
+
+    /// How many records are on the medium.
+    pub fn count(&self) -> u64 {
+        lock(&self.overlay).count
     }
 
     /// How many records did not open when read, since the start.
@@ -224,6 +232,7 @@ impl barrier::Store for Medium {
     fn sync(&mut self) -> io::Result<()> {
         self.store.sync()?;
         let mut overlay = lock(&self.overlay);
+        overlay.count = self.store.count();
         for (key, revision) in self.applied.drain(..) {
             if overlay
                 .queued

@@ -14,6 +14,8 @@ const MIB: u64 = 1 << 20;
 /// What is set aside on a large partition, bytes; on a small one it is this share of it.
 const RESERVE: u64 = 16 * MIB;
 const RESERVE_SHARE: u64 = 16;
+/// The unit of a file's allocation, whatever the file system: stat(2).
+const BLOCK: u64 = 512;
 /// The store cannot be opened with less than this free, bytes.
 const TO_OPEN: u64 = 8 * MIB;
 
@@ -98,8 +100,7 @@ impl Reserve {
 
     /// Bytes really allocated.
     fn held(&self) -> u64 {
-        // stat(2): blocks of 512 bytes, whatever the file system's own are.
-        fs::metadata(self.path()).map_or(0, |metadata| metadata.blocks() * 512)
+        fs::metadata(self.path()).map_or(0, |metadata| metadata.blocks() * BLOCK)
     }
 
     fn size(&self, room: Room) -> u64 {
@@ -161,6 +162,21 @@ pub fn is_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
+}
+
+/// What the files of a directory take of the partition, bytes; one that vanishes meanwhile takes nothing.
+pub(super) fn taken(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        bytes += match fs::symlink_metadata(&path) {
+            Ok(file) if file.is_dir() => taken(&path)?,
+            Ok(file) => file.blocks() * BLOCK,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(bytes)
 }
 
 /// statvfs(3), without the blocks that are root's alone. A directory that does not exist yet is asked through its parent.

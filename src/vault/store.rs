@@ -60,6 +60,11 @@ impl Store {
         self.step
     }
 
+    /// How many records it holds.
+    pub fn count(&self) -> u64 {
+        self.digest.count()
+    }
+
     /// Applies the changes as the next step and pushes the witness of it; [`Store::sync`] makes both durable.
     /// Adds the bytes of both to the costs.
     pub fn apply(&mut self, changes: &Batch, costs: &mut Costs) -> io::Result<()> {
