@@ -57,18 +57,6 @@ impl Dialer {
         )
     }
 
-    /// Returns when the identity is on the medium as WhatsApp is about to meet it, a linking above all: the library saves it in
-    /// the background, and does not notice what changes during a save.
-    async fn settle_identity(&self) {
-        if let Some(client) = self.client.get().and_then(Weak::upgrade) {
-            let device = client.persistence_manager();
-            // Neither answers with an error of the medium: see the vault's backend.
-            let _ = device.flush().await;
-            // Changes nothing where there is a device, and waits for the save under way.
-            let _ = device.backend().create().await;
-        }
-    }
-
     async fn dial(&self) -> Result<Dialed, (DialFailure, anyhow::Error)> {
         if let Err(error) = tokio::net::lookup_host(&self.host).await {
             return Err((DialFailure::NoAddress, error.into()));
@@ -85,7 +73,10 @@ type Dialed = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 #[async_trait]
 impl TransportFactory for Dialer {
     async fn create_transport(&self) -> Result<Dialed, anyhow::Error> {
-        self.settle_identity().await;
+        // WhatsApp must not meet a linking that is not kept.
+        if let Some(client) = self.client.get().and_then(Weak::upgrade) {
+            settle_identity(&client).await;
+        }
         let dialed = self.dial().await;
         let failure = dialed.as_ref().err().map(|(failure, _)| *failure);
         *self
@@ -94,6 +85,16 @@ impl TransportFactory for Dialer {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = failure;
         dialed.map_err(|(_, error)| error)
     }
+}
+
+/// Returns when the identity is on the medium as the client has it: the library saves it in the background, and does not
+/// notice what changes during a save.
+pub(super) async fn settle_identity(client: &Client) {
+    let device = client.persistence_manager();
+    // Neither answers with an error of the medium: see the vault's backend.
+    let _ = device.flush().await;
+    // Changes nothing where there is a device, and waits for the save under way.
+    let _ = device.backend().create().await;
 }
 
 /// `host:port` of a `ws://` or `wss://` address.

@@ -14,7 +14,7 @@ use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
 
 use super::Parts;
 use super::credentials::Credentials;
-use super::dial::{DialFailure, Dialer};
+use super::dial::{DialFailure, Dialer, settle_identity};
 use super::inbound::ToInbox;
 use super::observer::{Listener, Notice, Observer, Phase};
 use super::outgoing::{self, Outgoing};
@@ -157,6 +157,8 @@ async fn carry_mail(
         let kept = tokio::select! {
             Some(notice) = notices.recv() => match notice {
                 Notice::Up => {
+                    // The first login brought the owner's name.
+                    settle_identity(client).await;
                     // A companion that is available mutes the phone's notifications.
                     let _ = client.presence().set_unavailable().await;
                     outgoing.insert(Outgoing::new(parts.outbox.clone(), Arc::clone(client))).drain().await

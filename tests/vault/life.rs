@@ -15,6 +15,7 @@ use holdfast::vault::wear::Purpose;
 use holdfast::vault::{DataDir, Vault, VaultError};
 use holdfast_core::{GenerationId, LastFour};
 use tempfile::TempDir;
+use wacore::appstate::hash::HashState;
 use wacore::libsignal::protocol::SessionRecord;
 use wacore::store::Device;
 use wacore::store::traits::Backend;
@@ -438,4 +439,52 @@ async fn after_a_failure_of_the_medium_the_library_gets_no_answer_and_the_daemon
     };
     answers.await;
     failure.wait_for(Option::is_some).await.unwrap();
+}
+
+/// The library saves the owner's name in the background, and a cut may come between the version and the name.
+#[tokio::test]
+async fn a_name_that_was_lost_is_asked_for_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    let mut device = link(&backend).await;
+    let seen = HashState {
+        version: 5,
+        ..HashState::default()
+    };
+    for name in ["critical_block", "regular"] {
+        backend.set_version(name, seen.clone()).await.unwrap();
+    }
+    let version = async |name| backend.get_version(name).await.unwrap().version;
+    assert_eq!(version("critical_block").await, 0, "it brings the name");
+    assert_eq!(version("regular").await, 5);
+    device.push_name = "Ann".into();
+    backend.save(&device).await.unwrap();
+    assert_eq!(version("critical_block").await, 5);
+    close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn what_it_takes_is_measured_without_reading_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let before = vault.extent().unwrap();
+    let backend = vault.backend();
+    for n in 0..3 {
+        let name = format!("collection {n}");
+        backend
+            .set_version(&name, HashState::default())
+            .await
+            .unwrap();
+    }
+    barrier.settle().await.unwrap();
+    let after = vault.extent().unwrap();
+    assert_eq!(after.records, before.records + 3);
+    close(barrier, vault).await;
+
+    let (barrier, vault) = open(dir.path()).await;
+    assert_eq!(vault.extent().unwrap().records, after.records);
+    fs::write(dir.path().join("gen-0001/more"), vec![1; 1 << 20]).unwrap();
+    assert!(vault.extent().unwrap().bytes >= after.bytes + (1 << 20));
+    close(barrier, vault).await;
 }
