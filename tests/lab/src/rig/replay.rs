@@ -82,18 +82,22 @@ fn apply(log: &Log, entry: &Entry, fate: &Fate, image: &File) -> io::Result<()> 
     }
 }
 
-/// A copy with the same holes.
+/// A copy with the same holes, and a file of its own where there was one: a mount namespace that somebody made meanwhile keeps
+/// what is mounted alive, and `mount` would take up the loop device of the same file again, old content and all.
 ///
 /// # Errors
 /// What the system says.
 pub fn copy(from: &Path, to: &Path) -> io::Result<File> {
     let source = File::open(from)?;
     let size = source.metadata()?.len();
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let target = fs::OpenOptions::new()
         .read(true)
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .open(to)?;
     target.set_len(size)?;
     let mut data = Vec::new();
