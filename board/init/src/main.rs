@@ -1,0 +1,172 @@
+//! The initrd's init: from the kernel to a root file system that cannot have been altered.
+//!
+//! It loads the modules beside it, waits for the card, puts dm-verity over the slot whose root hash the kernel command
+//! line names, lends the data partition's machine id to `/etc`, and hands over to systemd. What it cannot do it says
+//! on the console; it then ends, which is a kernel panic, and `panic=10` starts the board anew.
+
+mod command_line;
+mod gpt;
+mod ioctl;
+mod machine_id;
+mod modules;
+mod verity;
+
+use std::{
+    convert::Infallible,
+    fs,
+    io::{self, Write},
+    os::unix::{fs::chroot, process::CommandExt},
+    path::Path,
+    process::{Command, ExitCode},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::mount::{MountFlags, mount, mount_move};
+use thiserror::Error;
+
+use crate::{command_line::CommandLine, gpt::Partition};
+
+/// How long the card may take to appear; a bootloader just read it, so that the kernel's driver is all that is awaited.
+const CARD_APPEARS: Duration = Duration::from_secs(120);
+/// How often to look for it.
+const LOOK: Duration = Duration::from_millis(50);
+/// Where the root is put together.
+const NEW_ROOT: &str = "/sysroot";
+
+/// Why the board cannot start from this slot.
+#[derive(Debug, Error)]
+enum Error {
+    #[error("cannot {what}: {why}")]
+    System { what: String, why: io::Error },
+    #[error(
+        "the kernel command line does not name the root's hash: it needs holdfast.roothash= and 64 hexadecimal digits"
+    )]
+    NoRootHash,
+    #[error(
+        "no disk has the two partitions of root hash {hash} after {waited:?}: is this the card that the boot files belong to? Disks here: {disks}"
+    )]
+    NoCard {
+        hash: String,
+        waited: Duration,
+        disks: String,
+    },
+    #[error("partition {device} holds no dm-verity tree that this init can read: {why}")]
+    BadTree { device: String, why: &'static str },
+}
+
+/// Names what failed.
+trait Doing<T> {
+    fn doing(self, what: impl Into<String>) -> Result<T, Error>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, what: impl Into<String>) -> Result<T, Error> {
+        self.map_err(|why| Error::System {
+            what: what.into(),
+            why: why.into(),
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let Err(error) = start();
+    say(Severity::Error, &error.to_string());
+    ExitCode::FAILURE
+}
+
+/// Up to the hand-over, from which nothing returns.
+fn start() -> Result<Infallible, Error> {
+    mount_kernel("devtmpfs", "/dev")?;
+    mount_kernel("proc", "/proc")?;
+    mount_kernel("sysfs", "/sys")?;
+    let command_line = fs::read_to_string("/proc/cmdline").doing("read the kernel command line")?;
+    let wanted = CommandLine::parse(&command_line)?;
+
+    for problem in modules::load(Path::new("/modules"))? {
+        say(Severity::Warning, &problem);
+    }
+    let (data, tree) = find_slot(&wanted)?;
+    let device = verity::activate(&data, &tree, &wanted.root_hash)?;
+    mount(
+        &device,
+        NEW_ROOT,
+        "squashfs",
+        MountFlags::RDONLY | MountFlags::NODEV,
+        None,
+    )
+    .doing(format!("mount the root file system of {}", data.device))?;
+
+    if let Err(error) = machine_id::lend(&data.disk, Path::new(NEW_ROOT)) {
+        say(Severity::Warning, &error.to_string());
+    }
+    switch_root()
+}
+
+/// Mounts one of the kernel's own file systems.
+fn mount_kernel(kind: &str, at: &str) -> Result<(), Error> {
+    mount(kind, at, kind, MountFlags::NOSUID, None).doing(format!("mount {at}"))
+}
+
+/// The slot's data and tree partitions, as soon as the kernel knows them.
+fn find_slot(wanted: &CommandLine) -> Result<(Partition, Partition), Error> {
+    let started = Instant::now();
+    loop {
+        let disks = gpt::disks();
+        for disk in &disks {
+            let partitions = gpt::partitions(disk);
+            let by_id = |id| {
+                partitions
+                    .iter()
+                    .find(|partition| partition.id == id)
+                    .cloned()
+            };
+            if let (Some(data), Some(tree)) = (by_id(wanted.data_id()), by_id(wanted.tree_id())) {
+                return Ok((data, tree));
+            }
+        }
+        if started.elapsed() > CARD_APPEARS {
+            let hash = wanted.hex();
+            return Err(Error::NoCard {
+                hash,
+                waited: CARD_APPEARS,
+                disks: disks.join(", "),
+            });
+        }
+        sleep(LOOK);
+    }
+}
+
+/// Gives the initrd's memory back and lets systemd take over.
+fn switch_root() -> Result<Infallible, Error> {
+    // What stays behind can no longer be seen, but holds memory.
+    let _ = fs::remove_dir_all("/modules");
+    let _ = fs::remove_file("/init");
+    for kernel in ["/dev", "/proc", "/sys"] {
+        mount_move(kernel, format!("{NEW_ROOT}{kernel}"))
+            .doing(format!("move {kernel} to the new root"))?;
+    }
+    std::env::set_current_dir(NEW_ROOT).doing("enter the new root")?;
+    mount_move(".", "/").doing("move the new root to /")?;
+    chroot(".").doing("make the new root the root")?;
+    std::env::set_current_dir("/").doing("enter /")?;
+    Err(Command::new("/usr/lib/systemd/systemd").exec()).doing("start systemd")
+}
+
+#[derive(Clone, Copy)]
+enum Severity {
+    Error = 3,
+    Warning = 4,
+}
+
+/// Into the kernel's log, and so on the console and later in the journal.
+fn say(severity: Severity, text: &str) {
+    let line = format!("<{}>holdfast-init: {text}\n", severity as u8);
+    let logged = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/kmsg")
+        .and_then(|mut log| log.write_all(line.as_bytes()));
+    if logged.is_err() {
+        eprintln!("holdfast-init: {text}");
+    }
+}

@@ -1,0 +1,27 @@
+# The initrd: our init and the modules it needs to reach the root. Sourced by board/build.
+# shellcheck shell=bash
+
+initrd_key() {
+    cat board/parts/{initrd,root}.sh board/modules.list
+    echo "$1 $(sha256sum <"$init")"
+}
+
+# make_initrd DIRECTORY BASE: initrd.img
+make_initrd() {
+    local into=$1 kernel version module
+    local tree=$into/tree
+    mkdir -p "$tree"/{dev,proc,sys,sysroot,data,modules}
+    install -m 755 "$init" "$tree/init"
+    kernel=$(mktemp -d)
+    version=$(kernel_modules "$2" "$kernel")
+    # shellcheck disable=SC2046
+    for module in $(modules_for "$kernel" "$version" $(sed -n 's/^initrd //p' board/modules.list)); do
+        install -m 644 "$module" "$tree/modules"
+        echo "${module##*/}" >>"$tree/modules/list"
+    done
+    rm -rf "$kernel"
+    find "$tree" -exec touch -h -d "@$debian_date" {} +
+    (cd "$tree" && find . -print0 | sort -z | cpio --quiet -0 -o -H newc -R 0:0 --reproducible) |
+        zstd -q -19 >"$into/initrd.img"
+    rm -rf "$tree"
+}

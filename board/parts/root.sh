@@ -1,0 +1,172 @@
+# The root file system: the base without what only installs and removes, plus our files, units and programs, as a squashfs
+# with its verity tree. Sourced by board/build.
+# shellcheck shell=bash
+
+root_key() {
+    cat board/parts/root.sh board/{packages,modules,masked}.list Cargo.toml
+    digest board/rootfs systemd
+    echo "$1 $SOURCE_DATE_EPOCH $(sha256sum <"$daemon") $(sha256sum <"$ctl")"
+}
+
+# program_features FILE: what `holdfastd --version` says of its features, without running it
+program_features() {
+    grep -aoE 'features: (none|[a-z]+)' "$1" | head -n 1 | cut -d' ' -f2
+}
+
+# make_root DIRECTORY BASE: squashfs, verity (its tree), hash (its root hash), packages, manifest
+make_root() {
+    local into=$1 base=$2
+    local tree=$into/tree
+    mkdir "$tree"
+    tar -C "$tree" -xf "$base/root.tar" --exclude='./dev/*'
+    remove_packages "$tree" "$into/packages"
+    remove_ballast "$tree"
+    add_modules "$tree" "$base"
+    if [[ -e $base/wifi.deb ]]; then
+        add_wifi_firmware "$tree" "$base"
+    fi
+    add_ours "$tree"
+    settle "$tree"
+
+    mksquashfs "$tree" "$into/squashfs" -noappend -quiet -no-progress -no-exports -no-xattrs \
+        -comp zstd -Xcompression-level 22 -b 256K
+    list_files "$tree" >"$into/manifest"
+    rm -rf "$tree"
+
+    # Whole blocks, a tree's salt and id from the content: nothing in it is by chance.
+    truncate -s %4096 "$into/squashfs"
+    local content
+    content=$(sha256sum <"$into/squashfs" | cut -c1-64)
+    veritysetup format "$into/squashfs" "$into/verity" --salt "$content" --uuid "$(uuid "$content tree")" |
+        sed -n 's/^Root hash:[[:space:]]*//p' >"$into/hash"
+}
+
+# remove_packages TREE LIST: removes the files of `-NAME` packages; lists those that stay, with version and source
+remove_packages() {
+    local tree=$1 list=$2 removed
+    removed=$(sed -n 's/^-//p' board/packages.list)
+    dpkg-query --admindir="$tree/var/lib/dpkg" -W \
+        -f '${Package} ${Version} ${source:Package} ${source:Version} ${Architecture}\n' |
+        awk 'NR == FNR { gone[$1]; next } !($1 in gone)' <(echo "$removed") - | sort >"$list"
+    local package info file
+    for package in $removed; do
+        info=$tree/var/lib/dpkg/info/$package
+        [[ -e $info.list ]] || info+=:$arch
+        [[ -e $info.list ]] || fail "packages.list removes $package, which is not there"
+        while read -r file; do
+            if [[ ! -d $tree$file || -L $tree$file ]]; then
+                rm -f "$tree$file"
+            fi
+        done <"$info.list"
+    done
+}
+
+# remove_ballast TREE: what packages leave behind, and what no program here reads
+remove_ballast() {
+    local tree=$1
+    # Made by installing; each card makes its own.
+    rm -f "$tree"/etc/ssh/ssh_host_* "$tree/etc/machine-id"
+    rm -rf "$tree"/etc/{apt,dpkg,cron.*,init.d,rc?.d,logrotate.d,kernel,update-motd.d,opt,motd,mtab,ucf.conf} \
+        "$tree"/etc/{passwd,group,shadow,gshadow,subuid,subgid}- "$tree"/etc/ssh/moduli \
+        "$tree"/usr/lib/{apt,dpkg,valgrind,init,lsb} "$tree"/usr/lib/*/{gconv,perl-base,perl5} "$tree"/usr/share/perl* \
+        "$tree"/usr/lib/udev/hwdb.{bin,d} "$tree"/usr/lib/python3* \
+        "$tree"/usr/share/{bash-completion,bug,debconf,doc-base,gcc,gdb,i18n,info,lintian,locale,man,menu,polkit-1,zsh,initramfs-tools} \
+        "$tree"/var "$tree"/{boot,home,media,mnt,opt,srv,root}
+    mkdir -m 755 "$tree"/{var,boot,boot/firmware,data,home}
+    mkdir -m 700 "$tree/root"
+}
+
+# kernel_modules BASE DIRECTORY: unpacks the kernel's package there and prints its version
+kernel_modules() {
+    dpkg-deb -x "$1/kernel.deb" "$2"
+    ln -s usr/lib "$2/lib"
+    local version
+    version=$(basename "$2"/usr/lib/modules/*)
+    find "$2/usr/lib/modules" -name '*.ko.xz' -print0 | xargs -0 -n 64 -P 2 unxz
+    depmod -b "$2" "$version"
+    echo "$version"
+}
+
+# modules_for KERNEL VERSION NAME...: the files to load for these, dependencies first, each once; unknown names are skipped
+modules_for() {
+    local kernel=$1 version=$2
+    shift 2
+    for module; do
+        modprobe -d "$kernel" -S "$version" --show-depends "$module" 2>/dev/null || true
+    done | sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }'
+}
+
+# add_modules TREE BASE: the listed modules, and no others
+add_modules() {
+    local tree=$1 kernel version module
+    kernel=$(mktemp -d)
+    version=$(kernel_modules "$2" "$kernel")
+    local to=$tree/usr/lib/modules/$version
+    # shellcheck disable=SC2046
+    for module in $(modules_for "$kernel" "$version" $(sed -e '/^#/d' -e 's/^initrd //' board/modules.list)); do
+        install -D -m 644 "$module" "$to/${module#*/modules/"$version"/}"
+    done
+    cp "$kernel/usr/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} "$to"
+    depmod -b "$tree" "$version"
+    rm -rf "$kernel"
+}
+
+# add_wifi_firmware TREE BASE: for the radios on a Pi
+add_wifi_firmware() {
+    local tree=$1 from
+    from=$(mktemp -d)
+    dpkg-deb -x "$2/wifi.deb" "$from"
+    dpkg-deb -x "$2/boot.deb" "$from"
+    local to=$tree/usr/lib/firmware
+    mkdir -p "$to/brcm" "$to/cypress"
+    cp -a "$from"/usr/lib/firmware/brcm/brcmfmac434{30,36,55,56}*-sdio* "$to/brcm"
+    cp -a "$from"/usr/lib/firmware/cypress/cyfmac434{30,55}-sdio* "$to/cypress"
+    # One file serves a radio on every board that has it: the links of other makers' boards lead nowhere here.
+    find "$to" -name '*.txt' ! -name '*raspberrypi*' -type l -delete
+    rm -rf "$from"
+}
+
+# add_ours TREE: files, units, programs, users
+add_ours() {
+    local tree=$1 version unit
+    cp -rP --no-preserve=ownership board/rootfs/. "$tree"
+    systemd/install "$tree"
+    install -m 755 "$daemon" "$tree/usr/bin/holdfastd"
+    install -m 755 "$ctl" "$tree/usr/bin/holdfastctl"
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    cat >"$tree/usr/lib/os-release" <<OS
+NAME=Holdfast
+PRETTY_NAME="Holdfast $version"
+ID=holdfast
+ID_LIKE=debian
+VERSION_ID=$version
+IMAGE_ID=holdfast
+IMAGE_VERSION=$version
+OS
+    # No clock runs on a Pi without power: never before the day of this image.
+    touch -d "@$SOURCE_DATE_EPOCH" "$tree/usr/lib/clock-epoch"
+    while read -r unit; do
+        ln -sf /dev/null "$tree/etc/systemd/system/$unit"
+    done < <(grep -v -e '^#' -e '^$' board/masked.list)
+}
+
+# settle TREE: what a system that can write would do at its first start
+settle() {
+    local tree=$1
+    systemd-sysusers --root="$tree" holdfast.conf
+    # With the image's date, not today's.
+    sed -i -E "s/^([^:]*:[^:]*):[0-9]+:/\1:$((debian_date / 86400)):/" "$tree/etc/shadow"
+    rm -f "$tree"/etc/{passwd,group,shadow,gshadow}- "$tree/etc/.pwd.lock"
+    systemctl --root="$tree" preset-all --quiet
+    journalctl --root="$tree" --update-catalog
+    # /var starts empty: tmpfiles.d puts the catalog's place back.
+    mv "$tree/var/lib/systemd/catalog/database" "$tree/usr/lib/systemd/catalog.database"
+    rm -rf "$tree"/var/*
+    find "$tree" -xdev -name '*.pyc' -delete
+}
+
+# list_files TREE: a line for each file: type, mode, owner, size, digest or target, path
+list_files() {
+    (cd "$1" && find . -type f -printf '%y %m %U:%G %s ' -exec sha256sum {} \; -o ! -type f -printf '%y %m %U:%G 0 %l %p\n') |
+        sort -k 6
+}
