@@ -8,7 +8,6 @@ use std::{
     fmt, fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use clap::Parser;
@@ -16,7 +15,7 @@ use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use tracing::Level;
 
-use crate::{journal::Secret, vault::DataDir};
+use crate::{journal::Secret, vault::DataDir, wires::Description};
 
 #[cfg(not(feature = "lab"))]
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: none");
@@ -40,46 +39,66 @@ pub struct Args {
     /// in the data directory]
     #[arg(long, value_name = "DIR")]
     pub runtime: Option<PathBuf>,
-    /// What the panel is: terminal (space bar = button) or headless [default: terminal where there is one]
+    /// What the panel is: terminal (space bar = button), headless, or a board's name, such as raspberrypi [default:
+    /// terminal where there is one, else the board this machine is, else headless]
     #[arg(long, value_name = "NAME")]
-    pub board: Option<Board>,
+    pub board: Option<String>,
 }
 
 /// What the panel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Board {
     /// Screen drawn in the terminal, space bar = button.
     Terminal,
     /// Frames only on request, no button.
     Headless,
+    /// A display and a button on wires.
+    Wired(Description),
 }
 
 impl Board {
-    /// A terminal where standard output is one that can be drawn on.
-    pub fn detect() -> Self {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if io::stdout().is_terminal() && !dumb {
-            Self::Terminal
-        } else {
-            Self::Headless
+    /// The one of this name; with none given a terminal where standard output is one that can be drawn on, else what
+    /// this machine is.
+    fn choose(name: Option<&str>, places: &Places) -> Result<Self, Vec<Problem>> {
+        let board = match name {
+            Some("terminal") => return Ok(Self::Terminal),
+            Some("headless") => return Ok(Self::Headless),
+            Some(name) => match Description::find(&places.boards, name)? {
+                None => return Err(vec![unknown_board(name, places)]),
+                board => board,
+            },
+            None if terminal_to_draw_in() => return Ok(Self::Terminal),
+            None => Description::detect(&places.boards, &places.models)?,
+        };
+        Ok(board.map_or(Self::Headless, Self::Wired))
+    }
+}
+
+/// What the bus and the operator call the glass.
+impl fmt::Display for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Terminal => f.write_str("terminal"),
+            Self::Headless => f.write_str("none"),
+            Self::Wired(board) => match &board.display {
+                Some(display) => write!(f, "{display} ({})", board.name),
+                None => write!(f, "none ({})", board.name),
+            },
         }
     }
 }
 
-/// No such board in this build.
-#[derive(Clone, Debug, Error)]
-#[error("this build knows the boards `terminal` and `headless`")]
-pub struct UnknownBoard;
+fn terminal_to_draw_in() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stdout().is_terminal() && !dumb
+}
 
-impl FromStr for Board {
-    type Err = UnknownBoard;
-
-    fn from_str(name: &str) -> Result<Self, UnknownBoard> {
-        match name {
-            "terminal" => Ok(Self::Terminal),
-            "headless" => Ok(Self::Headless),
-            _ => Err(UnknownBoard),
-        }
+fn unknown_board(name: &str, places: &Places) -> Problem {
+    let known = Description::names(&places.boards).join(", ");
+    Problem {
+        file: "--board".into(),
+        line: None,
+        what: format!("no board `{name}`; known are terminal, headless, {known}"),
     }
 }
 
@@ -90,6 +109,10 @@ pub struct Places {
     pub fragments: Vec<PathBuf>,
     /// The owner's file on the boot partition.
     pub owner: PathBuf,
+    /// Where an image has board descriptions, `NAME.toml`.
+    pub boards: PathBuf,
+    /// Files that say what machine this is.
+    pub models: Vec<PathBuf>,
     /// The data directory of an appliance; used where it exists.
     pub appliance_data: PathBuf,
     /// The user's runtime directory, where there is one.
@@ -105,6 +128,11 @@ impl Places {
                 "/etc/holdfast/config.d".into(),
             ],
             owner: "/boot/firmware/holdfast.toml".into(),
+            boards: "/usr/share/holdfast/boards".into(),
+            models: vec![
+                "/proc/device-tree/model".into(),
+                "/sys/class/dmi/id/sys_vendor".into(),
+            ],
             appliance_data: "/data/holdfast".into(),
             user_runtime: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
         }
@@ -180,6 +208,17 @@ pub struct Problem {
     pub what: String,
 }
 
+impl Problem {
+    /// The file cannot be read.
+    pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            what: format!("cannot be read: {error}"),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
@@ -218,7 +257,7 @@ impl Config {
                 Ok(files) => files
                     .iter()
                     .for_each(|file| wrong.extend(settings.read(file, &[]))),
-                Err(error) => wrong.push(unreadable(directory, &error)),
+                Err(error) => wrong.push(Problem::unreadable(directory, &error)),
             }
         }
         let ignored = match places.owner.try_exists() {
@@ -228,9 +267,13 @@ impl Config {
         args.config
             .iter()
             .for_each(|file| wrong.extend(settings.read(file, &[])));
-        if !wrong.is_empty() {
+        let board = Board::choose(args.board.as_deref(), places)
+            .map_err(|problems| wrong.extend(problems))
+            .ok()
+            .filter(|_| wrong.is_empty());
+        let Some(board) = board else {
             return Err(ConfigError(wrong));
-        }
+        };
         let data = args.data.clone().unwrap_or_else(|| places.data());
         Ok(Self {
             runtime: args
@@ -238,7 +281,7 @@ impl Config {
                 .clone()
                 .unwrap_or_else(|| places.runtime(&data)),
             data: DataDir::new(data),
-            board: args.board.unwrap_or_else(Board::detect),
+            board,
             settings,
             ignored,
         })
@@ -262,12 +305,50 @@ fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn unreadable(file: &Path, error: &io::Error) -> Problem {
-    Problem {
+/// Hands every `section.key` of a TOML text to `set` but for those of `foreign` sections, and says what is wrong, by line.
+pub(crate) fn walk(
+    file: &Path,
+    text: &str,
+    foreign: &[&str],
+    mut set: impl FnMut(&str, &str, &DeValue<'_>) -> Result<(), &'static str>,
+) -> Vec<Problem> {
+    let problem = |offset: Option<usize>, what: String| Problem {
         file: file.to_owned(),
-        line: None,
-        what: format!("cannot be read: {error}"),
+        line: offset
+            .and_then(|offset| text.get(..offset))
+            .map(|before| before.matches('\n').count() + 1),
+        what,
+    };
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            return vec![problem(
+                error.span().map(|span| span.start),
+                error.message().to_owned(),
+            )];
+        }
+    };
+    let mut problems = Vec::new();
+    for (section, keys) in table.get_ref() {
+        if foreign.contains(&section.get_ref().as_ref()) {
+            continue;
+        }
+        let Some(keys) = keys.get_ref().as_table() else {
+            let what = format!(
+                "`{}` stands outside a section, such as [device]",
+                section.get_ref()
+            );
+            problems.push(problem(Some(section.span().start), what));
+            continue;
+        };
+        for (key, value) in keys {
+            if let Err(why) = set(section.get_ref(), key.get_ref(), value.get_ref()) {
+                let what = format!("{}.{}: {why}", section.get_ref(), key.get_ref());
+                problems.push(problem(Some(key.span().start), what));
+            }
+        }
     }
+    problems
 }
 
 impl Settings {
@@ -275,45 +356,11 @@ impl Settings {
     fn read(&mut self, file: &Path, foreign: &[&str]) -> Vec<Problem> {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
-            Err(error) => return vec![unreadable(file, &error)],
+            Err(error) => return vec![Problem::unreadable(file, &error)],
         };
-        let problem = |offset: Option<usize>, what: String| Problem {
-            file: file.to_owned(),
-            line: offset
-                .and_then(|offset| text.get(..offset))
-                .map(|before| before.matches('\n').count() + 1),
-            what,
-        };
-        let table = match DeTable::parse(&text) {
-            Ok(table) => table,
-            Err(error) => {
-                return vec![problem(
-                    error.span().map(|span| span.start),
-                    error.message().to_owned(),
-                )];
-            }
-        };
-        let mut problems = Vec::new();
-        for (section, keys) in table.get_ref() {
-            if foreign.contains(&section.get_ref().as_ref()) {
-                continue;
-            }
-            let Some(keys) = keys.get_ref().as_table() else {
-                let what = format!(
-                    "`{}` stands outside a section, such as [device]",
-                    section.get_ref()
-                );
-                problems.push(problem(Some(section.span().start), what));
-                continue;
-            };
-            for (key, value) in keys {
-                if let Err(why) = self.set(section.get_ref(), key.get_ref(), value.get_ref()) {
-                    let what = format!("{}.{}: {why}", section.get_ref(), key.get_ref());
-                    problems.push(problem(Some(key.span().start), what));
-                }
-            }
-        }
-        problems
+        walk(file, &text, foreign, |section, key, value| {
+            self.set(section, key, value)
+        })
     }
 
     fn set(&mut self, section: &str, key: &str, value: &DeValue<'_>) -> Result<(), &'static str> {

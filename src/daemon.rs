@@ -72,7 +72,7 @@ async fn with_panel(config: Config, log: &Destination) -> anyhow::Result<()> {
     let captions = captions(&config, log);
     let (showing, showings) = watch::channel(Showing::new(Face::Starting, None));
     let (inputs, hand) = mpsc::unbounded_channel();
-    let panel = Panel::start(config.board, captions, showings, inputs);
+    let panel = Panel::start(&config.board, captions, showings, inputs);
     let ended = serve(config, log, &panel, showing, hand).await;
     panel.stop().await;
     ended
@@ -117,7 +117,7 @@ async fn serve(
     log: &Destination,
     panel: &Panel,
     showing: watch::Sender<Showing>,
-    mut hand: mpsc::UnboundedReceiver<Input>,
+    mut hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
 ) -> anyhow::Result<()> {
     config
         .ignored
@@ -180,6 +180,7 @@ async fn serve(
         status: status.subscribe(),
         inbox: inbox.clone(),
         outbox: outbox.clone(),
+        glass: config.board.to_string(),
         picture: panel.pictures(),
         barrier: barrier.clone(),
         card: Card::of(config.data.root()).ok(),
@@ -193,6 +194,7 @@ async fn serve(
     let mut daemon = Daemon {
         state,
         started,
+        latest: started,
         link: Link::new(
             config.settings,
             inbox.clone(),
@@ -222,6 +224,10 @@ async fn serve(
     let mut watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 2));
     let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
     daemon.measure().await;
+    // What the finger did meanwhile, it did while we started.
+    while let Ok((at, input)) = hand.try_recv() {
+        daemon.input(at.into(), input).await;
+    }
     daemon.take(Event::Booted(linked)).await;
     while !daemon.exit {
         let due = daemon
@@ -239,11 +245,7 @@ async fn serve(
             () = signals.stop() => daemon.command(Command::Stop, None).await,
             Some(event) = events.recv() => daemon.take(event).await,
             Some(request) = requests.recv() => daemon.request(request).await,
-            Some(input) = hand.recv() => match input {
-                Input::Pressed => daemon.take(Event::Pressed).await,
-                Input::Released => daemon.take(Event::Released).await,
-                Input::Stop => daemon.command(Command::Stop, None).await,
-            },
+            Some((at, input)) = hand.recv() => daemon.input(at.into(), input).await,
             Ok(()) = codes.changed() => daemon.show(),
             _ = measuring.tick() => daemon.measure().await,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => daemon.take(Event::Tick).await,
@@ -291,8 +293,13 @@ impl Signals {
 
 /// The moment on the core's clock, whose zero is `started`.
 fn since(started: Instant) -> Now {
+    moment(started, Instant::now())
+}
+
+fn moment(started: Instant, at: Instant) -> Now {
+    let passed = at.saturating_duration_since(started).as_millis();
     Now {
-        mono_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        mono_ms: u64::try_from(passed).unwrap_or(u64::MAX),
     }
 }
 
@@ -360,6 +367,8 @@ struct Daemon {
     state: State,
     /// The zero of the core's monotonic clock.
     started: Instant,
+    /// When the last event happened.
+    latest: Instant,
     vault: Arc<Vault>,
     audit: Audit,
     archive: Archive,
@@ -384,17 +393,33 @@ impl Daemon {
         since(self.started)
     }
 
-    /// One event, its effects, and the events they answer with at once.
+    /// One event that happens now, its effects, and the events they answer with at once.
     async fn take(&mut self, event: Event) {
-        let mut next = Some(event);
-        while let Some(event) = next.take() {
-            let now = self.now();
-            for effect in step(&mut self.state, event, now).effects {
-                next = self.carry_out(effect).await.or(next);
+        self.take_at(Instant::now(), event).await;
+    }
+
+    /// As [`Daemon::take`], for an event that happened a little earlier; the core's clock never steps back.
+    async fn take_at(&mut self, at: Instant, event: Event) {
+        let mut next = Some((at, event));
+        while let Some((at, event)) = next.take() {
+            self.latest = self.latest.max(at);
+            for effect in step(&mut self.state, event, moment(self.started, self.latest)).effects {
+                let answer = self.carry_out(effect).await;
+                next = answer.map(|event| (Instant::now(), event)).or(next);
             }
         }
         self.publish();
         self.show();
+    }
+
+    /// What came from the panel, and when.
+    async fn input(&mut self, at: Instant, input: Input) {
+        match input {
+            Input::Pressed => self.take_at(at, Event::Pressed).await,
+            Input::Released => self.take_at(at, Event::Released).await,
+            Input::Stop => self.command(Command::Stop, None).await,
+            Input::Health { part, fault } => self.take(Event::Panel { part, fault }).await,
+        }
     }
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Event> {

@@ -1,5 +1,7 @@
 //! The panel: what an owner sees for each face, whether a phone can read it, and that it is gone in time.
 
+mod faces;
+
 use std::{convert::Infallible, fs, path::Path, time::Duration};
 
 use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
@@ -15,155 +17,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+use self::faces::{CODE_FACE, QR_FACE, code, faces, frame, payload, qr};
+
 const PREFIX: &str = "https://wa.me/settings/linked_devices#";
-const ACCOUNT: LastFour = LastFour(*b"4567");
-const QR_FACE: Face = Face::Pairing(PairingFace::Qr { left_ms: 42_000 });
-const CODE_FACE: Face = Face::Pairing(PairingFace::Code { left_ms: 170_000 });
-
-/// A QR string of WhatsApp's shape: ref, three keys, client type.
-fn payload(length: usize) -> String {
-    let letters = |count: usize, from: usize| -> String {
-        let base64 = b"kRw7bXq9/+ZfLmTa";
-        (from..from + count)
-            .map(|at| char::from(base64[at * 7 % 16]))
-            .collect()
-    };
-    let keys = [1, 2, 3].map(|from| letters(43, from) + "=").join(",");
-    format!("2@{},{keys},1", letters(length - keys.len() - 5, 0))
-}
-
-fn qr(text: &str) -> Credential {
-    Credential::Qr(Secret::new(text.to_owned()))
-}
-
-fn code() -> Credential {
-    Credential::Code(Secret::new("ABCD2345".into()))
-}
-
-fn frame(face: &Face, credential: Option<&Credential>) -> Frame {
-    let mut frame = Frame::new();
-    let Ok(()) = draw(face, credential, &mut frame);
-    frame
-}
-
-fn fault(code: CauseCode, next_ms: Option<u64>) -> Face {
-    Face::StorageFault { code, next_ms }
-}
-
-fn ended(end: LastEnd) -> Face {
-    Face::LastEnd {
-        end,
-        left_ms: 9_000,
-    }
-}
-
-/// Every face, with ordinary values.
-fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
-    let (attempt, next_ms) = (12, 154_200);
-    vec![
-        ("starting", Face::Starting, None),
-        ("repairing", Face::Repairing, None),
-        (
-            "waiting-for-network",
-            Face::WaitingForNetwork {
-                attempt: 3,
-                next_ms: 11_500,
-            },
-            None,
-        ),
-        ("connecting", Face::Connecting, None),
-        (
-            "connected",
-            Face::Connected {
-                account: Some(ACCOUNT),
-            },
-            None,
-        ),
-        ("connected-unnamed", Face::Connected { account: None }, None),
-        (
-            "reconnecting",
-            Face::Reconnecting {
-                attempt: 3,
-                next_ms: 11_500,
-            },
-            None,
-        ),
-        (
-            "reconnecting-now",
-            Face::Reconnecting {
-                attempt: 3,
-                next_ms: 0,
-            },
-            None,
-        ),
-        ("degraded", Face::Degraded { attempt, next_ms }, None),
-        ("replaced", Face::Replaced { next_ms: 3_599_000 }, None),
-        (
-            "logout-suspected",
-            Face::LogoutSuspected { next_ms: 9_000 },
-            None,
-        ),
-        (
-            "pairing-preparing",
-            Face::Pairing(PairingFace::Preparing),
-            None,
-        ),
-        ("pairing-qr", QR_FACE, Some(qr(&payload(239)))),
-        ("pairing-qr-longest", QR_FACE, Some(qr(&payload(321)))),
-        ("pairing-qr-too-big", QR_FACE, Some(qr(&payload(322)))),
-        ("pairing-code", CODE_FACE, Some(code())),
-        ("pairing-paused", Face::PairingPaused, None),
-        ("passkey-needed", Face::PasskeyNeeded, None),
-        (
-            "banned",
-            Face::Banned {
-                left_ms: Some(86_399_000),
-            },
-            None,
-        ),
-        ("blocked", Face::Banned { left_ms: None }, None),
-        (
-            "client-outdated",
-            Face::ClientOutdated { next_ms: 3_000_000 },
-            None,
-        ),
-        (
-            "confirm-relink",
-            Face::ConfirmRelink {
-                left_ms: 29_100,
-                account: Some(ACCOUNT),
-                generation: GenerationId(7),
-            },
-            None,
-        ),
-        (
-            "confirm-relink-unnamed",
-            Face::ConfirmRelink {
-                left_ms: 29_100,
-                account: None,
-                generation: GenerationId(7),
-            },
-            None,
-        ),
-        ("storage-full", fault(CauseCode::NoSpace, None), None),
-        (
-            "storage-error",
-            fault(CauseCode::MediumFailed, Some(42_000)),
-            None,
-        ),
-        (
-            "storage-damaged",
-            fault(CauseCode::IdentityDamaged, Some(42_000)),
-            None,
-        ),
-        ("last-end-process-crash", ended(LastEnd::ProcessCrash), None),
-        ("last-end-kernel-crash", ended(LastEnd::KernelCrash), None),
-        ("last-end-watchdog", ended(LastEnd::Watchdog), None),
-        ("last-end-power-loss", ended(LastEnd::PowerLoss), None),
-        ("last-end-unknown", ended(LastEnd::Unknown), None),
-        ("stopped", Face::Stopped, None),
-    ]
-}
 
 /// What a phone reads from the pixels, each of them four by four of its own.
 fn read(lit: impl Fn(u32, u32) -> bool) -> Option<String> {
@@ -326,7 +182,7 @@ async fn the_panel_takes_an_expired_credential_off_the_glass_by_itself() {
     );
     let (show, showings) = watch::channel(showing);
     let (inputs, _owner) = mpsc::unbounded_channel();
-    let panel = Panel::start(Board::Headless, Vec::new(), showings, inputs);
+    let panel = Panel::start(&Board::Headless, Vec::new(), showings, inputs);
     let mut pictures = panel.pictures();
     assert!(pictures.borrow_and_update().confidential);
 

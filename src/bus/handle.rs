@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use holdfast_core::{Cause, Command, Deed, Linked, Reply, State};
+use holdfast_core::{Cause, CauseCode, Command, Deed, Linked, Part, Reply, State};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -24,6 +24,8 @@ pub struct Handle {
     pub requests: mpsc::Sender<Request>,
     /// The session, as it is now.
     pub status: watch::Receiver<Status>,
+    /// What the glass is.
+    pub glass: String,
     /// What is on the glass.
     pub picture: watch::Receiver<Picture>,
     /// Received messages.
@@ -77,6 +79,10 @@ pub struct Status {
     pub attempt: u32,
     /// When the next attempt is due.
     pub next_attempt: Option<Instant>,
+    /// Why the display does not work, when it does not.
+    pub display: Option<CauseCode>,
+    /// Why the button does not work, when it does not.
+    pub button: Option<CauseCode>,
 }
 
 impl Status {
@@ -90,6 +96,8 @@ impl Status {
             next_attempt: state
                 .next_attempt()
                 .map(|due_ms| started + Duration::from_millis(due_ms)),
+            display: state.panel_fault(Part::Display),
+            button: state.panel_fault(Part::Button),
         }
     }
 }

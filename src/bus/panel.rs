@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zbus::interface;
 
-use super::{Error, Handle, Request};
+use super::{Error, Handle, Request, session::texts};
 use crate::panel::{Frame, HEIGHT, WIDTH};
 
 /// A press longer than this is a mistake, milliseconds.
@@ -50,6 +50,24 @@ impl Panel {
     #[zbus(out_args("width", "height", "bits"))]
     async fn frame_with_credential(&self) -> Result<(u32, u32, Vec<u8>), Error> {
         Ok(pixels(&self.handle.picture.borrow().frame))
+    }
+
+    /// What the screen is, such as `SSD1306 at 0x3c (raspberrypi)`, `terminal` or `none`.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn glass(&self) -> String {
+        self.handle.glass.clone()
+    }
+
+    /// Why the screen does not work: stable code, one sentence, one action for a human. Empty strings when it does, or there is none.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn glass_fault(&self) -> (String, String, String) {
+        texts(self.handle.status.borrow().display.map(Into::into))
+    }
+
+    /// Why the button does not work: stable code, one sentence, one action for a human. Empty strings when it does, or there is none.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn button_fault(&self) -> (String, String, String) {
+        texts(self.handle.status.borrow().button.map(Into::into))
     }
 
     /// Holds the button down for `ms` milliseconds (at most a minute) and answers when it is up again.

@@ -127,7 +127,8 @@ fn properties(status: &Status) -> HashMap<&'static str, Variant<'static>> {
     ])
 }
 
-fn texts(cause: Option<Cause>) -> (String, String, String) {
+/// Stable code, one sentence, one action; empty when there is no cause.
+pub(super) fn texts(cause: Option<Cause>) -> (String, String, String) {
     cause.map_or_else(Default::default, |cause| {
         (
             cause.code.as_str().into(),

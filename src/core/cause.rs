@@ -121,6 +121,11 @@ causes! {
         RestoreFailed "restore-failed": "The archived link could not be brought back; the present one is untouched.", "Read the log for the reason; check the storage: free space, then the card itself.";
         RetireSlow "retire-slow": "Moving the old link to the archive takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
     }
+    /// The screen and the button.
+    Panel "panel" {
+        DisplayAbsent "display-absent": "The display does not answer.", "Check the display's cable and its power; if its bus hangs, pull the plug for ten seconds.";
+        ButtonAbsent "button-absent": "The button's line cannot be read.", "Check the button's wiring and the board's description.";
+    }
 }
 
 impl Cause {

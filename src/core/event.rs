@@ -1,6 +1,6 @@
 //! What can happen to Holdfast.
 
-use crate::{Cause, CauseCode, Deed, Findings, GenerationId, LastEnd, LastFour, Space};
+use crate::{Cause, CauseCode, Deed, Findings, GenerationId, LastEnd, LastFour, Part, Space};
 
 /// The moment a step happens in. Deadlines are kept on the monotonic clock only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,13 @@ pub enum Event {
     DropFailed,
     /// The data partition cannot be opened, or has failed: nothing can be kept any more, and why.
     StorageFailed(CauseCode),
+    /// A part of the panel works, or fails.
+    Panel {
+        /// Which.
+        part: Part,
+        /// Why it fails; `None` when it works.
+        fault: Option<CauseCode>,
+    },
 }
 
 /// What the bus may ask of the core.

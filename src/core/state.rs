@@ -4,6 +4,7 @@ use crate::backoff::{Backoff, Jitter};
 use crate::budget::Budget;
 use crate::gesture::Gesture;
 use crate::last_end::Notice;
+use crate::panel::{Panel, Part};
 use crate::session::{Session, Wait};
 use crate::storage::Storage;
 use crate::token::Token;
@@ -36,6 +37,7 @@ pub struct State {
     /// How the last run ended, while the screen tells of it.
     pub(crate) notice: Option<Notice>,
     pub(crate) storage: Storage,
+    pub(crate) panel: Panel,
     pub(crate) token: Option<Token>,
     pub(crate) jitter: Jitter,
     /// Failed attempts to be linked.
@@ -71,6 +73,7 @@ impl State {
             gesture: Gesture::Up,
             notice: None,
             storage: Storage::default(),
+            panel: Panel::default(),
             token: None,
             jitter: Jitter(seed),
             reconnect: Backoff::new(3 * SECOND, 300 * SECOND),
@@ -100,6 +103,11 @@ impl State {
     pub fn name(&self) -> &'static str {
         // The name does not depend on the moment.
         face::of_session(self, Now { mono_ms: 0 }).name()
+    }
+
+    /// What is wrong with a part of the panel, when something is.
+    pub fn panel_fault(&self, part: Part) -> Option<CauseCode> {
+        self.panel.fault(part)
     }
 
     /// What the vault holds; generation 0 until it is open.

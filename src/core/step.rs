@@ -140,6 +140,7 @@ impl Turn<'_> {
             Event::Space(space) => self.space(space),
             Event::DropFailed => self.drop_failed(),
             Event::StorageFailed(code) => self.storage_failed(code),
+            Event::Panel { part, fault } => self.panel(part, fault),
         }
     }
 

@@ -29,10 +29,18 @@ pub(super) struct Report {
     pub(super) attempt: u32,
     pub(super) next_attempt_ms: u64,
     pub(super) last_end: String,
+    pub(super) panel: Panel,
     pub(super) bus: String,
 }
 
-/// Why the session is not connected.
+/// The panel, and what of it does not work.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Panel {
+    pub(super) glass: String,
+    pub(super) faults: Vec<Cause>,
+}
+
+/// Why the session is not connected, or a part does not work.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Cause {
     pub(super) code: String,
@@ -40,23 +48,35 @@ pub(super) struct Cause {
     pub(super) action: String,
 }
 
+impl Cause {
+    /// As the bus has it: empty texts when there is none.
+    fn of((code, sentence, action): (String, String, String)) -> Option<Self> {
+        (!code.is_empty()).then_some(Self {
+            code,
+            sentence,
+            action,
+        })
+    }
+}
+
 impl Report {
     /// Asks the daemon.
     pub(super) async fn read(daemon: &Daemon) -> Result<Self, Error> {
         let session = daemon.session().await?;
-        let (code, sentence, action) = session.cause().await?;
+        let panel = daemon.panel().await?;
+        let faults = [panel.glass_fault().await?, panel.button_fault().await?];
         Ok(Self {
             state: session.state().await?,
-            cause: (!code.is_empty()).then_some(Cause {
-                code,
-                sentence,
-                action,
-            }),
+            cause: Cause::of(session.cause().await?),
             generation: session.generation().await?,
             account: Some(session.account().await?).filter(|digits| !digits.is_empty()),
             attempt: session.attempt().await?,
             next_attempt_ms: session.next_attempt().await?,
             last_end: daemon.vault().await?.last_end().await?,
+            panel: Panel {
+                glass: panel.glass().await?,
+                faults: faults.into_iter().filter_map(Cause::of).collect(),
+            },
             bus: daemon.place.clone(),
         })
     }
@@ -101,12 +121,20 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "\n  Generation: {}\n     Account: {}\n    Last end: {}\n         Bus: {}",
+            "\n  Generation: {}\n     Account: {}\n    Last end: {}\n       Panel: {}",
             self.generation,
             self.account(),
             self.last_end,
-            self.bus
-        )
+            self.panel.glass,
+        )?;
+        for fault in &self.panel.faults {
+            write!(
+                f,
+                "\n              {} ({}) {}",
+                fault.sentence, fault.code, fault.action
+            )?;
+        }
+        write!(f, "\n         Bus: {}", self.bus)
     }
 }
 

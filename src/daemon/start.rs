@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use holdfast_core::{CauseCode, Command, Effect, Event, Now, State, face, step};
+use holdfast_core::{CauseClass, CauseCode, Command, Effect, Event, Now, State, face, step};
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Signals, since};
+use super::{Signals, since, tell};
 use crate::boot::{Evidence, Machine, Report, RunMark};
 use crate::journal;
 use crate::panel::Showing;
@@ -60,7 +60,7 @@ pub(super) async fn show_fault(
     started: Instant,
     code: CauseCode,
     showing: &watch::Sender<Showing>,
-    hand: &mut mpsc::UnboundedReceiver<Input>,
+    hand: &mut mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
     signals: &mut Signals,
 ) {
     let stop = Event::Command {
@@ -72,6 +72,7 @@ pub(super) async fn show_fault(
         let now = since(started);
         for effect in step(&mut state, event, now).effects {
             match effect {
+                Effect::Report(cause) if cause.class() == CauseClass::Panel => tell(cause),
                 Effect::Report(cause) => {
                     journal::state_changed(state.name(), Some(cause), state.linked().generation);
                 }
@@ -87,10 +88,11 @@ pub(super) async fn show_fault(
             .map_or(started, |at_ms| started + Duration::from_millis(at_ms));
         event = tokio::select! {
             () = signals.stop() => stop.clone(),
-            Some(input) = hand.recv() => match input {
+            Some((_, input)) = hand.recv() => match input {
                 Input::Pressed => Event::Pressed,
                 Input::Released => Event::Released,
                 Input::Stop => stop.clone(),
+                Input::Health { part, fault } => Event::Panel { part, fault },
             },
             () = sleep_until(due) => Event::Tick,
         };

@@ -3,20 +3,21 @@
 //! - [`screens`](draw): one pure function, a screen for each face (`page` is their layout, `qr` the code)
 //! - [`Frame`]: the pixels
 //! - [`Showing`] and [`Picture`]: what is shown, and what is on the glass at a moment
-//! - `terminal`: the glass of a workstation
+//! - `terminal`: the glass of a workstation; `oled`: the glass of an appliance
 //! - [`Panel`]: the task that keeps the glass up to date
 
 mod frame;
 mod glass;
+mod oled;
 mod page;
 mod qr;
 mod screens;
 mod terminal;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -26,10 +27,13 @@ pub use self::{
     screens::{Credential, draw},
     terminal::text,
 };
-use crate::{config::Board, wires::Input};
+use crate::{
+    config::Board,
+    wires::{Description, Inputs, Machine, Wires, button},
+};
 
 /// How long a glass that hangs may hold up the end of the daemon.
-const LAST_PICTURE: Duration = Duration::from_secs(1);
+const LAST_PICTURE: Duration = Duration::from_secs(2);
 
 /// The running panel. A dead display never stops it: the pictures go on.
 pub struct Panel {
@@ -45,18 +49,48 @@ impl Panel {
     /// `captions` stand below a glass drawn in a terminal: where the log is, settings ignored. What the owner does with
     /// button and keys goes to `inputs`.
     pub fn start(
-        board: Board,
+        board: &Board,
         captions: Vec<String>,
         showings: watch::Receiver<Showing>,
-        inputs: mpsc::UnboundedSender<Input>,
+        inputs: Inputs,
+    ) -> Self {
+        match board {
+            Board::Terminal => Self::show(showings, |pictures, given_back| {
+                terminal::spawn(captions, pictures, inputs, given_back)
+            }),
+            Board::Headless => Self::show(showings, |_, _| {}),
+            Board::Wired(board) => Self::start_on(Machine, board, showings, inputs),
+        }
+    }
+
+    /// As [`Panel::start`], on the display and the button that a board has on these wires.
+    pub fn start_on(
+        wires: impl Wires,
+        board: &Description,
+        showings: watch::Receiver<Showing>,
+        inputs: Inputs,
+    ) -> Self {
+        let wires = Arc::new(wires);
+        if let Some(button) = board.button.clone() {
+            button::listen(Arc::clone(&wires), button, inputs.clone());
+        }
+        let display = board.display.clone();
+        Self::show(showings, |pictures, given_back| {
+            if let Some(display) = display {
+                oled::spawn(wires, display, pictures, inputs, given_back);
+            }
+        })
+    }
+
+    /// Paints what `showings` holds, on the glass that `spawn` starts.
+    fn show(
+        showings: watch::Receiver<Showing>,
+        spawn: impl FnOnce(watch::Receiver<Picture>, oneshot::Sender<()>),
     ) -> Self {
         let first = showings.borrow().picture(Instant::now());
         let (painted, pictures) = watch::channel(first);
         let (given_back, glass) = oneshot::channel();
-        match board {
-            Board::Terminal => terminal::spawn(captions, pictures.clone(), inputs, given_back),
-            Board::Headless => {}
-        }
+        spawn(pictures.clone(), given_back);
         Self {
             pictures,
             painter: tokio::spawn(paint(showings, painted)),
@@ -69,11 +103,15 @@ impl Panel {
         self.pictures.clone()
     }
 
-    /// Ends the painting and gives the glass back; waits a second at most.
-    pub async fn stop(self) {
+    /// Ends the painting, once what was shown last is on the glass, and gives the glass back; waits two seconds at most.
+    pub async fn stop(mut self) {
+        // The end of what is shown is the painter's, and that the glass's; one that hangs is left behind.
+        let ended = async {
+            let _ = (&mut self.painter).await;
+            let _ = self.glass.await;
+        };
+        let _ = timeout(LAST_PICTURE, ended).await;
         self.painter.abort();
-        // The painter's end is the glass's end; a glass that hangs is left behind.
-        let _ = timeout(LAST_PICTURE, self.glass).await;
     }
 }
 

@@ -20,7 +20,7 @@ use crossterm::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
 };
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     journal,
-    wires::{Input, keyboard},
+    wires::{Inputs, keyboard},
 };
 
 /// Draws the pictures until their sender is gone, in a thread of its own: a terminal that takes no more output holds up
@@ -37,7 +37,7 @@ use crate::{
 pub(super) fn spawn(
     captions: Vec<String>,
     pictures: watch::Receiver<Picture>,
-    inputs: mpsc::UnboundedSender<Input>,
+    inputs: Inputs,
     given_back: oneshot::Sender<()>,
 ) {
     let runtime = Handle::current();
@@ -65,7 +65,7 @@ pub(super) fn spawn(
 fn run(
     captions: &[String],
     mut pictures: watch::Receiver<Picture>,
-    inputs: mpsc::UnboundedSender<Input>,
+    inputs: Inputs,
     runtime: &Handle,
 ) -> io::Result<()> {
     let mut terminal = Terminal::enter()?;

@@ -13,9 +13,9 @@ use crossterm::{
     execute,
     terminal::supports_keyboard_enhancement,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use super::{Input, space_bar::SpaceBar};
+use super::{Input, Inputs, space_bar::SpaceBar};
 
 /// How long the thread sleeps when no key is awaited.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -25,7 +25,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub(crate) fn listen(inputs: mpsc::UnboundedSender<Input>) -> io::Result<watch::Receiver<()>> {
+pub(crate) fn listen(inputs: Inputs) -> io::Result<watch::Receiver<()>> {
     let (size, resized) = watch::channel(());
     thread::Builder::new()
         .name("keyboard".into())
@@ -36,7 +36,7 @@ pub(crate) fn listen(inputs: mpsc::UnboundedSender<Input>) -> io::Result<watch::
     Ok(resized)
 }
 
-fn read(inputs: &mpsc::UnboundedSender<Input>, size: &watch::Sender<()>) -> io::Result<()> {
+fn read(inputs: &Inputs, size: &watch::Sender<()>) -> io::Result<()> {
     let releases_told = supports_keyboard_enhancement().unwrap_or(false);
     if releases_told {
         let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
@@ -62,7 +62,7 @@ fn read(inputs: &mpsc::UnboundedSender<Input>, size: &watch::Sender<()>) -> io::
             bar.tick(Instant::now())
         };
         if let Some(input) = input
-            && inputs.send(input).is_err()
+            && inputs.send((Instant::now(), input)).is_err()
         {
             break;
         }

@@ -1,9 +1,30 @@
-//! The nerves: what the owner's hand does. On a workstation the space bar is the button.
+//! The nerves: buses and lines as a board description names them, and what the owner's hand does on them. On a workstation
+//! the space bar is the button.
+//!
+//! - `board`: what hangs on which wires, from `board/*/board.toml`
+//! - `bus`: I2C; `line`: GPIO; both behind [`Wires`], which tests simulate
+//! - `button`: what happens on the button's line; `keyboard` and `space_bar`: the same for a terminal
+//! - `health`: a part that fails is tried again and told of
 
+mod board;
+mod bus;
+pub(crate) mod button;
+pub(crate) mod health;
 pub(crate) mod keyboard;
+mod line;
 mod space_bar;
 
-/// What the owner's hand did.
+use std::{fmt, io, path::PathBuf, time::Instant};
+
+use embedded_hal::i2c::I2c;
+use holdfast_core::{CauseCode, Part};
+use linux_embedded_hal::{I2cdev, i2cdev::linux::LinuxI2CError};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+pub use board::{Backend, Button, Description, Display, Driver, LineName, Pull};
+
+/// What comes from the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The button went down.
@@ -12,4 +33,112 @@ pub enum Input {
     Released,
     /// `q` or Ctrl-C in the panel's terminal: stop in order.
     Stop,
+    /// A part works, or fails.
+    Health {
+        /// Which.
+        part: Part,
+        /// Why it fails; `None` when it works.
+        fault: Option<CauseCode>,
+    },
+}
+
+/// Takes what comes from the panel, each with the moment it happened: a press is as long as the finger was down, however
+/// busy the machine is.
+pub type Inputs = mpsc::UnboundedSender<(Instant, Input)>;
+
+/// What a panel is wired to: the machine's own buses and lines, or simulated ones. Every call may block, so that the panel
+/// has threads of its own for them.
+pub trait Wires: Send + Sync + 'static {
+    /// An I2C bus.
+    type Bus: I2c<Error: fmt::Display>;
+    /// A GPIO line.
+    type Line: Line;
+
+    /// Opens the bus a display is on.
+    ///
+    /// # Errors
+    /// When there is no such bus, or it cannot be opened.
+    fn bus(&self, display: &Display) -> Result<Self::Bus, WireError>;
+
+    /// Opens the line a button is on.
+    ///
+    /// # Errors
+    /// When there is no such line, or it is taken.
+    fn line(&self, button: &Button) -> Result<Self::Line, WireError>;
+}
+
+/// A line that is watched.
+pub trait Line {
+    /// Waits for the next edge. What was the case before the line was opened is none.
+    ///
+    /// # Errors
+    /// When the line is gone.
+    fn edge(&mut self) -> Result<Edge, WireError>;
+}
+
+/// The button's line changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The button is down now.
+    pub down: bool,
+    /// When that happened, by the kernel.
+    pub at: Instant,
+}
+
+/// The wires of the machine we run on.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine;
+
+impl Wires for Machine {
+    type Bus = I2cdev;
+    type Line = Box<dyn Line>;
+
+    fn bus(&self, display: &Display) -> Result<I2cdev, WireError> {
+        bus::open(&display.buses)
+    }
+
+    fn line(&self, button: &Button) -> Result<Box<dyn Line>, WireError> {
+        line::open(button)
+    }
+}
+
+/// A wire is not there, or not to be had.
+#[derive(Debug, Error)]
+pub enum WireError {
+    /// No bus fits the description.
+    #[error(
+        "no I2C bus matches {0:?}: is I2C switched on for this board, and the kernel module i2c-dev loaded?"
+    )]
+    NoBus(Vec<String>),
+    /// The bus does not open.
+    #[error("{path}: {source}; the daemon's user must be allowed to read and write it")]
+    Bus {
+        /// Its device file.
+        path: PathBuf,
+        /// What the system says.
+        source: LinuxI2CError,
+    },
+    /// A transfer failed: nothing answers at the address, or the bus hangs.
+    #[error("no transfer to the display: {0}")]
+    Transfer(String),
+    /// No chip fits the description.
+    #[error("no GPIO chip that may be opened has the line {0}")]
+    NoLine(String),
+    /// The line does not open, or is gone.
+    #[error("the button's line {line}: {source}")]
+    Line {
+        /// Chip and number.
+        line: String,
+        /// What the system says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is no thread to be had.
+    #[error("no thread for a part of the panel: {0}")]
+    Thread(io::Error),
+}
+
+impl Line for Box<dyn Line> {
+    fn edge(&mut self) -> Result<Edge, WireError> {
+        (**self).edge()
+    }
 }

@@ -82,7 +82,15 @@ async fn status_says_what_and_why_and_what_to_do() {
     daemon.status.send_modify(|status| {
         status.state = "Replaced";
         status.cause = Some(CauseCode::Replaced.into());
+        status.display = Some(CauseCode::DisplayAbsent);
     });
+    let output = run(&daemon.runtime(), &["status"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("Panel: SSD1306 at 0x3c (raspberrypi)")
+            && text.contains("The display does not answer. (panel.display-absent) Check"),
+        "{text}"
+    );
     let output = run(&daemon.runtime(), &["status", "--json"]).await;
     assert_eq!(output.status.code(), Some(3));
     let report = &lines(&output)[0];
@@ -91,6 +99,8 @@ async fn status_says_what_and_why_and_what_to_do() {
     assert!(!report["cause"]["action"].as_str().unwrap().is_empty());
     assert_eq!(report["account"], "1234");
     assert_eq!(report["last_end"], "first-start");
+    assert_eq!(report["panel"]["glass"], "SSD1306 at 0x3c (raspberrypi)");
+    assert_eq!(report["panel"]["faults"][0]["code"], "panel.display-absent");
 }
 
 #[tokio::test]

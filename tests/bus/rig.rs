@@ -63,6 +63,7 @@ impl Daemon {
         let handle = Handle {
             requests,
             status: status.subscribe(),
+            glass: "SSD1306 at 0x3c (raspberrypi)".into(),
             picture: picture.subscribe(),
             inbox: inbox.clone(),
             outbox: outbox.clone(),
@@ -120,6 +121,8 @@ pub fn status(state: &'static str) -> Status {
         linked,
         attempt: 0,
         next_attempt: None,
+        display: None,
+        button: None,
     }
 }
 

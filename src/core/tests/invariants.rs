@@ -2,8 +2,8 @@
 
 use holdfast_core::{
     ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face, Findings,
-    GenerationId, IdentityFound, LastEnd, LastFour, Linked, Now, PairingFace, Reply, Space, State,
-    StoreFound, Todo, Trigger, Unusable, face, step,
+    GenerationId, IdentityFound, LastEnd, LastFour, Linked, Now, PairingFace, Part, Reply, Space,
+    State, StoreFound, Todo, Trigger, Unusable, face, step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -104,6 +104,19 @@ fn space(mib: u64, archives: u32, unread: u64) -> Space {
     }
 }
 
+/// A part of the panel works, or fails.
+fn panel(display: bool, works: bool) -> Event {
+    let (part, code) = if display {
+        (Part::Display, CauseCode::DisplayAbsent)
+    } else {
+        (Part::Button, CauseCode::ButtonAbsent)
+    };
+    Event::Panel {
+        part,
+        fault: (!works).then_some(code),
+    }
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
     prop_oneof![
@@ -125,6 +138,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::CaughtUp),
         4 => (0..600_u64, 0..3_u32, 0..20_000_u64).prop_map(|(mib, archives, unread)| Event::Space(space(mib, archives, unread))),
         1 => Just(Event::DropFailed),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(display, works)| panel(display, works)),
         1 => prop::sample::select(&LastEnd::ALL[..]).prop_map(Event::LastEnd),
         1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
     ]

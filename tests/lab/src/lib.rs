@@ -8,6 +8,7 @@
 //! - [`story`]: the main job, told once, for the demo and the end-to-end test
 //! - [`peers`]: other clients, as processes; [`prove`] and [`mod@bench`] run them
 //! - [`rig`]: recorded disks and power cuts
+//! - [`wires`]: a virtual panel for a virtual machine
 
 pub mod bench;
 pub mod camera;
@@ -21,3 +22,4 @@ pub mod rig;
 pub mod server;
 pub mod story;
 pub mod wire;
+pub mod wires;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use holdfast_lab::control::Control;
 use holdfast_lab::server::{Lab, LabConfig};
-use holdfast_lab::{bench, peers, prove, rig, story};
+use holdfast_lab::{bench, peers, prove, rig, story, wires};
 
 /// A local WhatsApp server with simulated phones, and what is proved and measured with it.
 #[derive(Parser)]
@@ -58,6 +58,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Plugs a virtual panel into this machine: a display on an I2C bus and a button on a GPIO line
+    Wires(wires::Options),
     /// Runs Holdfast's daemon as `holdfastd` does; it may connect to the lab
     Daemon(holdfast::config::Args),
     /// A bare whatsapp-rust client, driven over standard input and output
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         } => finish(serve(listen, control, state)),
         // The daemon brings a runtime of its own.
         Command::Daemon(args) => holdfast::daemon::main(&args),
+        Command::Wires(options) => finish(wires::run(options)),
         Command::Demo => finish(demo()),
         Command::Prove {
             name: Some(name),

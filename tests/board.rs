@@ -1,0 +1,184 @@
+//! Board descriptions: those every build has, one that an image brings, and what is said of a bad one.
+
+use std::{fs, path::Path, time::Duration};
+
+use clap::Parser;
+use holdfast::{
+    config::{Args, Board, Config, Places},
+    wires::{Backend, Button, Description, Display, Driver, LineName, Pull},
+};
+
+/// What is said of a bad description, by line.
+fn complaints(text: &str) -> String {
+    let problems = Description::parse("bad", Path::new("bad.toml"), text).expect_err(text);
+    let mut said: Vec<_> = problems
+        .iter()
+        .map(|problem| (problem.line, problem.to_string()))
+        .collect();
+    said.sort();
+    let lines: Vec<_> = said.into_iter().map(|(_, text)| text).collect();
+    lines.join("\n")
+}
+
+/// A machine that says what it is, with the boards an image brings.
+fn machine(model: &str) -> (tempfile::TempDir, Places) {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    fs::write(at("model"), format!("{model}\0")).unwrap();
+    fs::create_dir(at("boards")).unwrap();
+    let places = Places {
+        fragments: Vec::new(),
+        owner: at("holdfast.toml"),
+        boards: at("boards"),
+        models: vec![at("no-such-file"), at("model")],
+        appliance_data: at("data"),
+        user_runtime: None,
+    };
+    (dir, places)
+}
+
+fn load(places: &Places, board: &[&str]) -> Result<Board, String> {
+    let args = Args::parse_from([&["holdfastd"], board].concat());
+    Config::load(&args, places)
+        .map(|config| config.board)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_raspberry_pi_is_wired_as_the_documentation_says() {
+    let board = Description::find(Path::new("/nonexistent"), "raspberrypi");
+    let line = |chip: &str| LineName {
+        chip: chip.into(),
+        number: 17,
+    };
+    let wanted = Description {
+        name: "raspberrypi".into(),
+        models: vec!["Raspberry Pi".into()],
+        display: Some(Display {
+            driver: Driver::Ssd1306,
+            buses: vec!["i2c@7e804000".into(), "i2c@74000".into()],
+            address: 0x3c,
+            upside_down: false,
+        }),
+        button: Some(Button {
+            backends: vec![Backend::Rppal, Backend::Cdev],
+            lines: ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"]
+                .map(line)
+                .into(),
+            active_low: true,
+            pull: Pull::Up,
+            debounce: Duration::from_millis(20),
+        }),
+    };
+    assert_eq!(board, Ok(Some(wanted)));
+    let documented = include_str!("../docs/hardware.md");
+    assert!(documented.contains("| Button | 11 | GPIO17 |"));
+}
+
+#[test]
+fn every_built_in_board_is_sound() {
+    let nowhere = Path::new("/nonexistent");
+    assert_eq!(Description::names(nowhere), ["qemu", "raspberrypi"]);
+    for name in Description::names(nowhere) {
+        let board = Description::find(nowhere, &name).unwrap().unwrap();
+        assert!(board.display.is_some() && board.button.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn everything_wrong_is_said_at_once_with_file_and_line() {
+    let said = complaints(
+        r#"top = 1
+[board]
+models = "Raspberry Pi"
+colour = "green"
+[display]
+driver = "hd44780"
+bus = [1]
+address = 0x78
+rotation = 90
+size = 1.3
+[button]
+backends = ["cdev", "sysfs"]
+lines = ["pinctrl-bcm2835"]
+active_low = 1
+pull = "sideways"
+debounce_ms = 5000
+chord = true
+[led]
+line = 1
+"#,
+    );
+    insta::assert_snapshot!(said, @r#"
+    bad.toml:1: `top` stands outside a section, such as [device]
+    bad.toml:3: board.models: must be a list of texts in quotes, such as ["one", "two"]
+    bad.toml:4: board.colour: no such key; known are board.models and the sections [display] and [button]
+    bad.toml:6: display.driver: must be "ssd1306", the one controller this build drives
+    bad.toml:7: display.bus: must be a list of texts in quotes, such as ["one", "two"]
+    bad.toml:8: display.address: must be a 7-bit I2C address from 0x08 to 0x77, such as 0x3c
+    bad.toml:9: display.rotation: must be 0 or 180 degrees
+    bad.toml:10: display.size: no such key; known are driver, bus, address, rotation
+    bad.toml:12: button.backends: must be made of "cdev" and "rppal"
+    bad.toml:13: button.lines: must name chip and line, such as ["pinctrl-bcm2835:17"]
+    bad.toml:14: button.active_low: must be true or false
+    bad.toml:15: button.pull: must be "up", "down" or "off"
+    bad.toml:16: button.debounce_ms: must be a number of milliseconds from 0 to 1000
+    bad.toml:17: button.chord: no such key; known are backends, lines, active_low, pull, debounce_ms
+    bad.toml:19: led.line: no such key; known are board.models and the sections [display] and [button]
+    "#);
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    insta::assert_snapshot!(complaints("[display]\nrotation = 180\n[button]\npull = \"off\"\n"), @r"
+    bad.toml: button.lines is missing: which GPIO line the button is on
+    bad.toml: display.bus is missing: which I2C bus the display is on
+    ");
+    insta::assert_snapshot!(complaints("[display\n"), @r"
+    bad.toml:1: unclosed table, expected `]`
+    ");
+}
+
+#[test]
+fn a_machine_is_recognised_and_an_argument_wins() {
+    let (_dir, places) = machine("Raspberry Pi 4 Model B Rev 1.4");
+    let name = |board| match board {
+        Ok(Board::Wired(board)) => board.name,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(name(load(&places, &[])), "raspberrypi");
+    assert_eq!(name(load(&places, &["--board", "qemu"])), "qemu");
+    assert_eq!(load(&places, &["--board", "headless"]), Ok(Board::Headless));
+    let (_dir, places) = machine("Some other computer");
+    assert_eq!(load(&places, &[]), Ok(Board::Headless));
+}
+
+#[test]
+fn an_image_brings_boards_of_its_own_and_corrects_ours() {
+    let (dir, places) = machine("Kelp One");
+    let own = "[board]\nmodels = [\"Kelp\"]\n[button]\nlines = [\"gpio:3\"]\n";
+    fs::write(dir.path().join("boards/kelp.toml"), own).unwrap();
+    let Ok(Board::Wired(board)) = load(&places, &[]) else {
+        panic!("not recognised");
+    };
+    assert_eq!((board.name.as_str(), board.display), ("kelp", None));
+
+    fs::write(dir.path().join("boards/qemu.toml"), "[display]\nbus = 1\n").unwrap();
+    let said = load(&places, &["--board", "qemu"]).unwrap_err();
+    assert!(
+        said.contains("boards/qemu.toml:2: display.bus: must be"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_unknown_board_is_refused_with_the_known_ones() {
+    let (_dir, places) = machine("Some other computer");
+    let said = load(&places, &["--board", "abacus"]).unwrap_err();
+    assert!(
+        said.contains(
+            "--board: no board `abacus`; known are terminal, headless, qemu, raspberrypi"
+        ),
+        "{said}"
+    );
+}

@@ -1,0 +1,156 @@
+//! Every face, with ordinary values, for the tests that draw them.
+
+use holdfast::{
+    journal::Secret,
+    panel::{Credential, Frame, draw},
+};
+use holdfast_core::{CauseCode, Face, GenerationId, LastEnd, LastFour, PairingFace};
+
+pub const ACCOUNT: LastFour = LastFour(*b"4567");
+pub const QR_FACE: Face = Face::Pairing(PairingFace::Qr { left_ms: 42_000 });
+pub const CODE_FACE: Face = Face::Pairing(PairingFace::Code { left_ms: 170_000 });
+
+/// A QR string of WhatsApp's shape: ref, three keys, client type.
+pub fn payload(length: usize) -> String {
+    let letters = |count: usize, from: usize| -> String {
+        let base64 = b"kRw7bXq9/+ZfLmTa";
+        (from..from + count)
+            .map(|at| char::from(base64[at * 7 % 16]))
+            .collect()
+    };
+    let keys = [1, 2, 3].map(|from| letters(43, from) + "=").join(",");
+    format!("2@{},{keys},1", letters(length - keys.len() - 5, 0))
+}
+
+pub fn qr(text: &str) -> Credential {
+    Credential::Qr(Secret::new(text.to_owned()))
+}
+
+pub fn code() -> Credential {
+    Credential::Code(Secret::new("ABCD2345".into()))
+}
+
+pub fn frame(face: &Face, credential: Option<&Credential>) -> Frame {
+    let mut frame = Frame::new();
+    let Ok(()) = draw(face, credential, &mut frame);
+    frame
+}
+
+fn fault(code: CauseCode, next_ms: Option<u64>) -> Face {
+    Face::StorageFault { code, next_ms }
+}
+
+fn ended(end: LastEnd) -> Face {
+    Face::LastEnd {
+        end,
+        left_ms: 9_000,
+    }
+}
+
+/// Every face, with ordinary values.
+pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
+    let (attempt, next_ms) = (12, 154_200);
+    vec![
+        ("starting", Face::Starting, None),
+        ("repairing", Face::Repairing, None),
+        (
+            "waiting-for-network",
+            Face::WaitingForNetwork {
+                attempt: 3,
+                next_ms: 11_500,
+            },
+            None,
+        ),
+        ("connecting", Face::Connecting, None),
+        (
+            "connected",
+            Face::Connected {
+                account: Some(ACCOUNT),
+            },
+            None,
+        ),
+        ("connected-unnamed", Face::Connected { account: None }, None),
+        (
+            "reconnecting",
+            Face::Reconnecting {
+                attempt: 3,
+                next_ms: 11_500,
+            },
+            None,
+        ),
+        (
+            "reconnecting-now",
+            Face::Reconnecting {
+                attempt: 3,
+                next_ms: 0,
+            },
+            None,
+        ),
+        ("degraded", Face::Degraded { attempt, next_ms }, None),
+        ("replaced", Face::Replaced { next_ms: 3_599_000 }, None),
+        (
+            "logout-suspected",
+            Face::LogoutSuspected { next_ms: 9_000 },
+            None,
+        ),
+        (
+            "pairing-preparing",
+            Face::Pairing(PairingFace::Preparing),
+            None,
+        ),
+        ("pairing-qr", QR_FACE, Some(qr(&payload(239)))),
+        ("pairing-qr-longest", QR_FACE, Some(qr(&payload(321)))),
+        ("pairing-qr-too-big", QR_FACE, Some(qr(&payload(322)))),
+        ("pairing-code", CODE_FACE, Some(code())),
+        ("pairing-paused", Face::PairingPaused, None),
+        ("passkey-needed", Face::PasskeyNeeded, None),
+        (
+            "banned",
+            Face::Banned {
+                left_ms: Some(86_399_000),
+            },
+            None,
+        ),
+        ("blocked", Face::Banned { left_ms: None }, None),
+        (
+            "client-outdated",
+            Face::ClientOutdated { next_ms: 3_000_000 },
+            None,
+        ),
+        (
+            "confirm-relink",
+            Face::ConfirmRelink {
+                left_ms: 29_100,
+                account: Some(ACCOUNT),
+                generation: GenerationId(7),
+            },
+            None,
+        ),
+        (
+            "confirm-relink-unnamed",
+            Face::ConfirmRelink {
+                left_ms: 29_100,
+                account: None,
+                generation: GenerationId(7),
+            },
+            None,
+        ),
+        ("storage-full", fault(CauseCode::NoSpace, None), None),
+        (
+            "storage-error",
+            fault(CauseCode::MediumFailed, Some(42_000)),
+            None,
+        ),
+        (
+            "storage-damaged",
+            fault(CauseCode::IdentityDamaged, Some(42_000)),
+            None,
+        ),
+        ("last-end-process-crash", ended(LastEnd::ProcessCrash), None),
+        ("last-end-kernel-crash", ended(LastEnd::KernelCrash), None),
+        ("last-end-watchdog", ended(LastEnd::Watchdog), None),
+        ("last-end-power-loss", ended(LastEnd::PowerLoss), None),
+        ("last-end-unknown", ended(LastEnd::Unknown), None),
+        ("stopped", Face::Stopped, None),
+    ]
+}

@@ -1,0 +1,297 @@
+//! The lab's hand on a virtual panel: one line a command, one line an answer, over whatever carries lines.
+//!
+//! `frame` answers `ok` and the picture's 1024 bytes in hexadecimal digits, `png` and a PNG in base64. `press LINE MS` holds
+//! a line low for so many milliseconds and answers when it is up again; `fault none|absent|wedged` breaks and mends the
+//! display's wires; `unplug` and `plug` take the whole bridge. What is not understood is answered with `error` and why.
+
+use std::convert::Infallible;
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream as Blocking;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use holdfast::panel::Frame;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines, split};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::Panel;
+use super::bus::Fault;
+
+/// How often a virtio port nobody has opened on the other side is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Pixels of a PNG for one of the display.
+const SCALE: u8 = 4;
+
+/// Where commands come from, or go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// TCP.
+    Address(SocketAddr),
+    /// A Unix socket, or a device file that carries bytes both ways.
+    Path(PathBuf),
+}
+
+impl FromStr for Place {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text
+            .parse()
+            .map_or_else(|_| Self::Path(text.into()), Self::Address))
+    }
+}
+
+/// Serves a panel's control; returns only with an error.
+///
+/// # Errors
+/// When the place is not to be had.
+pub async fn serve(place: Place, panel: Panel) -> anyhow::Result<()> {
+    match place {
+        Place::Address(address) => {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}"))?;
+            println!("control {}", listener.local_addr()?);
+            loop {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(attend(stream, panel.clone()));
+            }
+        }
+        Place::Path(path) if is_device(&path) => {
+            let stream = bridge(&path).with_context(|| format!("cannot use {}", path.display()))?;
+            attend(stream, panel).await;
+            bail!("{} carries nothing any more", path.display())
+        }
+        Place::Path(path) => {
+            let listener = UnixListener::bind(&path)
+                .with_context(|| format!("cannot listen on {}", path.display()))?;
+            println!("control {}", path.display());
+            loop {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(attend(stream, panel.clone()));
+            }
+        }
+    }
+}
+
+fn is_device(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.file_type().is_char_device())
+}
+
+/// A stream to a device file, which is read and written by threads: it knows no waiting for both.
+fn bridge(path: &Path) -> io::Result<UnixStream> {
+    let mut from_port = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut to_port = from_port.try_clone()?;
+    let (ours, mut to_us) = Blocking::pair()?;
+    let mut from_us = to_us.try_clone()?;
+    thread::Builder::new().spawn(move || -> io::Result<()> {
+        let mut bytes = [0; 4096];
+        loop {
+            match from_port.read(&mut bytes)? {
+                // Nobody has opened the other side.
+                0 => thread::sleep(LOOK),
+                length => to_us.write_all(&bytes[..length])?,
+            }
+        }
+    })?;
+    thread::Builder::new().spawn(move || io::copy(&mut from_us, &mut to_port))?;
+    ours.set_nonblocking(true)?;
+    UnixStream::from_std(ours)
+}
+
+/// Answers one caller until it is gone.
+async fn attend(stream: impl AsyncRead + AsyncWrite, panel: Panel) {
+    let (read, mut write) = split(stream);
+    let mut lines = BufReader::new(read).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let answer = match obey(&line, &panel).await {
+            Ok(answer) => format!("ok {answer}"),
+            Err(error) => format!("error {error:#}"),
+        };
+        let sent = write.write_all(format!("{}\n", answer.trim_end()).as_bytes());
+        if sent.await.is_err() || write.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn obey(line: &str, panel: &Panel) -> anyhow::Result<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        ["frame"] => return Ok(to_hex(panel.chip().bus.device.picture().bits())),
+        ["png"] => {
+            return Ok(BASE64_STANDARD.encode(panel.chip().bus.device.picture().to_png(SCALE)));
+        }
+        ["press", line, ms] => {
+            let line = line.parse().context("the line is a number from 0 to 7")?;
+            let ms = ms.parse().context("how long is a number of milliseconds")?;
+            panel.chip().hold_low(line, true);
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            panel.chip().hold_low(line, false);
+        }
+        ["fault", fault] => {
+            let fault = match fault {
+                "none" => Fault::None,
+                "absent" => Fault::Absent,
+                "wedged" => Fault::Wedged,
+                _ => bail!("there are the faults none, absent and wedged"),
+            };
+            panel.chip().bus.set(fault);
+        }
+        ["unplug"] => panel.unplug()?,
+        ["plug"] => panel.replug()?,
+        _ => bail!("there are: frame, png, press LINE MS, fault FAULT, unplug, plug"),
+    }
+    Ok(String::new())
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A hand on a panel that is somewhere else.
+pub struct Remote {
+    answers: Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
+    commands: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+impl Remote {
+    /// Reaches for a panel's control: its address, its socket, or the socket QEMU has for a virtio port.
+    ///
+    /// # Errors
+    /// When nobody is there.
+    pub async fn connect(place: &Place) -> anyhow::Result<Self> {
+        Ok(match place {
+            Place::Address(address) => Self::over(TcpStream::connect(address).await?),
+            Place::Path(path) => Self::over(UnixStream::connect(path).await?),
+        })
+    }
+
+    fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        let (read, write) = split(stream);
+        let read: Box<dyn AsyncRead + Send + Unpin> = Box::new(read);
+        Self {
+            answers: BufReader::new(read).lines(),
+            commands: Box::new(write),
+        }
+    }
+
+    /// What is on the glass.
+    ///
+    /// # Errors
+    /// When nobody answers, or something else.
+    pub async fn frame(&mut self) -> anyhow::Result<Frame> {
+        let hex = self.ask("frame").await?;
+        let digits = |at: usize| hex.get(at..at + 2).context("half a byte");
+        let bytes: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|at| Ok(u8::from_str_radix(digits(at)?, 16)?))
+            .collect::<anyhow::Result<_>>()?;
+        Frame::from_bits(&bytes).context("not a whole picture")
+    }
+
+    /// Holds a line low for so long.
+    ///
+    /// # Errors
+    /// As [`Remote::ask`].
+    pub async fn press(&mut self, line: u8, time: Duration) -> anyhow::Result<()> {
+        let ms = time.as_millis();
+        self.ask(&format!("press {line} {ms}")).await.map(drop)
+    }
+
+    /// Sends any command and waits for its answer.
+    ///
+    /// # Errors
+    /// When nobody answers, or the answer is an error.
+    pub async fn ask(&mut self, command: &str) -> anyhow::Result<String> {
+        self.commands
+            .write_all(format!("{command}\n").as_bytes())
+            .await?;
+        self.commands.flush().await?;
+        let answer = self.answers.next_line().await?;
+        let answer = answer.context("the panel's control is gone")?;
+        match answer.split_once(' ').unwrap_or((&answer, "")) {
+            ("ok", answer) => Ok(answer.to_owned()),
+            (_, error) => bail!("the panel refuses `{command}`: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::wires::bus::{Bus, Device};
+    use crate::wires::cp2112::Cp2112;
+    use crate::wires::ssd1306::Ssd1306;
+    use crate::wires::uhid::Uhid;
+
+    /// A panel nobody has plugged in.
+    fn panel() -> Panel {
+        Panel {
+            chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(0x3c, Ssd1306::default())))),
+            uhid: Arc::new(Uhid::open(Path::new("/dev/null")).unwrap()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_remote_hand_sees_the_picture_and_presses() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::Path(dir.path().join("wires"));
+        let panel = panel();
+        let served = tokio::spawn(serve(place.clone(), panel.clone()));
+        let mut remote = loop {
+            match Remote::connect(&place).await {
+                Ok(remote) => break remote,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        assert!(remote.frame().await.unwrap() == Frame::new());
+        // The noise of a memory that nothing was written to.
+        panel.chip().bus.device.write(&[0x00, 0xaf, 0x8d, 0x14]);
+        let lit = panel.chip().bus.device.picture();
+        assert!(lit != Frame::new() && remote.frame().await.unwrap() == lit);
+        let png = BASE64_STANDARD
+            .decode(remote.ask("png").await.unwrap())
+            .unwrap();
+        assert_eq!(png, lit.to_png(SCALE));
+
+        let level = |panel: &Panel| panel.chip().feature(0x03).unwrap()[1];
+        let mut pressing = Box::pin(remote.press(2, Duration::from_millis(50)));
+        while level(&panel) == 0xff {
+            tokio::select! {
+                done = &mut pressing => done.unwrap(),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        assert_eq!(level(&panel), 0xfb);
+        pressing.await.unwrap();
+        assert_eq!(level(&panel), 0xff);
+
+        remote.ask("fault absent").await.unwrap();
+        assert!(panel.chip().bus.write(0x3c, &[0]).is_err());
+        for wrong in ["press 1", "press x 1", "fault bad", "", "unheard of"] {
+            assert!(remote.ask(wrong).await.is_err(), "{wrong}");
+        }
+        served.abort();
+    }
+
+    #[test]
+    fn a_place_is_an_address_or_a_path() {
+        assert_eq!(
+            "127.0.0.1:80".parse(),
+            Ok(Place::Address(([127, 0, 0, 1], 80).into()))
+        );
+        assert_eq!("/run/wires".parse(), Ok(Place::Path("/run/wires".into())));
+    }
+}

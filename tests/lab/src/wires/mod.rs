@@ -1,0 +1,145 @@
+//! A virtual panel for a virtual machine: a CP2112 that only the kernel believes in gives it a real I2C bus and eight real
+//! GPIO lines; on them hang an SSD1306 whose picture can be looked at and a button that can be pressed.
+//!
+//! - [`ssd1306`]: the display; [`bus`]: its wires and what can go wrong on them
+//! - [`cp2112`]: the bridge; [`uhid`]: how the kernel comes to see it
+//! - [`control`]: the lab's hand, from inside or outside of the machine
+//! - [`simulated`]: the same display and a line without a kernel, for tests of the daemon's panel
+
+pub mod bus;
+pub mod control;
+pub mod cp2112;
+#[cfg(test)]
+mod kernel;
+pub mod simulated;
+pub mod ssd1306;
+pub mod uhid;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use clap::Args;
+
+use self::bus::Bus;
+use self::control::Place;
+use self::cp2112::Cp2112;
+use self::ssd1306::Ssd1306;
+use self::uhid::{Uhid, Wanted};
+
+/// Where the display answers.
+const ADDRESS: u8 = 0x3c;
+
+/// How to run a virtual panel.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Where the lab's hand comes from: an address to listen on, a virtio port's device file, or else a Unix socket to
+    /// make
+    #[arg(long, value_name = "PLACE")]
+    control: Place,
+    /// The kernel's way to devices of our own making
+    #[arg(long, default_value = "/dev/uhid", value_name = "FILE")]
+    uhid: PathBuf,
+}
+
+/// Runs a virtual panel until the process ends.
+///
+/// # Errors
+/// When the kernel has no uhid, or the control cannot be had.
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let uhid = Uhid::open(&options.uhid).with_context(|| {
+        format!(
+            "{}: is the kernel module uhid loaded, and are we root?",
+            options.uhid.display()
+        )
+    })?;
+    let panel = Panel::plug(uhid).context("the kernel does not take the virtual CP2112")?;
+    control::serve(options.control, panel).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A running virtual panel. Cheap to clone: all are the same one.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    chip: Arc<Mutex<Cp2112<Ssd1306>>>,
+    uhid: Arc<Uhid>,
+}
+
+impl Panel {
+    /// Plugs a panel into this machine and serves the kernel from a thread of its own: it waits 50 ms for an answer, and
+    /// no longer.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub fn plug(uhid: Uhid) -> io::Result<Self> {
+        let panel = Self {
+            chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(
+                ADDRESS,
+                Ssd1306::default(),
+            )))),
+            uhid: Arc::new(uhid),
+        };
+        let served = panel.clone();
+        std::thread::Builder::new()
+            .name("cp2112".into())
+            .spawn(move || {
+                // It fails when the kernel no longer has a uhid; then nobody asks any more.
+                while let Ok(wanted) = served.uhid.next() {
+                    if let Err(error) = served.answer(wanted) {
+                        eprintln!("holdfast-lab wires: {error}");
+                    }
+                }
+            })?;
+        panel.replug()?;
+        Ok(panel)
+    }
+
+    /// Plugs the bridge in again.
+    ///
+    /// # Errors
+    /// The kernel's; among others when it is plugged in.
+    pub fn replug(&self) -> io::Result<()> {
+        self.chip().bus.set(bus::Fault::None);
+        self.uhid.plug(
+            "Holdfast virtual panel",
+            cp2112::USB_ID,
+            &cp2112::descriptor(),
+        )
+    }
+
+    /// Unplugs the bridge with all that hangs on it.
+    ///
+    /// # Errors
+    /// The kernel's; among others when it is not plugged in.
+    pub fn unplug(&self) -> io::Result<()> {
+        self.chip().bus.set(bus::Fault::Absent);
+        self.uhid.unplug()
+    }
+
+    /// The bridge, and behind it the display.
+    pub fn chip(&self) -> MutexGuard<'_, Cp2112<Ssd1306>> {
+        self.chip.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, wanted: Wanted) -> io::Result<()> {
+        match wanted {
+            Wanted::Output(report) => {
+                let answers = self.chip().output(&report);
+                answers
+                    .iter()
+                    .try_for_each(|answer| self.uhid.input(answer))
+            }
+            Wanted::Get { request, id } => {
+                let report = self.chip().feature(id).ok();
+                self.uhid.got(request, report.as_deref())
+            }
+            Wanted::Set { request, report } => {
+                let taken = self.chip().set_feature(&report).is_ok();
+                self.uhid.set(request, taken)
+            }
+            Wanted::Nothing => Ok(()),
+        }
+    }
+}

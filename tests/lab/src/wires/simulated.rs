@@ -1,0 +1,207 @@
+//! A display and a button's line without a kernel between: what hangs on a daemon's wires in its tests.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use embedded_hal::i2c::{ErrorType, I2c, Operation};
+use holdfast::panel::Frame;
+use holdfast::wires::{Button, Display, Edge, Line, WireError, Wires};
+
+use super::bus::{Bus, Fault, Refusal};
+use super::ssd1306::Ssd1306;
+
+/// How long the kernel lets a transfer hang.
+const HANGS: Duration = Duration::from_secs(1);
+
+/// A simulated set of wires. Cheap to clone: all are the same one.
+#[derive(Clone)]
+pub struct Simulated {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something was written, or broken, or mended.
+    changed: Condvar,
+}
+
+struct State {
+    bus: Bus<Ssd1306>,
+    fault: Fault,
+    /// Bytes written to the display.
+    written: usize,
+    /// Where edges go; `None` while there is no line.
+    line: Option<mpsc::Sender<Edge>>,
+    plugged: bool,
+}
+
+impl Simulated {
+    /// With a display at an address, and both plugged in.
+    pub fn new(address: u8) -> Self {
+        let state = State {
+            bus: Bus::new(address, Ssd1306::default()),
+            fault: Fault::None,
+            written: 0,
+            line: None,
+            plugged: true,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                changed: Condvar::new(),
+            }),
+        }
+    }
+
+    /// Breaks the display's wires, or mends them.
+    pub fn set(&self, fault: Fault) {
+        let mut state = self.state();
+        state.fault = fault;
+        state.bus.set(fault);
+        self.shared.changed.notify_all();
+    }
+
+    /// Takes the bus and the line away, or brings them back.
+    pub fn plug(&self, plugged: bool) {
+        let mut state = self.state();
+        state.plugged = plugged;
+        if !plugged {
+            state.line = None;
+            state.bus.set(Fault::Absent);
+        } else {
+            let fault = state.fault;
+            state.bus.set(fault);
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// The display's power goes and comes back.
+    pub fn lose_power(&self) {
+        let mut state = self.state();
+        state.bus.set(Fault::Absent);
+        state.bus.set(Fault::None);
+        self.shared.changed.notify_all();
+    }
+
+    /// Moves the button, at a moment that may have passed. Lost where no line is open.
+    pub fn press(&self, down: bool, at: Instant) {
+        if let Some(line) = &self.state().line {
+            let _ = line.send(Edge { down, at });
+        }
+    }
+
+    /// Waits until a line is open, or there is none; false when `limit` has passed.
+    pub fn wait_for_line(&self, open: bool, limit: Duration) -> bool {
+        self.wait_for(limit, |state| state.line.is_some() == open)
+    }
+
+    /// Waits until the glass shows this; false when `limit` has passed.
+    pub fn wait_for_picture(&self, frame: &Frame, limit: Duration) -> bool {
+        self.wait_for(limit, |state| state.bus.device.picture() == *frame)
+    }
+
+    /// What is on the glass.
+    pub fn picture(&self) -> Frame {
+        self.state().bus.device.picture()
+    }
+
+    /// Bytes written to the display so far.
+    pub fn written(&self) -> usize {
+        self.state().written
+    }
+
+    /// Bytes that began no command the display knows.
+    pub fn unknown(&self) -> Vec<u8> {
+        self.state().bus.device.unknown().to_vec()
+    }
+
+    fn wait_for(&self, limit: Duration, wanted: impl Fn(&State) -> bool) -> bool {
+        let state = self.state();
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(state, limit, |state| !wanted(state));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn transfer(&self, address: u8, operation: &mut Operation<'_>) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.fault == Fault::Wedged {
+            let waited = self
+                .shared
+                .changed
+                .wait_timeout_while(state, HANGS, |state| state.fault == Fault::Wedged);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let done = match operation {
+            Operation::Write(bytes) => {
+                state.written += bytes.len();
+                state.bus.write(address, bytes)
+            }
+            Operation::Read(bytes) => state.bus.read(address, bytes),
+        };
+        self.shared.changed.notify_all();
+        done
+    }
+}
+
+impl ErrorType for Simulated {
+    type Error = Refusal;
+}
+
+impl I2c for Simulated {
+    fn transaction(
+        &mut self,
+        address: u8,
+        operations: &mut [Operation<'_>],
+    ) -> Result<(), Refusal> {
+        operations
+            .iter_mut()
+            .try_for_each(|operation| self.transfer(address, operation))
+    }
+}
+
+impl Wires for Simulated {
+    type Bus = Self;
+    type Line = SimulatedLine;
+
+    fn bus(&self, display: &Display) -> Result<Self, WireError> {
+        if self.state().plugged {
+            Ok(self.clone())
+        } else {
+            Err(WireError::NoBus(display.buses.clone()))
+        }
+    }
+
+    fn line(&self, button: &Button) -> Result<SimulatedLine, WireError> {
+        let mut state = self.state();
+        if !state.plugged {
+            return Err(WireError::NoLine(button.lines[0].to_string()));
+        }
+        let (line, edges) = mpsc::channel();
+        state.line = Some(line);
+        self.shared.changed.notify_all();
+        Ok(SimulatedLine { edges })
+    }
+}
+
+/// The line of a simulated button.
+pub struct SimulatedLine {
+    edges: mpsc::Receiver<Edge>,
+}
+
+impl Line for SimulatedLine {
+    fn edge(&mut self) -> Result<Edge, WireError> {
+        self.edges.recv().map_err(|gone| WireError::Line {
+            line: "simulated:0".into(),
+            source: Box::new(gone),
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! The panel on simulated wires: the real driver and an emulated display, a button's line, and all that can go wrong there.
+
+mod faces;
+
+use std::time::{Duration, Instant};
+
+use holdfast::{
+    panel::{Credential, Frame, HEIGHT, Panel, Showing, WIDTH},
+    wires::{Button, Description, Display, Input},
+};
+use holdfast_core::{
+    CauseCode, Command, Event, Face, GenerationId, LastFour, Linked, Now, PairingFace, Part, State,
+    face, step,
+};
+use holdfast_lab::wires::{bus::Fault, simulated::Simulated};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use self::faces::{QR_FACE, faces, frame, payload, qr};
+
+/// Nothing here takes this long; only a failing test waits for it.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A panel on simulated wires.
+struct Rig {
+    wires: Simulated,
+    show: watch::Sender<Showing>,
+    inputs: mpsc::UnboundedReceiver<(Instant, Input)>,
+    panel: Panel,
+}
+
+fn board() -> Description {
+    Description::find("/nonexistent".as_ref(), "qemu")
+        .unwrap()
+        .unwrap()
+}
+
+impl Rig {
+    fn start(wires: Simulated, board: &Description) -> Self {
+        let (show, showings) = watch::channel(Showing::new(Face::Starting, None));
+        let (sender, inputs) = mpsc::unbounded_channel();
+        Self {
+            panel: Panel::start_on(wires.clone(), board, showings, sender),
+            wires,
+            show,
+            inputs,
+        }
+    }
+
+    /// With everything in order.
+    fn new() -> Self {
+        Self::start(Simulated::new(0x3c), &board())
+    }
+
+    async fn shows(&self, face: Face, credential: Option<Credential>) {
+        let wanted = frame(&face, credential.as_ref());
+        self.show.send_replace(Showing::new(face, credential));
+        self.reaches(wanted).await;
+    }
+
+    async fn reaches(&self, wanted: Frame) {
+        let wires = self.wires.clone();
+        let wait = move || wires.wait_for_picture(&wanted, DEADLINE);
+        assert!(tokio::task::spawn_blocking(wait).await.unwrap(), "in time");
+    }
+
+    async fn line(&self, open: bool) {
+        let wires = self.wires.clone();
+        let wait = move || wires.wait_for_line(open, DEADLINE);
+        assert!(tokio::task::spawn_blocking(wait).await.unwrap(), "in time");
+    }
+
+    async fn input(&mut self) -> (Instant, Input) {
+        timeout(DEADLINE, self.inputs.recv())
+            .await
+            .expect("in time")
+            .expect("the panel runs")
+    }
+
+    /// The next thing told of this part.
+    async fn told(&mut self, of: Part) -> Option<CauseCode> {
+        loop {
+            if let (_, Input::Health { part, fault }) = self.input().await
+                && part == of
+            {
+                return fault;
+            }
+        }
+    }
+}
+
+fn stopped() -> Frame {
+    frame(&Face::Stopped, None)
+}
+
+#[tokio::test]
+async fn the_real_driver_puts_every_screen_on_an_emulated_display_pixel_by_pixel() {
+    let rig = Rig::new();
+    let all = faces();
+    // There and back: what is sent is what changed, so that the screen before matters.
+    for (_, face, credential) in all.iter().chain(all.iter().rev()) {
+        rig.shows(face.clone(), credential.clone()).await;
+    }
+    assert_eq!(rig.wires.unknown(), [], "the emulator knows every command");
+}
+
+#[tokio::test]
+async fn a_display_mounted_the_wrong_way_up_shows_the_right_way_up() {
+    let upside_down = Display {
+        upside_down: true,
+        ..board().display.unwrap()
+    };
+    let turned = Description {
+        display: Some(upside_down),
+        ..board()
+    };
+    let rig = Rig::start(Simulated::new(0x3c), &turned);
+    // The emulated glass is not turned, so that the picture on it is.
+    let upright = frame(&QR_FACE, Some(&qr(&payload(239))));
+    let mut bits = upright.bits().to_vec();
+    bits.reverse();
+    bits.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+    let wanted = Frame::from_bits(&bits).unwrap();
+    assert_eq!(wanted.lit(WIDTH - 1, HEIGHT - 1), upright.lit(0, 0));
+    rig.show
+        .send_replace(Showing::new(QR_FACE, Some(qr(&payload(239)))));
+    rig.reaches(wanted).await;
+}
+
+#[tokio::test]
+async fn only_what_changed_is_sent() {
+    let rig = Rig::new();
+    let counting = |left_ms| Face::Pairing(PairingFace::Qr { left_ms });
+    rig.shows(counting(42_000), Some(qr(&payload(239)))).await;
+    let before = rig.wires.written();
+    rig.shows(counting(41_000), Some(qr(&payload(239)))).await;
+    let sent = rig.wires.written() - before;
+    assert!((1..300).contains(&sent), "{sent} bytes for a digit or two");
+}
+
+#[tokio::test]
+async fn a_credential_is_gone_from_the_glass_with_its_time() {
+    let rig = Rig::new();
+    let short = Face::Pairing(PairingFace::Qr { left_ms: 300 });
+    rig.shows(short, Some(qr(&payload(239)))).await;
+    rig.reaches(frame(&Face::Pairing(PairingFace::Preparing), None))
+        .await;
+}
+
+#[tokio::test]
+async fn a_display_that_is_not_there_is_told_of_once_and_used_when_it_comes() {
+    let wires = Simulated::new(0x3c);
+    wires.plug(false);
+    let mut rig = Rig::start(wires, &board());
+    let fault = Some(CauseCode::DisplayAbsent);
+    assert_eq!(rig.told(Part::Display).await, fault);
+    // Nothing answers on the bus that came.
+    rig.wires.set(Fault::Absent);
+    rig.wires.plug(true);
+    rig.show.send_replace(Showing::new(Face::Connecting, None));
+    rig.wires.set(Fault::None);
+    assert_eq!(
+        rig.told(Part::Display).await,
+        None,
+        "and not of a fault again"
+    );
+    rig.reaches(frame(&Face::Connecting, None)).await;
+}
+
+#[tokio::test]
+async fn a_display_that_lost_its_power_is_set_up_anew_though_its_picture_did_not_change() {
+    let mut rig = Rig::new();
+    rig.shows(Face::Connecting, None).await;
+    assert_eq!(rig.told(Part::Display).await, None);
+    rig.wires.lose_power();
+    assert!(rig.wires.picture() == Frame::new());
+    rig.reaches(frame(&Face::Connecting, None)).await;
+    while let Ok((_, input)) = rig.inputs.try_recv() {
+        let told = matches!(
+            input,
+            Input::Health {
+                part: Part::Display,
+                ..
+            }
+        );
+        assert!(!told, "a spark is no news");
+    }
+}
+
+#[tokio::test]
+async fn a_bus_that_hangs_holds_up_neither_pictures_nor_the_end() {
+    let mut rig = Rig::new();
+    rig.shows(Face::Connecting, None).await;
+    rig.wires.set(Fault::Wedged);
+    let mut pictures = rig.panel.pictures();
+    for (_, face, credential) in faces().into_iter().take(5) {
+        let wanted = frame(&face, credential.as_ref());
+        rig.show.send_replace(Showing::new(face, credential));
+        let shown = pictures.wait_for(|picture| picture.frame == wanted);
+        timeout(Duration::from_millis(900), shown)
+            .await
+            .expect("before a single transfer is given up")
+            .unwrap();
+    }
+    assert_eq!(rig.told(Part::Display).await, None);
+    assert_eq!(
+        rig.told(Part::Display).await,
+        Some(CauseCode::DisplayAbsent)
+    );
+    let begun = Instant::now();
+    drop(rig.show);
+    rig.panel.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "left behind");
+}
+
+#[tokio::test]
+async fn what_was_shown_last_stays_on_the_glass() {
+    let rig = Rig::new();
+    rig.shows(Face::Connecting, None).await;
+    rig.show.send_replace(Showing::new(Face::Stopped, None));
+    drop(rig.show);
+    rig.panel.stop().await;
+    assert!(rig.wires.picture() == stopped());
+}
+
+#[tokio::test]
+async fn the_button_is_told_of_with_the_moment_it_moved() {
+    let mut rig = Rig::new();
+    rig.line(true).await;
+    let now = Instant::now();
+    let down = now.checked_sub(Duration::from_millis(5_100)).unwrap_or(now);
+    let up = down + Duration::from_millis(100);
+    // Both are read late, as on a machine that was busy meanwhile.
+    rig.wires.press(true, down);
+    rig.wires.press(false, up);
+    let mut moves = Vec::new();
+    while moves.len() < 2 {
+        match rig.input().await {
+            (_, Input::Health { .. }) => {}
+            input => moves.push(input),
+        }
+    }
+    assert_eq!(moves, [(down, Input::Pressed), (up, Input::Released)]);
+}
+
+#[tokio::test]
+async fn a_press_read_late_is_as_long_as_it_was_and_a_hold_asks_for_a_second_press() {
+    let mut rig = Rig::new();
+    rig.line(true).await;
+    let start = Instant::now();
+    let mut core = State::new(1);
+    let account = Some(LastFour(*b"1234"));
+    let linked = Linked {
+        generation: GenerationId(1),
+        account,
+    };
+    step(&mut core, Event::Booted(linked), Now { mono_ms: 0 });
+    step(&mut core, Event::LinkUp, Now { mono_ms: 0 });
+    // What the finger does, in milliseconds, and what the screen then asks.
+    let finger = [
+        (1_000, true, false),
+        (1_100, false, false),
+        (9_000, true, false),
+        (14_001, false, true),
+        (15_000, true, true),
+        (15_100, false, false),
+    ];
+    for (ms, down, asks) in finger {
+        rig.wires.press(down, start + Duration::from_millis(ms));
+        let (at, input) = loop {
+            match rig.input().await {
+                (_, Input::Health { .. }) => {}
+                input => break input,
+            }
+        };
+        let event = match input {
+            Input::Pressed => Event::Pressed,
+            Input::Released => Event::Released,
+            other => panic!("{other:?}"),
+        };
+        let mono_ms = at.duration_since(start).as_millis() as u64;
+        let effects = step(&mut core, event, Now { mono_ms }).effects;
+        let asking = matches!(face(&core, Now { mono_ms }), Face::ConfirmRelink { .. });
+        assert_eq!(asking, asks, "at {ms} ms");
+        assert_eq!(effects.is_empty(), ms != 15_100, "at {ms} ms: {effects:?}");
+    }
+    let stop = Event::Command {
+        request: 1,
+        command: Command::Stop,
+    };
+    assert!(!step(&mut core, stop, Now { mono_ms: 16_000 }).ignored);
+}
+
+#[tokio::test]
+async fn a_line_that_goes_away_is_told_of_and_watched_again_when_it_is_back() {
+    let mut rig = Rig::new();
+    rig.line(true).await;
+    rig.wires.plug(false);
+    assert_eq!(rig.told(Part::Button).await, None, "it worked");
+    assert_eq!(rig.told(Part::Button).await, Some(CauseCode::ButtonAbsent));
+    rig.wires.plug(true);
+    assert_eq!(rig.told(Part::Button).await, None);
+    rig.wires.press(true, Instant::now());
+    loop {
+        match rig.input().await.1 {
+            Input::Pressed => break,
+            Input::Health { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_board_may_have_a_button_alone_or_nothing() {
+    let button: Option<Button> = board().button;
+    let alone = Description {
+        display: None,
+        ..board()
+    };
+    assert!(alone.button == button);
+    let mut rig = Rig::start(Simulated::new(0x3c), &alone);
+    rig.line(true).await;
+    assert_eq!(rig.told(Part::Button).await, None);
+    assert_eq!(rig.wires.written(), 0);
+    drop(rig.show);
+    rig.panel.stop().await;
+}
