@@ -11,19 +11,26 @@ use std::{
 };
 
 use clap::Parser;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use tracing::Level;
 
 use crate::{journal::Secret, vault::DataDir, wires::Description};
 
-#[cfg(not(feature = "lab"))]
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: none");
-#[cfg(feature = "lab")]
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: lab");
+pub(crate) mod sheet;
 
-/// Sections of the owner's file that the settings importer reads.
-const IMPORTED_SECTIONS: [&str; 5] = ["hostname", "locale", "ssh", "timezone", "wifi"];
+use sheet::{Sheet, Unclear};
+
+/// What `--version` says.
+#[cfg(not(feature = "lab"))]
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: none");
+/// What `--version` says.
+#[cfg(feature = "lab")]
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: lab");
+
+/// Keys and sections of the owner's file that the settings importer reads ([`crate::boot::settings`]).
+const IMPORTED: [&str; 5] = ["hostname", "ssh", "system", "wifi", "wlan"];
 
 /// Keeps one WhatsApp linked-device session alive for months, through pulled plugs.
 #[derive(Clone, Debug, Default, Parser)]
@@ -198,7 +205,7 @@ impl Default for Settings {
 }
 
 /// One thing wrong in a configuration file. It never holds the value: that may be a phone number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The file, as it was named.
     pub file: PathBuf,
@@ -256,17 +263,17 @@ impl Config {
             match fragments(directory) {
                 Ok(files) => files
                     .iter()
-                    .for_each(|file| wrong.extend(settings.read(file, &[]))),
+                    .for_each(|file| wrong.extend(settings.read(file))),
                 Err(error) => wrong.push(Problem::unreadable(directory, &error)),
             }
         }
         let ignored = match places.owner.try_exists() {
             Ok(false) => Vec::new(),
-            _ => settings.read(&places.owner, &IMPORTED_SECTIONS),
+            _ => settings.read_owner(&places.owner),
         };
         args.config
             .iter()
-            .for_each(|file| wrong.extend(settings.read(file, &[])));
+            .for_each(|file| wrong.extend(settings.read(file)));
         let board = Board::choose(args.board.as_deref(), places)
             .map_err(|problems| wrong.extend(problems))
             .ok()
@@ -305,11 +312,10 @@ fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Hands every `section.key` of a TOML text to `set` but for those of `foreign` sections, and says what is wrong, by line.
+/// Hands every `section.key` of a TOML text to `set`, and says what is wrong, by line.
 pub(crate) fn walk(
     file: &Path,
     text: &str,
-    foreign: &[&str],
     mut set: impl FnMut(&str, &str, &DeValue<'_>) -> Result<(), &'static str>,
 ) -> Vec<Problem> {
     let problem = |offset: Option<usize>, what: String| Problem {
@@ -330,9 +336,6 @@ pub(crate) fn walk(
     };
     let mut problems = Vec::new();
     for (section, keys) in table.get_ref() {
-        if foreign.contains(&section.get_ref().as_ref()) {
-            continue;
-        }
         let Some(keys) = keys.get_ref().as_table() else {
             let what = format!(
                 "`{}` stands outside a section, such as [device]",
@@ -353,14 +356,46 @@ pub(crate) fn walk(
 
 impl Settings {
     /// Takes over every good key of one file and says what is wrong with the others.
-    fn read(&mut self, file: &Path, foreign: &[&str]) -> Vec<Problem> {
+    fn read(&mut self, file: &Path) -> Vec<Problem> {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) => return vec![Problem::unreadable(file, &error)],
         };
-        walk(file, &text, foreign, |section, key, value| {
+        walk(file, &text, |section, key, value| {
             self.set(section, key, value)
         })
+    }
+
+    /// As [`Settings::read`] for a file that was written without a console to check it on. What the settings importer
+    /// reads is left to it.
+    fn read_owner(&mut self, file: &Path) -> Vec<Problem> {
+        let sheet = match fs::read(file) {
+            Ok(bytes) => Sheet::new(&bytes),
+            Err(error) => return vec![Problem::unreadable(file, &error)],
+        };
+        let problem = |line, what| Problem {
+            file: file.to_owned(),
+            line: Some(line),
+            what,
+        };
+        let (entries, unclear) = sheet.read();
+        let mut problems: Vec<Problem> = unclear
+            .into_iter()
+            .map(|Unclear(line, what)| problem(line, what))
+            .collect();
+        for entry in entries {
+            let first = entry.section.split('.').next().unwrap_or_default();
+            let outer = if first.is_empty() { &entry.key } else { first };
+            if IMPORTED.contains(&outer) {
+                continue;
+            }
+            if let Err(why) = self.set(&entry.section, &entry.key, &entry.value) {
+                let what = format!("{}: {why}", entry.name());
+                problems.push(problem(entry.line, what));
+            }
+        }
+        problems.sort_by_key(|problem| problem.line);
+        problems
     }
 
     fn set(&mut self, section: &str, key: &str, value: &DeValue<'_>) -> Result<(), &'static str> {

@@ -1,6 +1,8 @@
 //! The wiring: event in, core step, effects out. Nothing is decided here.
 
+mod around;
 mod rooms;
+mod service;
 mod start;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,12 +15,11 @@ use holdfast_core::{
     self as core, ArchiveId, Cause, CauseCode, Command, Effect, Event, Face, Linked, Now,
     PairingFace, Reply, Space, State, Trigger, face, step,
 };
-use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep_until};
 
-use crate::boot::{RunMark, Stages};
+use crate::boot::{self, LastKnownGood, Machine, RunMark, Stages, settings};
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
 use crate::history::{Archive, Audit, Kind, Subject};
@@ -31,6 +32,8 @@ use crate::vault::barrier::{Barrier, BarrierError};
 use crate::vault::space::{self, Reserve};
 use crate::vault::wear::Card;
 use crate::wires::Input;
+use around::Around;
+use service::Watchdog;
 
 pub use rooms::Rooms;
 
@@ -50,9 +53,10 @@ pub fn main(args: &Args) -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    link::clock::install();
     journal::quiet_panics();
-    let config = Config::load(args, &Places::system())?;
+    let mut config = Config::load(args, &Places::system())?;
+    config.ignored.extend(settings::ignored(&Machine::this()));
+    link::clock::install(LastKnownGood::read(&config.data).time());
     let in_terminal = config.board == Board::Terminal;
     let log = journal::init(
         config.settings.log_level,
@@ -128,9 +132,14 @@ async fn serve(
     let started = Instant::now();
 
     let mut stages = Stages::new();
-    let (mut report, mark) = start::begin(&config.data, &mut state);
+    let (mut report, mark) = start::begin(&config, &mut state);
     showing.send_replace(Showing::new(face(&state, since(started)), None));
     stages.done("evidence");
+    if let Some(why) = boot::set_aside(&Machine::this()) {
+        let code = CauseCode::SetAside;
+        start::show_fault(state, started, code, &showing, &mut hand, &mut signals).await;
+        anyhow::bail!("the data partition is set aside: {why}");
+    }
     let barrier = Barrier::start()?;
     let mut storage = barrier.failure();
     let show = |state: &State| {
@@ -191,6 +200,7 @@ async fn serve(
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
     let served = bus::serve(place, &config.runtime, handle).await;
+    let (around, first) = Around::look(&config, &events_in);
     let mut daemon = Daemon {
         state,
         started,
@@ -215,15 +225,18 @@ async fn serve(
         showing,
         exit: false,
         failure: None,
+        around,
     };
 
     let linked = daemon.vault.linked();
     journal::started(linked.generation);
-    // Without a service manager there is nobody to notify, and that is fine.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let mut watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 2));
+    service::ready();
+    let mut watchdog = Watchdog::new();
     let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
     daemon.measure().await;
+    for seen in first {
+        daemon.take(seen).await;
+    }
     // What the finger did meanwhile, it did while we started.
     while let Ok((at, input)) = hand.try_recv() {
         daemon.input(at.into(), input).await;
@@ -247,14 +260,17 @@ async fn serve(
             Some(request) = requests.recv() => daemon.request(request).await,
             Some((at, input)) = hand.recv() => daemon.input(at.into(), input).await,
             Ok(()) = codes.changed() => daemon.show(),
-            _ = measuring.tick() => daemon.measure().await,
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => daemon.take(Event::Tick).await,
-            _ = tick(&mut watchdog) => {
-                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            _ = measuring.tick() => {
+                daemon.measure().await;
+                if daemon.state.is_connected() {
+                    daemon.around.is_good();
+                }
             }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => daemon.take(Event::Tick).await,
+            () = watchdog.feed() => {}
         }
     }
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    service::stopping();
     served.stop().await;
     if let Some(failure) = daemon.failure {
         return Err(failure.into());
@@ -353,16 +369,6 @@ fn reason(trigger: Trigger) -> &'static str {
     }
 }
 
-/// The service manager's watchdog, fed from the loop that carries everything.
-async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
-    match watchdog {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
 struct Daemon {
     state: State,
     /// The zero of the core's monotonic clock.
@@ -386,6 +392,7 @@ struct Daemon {
     exit: bool,
     /// Why nothing can be kept any more.
     failure: Option<BarrierError>,
+    around: Around,
 }
 
 impl Daemon {
@@ -586,7 +593,7 @@ impl Daemon {
         self.status.send_if_modified(|published| {
             if published.state != status.state || published.cause != status.cause {
                 journal::state_changed(status.state, status.cause, status.linked.generation);
-                let _ = sd_notify::notify(&[NotifyState::Status(status.state)]);
+                service::status(status.state, status.cause);
             }
             let new = *published != status;
             *published = status;

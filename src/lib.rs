@@ -4,10 +4,11 @@
 //!
 //! - `holdfast_core` (`src/core`): the brain, a crate of its own
 //! - [`config`]: arguments and TOML fragments
-//! - [`boot`]: how the last run ended
+//! - [`boot`]: what happened before us, and the steps before the daemon
 //! - [`vault`]: the memory
 //! - [`mail`]: the durable inbox and outbox
 //! - [`history`]: archive and audit
+//! - [`network`]: whether there is a way to the outside
 //! - [`link`]: the mouth and ears
 //! - [`wires`]: the owner's hand
 //! - [`panel`]: the face
@@ -24,6 +25,7 @@ pub mod history;
 pub mod journal;
 pub mod link;
 pub mod mail;
+pub mod network;
 pub mod panel;
 pub mod vault;
 pub mod wires;

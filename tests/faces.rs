@@ -4,7 +4,7 @@ use holdfast::{
     journal::Secret,
     panel::{Credential, Frame, draw},
 };
-use holdfast_core::{CauseCode, Face, GenerationId, LastEnd, LastFour, PairingFace};
+use holdfast_core::{CauseCode, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace};
 
 pub const ACCOUNT: LastFour = LastFour(*b"4567");
 pub const QR_FACE: Face = Face::Pairing(PairingFace::Qr { left_ms: 42_000 });
@@ -47,6 +47,21 @@ fn ended(end: LastEnd) -> Face {
     }
 }
 
+fn without(code: CauseCode) -> Face {
+    Face::WaitingForNetwork {
+        code,
+        attempt: 3,
+        next_ms: 11_500,
+    }
+}
+
+fn ignored(count: u32, line: Option<u32>) -> Face {
+    Face::SettingsIgnored {
+        ignored: Ignored { count, line },
+        left_ms: 50_000,
+    }
+}
+
 /// Every face, with ordinary values.
 pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
     let (attempt, next_ms) = (12, 154_200);
@@ -56,11 +71,22 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
         (
             "waiting-for-network",
             Face::WaitingForNetwork {
+                code: CauseCode::NoLink,
                 attempt: 3,
                 next_ms: 11_500,
             },
             None,
         ),
+        ("no-address", without(CauseCode::NoAddress), None),
+        ("no-route", without(CauseCode::NoRoute), None),
+        ("no-name", without(CauseCode::DnsFailed), None),
+        (
+            "waiting-for-clock",
+            Face::WaitingForClock { next_ms: 171_000 },
+            None,
+        ),
+        ("settings-ignored", ignored(1, Some(12)), None),
+        ("settings-ignored-many", ignored(3, None), None),
         ("connecting", Face::Connecting, None),
         (
             "connected",
@@ -141,6 +167,7 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             fault(CauseCode::MediumFailed, Some(42_000)),
             None,
         ),
+        ("storage-set-aside", fault(CauseCode::SetAside, None), None),
         (
             "storage-damaged",
             fault(CauseCode::IdentityDamaged, Some(42_000)),

@@ -2,10 +2,11 @@
 
 use holdfast_core::LastEnd;
 
-use super::filesystem::{self, Recovery};
+use super::early::Early;
+use super::filesystem::Recovery;
 use super::kernel::{self, Clock, Dump};
 use super::mark::{Mark, Run};
-use super::reset::{self, Reset, Watchdog};
+use super::reset::{Reset, Watchdog};
 use super::{Machine, Said};
 use crate::vault::DataDir;
 
@@ -40,17 +41,18 @@ pub struct Verdict {
 }
 
 impl Evidence {
-    /// Asks every signal.
+    /// Asks every signal, those that may be gone by now by what was kept of them in this boot.
     pub fn gather(machine: &Machine, data: &DataDir) -> Self {
+        let early = Early::kept(machine).unwrap_or_else(|| Early::late(machine, data.root()));
         Self {
             mark: Mark::read(data),
             vault: Said::of_file(&data.current()),
             clock: kernel::clock(machine),
-            dumps: kernel::dumps(machine),
-            watchdogs: reset::watchdogs(machine),
-            reset: reset::firmware(machine),
-            recovery: filesystem::recovery(machine, data.root()),
-            errors: filesystem::errors(machine, data.root()),
+            dumps: early.dumps,
+            watchdogs: early.watchdogs,
+            reset: early.reset,
+            recovery: early.recovery,
+            errors: early.errors,
         }
     }
 

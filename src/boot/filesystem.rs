@@ -6,11 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 
 use super::{Machine, Said};
 
 /// That the kernel had to recover the file system when it was mounted: nobody had unmounted it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
     /// The device as the kernel names it, such as `mmcblk0p3`.
     pub device: String,
@@ -71,6 +72,17 @@ pub(super) fn errors(machine: &Machine, data: &Path) -> Said<String> {
             Said::Present(format!("{count} errors on {device}{since}"))
         })
     })
+}
+
+/// The kind of file system mounted at this very place; `None` where nothing is.
+pub(super) fn mounted(machine: &Machine, place: &str) -> Option<String> {
+    let table = fs::read_to_string(machine.file("proc/self/mountinfo")).ok()?;
+    // Of two mounts on one place the later one is seen.
+    let mount = table
+        .lines()
+        .filter_map(Mount::parse)
+        .rfind(|mount| mount.place == Path::new(place))?;
+    Some(mount.kind.to_owned())
 }
 
 /// The device of the ext4 the data directory lies on, as the kernel's messages name it.

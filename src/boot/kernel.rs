@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Machine, Said};
 
 /// Which boot this is, and how old.
@@ -17,7 +19,7 @@ pub struct Clock {
 }
 
 /// A crash the kernel kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dump {
     /// The file.
     pub name: String,

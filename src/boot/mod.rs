@@ -1,26 +1,48 @@
-//! What happened before us: how the last run ended, from signals that do not depend on each other.
+//! What happened before us, and what is to be done before the daemon can start.
+//!
+//! How the last run ended, from signals that do not depend on each other:
 //!
 //! - [`Evidence`]: what each signal said (`mark`, `kernel`, `reset`, `filesystem`), and the [`Verdict`] over them
 //! - [`RunMark`]: our own note of a run, closed by an orderly stop
 //! - [`Report`]: all of it for people, kept in the data directory
+//!
+//! `holdfastd boot STEP`, run as root by the units of the same names ([`Step`]):
+//!
+//! - `early`: the signals that do not outlive the check and the mount of the data partition (`superblock`)
+//! - `partition`: what the data partition holds, and what becomes of one that cannot be used
+//! - [`settings`]: the owner's settings on the boot partition
+//! - [`LastKnownGood`]: a clock that does not start in the past
 
+mod clock;
+mod early;
 mod evidence;
 mod filesystem;
+mod host_key;
 mod kernel;
 mod mark;
+mod partition;
 mod report;
 mod reset;
+pub mod settings;
+mod step;
+mod superblock;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+pub use clock::{LastKnownGood, was_behind};
+pub use early::Early;
 pub use evidence::{Evidence, Verdict};
 pub use filesystem::Recovery;
 pub use kernel::{Clock, Dump};
 pub use mark::{Mark, Run, RunMark};
+pub use partition::set_aside;
 pub use report::{Finding, Report, Signal, Stage, Stages};
 pub use reset::{Reset, Watchdog};
+pub use step::{Boot, Step};
 
 /// Where evidence and reports are kept, inside the data directory.
 const DIR: &str = "boot";
@@ -40,14 +62,19 @@ impl Machine {
         Self(root.into())
     }
 
+    /// Whether it is the one we run on, whose clock we may set.
+    fn is_this(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
     /// A file, by its absolute path without the leading slash.
-    fn file(&self, path: &str) -> PathBuf {
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.0.join(path)
     }
 }
 
 /// What a signal said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Said<T> {
     /// It was asked, and has nothing to tell.
     Absent,

@@ -3,10 +3,12 @@
 use std::fs;
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Machine, Said};
 
 /// What a watchdog said of the reset before this boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watchdog {
     /// Its device, such as `watchdog0`.
     pub name: String,
@@ -34,7 +36,7 @@ impl Watchdog {
 }
 
 /// What kind of reset the firmware of a Raspberry Pi saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reset {
     /// The power came on.
     PowerOn,

@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time};
+use tokio::{
+    task::JoinSet,
+    time::{self, timeout},
+};
 use zbus::{Connection, connection::Builder};
 
 pub use error::Error;
@@ -35,6 +38,8 @@ pub const PATH: &str = "/org/holdfast/Holdfast1";
 
 /// Pause between attempts to get, or get back, the name on the message bus.
 const RETRY: Duration = Duration::from_secs(10);
+/// How long the message bus may take to answer before the daemon goes on without it.
+const FIRST: Duration = Duration::from_secs(2);
 
 /// Which message bus to be on, beside the private socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,9 @@ pub enum BusError {
         /// What zbus says.
         source: zbus::Error,
     },
+    /// The message bus takes connections and does not answer yet.
+    #[error("the message bus does not answer yet; it is tried again")]
+    Silent,
     /// The private socket cannot be made.
     #[error("cannot listen on {path}: {source}; name a short, writable directory with --runtime")]
     Private {
@@ -135,7 +143,9 @@ pub async fn serve(place: Where, runtime: &Path, handle: Handle) -> Served {
             None
         }
     };
-    if let Some(first) = connect(&place, &handle).await {
+    // Early in a boot the socket is there before the bus is: nobody waits for that.
+    let first = timeout(FIRST, connect(&place, &handle)).await;
+    if let Some(first) = first.unwrap_or(Some(Err(BusError::Silent))) {
         if let Err(error) = &first {
             tracing::warn!("{error}");
         }

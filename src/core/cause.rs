@@ -71,7 +71,9 @@ macro_rules! causes {
 causes! {
     /// The way to WhatsApp.
     Network "network" {
-        NoRoute "no-route": "There is no network.", "Check the cable, the Wi-Fi and the router.";
+        NoLink "no-link": "No cable is plugged in, and no Wi-Fi is joined.", "Check the cable, or the Wi-Fi's name and password in holdfast.toml.";
+        NoAddress "no-address": "The network gives this device no address.", "Restart the router.";
+        NoRoute "no-route": "The network has no way to the outside.", "Check that the router is on the internet.";
         DnsFailed "dns-failed": "The name of WhatsApp's server cannot be looked up.", "Check that the router is on the internet.";
         DialFailed "dial-failed": "WhatsApp's server cannot be reached.", NONE;
         TlsFailed "tls-failed": "No trusted connection to WhatsApp's server comes about.", "Check the clock, and that no sign-in page or filter stands in the way.";
@@ -104,6 +106,11 @@ causes! {
         AccountLocked "locked": "WhatsApp has locked the account.", "Open WhatsApp on the phone and follow its advice, then press the button.";
         Banned "banned": "WhatsApp has banned the account for a while.", "Open WhatsApp on the phone and read why; Holdfast waits until the ban ends.";
     }
+    /// The wall clock.
+    Clock "clock" {
+        ClockBehind "behind": "The clock is behind the last run; the network has to set it.", "Check that the router is on the internet and lets NTP (UDP port 123) through.";
+        ClockFloor "floor": "The network did not set the clock; Holdfast goes on with the time of the last run.", "Check that the router is on the internet and lets NTP (UDP port 123) through.";
+    }
     /// The data partition.
     Storage "storage" {
         LittleSpace "little-space": "The data partition is getting full.", "Let every consumer read its messages, or use a larger card.";
@@ -111,6 +118,7 @@ causes! {
         Unread "unread": "Many received messages wait to be read.", "Check that every consumer runs and acknowledges what it has read.";
         ManyRecords "many-records": "The keys have become so many that each start takes longer.", "Nothing is wrong; a new link, when it suits, starts with few.";
         OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";
+        SetAside "set-aside": "The data partition is beyond repair; it was set aside, and nothing on it was changed.", "Restart to have it tried again; if it stays, replace the card.";
         MediumFailed "medium-failed": "The data partition failed.", "Press the button to try again; if it stays, replace the card.";
         IdentityDamaged "identity-damaged": "The keys of this device are damaged in both copies; nothing was changed.", "Restore a backup of the card, or move the generation's directory away to link anew.";
         VaultFailed "vault-failed": "The keys could not be read or written.", "Check the storage: free space, then the card itself.";

@@ -1,6 +1,8 @@
 //! What can happen to Holdfast.
 
-use crate::{Cause, CauseCode, Deed, Findings, GenerationId, LastEnd, LastFour, Part, Space};
+use crate::{
+    Cause, CauseCode, Deed, Findings, GenerationId, Ignored, LastEnd, LastFour, Part, Space, Way,
+};
 
 /// The moment a step happens in. Deadlines are kept on the monotonic clock only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +31,15 @@ pub enum Event {
     Booted(Linked),
     /// [`crate::State::deadline`] has come (an early or late tick is harmless).
     Tick,
-    /// A route to the outside appeared or went away.
-    Network {
-        /// Whether there is one now.
-        up: bool,
+    /// How far the way to the outside goes now. Sent once before `Booted`, and when it changed.
+    Network(Way),
+    /// Whether the wall clock is behind the last time known to be good. Sent once before `Booted`, and when it changed.
+    Clock {
+        /// It is, or it was set to that time for want of a better one.
+        behind: bool,
     },
+    /// Settings of the owner were ignored. Sent once, before anything is opened.
+    SettingsIgnored(Ignored),
     /// The link shows a QR: WhatsApp's server gave a ref. The code itself never passes through the core.
     QrShown {
         /// How long it can be scanned, milliseconds.

@@ -1,9 +1,10 @@
 //! What an owner meets: one face, one screen.
 
 use crate::gesture::Gesture;
+use crate::notice::Notice;
 use crate::reconnect::DEGRADED_AFTER;
 use crate::session::{Session, Successor, Then, Wait};
-use crate::{CauseCode, GenerationId, LastEnd, LastFour, Now, State};
+use crate::{CauseCode, GenerationId, Ignored, LastEnd, LastFour, Now, State, Way};
 
 /// What the screen is about. Durations are what is left at the moment asked for, milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +15,16 @@ pub enum Face {
     Repairing,
     /// There is no way to the outside; the next attempt is planned or under way.
     WaitingForNetwork {
+        /// What is missing.
+        code: CauseCode,
         /// Counts from 1.
         attempt: u32,
         /// Until the attempt; 0 while it is under way.
+        next_ms: u64,
+    },
+    /// The network has to set the clock first.
+    WaitingForClock {
+        /// Until it is done without.
         next_ms: u64,
     },
     /// Logging in.
@@ -80,6 +88,13 @@ pub enum Face {
         /// Until this goes away.
         left_ms: u64,
     },
+    /// Settings of the owner were ignored.
+    SettingsIgnored {
+        /// Which.
+        ignored: Ignored,
+        /// Until this goes away.
+        left_ms: u64,
+    },
     /// The button is held or was held: re-link?
     ConfirmRelink {
         /// Until the question goes away.
@@ -118,7 +133,7 @@ pub fn face(state: &State, now: Now) -> Face {
             account,
             generation: state.linked.generation,
         },
-        _ => match (of_session(state, now), state.notice) {
+        _ => match (of_session(state, now), state.notices.raised()) {
             (
                 face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
                 | Face::StorageFault { .. }
@@ -126,9 +141,13 @@ pub fn face(state: &State, now: Now) -> Face {
                 _,
             )
             | (face, None) => face,
-            (_, Some(notice)) => Face::LastEnd {
-                end: notice.end,
-                left_ms: left(notice.until, now),
+            (_, Some((Notice::LastEnd(end), until))) => Face::LastEnd {
+                end,
+                left_ms: left(until, now),
+            },
+            (_, Some((Notice::Settings(ignored), until))) => Face::SettingsIgnored {
+                ignored,
+                left_ms: left(until, now),
             },
         },
     }
@@ -184,6 +203,9 @@ pub(crate) fn of_session(state: &State, now: Now) -> Face {
             next_ms: until.map(|until| left(until, now)),
         },
         Session::Waiting { wait, until } => waiting(state, *wait, left(*until, now)),
+        Session::AwaitingClock { until } => Face::WaitingForClock {
+            next_ms: left(*until, now),
+        },
         Session::PairingPaused => Face::PairingPaused,
         Session::PasskeyNeeded => Face::PasskeyNeeded,
         Session::Stopping { .. } | Session::Stopped => Face::Stopped,
@@ -211,8 +233,12 @@ fn waiting(state: &State, wait: Wait, next_ms: u64) -> Face {
 fn trying(state: &State, next_ms: u64) -> Face {
     let attempt = state.attempt().max(1);
     match state.cause.map(|cause| cause.code) {
-        Some(CauseCode::NoRoute | CauseCode::DnsFailed) => {
-            Face::WaitingForNetwork { attempt, next_ms }
+        Some(code) if Way::CAUSES.contains(&code) || code == CauseCode::DnsFailed => {
+            Face::WaitingForNetwork {
+                code,
+                attempt,
+                next_ms,
+            }
         }
         _ if attempt >= DEGRADED_AFTER => Face::Degraded { attempt, next_ms },
         _ => Face::Reconnecting { attempt, next_ms },
@@ -230,6 +256,7 @@ impl Face {
             Self::Starting => "Starting",
             Self::Repairing => "Repairing",
             Self::WaitingForNetwork { .. } => "WaitingForNetwork",
+            Self::WaitingForClock { .. } => "WaitingForClock",
             Self::Connecting => "Connecting",
             Self::Connected { .. } => "Connected",
             Self::Reconnecting { .. } => "Reconnecting",
@@ -243,6 +270,7 @@ impl Face {
             Self::ClientOutdated { .. } => "ClientOutdated",
             Self::StorageFault { .. } => "StorageFault",
             Self::LastEnd { .. } => "LastEnd",
+            Self::SettingsIgnored { .. } => "SettingsIgnored",
             Self::ConfirmRelink { .. } => "ConfirmRelink",
             Self::Stopped => "Stopped",
         }

@@ -1,9 +1,4 @@
-//! How the last run of the daemon ended, and the notice of it.
-
-use crate::state::{SECOND, State};
-
-/// How long the screen tells of an end that was not in order.
-const NOTICE_MS: u64 = 10 * SECOND;
+//! How the last run of the daemon ended.
 
 /// How the last run of the daemon ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,28 +60,6 @@ impl LastEnd {
     /// Whether nothing has to be told: the run was stopped in order, or there was none.
     pub fn is_in_order(self) -> bool {
         matches!(self, Self::Clean | Self::FirstStart)
-    }
-}
-
-/// What the screen tells in passing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) end: LastEnd,
-    pub(crate) until: u64,
-}
-
-impl State {
-    /// Raises the notice an [`crate::Event::LastEnd`] calls for.
-    pub(crate) fn notice(&mut self, end: LastEnd, now: u64) {
-        self.notice = (!end.is_in_order()).then_some(Notice {
-            end,
-            until: now.saturating_add(NOTICE_MS),
-        });
-    }
-
-    /// Drops the notice when it has stood long enough.
-    pub(crate) fn notice_due(&mut self, now: u64) {
-        self.notice = self.notice.filter(|notice| notice.until > now);
     }
 }
 

@@ -97,7 +97,7 @@ impl Turn<'_> {
 mod tests {
     use super::*;
     use crate::story::Story;
-    use crate::{Command, Ending, Event, Face, GenerationId, Reply};
+    use crate::{Command, Ending, Event, Face, GenerationId, Reply, Way};
 
     fn retire(trigger: Trigger) -> Effect {
         Effect::Retire(Audit {
@@ -175,7 +175,7 @@ mod tests {
                 (story.state.name(), story.cause()),
                 ("Degraded", Some("storage.retire-failed"))
             );
-            assert_eq!(story.on(Event::Network { up: true }), []);
+            assert_eq!(story.on(Event::Network(Way::Open)), []);
             let at = story.state.deadline().expect("a next try");
             assert!(at - story.now >= 54_000);
             story.now = at;

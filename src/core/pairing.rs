@@ -135,7 +135,7 @@ impl Turn<'_> {
 mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Command, Ending, Event, Face, Reply};
+    use crate::{Command, Ending, Event, Face, Reply, Way};
 
     fn qr(valid_s: u64) -> Event {
         Event::QrShown {
@@ -199,7 +199,7 @@ mod tests {
             ("PairingPaused", Some("session.qr-exhausted"))
         );
         assert_eq!(story.wait(1_000_000_000), []);
-        assert_eq!(story.on(Event::Network { up: true }), []);
+        assert_eq!(story.on(Event::Network(Way::Open)), []);
         assert_eq!(story.press(100), [Effect::Pair]);
         assert_eq!(story.cause(), Some("session.not-linked"));
         story.ended(Ending::QrExhausted);
@@ -226,6 +226,7 @@ mod tests {
             assert_eq!(
                 story.face(),
                 Face::WaitingForNetwork {
+                    code: CauseCode::DnsFailed,
                     attempt,
                     next_ms: 0
                 }

@@ -3,7 +3,7 @@
 use crate::session::{Session, Then, Wait};
 use crate::state::{HOUR, MINUTE, SECOND};
 use crate::step::Turn;
-use crate::{Cause, CauseClass, CauseCode, Ending};
+use crate::{Cause, CauseClass, CauseCode, Ending, Way};
 
 /// Failures in a row after which the state is called Degraded. The attempts go on.
 pub(crate) const DEGRADED_AFTER: u32 = 10;
@@ -62,6 +62,7 @@ impl Turn<'_> {
             | Session::Starting
             | Session::Repairing { .. }
             | Session::Waiting { .. }
+            | Session::AwaitingClock { .. }
             | Session::PairingPaused
             | Session::AwaitingRoom
             | Session::Failed { .. }
@@ -132,8 +133,10 @@ impl Turn<'_> {
     /// Plans the next attempt by the schedule.
     pub(crate) fn retry(&mut self, cause: impl Into<Cause>) {
         let mut cause = cause.into();
-        if self.state.route == Some(false) && cause.class() == CauseClass::Network {
-            cause = CauseCode::NoRoute.into();
+        if let Some(code) = self.state.way.and_then(Way::cause)
+            && cause.class() == CauseClass::Network
+        {
+            cause = code.into();
         }
         let delay = self.state.reconnect.fail(&mut self.state.jitter);
         if self.state.attempt() == DEGRADED_AFTER {
@@ -151,9 +154,9 @@ impl Turn<'_> {
         self.blame(cause);
     }
 
-    /// A route came or went. Only a change counts; whoever told us may repeat itself.
-    pub(crate) fn network(&mut self, up: bool) {
-        if self.state.route.replace(up) == Some(up) {
+    /// The way to the outside came or went. Only a change counts; whoever told us may repeat itself.
+    pub(crate) fn network(&mut self, way: Way) {
+        if self.state.way.replace(way) == Some(way) {
             return;
         }
         if let Session::Waiting {
@@ -161,18 +164,20 @@ impl Turn<'_> {
             ..
         } = self.state.session
         {
-            if up {
-                // What failed was the network: WhatsApp has not been bothered, and the first attempt often comes too early.
-                if self.state.cause == Some(CauseCode::NoRoute.into()) {
-                    self.state.reconnect.clear();
+            let blamed = self.state.cause;
+            match way.cause() {
+                Some(code) if blamed.is_some_and(|cause| cause.class() == CauseClass::Network) => {
+                    self.blame(code);
                 }
-                self.attempt();
-            } else if self
-                .state
-                .cause
-                .is_some_and(|cause| cause.class() == CauseClass::Network)
-            {
-                self.blame(CauseCode::NoRoute);
+                Some(_) => {}
+                None => {
+                    // What failed was the network: WhatsApp has not been bothered, and the first attempt often comes too
+                    // early.
+                    if blamed.is_some_and(|cause| Way::CAUSES.contains(&cause.code)) {
+                        self.state.reconnect.clear();
+                    }
+                    self.attempt();
+                }
             }
         }
     }
@@ -237,7 +242,7 @@ mod tests {
     #[test]
     fn a_route_that_comes_back_cuts_the_wait_and_starts_the_schedule_over() {
         let mut story = Story::connected();
-        assert_eq!(story.on(Event::Network { up: false }), []);
+        assert_eq!(story.on(Event::Network(Way::NoRoute)), []);
         assert_eq!(
             story.state.name(),
             "Connected",
@@ -251,14 +256,14 @@ mod tests {
             assert_eq!(story.state.name(), "WaitingForNetwork");
         }
         story.ended(lost());
-        assert_eq!(story.on(Event::Network { up: true }), [Effect::Connect]);
+        assert_eq!(story.on(Event::Network(Way::Open)), [Effect::Connect]);
         story.ended(Ending::Network(CauseCode::DnsFailed.into()));
         assert!(matches!(
             story.face(),
             Face::WaitingForNetwork { attempt: 1, .. }
         ));
         assert_eq!(
-            story.on(Event::Network { up: true }),
+            story.on(Event::Network(Way::Open)),
             [],
             "no change, no attempt"
         );
@@ -268,7 +273,7 @@ mod tests {
     fn a_route_that_goes_while_waiting_is_the_better_cause() {
         let mut story = Story::connected();
         story.ended(lost());
-        story.on(Event::Network { up: false });
+        story.on(Event::Network(Way::NoRoute));
         assert_eq!(
             (story.state.name(), story.cause()),
             ("WaitingForNetwork", Some("network.no-route"))
@@ -314,7 +319,7 @@ mod tests {
             (20, Refusal::TooSoon { retry_ms: 600_000 })
         );
         assert_eq!(story.press(100), []);
-        story.on(Event::Network { up: true });
+        story.on(Event::Network(Way::Open));
         story.wait_for(Effect::Connect);
     }
 
@@ -342,7 +347,7 @@ mod tests {
         story.ended(Ending::Throttled);
         assert_eq!(story.state.name(), "Reconnecting");
         assert_eq!(story.press(100), []);
-        assert_eq!(story.on(Event::Network { up: true }), []);
+        assert_eq!(story.on(Event::Network(Way::Open)), []);
         let refused = Reply::Refused(Refusal::TooSoon { retry_ms: 59_900 });
         assert_eq!(story.command(Command::Link).0, refused);
         assert_eq!(story.wait_for(Effect::Connect), 59_900);
@@ -360,7 +365,7 @@ mod tests {
         }
         story.ended(Ending::Replaced);
         assert_eq!(
-            story.on(Event::Network { up: true }),
+            story.on(Event::Network(Way::Open)),
             [],
             "the network has nothing to do with it"
         );

@@ -20,6 +20,8 @@ pub(crate) enum Session {
     Closing { then: Then, until: u64 },
     /// No run; the next step is planned.
     Waiting { wait: Wait, until: u64 },
+    /// No run; the network has to set the clock.
+    AwaitingClock { until: u64 },
     /// No run; only a human goes on.
     PairingPaused,
     /// Only a human goes on; the run may still go on showing codes nobody can use.

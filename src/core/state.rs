@@ -3,12 +3,12 @@
 use crate::backoff::{Backoff, Jitter};
 use crate::budget::Budget;
 use crate::gesture::Gesture;
-use crate::last_end::Notice;
+use crate::notice::Notices;
 use crate::panel::{Panel, Part};
 use crate::session::{Session, Wait};
 use crate::storage::Storage;
 use crate::token::Token;
-use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, face};
+use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, Way, face};
 
 pub(crate) const SECOND: u64 = 1_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
@@ -29,13 +29,14 @@ pub struct State {
     pub(crate) running: bool,
     /// Since when the run is of use: logged in, or showing a code.
     pub(crate) usable_since: Option<u64>,
-    /// Whether there is a route, once known.
-    pub(crate) route: Option<bool>,
+    /// How far the way to the outside goes, once known.
+    pub(crate) way: Option<Way>,
+    /// The wall clock is behind the last time known to be good.
+    pub(crate) clock_behind: bool,
     /// WhatsApp said once that we are logged out, and we have not been logged in since.
     pub(crate) suspected: bool,
     pub(crate) gesture: Gesture,
-    /// How the last run ended, while the screen tells of it.
-    pub(crate) notice: Option<Notice>,
+    pub(crate) notices: Notices,
     pub(crate) storage: Storage,
     pub(crate) panel: Panel,
     pub(crate) token: Option<Token>,
@@ -68,10 +69,11 @@ impl State {
             todo: Todo::default(),
             running: false,
             usable_since: None,
-            route: None,
+            way: None,
+            clock_behind: false,
             suspected: false,
             gesture: Gesture::Up,
-            notice: None,
+            notices: Notices::default(),
             storage: Storage::default(),
             panel: Panel::default(),
             token: None,
@@ -90,7 +92,7 @@ impl State {
         self.session_deadline()
             .into_iter()
             .chain(self.gesture.deadline())
-            .chain(self.notice.map(|notice| notice.until))
+            .chain(self.notices.deadline())
             .min()
     }
 
@@ -108,6 +110,11 @@ impl State {
     /// What is wrong with a part of the panel, when something is.
     pub fn panel_fault(&self, part: Part) -> Option<CauseCode> {
         self.panel.fault(part)
+    }
+
+    /// Whether a run of the link is logged in.
+    pub fn is_connected(&self) -> bool {
+        self.session == Session::Connected
     }
 
     /// What the vault holds; generation 0 until it is open.
@@ -141,6 +148,7 @@ impl State {
             | Session::Closing { until, .. }
             | Session::Waiting { until, .. }
             | Session::Retiring { until, .. }
+            | Session::AwaitingClock { until }
             | Session::Stopping { until } => Some(*until),
             Session::Failed { until, .. } => *until,
             Session::Starting

@@ -7,7 +7,7 @@ use crate::session::{Session, Successor, Then, Wait};
 use crate::state::{MINUTE, SECOND, State};
 use crate::storage::Room;
 use crate::{
-    Cause, CauseCode, Command, Effect, Event, Linked, Now, Outcome, Refusal, Reply, Trigger,
+    Cause, CauseCode, Command, Effect, Event, Linked, Now, Outcome, Refusal, Reply, Trigger, Way,
 };
 
 /// How long logging in may take. The library's own watchdog for the first sync after linking ends at 180 s.
@@ -34,7 +34,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.take(event);
     turn.button_due();
     turn.session_due();
-    turn.state.notice_due(now.mono_ms);
+    turn.state.notices.due(now.mono_ms);
     let effects = turn.effects;
     Outcome {
         ignored: effects.is_empty() && *state == before,
@@ -79,6 +79,7 @@ impl Turn<'_> {
                 };
             }
             Session::Waiting { wait, .. } => self.go_on(wait),
+            Session::AwaitingClock { .. } => self.clock_overdue(),
             Session::Retiring { successor, .. } => {
                 self.blame(CauseCode::RetireSlow);
                 self.state.session = Session::Retiring {
@@ -99,11 +100,13 @@ impl Turn<'_> {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::LastEnd(end) => self.state.notice(end, self.now),
+            Event::LastEnd(end) => self.state.notices.last_end(end, self.now),
+            Event::SettingsIgnored(ignored) => self.state.notices.settings(ignored, self.now),
             Event::Found(findings) => self.found(&findings),
             Event::Booted(linked) => self.booted(linked),
             Event::Tick => {}
-            Event::Network { up } => self.network(up),
+            Event::Network(way) => self.network(way),
+            Event::Clock { behind } => self.clock(behind),
             Event::QrShown { valid_ms } => {
                 self.code_shown(|codes, until| codes.qr_until = until, valid_ms)
             }
@@ -150,7 +153,7 @@ impl Turn<'_> {
             Session::Starting | Session::Repairing { .. }
         ) {
             self.state.linked = linked;
-            self.attempt();
+            self.begin();
         }
     }
 
@@ -180,6 +183,10 @@ impl Turn<'_> {
             | Session::Closing { .. }
             | Session::Retiring { .. } => Reply::Accepted,
             Session::Connected => Reply::Refused(Refusal::NothingToDo),
+            Session::AwaitingClock { .. } => {
+                self.attempt();
+                Reply::Accepted
+            }
             Session::AwaitingRoom => Reply::Refused(Refusal::NoRoom),
             Session::Failed { .. } => self.leave_failed(),
             Session::Stopping { .. } | Session::Stopped => Reply::Refused(Refusal::Stopping),
@@ -200,6 +207,15 @@ impl Turn<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// The first attempt, unless something that must come before it is known to be missing.
+    pub(crate) fn begin(&mut self) {
+        match self.state.way.and_then(Way::cause) {
+            _ if self.state.clock_behind => self.await_clock(),
+            Some(code) => self.retry(code),
+            None => self.attempt(),
         }
     }
 

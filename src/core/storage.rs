@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story};
     use crate::{
-        Command, Deed, Ending, Event, Face, GenerationId, Linked, Now, Refusal, State, step,
+        Command, Deed, Ending, Event, Face, GenerationId, Linked, Now, Refusal, State, Way, step,
     };
 
     const TOTAL: u64 = 4096 * MIB;
@@ -464,7 +464,7 @@ mod tests {
                 Event::LinkEnded(Ending::Asked),
                 Event::Space(free(1)),
                 Event::Space(free(4000)),
-                Event::Network { up: true },
+                Event::Network(Way::Open),
                 Event::LinkUp,
                 Event::RetireFailed,
                 Event::Booted(story.state.linked()),

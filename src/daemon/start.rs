@@ -2,22 +2,26 @@
 
 use std::time::Duration;
 
-use holdfast_core::{CauseClass, CauseCode, Command, Effect, Event, Now, State, face, step};
-use sd_notify::NotifyState;
+use holdfast_core::{
+    CauseClass, CauseCode, Command, Effect, Event, Ignored, Now, State, face, step,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::service::{self, Watchdog};
 use super::{Signals, since, tell};
 use crate::boot::{Evidence, Machine, Report, RunMark};
+use crate::config::Config;
 use crate::journal;
 use crate::panel::Showing;
+use crate::vault::VaultError;
 use crate::vault::space::{self, Reserve};
-use crate::vault::{DataDir, VaultError};
 use crate::wires::Input;
 
 /// Finds out how the last run ended, and marks this one as begun; no mark where another process has the data directory.
 /// Nothing that fails here is a reason not to start.
-pub(super) fn begin(dir: &DataDir, state: &mut State) -> (Report, Option<RunMark>) {
+pub(super) fn begin(config: &Config, state: &mut State) -> (Report, Option<RunMark>) {
+    let dir = &config.data;
     let evidence = Evidence::gather(&Machine::this(), dir);
     let verdict = evidence.verdict();
     let report = Report::new(&evidence, &verdict);
@@ -36,8 +40,16 @@ pub(super) fn begin(dir: &DataDir, state: &mut State) -> (Report, Option<RunMark
         }
     };
     journal::last_end(verdict.end, verdict.why);
-    // It raises a notice; there is nothing to carry out.
+    // They raise notices; there is nothing to carry out.
     step(state, Event::LastEnd(verdict.end), Now { mono_ms: 0 });
+    if let Some(first) = config.ignored.first() {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let ignored = Ignored {
+            count: number(config.ignored.len()),
+            line: first.line.map(number),
+        };
+        step(state, Event::SettingsIgnored(ignored), Now { mono_ms: 0 });
+    }
     (report, mark)
 }
 
@@ -68,6 +80,8 @@ pub(super) async fn show_fault(
         command: Command::Stop,
     };
     let mut event = Event::StorageFailed(code);
+    let mut watchdog = Watchdog::new();
+    service::ready();
     loop {
         let now = since(started);
         for effect in step(&mut state, event, now).effects {
@@ -82,11 +96,12 @@ pub(super) async fn show_fault(
             }
         }
         showing.send_replace(Showing::new(face(&state, now), None));
-        let _ = sd_notify::notify(&[NotifyState::Status(state.name())]);
+        service::status(state.name(), state.cause());
         let due = state
             .deadline()
             .map_or(started, |at_ms| started + Duration::from_millis(at_ms));
         event = tokio::select! {
+            () = watchdog.feed() => Event::Tick,
             () = signals.stop() => stop.clone(),
             Some((_, input)) = hand.recv() => match input {
                 Input::Pressed => Event::Pressed,

@@ -16,10 +16,11 @@ struct ForwardClock {
 }
 
 impl ForwardClock {
-    fn new() -> Self {
+    fn new(floor: Option<SystemTime>) -> Self {
+        let floor_ms = floor.map_or(0, unix_ms);
         Self {
             started: Instant::now(),
-            base_ms: AtomicI64::new(wall_ms()),
+            base_ms: AtomicI64::new(unix_ms(SystemTime::now()).max(floor_ms)),
         }
     }
 
@@ -32,21 +33,20 @@ impl ForwardClock {
 impl TimeProvider for ForwardClock {
     fn now_millis(&self) -> i64 {
         let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.at(elapsed, wall_ms())
+        self.at(elapsed, unix_ms(SystemTime::now()))
     }
 }
 
-fn wall_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-        })
+fn unix_ms(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
-/// Gives the library this clock. The cell is one per process: the first call wins, later ones change nothing.
-pub fn install() {
-    let _ = wacore::time::set_time_provider(ForwardClock::new());
+/// Gives the library this clock, which is never before `floor`. The cell is one per process: the first call wins, later
+/// ones change nothing.
+pub fn install(floor: Option<SystemTime>) {
+    let _ = wacore::time::set_time_provider(ForwardClock::new(floor));
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub(super) async fn settle_identity(client: &Client) {
 }
 
 /// `host:port` of a `ws://` or `wss://` address.
-fn host_of(url: &str) -> String {
+pub(super) fn host_of(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("wss", url));
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
     let has_port = authority

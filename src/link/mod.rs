@@ -36,6 +36,16 @@ struct Parts {
     credentials: watch::Sender<Credentials>,
 }
 
+/// Whether WhatsApp's place is taken by a server on this very machine.
+pub fn is_near(settings: &Settings) -> bool {
+    settings.server_url.as_deref().is_some_and(|url| {
+        let host = dial::host_of(url);
+        ["127.", "localhost:", "[::1]"]
+            .iter()
+            .any(|near| host.starts_with(near))
+    })
+}
+
 /// The link: at most one run at a time.
 pub struct Link {
     parts: Arc<Parts>,

@@ -68,6 +68,7 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::PasskeyNeeded
         | Face::Stopped => None,
         Face::WaitingForNetwork { next_ms, .. }
+        | Face::WaitingForClock { next_ms }
         | Face::Reconnecting { next_ms, .. }
         | Face::Degraded { next_ms, .. }
         | Face::Replaced { next_ms }
@@ -75,6 +76,7 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::ClientOutdated { next_ms } => Some(next_ms),
         Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms })
         | Face::LastEnd { left_ms, .. }
+        | Face::SettingsIgnored { left_ms, .. }
         | Face::ConfirmRelink { left_ms, .. } => Some(left_ms),
         Face::StorageFault { next_ms, .. } => next_ms.as_mut(),
         Face::Banned { left_ms } => left_ms.as_mut(),
@@ -106,11 +108,24 @@ fn page(face: &Face) -> Page {
             "One moment",
             "do not unplug",
         ),
-        Face::WaitingForNetwork { attempt, next_ms } => page(
-            "No network",
-            "check cable and Wi-Fi",
+        Face::WaitingForNetwork {
+            code,
+            attempt,
+            next_ms,
+        } => {
+            let (title, line) = match code {
+                CauseCode::NoAddress => ("No address", "the router gives none"),
+                CauseCode::NoRoute => ("No internet", "check the router"),
+                CauseCode::DnsFailed => ("No internet", "WhatsApp is not found"),
+                _ => ("No network", "check cable and Wi-Fi"),
+            };
+            page(title, line, &again(*next_ms), &format!("attempt {attempt}"))
+        }
+        Face::WaitingForClock { next_ms } => page(
+            "Clock",
+            "the network has to set it",
             &again(*next_ms),
-            &format!("attempt {attempt}"),
+            "press: go on without",
         ),
         Face::Connecting => page("Connecting", "logging in to", "WhatsApp", ""),
         Face::Connected { account } => match account {
@@ -181,6 +196,12 @@ fn page(face: &Face) -> Page {
                 CauseCode::IdentityDamaged => {
                     page("Damaged", "the keys, both copies", "Restore backup", &again)
                 }
+                CauseCode::SetAside => page(
+                    "Card broken",
+                    "its data is set aside",
+                    "Replace the card",
+                    "nothing was changed",
+                ),
                 _ => page(
                     "Disk error",
                     "if it stays: new card",
@@ -200,6 +221,17 @@ fn page(face: &Face) -> Page {
                 LastEnd::Unknown => ("Restarted", "the last run broke off"),
             };
             page(title, line, "Going on", "see: holdfastctl boot")
+        }
+        Face::SettingsIgnored { ignored, .. } => {
+            let line = match ignored.line {
+                Some(line) => format!("holdfast.toml, line {line}"),
+                None => "holdfast.toml".into(),
+            };
+            let foot = match ignored.count {
+                1 => "the rest counts".into(),
+                count => format!("{count} mistakes"),
+            };
+            page("Settings", &line, "Not understood", &foot)
         }
         Face::ConfirmRelink {
             left_ms,

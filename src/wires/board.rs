@@ -181,7 +181,7 @@ impl Description {
             display: None,
             button: None,
         };
-        let mut problems = walk(file, text, &[], |section, key, value| {
+        let mut problems = walk(file, text, |section, key, value| {
             board.set(section, key, value)
         });
         // Only then is what is missing worth a word.

@@ -2,8 +2,8 @@
 
 use holdfast_core::{
     ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face, Findings,
-    GenerationId, IdentityFound, LastEnd, LastFour, Linked, Now, PairingFace, Part, Reply, Space,
-    State, StoreFound, Todo, Trigger, Unusable, face, step,
+    GenerationId, IdentityFound, Ignored, LastEnd, LastFour, Linked, Now, PairingFace, Part, Reply,
+    Space, State, StoreFound, Todo, Trigger, Unusable, Way, face, step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -121,7 +121,9 @@ fn event() -> impl Strategy<Value = Event> {
     let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
     prop_oneof![
         1 => Just(Event::Tick),
-        3 => any::<bool>().prop_map(|up| Event::Network { up }),
+        3 => prop::sample::select(vec![Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open, Way::Open]).prop_map(Event::Network),
+        1 => any::<bool>().prop_map(|behind| Event::Clock { behind }),
+        1 => (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Event::SettingsIgnored(Ignored { count, line })),
         4 => valid_ms().prop_map(|valid_ms| Event::QrShown { valid_ms }),
         2 => valid_ms().prop_map(|valid_ms| Event::CodeShown { valid_ms }),
         1 => Just(Event::PasskeyAsked),
@@ -572,8 +574,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens(seed: u64, linked: bool, found in findings(), moves in moves()) {
+    fn whatever_happens(seed: u64, linked: bool, behind: bool, found in findings(), moves in moves()) {
         let mut world = World::new(seed, linked.then_some(ACCOUNT));
+        world.happen(Event::Clock { behind });
         world.happen(Event::Found(found));
         world.happen(Event::Booted(world.linked));
         moves.into_iter().for_each(|one| world.play(one));

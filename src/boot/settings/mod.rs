@@ -1,0 +1,107 @@
+//! The owner's settings: from files on the boot partition, edited in a card reader, to the system's own.
+//!
+//! `holdfast.toml` is ours; `custom.toml` is Raspberry Pi OS's, which Raspberry Pi Imager and scripts around it write. What
+//! is good in either is taken over, whatever else is wrong. The values are durable in `/data/system` before the secrets go
+//! from the boot partition, which every card reader can read.
+//!
+//! - `wishes`: what the files ask for, key by key
+//! - `wifi`: the network as wpa_supplicant wants it
+//! - `shelf`: where the values are kept
+
+mod shelf;
+mod wifi;
+mod wishes;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+use super::step::note;
+use super::{Machine, filesystem, partition};
+use crate::config::Problem;
+use crate::config::sheet::Sheet;
+use crate::journal;
+use crate::vault::atomic;
+use shelf::Shelf;
+use wishes::Wishes;
+
+/// Where the files are; the later one wins, key by key.
+const FILES: [&str; 2] = ["boot/firmware/custom.toml", "boot/firmware/holdfast.toml"];
+/// What was wrong with them, for the daemon's screen.
+const PROBLEMS: &str = "run/holdfast/settings.json";
+
+/// What the settings step of this boot ignored.
+pub fn ignored(machine: &Machine) -> Vec<Problem> {
+    let kept = fs::read(machine.file(PROBLEMS)).unwrap_or_default();
+    serde_json::from_slice(&kept).unwrap_or_default()
+}
+
+/// Takes over what is good, says what is not, and removes the secrets from the files when they are safe elsewhere.
+///
+/// # Errors
+/// Nothing could be kept; the files are as they were.
+pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
+    let mut wishes = Wishes::default();
+    let mut problems = Vec::new();
+    let mut sheets = Vec::new();
+    for path in FILES {
+        let path = machine.file(path);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let sheet = Sheet::new(&bytes);
+                let secrets = wishes.read(&path, &sheet, &mut problems);
+                sheets.push((path, sheet, secrets));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => problems.push(Problem {
+                file: path,
+                line: None,
+                what: format!("cannot be read: {error}"),
+            }),
+        }
+    }
+    let shelf = Shelf::new(machine);
+    let mut told = shelf.keep(&wishes, &mut problems)?;
+    shelf.name_the_machine(machine)?;
+    // Without a card to keep them on, or a network they are for, the files are the only copy.
+    if partition::set_aside(machine).is_none() && !wishes.is_half_a_network() {
+        for (path, sheet, secrets) in &sheets {
+            if let Some(text) = sheet.without(secrets) {
+                redact(machine, path, &text).with_context(|| path.display().to_string())?;
+                told.push(format!("the secrets are gone from {}", path.display()));
+            }
+        }
+    }
+    problems
+        .iter()
+        .for_each(|problem| journal::setting_ignored(&problem.to_string()));
+    note(machine, PROBLEMS, &problems)?;
+    Ok(told)
+}
+
+/// The one write to the boot partition. FAT has no journal: the new file is whole before it takes the old one's name.
+fn redact(machine: &Machine, path: &Path, text: &str) -> anyhow::Result<()> {
+    let is_mounted = filesystem::mounted(machine, "/boot/firmware").is_some();
+    if is_mounted {
+        remount(machine, "remount,rw")?;
+    }
+    let written = atomic::replace(path, text.as_bytes());
+    if is_mounted {
+        remount(machine, "remount,ro")?;
+    }
+    Ok(written?)
+}
+
+fn remount(machine: &Machine, options: &str) -> anyhow::Result<()> {
+    let status = Command::new("mount")
+        .args(["-o", options])
+        .arg(machine.file("boot/firmware"))
+        .stdin(Stdio::null())
+        .status()
+        .context("mount cannot be run")?;
+    ensure!(status.success(), "mount -o {options} failed: {status}");
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! `holdfastd boot STEP`: what the units run as root before the daemon.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use tracing::Level;
+
+use super::early::Early;
+use super::{Machine, host_key, partition, settings};
+use crate::journal;
+
+/// A step of the boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Step {
+    /// Reads how the last run ended, before the data partition is checked and mounted
+    Evidence,
+    /// Makes what has to be on the data partition; sets a broken one aside
+    Data,
+    /// Takes over the owner's settings from the boot partition
+    Settings,
+    /// Makes this card's SSH host key, once
+    HostKey,
+}
+
+/// What to do before the daemon.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Boot {
+    /// The step
+    pub step: Step,
+    /// The directory the machine's files are found in
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+}
+
+impl Boot {
+    /// Does the step, and says on the log what it did.
+    pub fn run(&self) -> ExitCode {
+        journal::quiet_panics();
+        if let Err(error) = journal::init(Level::INFO, false, &self.root) {
+            eprintln!("holdfastd: {error}");
+        }
+        let machine = Machine::at(&self.root);
+        let done = match self.step {
+            Step::Evidence => evidence(&machine),
+            Step::Data => partition::prepare(&machine),
+            Step::Settings => settings::import(&machine),
+            Step::HostKey => host_key::make(&machine),
+        };
+        match done {
+            Ok(lines) => {
+                lines.iter().for_each(|line| tracing::info!("{line}"));
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                tracing::error!("{error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn evidence(machine: &Machine) -> anyhow::Result<Vec<String>> {
+    let early = Early::look(machine);
+    early.keep(machine)?;
+    let cut = early.recovery.present().is_some();
+    Ok(cut
+        .then(|| "the data partition was not unmounted the last time".to_owned())
+        .into_iter()
+        .collect())
+}
+
+/// Leaves a note to the daemon in `/run`, which everybody may read and nobody keeps.
+pub(super) fn note(machine: &Machine, path: &str, value: &impl Serialize) -> io::Result<()> {
+    let path = machine.file(path);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, serde_json::to_vec(value)?)
+}

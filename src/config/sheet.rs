@@ -1,0 +1,295 @@
+//! A settings file as people leave it: saved by any editor, with quotes of any shape, half a line missing. One bad line
+//! costs that line.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+/// The file's text as TOML would have it.
+pub(crate) struct Sheet(String);
+
+/// A key and its value.
+pub(crate) struct Entry<'a> {
+    /// The line, from 1.
+    pub line: usize,
+    /// The section, its parts joined by dots; empty above the first one.
+    pub section: String,
+    /// The key, without quotes.
+    pub key: Cow<'a, str>,
+    /// The value.
+    pub value: DeValue<'a>,
+    /// Where the value stands in the text, quotes included.
+    pub span: Range<usize>,
+}
+
+impl Entry<'_> {
+    /// `section.key`.
+    pub fn name(&self) -> String {
+        match self.section.as_str() {
+            "" => self.key.clone().into_owned(),
+            section => format!("{section}.{}", self.key),
+        }
+    }
+}
+
+/// A line nobody understands, from 1, and why.
+pub(crate) struct Unclear(pub usize, pub String);
+
+/// A line that says what it is, and the lines up to the next such one.
+struct Statement {
+    line: usize,
+    text: Range<usize>,
+}
+
+impl Sheet {
+    /// Reads any bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(straighten(&decode(bytes)))
+    }
+
+    /// The text with nothing but quotes where these values stood; `None` when there are none.
+    pub fn without(&self, values: &[Range<usize>]) -> Option<String> {
+        let mut text = self.0.clone();
+        // From the end, so that what comes before keeps its place.
+        values
+            .iter()
+            .rev()
+            .for_each(|value| text.replace_range(value.clone(), "\"\""));
+        (!values.is_empty()).then_some(text)
+    }
+
+    /// Every key that can be made out, in order, and what cannot.
+    pub fn read(&self) -> (Vec<Entry<'_>>, Vec<Unclear>) {
+        let (mut entries, mut unclear) = (Vec::new(), Vec::new());
+        let mut section = String::new();
+        for statement in self.statements() {
+            let first = self.0[statement.text.clone()]
+                .lines()
+                .next()
+                .unwrap_or_default();
+            if let Some(name) = header(first) {
+                section = name;
+                self.continuation(&statement, &mut unclear);
+            } else if is_assignment(first) {
+                self.assign(&statement, &section, &mut entries, &mut unclear);
+            } else {
+                unclear.push(words(statement.line));
+            }
+        }
+        (entries, unclear)
+    }
+
+    fn statements(&self) -> Vec<Statement> {
+        let mut statements: Vec<Statement> = Vec::new();
+        let mut at = 0;
+        for (line, text) in (1..).zip(self.0.split_inclusive('\n')) {
+            let end = at + text.len();
+            let starts = header(text).is_some() || is_assignment(text);
+            match statements.last_mut() {
+                Some(last) if !starts => last.text.end = end,
+                None if is_blank(text) => {}
+                _ => statements.push(Statement {
+                    line,
+                    text: at..end,
+                }),
+            }
+            at = end;
+        }
+        statements
+    }
+
+    /// Only an array or a long string goes on in the next line.
+    fn continuation(&self, statement: &Statement, unclear: &mut Vec<Unclear>) {
+        let lines = (statement.line..).zip(self.0[statement.text.clone()].lines());
+        let rest = lines.skip(1).filter(|(_, text)| !is_blank(text));
+        unclear.extend(rest.map(|(line, _)| words(line)));
+    }
+
+    fn assign<'a>(
+        &'a self,
+        statement: &Statement,
+        section: &str,
+        entries: &mut Vec<Entry<'a>>,
+        unclear: &mut Vec<Unclear>,
+    ) {
+        let whole = &self.0[statement.text.clone()];
+        let first = whole.split_inclusive('\n').next().unwrap_or_default();
+        let mut read = DeTable::parse_recoverable(whole);
+        if wrong(&read.1, whole) && first.len() < whole.len() {
+            let alone = DeTable::parse_recoverable(first);
+            if !wrong(&alone.1, first) {
+                read = alone;
+                self.continuation(statement, unclear);
+            }
+        }
+        if let Some(error) = read.1.first().filter(|_| wrong(&read.1, whole)) {
+            unclear.push(Unclear(statement.line, error.message().to_owned()));
+            return;
+        }
+        let at = statement.text.start;
+        let mut path = Vec::from_iter((!section.is_empty()).then(|| section.to_owned()));
+        flatten(
+            read.0.into_inner(),
+            &mut path,
+            &mut |path, key, value, span| {
+                entries.push(Entry {
+                    line: statement.line,
+                    section: path.join("."),
+                    key,
+                    value,
+                    span: at + span.start..at + span.end,
+                });
+            },
+        );
+    }
+}
+
+fn words(line: usize) -> Unclear {
+    Unclear(line, "is neither `[section]` nor `key = value`".into())
+}
+
+/// Whether more is wrong than one word that should stand in quotes, where what is meant is clear.
+fn wrong(errors: &[toml::de::Error], text: &str) -> bool {
+    let bare = |error: &toml::de::Error| {
+        error
+            .span()
+            .and_then(|span| text.get(span))
+            .is_some_and(|value| {
+                let mut letters = value.chars();
+                letters.next().is_some_and(char::is_alphanumeric)
+                    && !value.contains(['"', '\'', '#', '=', '[', '{', ','])
+            })
+    };
+    match errors {
+        [] => false,
+        [only] => !bare(only),
+        _ => true,
+    }
+}
+
+fn flatten<'a>(
+    table: DeTable<'a>,
+    path: &mut Vec<String>,
+    found: &mut impl FnMut(&[String], Cow<'a, str>, DeValue<'a>, Range<usize>),
+) {
+    for (key, value) in table {
+        let (key, span) = (key.into_inner(), value.span());
+        match value.into_inner() {
+            DeValue::Table(inner) => {
+                path.push(key.into_owned());
+                flatten(inner, path, found);
+                path.pop();
+            }
+            value => found(path, key, value, span),
+        }
+    }
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+fn is_bare(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.')
+}
+
+/// `[name]`, also with its end missing.
+fn header(line: &str) -> Option<String> {
+    let inner = line.split('#').next()?.trim().strip_prefix('[')?;
+    let name = inner.strip_suffix(']').unwrap_or(inner).trim();
+    let good = !name.is_empty() && name.chars().all(is_bare);
+    good.then(|| name.to_owned())
+}
+
+/// `key = …`.
+fn is_assignment(line: &str) -> bool {
+    line.split_once('=').is_some_and(|(key, _)| {
+        let key = key.trim();
+        !key.is_empty() && key.chars().all(is_bare)
+    })
+}
+
+/// Text of whatever encoding the editor chose.
+fn decode(bytes: &[u8]) -> String {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let utf16 = |read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = pairs.iter().map(|pair| read(*pair)).collect();
+        String::from_utf16_lossy(&units)
+    };
+    // Settings are mostly ASCII, where every other byte of UTF-16 is 0.
+    let zeros = |at: usize| {
+        let zeros = pairs.iter().filter(|pair| pair[at] == 0).count();
+        !pairs.is_empty() && zeros * 2 > pairs.len()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => utf16(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => utf16(u16::from_be_bytes),
+        _ if zeros(1) && !zeros(0) => utf16(u16::from_le_bytes),
+        _ if zeros(0) && !zeros(1) => utf16(u16::from_be_bytes),
+        _ => String::from_utf8(bytes.to_vec())
+            .unwrap_or_else(|_| bytes.iter().map(|byte| windows_1252(*byte)).collect()),
+    }
+}
+
+/// Of what Windows-1252 has beyond Latin-1, the quotes alone.
+fn windows_1252(byte: u8) -> char {
+    match byte {
+        0x91 | 0x92 => '\u{2019}',
+        0x93 | 0x94 | 0x84 => '\u{201d}',
+        _ => char::from(byte),
+    }
+}
+
+const DOUBLE: [char; 6] = [
+    '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}', '\u{ab}', '\u{bb}',
+];
+const SINGLE: [char; 4] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
+
+/// Makes what editors make of quotes, spaces and line ends TOML's again. Within straight quotes everything is content:
+/// phones call their hotspots “Anna’s”.
+fn straighten(text: &str) -> String {
+    /// What may end the string that is open.
+    enum Open {
+        No,
+        Comment,
+        Straight { quote: char, escaped: bool },
+        Curly(char, &'static [char]),
+    }
+    let straight = |quote, escaped| Open::Straight { quote, escaped };
+    let mut out = String::with_capacity(text.len());
+    let mut open = Open::No;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let letter = match letter {
+            '\r' if letters.peek() == Some(&'\n') => continue,
+            '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => '\n',
+            '\u{feff}' | '\u{200b}' => continue,
+            control if control.is_control() && !matches!(control, '\n' | '\t') => continue,
+            letter => letter,
+        };
+        let (plain, next) = match (open, letter) {
+            (_, '\n') => ('\n', Open::No),
+            (Open::Comment, _) => (letter, Open::Comment),
+            (Open::No, '#') => ('#', Open::Comment),
+            (Open::No, '"' | '\'') => (letter, straight(letter, false)),
+            (Open::No, quote) if DOUBLE.contains(&quote) => ('"', Open::Curly('"', &DOUBLE)),
+            (Open::No, quote) if SINGLE.contains(&quote) => ('\'', Open::Curly('\'', &SINGLE)),
+            (Open::No, space) if space.is_whitespace() => (' ', Open::No),
+            (Open::No, _) => (letter, Open::No),
+            (Open::Straight { quote, escaped }, _) => match letter {
+                '\\' if quote == '"' => (letter, straight(quote, !escaped)),
+                _ if letter == quote && !escaped => (letter, Open::No),
+                _ => (letter, straight(quote, false)),
+            },
+            (Open::Curly(quote, ends), _) if letter == quote || ends.contains(&letter) => {
+                (quote, Open::No)
+            }
+            (Open::Curly(quote, ends), _) => (letter, Open::Curly(quote, ends)),
+        };
+        out.push(plain);
+        open = next;
+    }
+    out
+}

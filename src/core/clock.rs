@@ -1,0 +1,109 @@
+//! A board without a battery starts with a clock that is behind. Certificates are not valid yet then, and WhatsApp refuses a
+//! client from the past: the network has to set the clock first, but is not waited for for ever.
+
+use crate::session::Session;
+use crate::state::MINUTE;
+use crate::step::Turn;
+use crate::{Cause, CauseCode};
+
+/// How long the network is waited for. NTP takes seconds; where it is blocked, the time of the last run has to do.
+const CLOCK_MS: u64 = 3 * MINUTE;
+
+impl Turn<'_> {
+    pub(crate) fn await_clock(&mut self) {
+        self.state.session = Session::AwaitingClock {
+            until: self.after(CLOCK_MS),
+        };
+        self.blame(CauseCode::ClockBehind);
+    }
+
+    /// The clock was looked at.
+    pub(crate) fn clock(&mut self, behind: bool) {
+        self.state.clock_behind = behind;
+        if behind || !matches!(self.state.session, Session::AwaitingClock { .. }) {
+            return;
+        }
+        self.state.cause = self
+            .state
+            .cause
+            .filter(|cause| *cause != Cause::from(CauseCode::ClockBehind));
+        self.begin();
+    }
+
+    /// Nobody set it.
+    pub(crate) fn clock_overdue(&mut self) {
+        self.blame(CauseCode::ClockFloor);
+        self.attempt();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::{ACCOUNT, Story};
+    use crate::{Command, Effect, Ending, Event, Face, GenerationId, Linked, Reply, Way};
+
+    /// A boot whose clock is behind.
+    fn behind() -> Story {
+        let mut story = Story::new();
+        assert_eq!(story.on(Event::Clock { behind: true }), []);
+        let linked = Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        };
+        assert_eq!(story.on(Event::Booted(linked)), []);
+        let next_ms = CLOCK_MS;
+        assert_eq!(story.face(), Face::WaitingForClock { next_ms });
+        assert_eq!(story.cause(), Some("clock.behind"));
+        story
+    }
+
+    #[test]
+    fn the_link_waits_for_a_clock_that_is_behind() {
+        let mut story = behind();
+        assert_eq!(story.wait(CLOCK_MS - 1), []);
+        assert_eq!(story.on(Event::Clock { behind: false }), [Effect::Connect]);
+        assert_eq!(story.cause(), None);
+        assert_eq!(story.reports, ["clock.behind"]);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_sets_is_gone_on_with_and_blamed() {
+        let mut story = behind();
+        assert_eq!(story.wait(CLOCK_MS), [Effect::Connect]);
+        assert_eq!(story.state.name(), "Connecting");
+        assert_eq!(story.cause(), Some("clock.floor"));
+        story.on(Event::LinkUp);
+        assert_eq!(story.cause(), None);
+    }
+
+    #[test]
+    fn a_human_need_not_wait() {
+        assert_eq!(behind().press(100), [Effect::Connect]);
+        let accepted = (Reply::Accepted, [Effect::Connect].into());
+        assert_eq!(behind().command(Command::Link), accepted);
+        assert_eq!(
+            behind().command(Command::Stop),
+            (Reply::Accepted, [Effect::Exit].into())
+        );
+    }
+
+    #[test]
+    fn a_set_clock_without_a_network_goes_on_waiting_for_that() {
+        let mut story = behind();
+        assert_eq!(story.on(Event::Network(Way::NoAddress)), []);
+        assert_eq!(story.on(Event::Clock { behind: false }), []);
+        assert_eq!(story.state.name(), "WaitingForNetwork");
+        assert_eq!(story.cause(), Some("network.no-address"));
+        assert_eq!(story.on(Event::Network(Way::Open)), [Effect::Connect]);
+    }
+
+    #[test]
+    fn once_begun_the_clock_changes_nothing() {
+        let mut story = Story::connected();
+        assert_eq!(story.on(Event::Clock { behind: true }), []);
+        assert_eq!(story.state.name(), "Connected");
+        story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+        assert_eq!(story.state.name(), "Reconnecting");
+    }
+}

@@ -1,0 +1,108 @@
+//! What the screen tells in passing, one thing after the other.
+
+use crate::LastEnd;
+use crate::state::{MINUTE, SECOND};
+
+/// Settings of the owner that were ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// How many, at least 1.
+    pub count: u32,
+    /// The line of the first, from 1, where it is about one.
+    pub line: Option<u32>,
+}
+
+/// What the screen tells in passing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// The last run did not end in order.
+    LastEnd(LastEnd),
+    /// Settings of the owner were ignored.
+    Settings(Ignored),
+}
+
+impl Notice {
+    /// How long it stands. Settings send people to the file, so that they need longer.
+    fn lasts_ms(self) -> u64 {
+        match self {
+            Self::LastEnd(_) => 10 * SECOND,
+            Self::Settings(_) => MINUTE,
+        }
+    }
+}
+
+/// The notice that stands, and the one that waits for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Notices {
+    raised: Option<(Notice, u64)>,
+    next: Option<Notice>,
+}
+
+impl Notices {
+    /// The notice that stands, and until when.
+    pub(crate) fn raised(&self) -> Option<(Notice, u64)> {
+        self.raised
+    }
+
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.raised.map(|(_, until)| until)
+    }
+
+    /// Tells of an end that was not in order, before all else.
+    pub(crate) fn last_end(&mut self, end: LastEnd, now: u64) {
+        self.raised = None;
+        if !end.is_in_order() {
+            self.raise(Notice::LastEnd(end), now);
+        }
+    }
+
+    /// Tells of settings that were ignored, when nothing else is told.
+    pub(crate) fn settings(&mut self, ignored: Ignored, now: u64) {
+        self.next = Some(Notice::Settings(ignored));
+        self.due(now);
+    }
+
+    /// Drops the notice that has stood long enough, for the next one.
+    pub(crate) fn due(&mut self, now: u64) {
+        self.raised = self.raised.filter(|(_, until)| *until > now);
+        if self.raised.is_none()
+            && let Some(next) = self.next.take()
+        {
+            self.raise(next, now);
+        }
+    }
+
+    fn raise(&mut self, notice: Notice, now: u64) {
+        self.raised = Some((notice, now.saturating_add(notice.lasts_ms())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::{ACCOUNT, Story};
+    use crate::{Event, Face, GenerationId, Linked};
+
+    #[test]
+    fn ignored_settings_are_told_for_a_minute_after_the_last_end() {
+        let mut story = Story::new();
+        let ignored = Ignored {
+            count: 2,
+            line: Some(7),
+        };
+        story.on(Event::LastEnd(LastEnd::PowerLoss));
+        story.on(Event::SettingsIgnored(ignored));
+        story.on(Event::Booted(Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        }));
+        assert!(matches!(story.face(), Face::LastEnd { .. }));
+        story.wait(10_000);
+        let told = |left_ms| Face::SettingsIgnored { ignored, left_ms };
+        assert_eq!(story.face(), told(60_000));
+        story.wait(59_999);
+        assert_eq!(story.face(), told(1));
+        story.wait(1);
+        assert_eq!(story.face(), Face::Connecting);
+    }
+}

@@ -1,0 +1,33 @@
+//! The way to the outside.
+
+use crate::CauseCode;
+
+/// How far the way to the outside goes, as seen from this machine. Whether names are looked up and WhatsApp answers, only
+/// an attempt tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// No cable is plugged in, and no Wi-Fi is joined.
+    NoLink,
+    /// The network gives no address.
+    NoAddress,
+    /// No route leads out of the network.
+    NoRoute,
+    /// To the outside.
+    Open,
+}
+
+impl Way {
+    /// What a way that ends early is blamed with.
+    pub(crate) const CAUSES: [CauseCode; 3] =
+        [CauseCode::NoLink, CauseCode::NoAddress, CauseCode::NoRoute];
+
+    /// What is missing; `None` when nothing is.
+    pub(crate) fn cause(self) -> Option<CauseCode> {
+        match self {
+            Self::NoLink => Some(CauseCode::NoLink),
+            Self::NoAddress => Some(CauseCode::NoAddress),
+            Self::NoRoute => Some(CauseCode::NoRoute),
+            Self::Open => None,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What is around us and is not asked for: the network, and the clock.
+
+use std::time::{Duration, SystemTime};
+
+use holdfast_core::Event;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::boot::{self, LastKnownGood, Machine};
+use crate::config::Config;
+use crate::{link, network};
+
+/// How often a clock that is behind is looked at.
+const CLOCK: Duration = Duration::from_secs(1);
+
+/// The network and the clock.
+pub(super) struct Around {
+    good: LastKnownGood,
+}
+
+impl Around {
+    /// Looks around: what the core has to know before it begins. Changes go to `events` from now on.
+    pub(super) fn look(
+        config: &Config,
+        events: &mpsc::UnboundedSender<Event>,
+    ) -> (Self, Vec<Event>) {
+        let (machine, mut first) = (Machine::this(), Vec::new());
+        // A lab on this very machine is reached without a network, and has no other clock.
+        if !link::is_near(&config.settings) {
+            let way = network::way(&machine);
+            first.push(Event::Network(way));
+            tokio::spawn(network::watch(machine.clone(), way, events.clone()));
+            let behind = is_behind(&machine, &LastKnownGood::read(&config.data));
+            first.push(Event::Clock { behind });
+            if behind {
+                let good = LastKnownGood::read(&config.data);
+                tokio::spawn(await_clock(machine, good, events.clone()));
+            }
+        }
+        let good = LastKnownGood::read(&config.data);
+        (Self { good }, first)
+    }
+
+    /// The session is connected: the clock is good enough for WhatsApp.
+    pub(super) fn is_good(&mut self) {
+        if let Err(error) = self.good.keep(SystemTime::now()) {
+            tracing::warn!("the time cannot be kept for the next start: {error}");
+        }
+    }
+}
+
+fn is_behind(machine: &Machine, good: &LastKnownGood) -> bool {
+    boot::was_behind(machine) || good.is_ahead_of(SystemTime::now())
+}
+
+/// Says when somebody has set the clock.
+async fn await_clock(machine: Machine, good: LastKnownGood, events: mpsc::UnboundedSender<Event>) {
+    while is_behind(&machine, &good) {
+        sleep(CLOCK).await;
+    }
+    // Without a loop there is nobody to tell.
+    let _ = events.send(Event::Clock { behind: false });
+}

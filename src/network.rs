@@ -1,0 +1,188 @@
+//! How far the way to the outside goes, as the kernel tells it: links, addresses, routes. Whether names are looked up and
+//! WhatsApp answers, only an attempt of the link tells.
+
+use std::fs;
+use std::time::Duration;
+
+use holdfast_core::{Event, Way};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::boot::Machine;
+
+/// How often it is looked at while there is no way: what waits for one is cut short by it.
+const WITHOUT: Duration = Duration::from_secs(2);
+/// How often while there is one: a link that is lost is noticed by itself.
+const WITH: Duration = Duration::from_secs(10);
+
+/// `RTF_UP` and `RTF_REJECT` of Linux include/uapi/linux/route.h.
+const UP: u32 = 0x1;
+const REJECT: u32 = 0x200;
+
+/// Tells of every change from now on, until nobody listens.
+pub async fn watch(machine: Machine, mut known: Way, events: mpsc::UnboundedSender<Event>) {
+    loop {
+        sleep(if known == Way::Open { WITH } else { WITHOUT }).await;
+        let now = way(&machine);
+        if now != known && events.send(Event::Network(now)).is_err() {
+            return;
+        }
+        known = now;
+    }
+}
+
+/// How far it goes now.
+pub fn way(machine: &Machine) -> Way {
+    let file = |path: &str| fs::read_to_string(machine.file(path)).unwrap_or_default();
+    if has_route(&file("proc/net/route")) || has_route6(&file("proc/net/ipv6_route")) {
+        Way::Open
+    } else if has_address(&file("proc/net/fib_trie")) || has_address6(&file("proc/net/if_inet6")) {
+        Way::NoRoute
+    } else if has_link(machine) {
+        Way::NoAddress
+    } else {
+        Way::NoLink
+    }
+}
+
+/// A link with someone at its other end (Linux Documentation/ABI/testing/sysfs-class-net).
+fn has_link(machine: &Machine) -> bool {
+    let Ok(links) = fs::read_dir(machine.file("sys/class/net")) else {
+        return false;
+    };
+    links.flatten().any(|link| {
+        // One that is down cannot be asked.
+        let carrier = fs::read_to_string(link.path().join("carrier"));
+        link.file_name() != "lo" && carrier.is_ok_and(|carrier| carrier.trim() == "1")
+    })
+}
+
+/// A default route in `/proc/net/route` (proc_pid_net(5)): interface, destination, gateway, flags, three counters, mask.
+fn has_route(table: &str) -> bool {
+    table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        matches!(fields[..], [_, "00000000", _, flags, _, _, _, "00000000", ..] if is_usable(flags))
+    })
+}
+
+/// A default route in `/proc/net/ipv6_route`: destination and length, source and length, next hop, three counters, flags,
+/// interface.
+fn has_route6(table: &str) -> bool {
+    table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        matches!(fields[..], [to, "00", _, _, _, _, _, _, flags, link]
+            if to.bytes().all(|digit| digit == b'0') && link != "lo" && is_usable(flags))
+    })
+}
+
+fn is_usable(flags: &str) -> bool {
+    u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & (UP | REJECT) == UP)
+}
+
+/// An address of this machine in `/proc/net/fib_trie`, but for those it gave itself: loopback, and link-local (RFC 3927).
+fn has_address(trie: &str) -> bool {
+    let mut address = "";
+    trie.lines().map(str::trim).any(|line| {
+        if let Some(leaf) = line.strip_prefix("|-- ") {
+            address = leaf;
+        }
+        line.starts_with("/32 host LOCAL")
+            && !address.starts_with("127.")
+            && !address.starts_with("169.254.")
+    })
+}
+
+/// A global address in `/proc/net/if_inet6`: address, index, prefix length, scope, flags, interface.
+fn has_address6(table: &str) -> bool {
+    table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        matches!(fields[..], [_, _, _, "00", _, link] if link != "lo")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUTES: &str = "\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+";
+    const ROUTE6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\n";
+    const REFUSED6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200 lo\n";
+    const ADDRESSES: &str = "\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     +-- 127.0.0.0/8 2 0 2
+           |-- 127.0.0.1
+              /32 host LOCAL
+     +-- 192.168.1.0/24 2 0 2
+           |-- 192.168.1.7
+              /32 host LOCAL
+";
+
+    struct Scene(tempfile::TempDir);
+
+    impl Scene {
+        fn new() -> Self {
+            let scene = Self(tempfile::tempdir().unwrap());
+            scene.put("sys/class/net/lo/carrier", "1\n");
+            scene.put("sys/class/net/eth0/carrier", "0\n");
+            scene
+        }
+
+        fn put(&self, path: &str, text: &str) {
+            let path = self.0.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn way(&self) -> Way {
+            way(&Machine::at(self.0.path()))
+        }
+    }
+
+    #[test]
+    fn the_way_is_told_as_far_as_it_goes() {
+        let scene = Scene::new();
+        assert_eq!(scene.way(), Way::NoLink);
+        scene.put("sys/class/net/eth0/carrier", "1\n");
+        assert_eq!(scene.way(), Way::NoAddress);
+        scene.put(
+            "proc/net/fib_trie",
+            &ADDRESSES.replace("192.168.1.7", "169.254.1.7"),
+        );
+        assert_eq!(scene.way(), Way::NoAddress);
+        scene.put("proc/net/fib_trie", ADDRESSES);
+        assert_eq!(scene.way(), Way::NoRoute);
+        let (header, routes) = ROUTES.split_once('\n').unwrap();
+        let (_, local) = routes.split_once('\n').unwrap();
+        scene.put("proc/net/route", &format!("{header}\n{local}"));
+        assert_eq!(scene.way(), Way::NoRoute);
+        scene.put("proc/net/route", ROUTES);
+        assert_eq!(scene.way(), Way::Open);
+    }
+
+    #[test]
+    fn a_network_of_the_new_address_alone_is_one() {
+        let scene = Scene::new();
+        let address = "20010db8000000000000000000000007 02 40 00 80 eth0\n";
+        scene.put("proc/net/if_inet6", address);
+        assert_eq!(scene.way(), Way::NoRoute);
+        scene.put("proc/net/ipv6_route", REFUSED6);
+        assert_eq!(scene.way(), Way::NoRoute);
+        scene.put("proc/net/ipv6_route", &format!("{REFUSED6}{ROUTE6}"));
+        assert_eq!(scene.way(), Way::Open);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told() {
+        let scene = Scene::new();
+        let (events, mut told) = mpsc::unbounded_channel();
+        tokio::spawn(watch(Machine::at(scene.0.path()), Way::NoLink, events));
+        scene.put("proc/net/route", ROUTES);
+        let told = tokio::time::timeout(WITH, told.recv()).await;
+        assert_eq!(told, Ok(Some(Event::Network(Way::Open))));
+    }
+}

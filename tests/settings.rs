@@ -1,0 +1,332 @@
+//! The owner's settings, as the boot step takes them over from a card's files.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use holdfast::{
+    boot::{Machine, settings},
+    config::Problem,
+};
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z kelp@shore";
+const OTHER: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z";
+const PASSWORD: &str = "correct horse";
+/// PBKDF2-HMAC-SHA1 of the password and "Anna’s shore", as `wpa_passphrase` makes it.
+const SSID_HEX: &str = "416e6e61e28099732073686f7265";
+
+/// A card as the step meets it, in a directory.
+struct Card(tempfile::TempDir);
+
+impl Card {
+    fn new() -> Self {
+        let card = Self(tempfile::tempdir().unwrap());
+        for dir in [
+            "boot/firmware",
+            "data/system/ssh",
+            "data/system/wifi",
+            "proc/sys/kernel",
+        ] {
+            fs::create_dir_all(card.at(dir)).unwrap();
+        }
+        card
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn put(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    /// One boot; what the step logged.
+    fn boot(&self) -> String {
+        let done = Command::new(env!("CARGO_BIN_EXE_holdfastd"))
+            .args(["boot", "settings", "--root"])
+            .arg(self.0.path())
+            .env_remove("JOURNAL_STREAM")
+            .output()
+            .unwrap();
+        let log = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success(), "{log}");
+        log
+    }
+
+    /// One boot with this `holdfast.toml`; what the step logged.
+    fn boot_with(&self, toml: impl AsRef<[u8]>) -> String {
+        self.put("boot/firmware/holdfast.toml", toml);
+        self.boot()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        settings::ignored(&Machine::at(self.0.path()))
+    }
+
+    /// Lines and words of what was ignored.
+    fn complaints(&self) -> Vec<String> {
+        let line = |problem: &Problem| problem.line.unwrap_or_default();
+        let problems = self.problems();
+        problems
+            .iter()
+            .map(|problem| format!("{}: {}", line(problem), problem.what))
+            .collect()
+    }
+
+    fn wifi(&self) -> String {
+        self.read("data/system/wifi/wpa_supplicant.conf")
+    }
+
+    /// That everything of [`whole`] is there.
+    fn assert_whole(&self, told: &str) {
+        assert_eq!(self.read("data/system/hostname"), "kelp\n", "{told}");
+        assert_eq!(self.read("proc/sys/kernel/hostname"), "kelp", "{told}");
+        let keys = self.read("data/system/ssh/authorized_keys");
+        assert_eq!(keys, format!("{KEY}\n{OTHER}\n"), "{told}");
+        let wifi = self.wifi();
+        for line in ["country=DE", &format!("ssid={SSID_HEX}"), "scan_ssid=1"] {
+            assert!(wifi.lines().any(|own| own.trim() == line), "{told}: {wifi}");
+        }
+        assert!(!wifi.contains(PASSWORD), "{told}");
+        assert!(
+            !self.read("boot/firmware/holdfast.toml").contains(PASSWORD),
+            "{told}"
+        );
+    }
+}
+
+fn whole() -> String {
+    format!(
+        "hostname = \"Kelp\"\n\n[wifi]\nssid = \"Anna\u{2019}s shore\"\npassword = \"{PASSWORD}\"\ncountry = \"de\"\nhidden = true\n\n[ssh]\nauthorized_keys = [\n  \"{KEY}\",\n  \"{OTHER}\",\n]\n\n[device]\nname = \"Kelp\"\n"
+    )
+}
+
+fn utf16(text: &str, bytes: fn(u16) -> [u8; 2], bom: bool) -> Vec<u8> {
+    let bom = bom.then_some('\u{feff}');
+    let text: String = bom.into_iter().chain(text.chars()).collect();
+    text.encode_utf16().flat_map(bytes).collect()
+}
+
+#[test]
+fn everything_is_taken_over_and_the_secret_leaves_the_boot_partition() {
+    let card = Card::new();
+    let log = card.boot_with(whole());
+    card.assert_whole("plain");
+    assert_eq!(card.complaints(), Vec::<String>::new());
+    assert!(log.contains("the secrets are gone from"), "{log}");
+    let left = card.read("boot/firmware/holdfast.toml");
+    assert_eq!(left, whole().replace(PASSWORD, ""));
+    for path in [
+        "data/system/wifi/wpa_supplicant.conf",
+        "data/system/ssh/authorized_keys",
+    ] {
+        assert_eq!(fs::metadata(card.at(path)).unwrap().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_boot_with_nothing_new_writes_nothing() {
+    let card = Card::new();
+    card.boot_with(whole());
+    let files = [
+        "boot/firmware/holdfast.toml",
+        "data/system/hostname",
+        "data/system/ssh/authorized_keys",
+        "data/system/wifi/wpa_supplicant.conf",
+    ];
+    // Every replacement is a new file.
+    let inodes = || files.map(|file| fs::metadata(card.at(file)).unwrap().ino());
+    let before = inodes();
+    let log = card.boot();
+    assert_eq!(inodes(), before, "{log}");
+    assert_eq!(log, "");
+    card.assert_whole("again");
+}
+
+#[test]
+fn no_editor_s_manners_stand_in_the_way() {
+    let text = whole();
+    let curly = text
+        .replace("\"Kelp\"", "\u{201c}Kelp\u{201d}")
+        .replace(
+            &format!("\"{PASSWORD}\""),
+            &format!("\u{201e}{PASSWORD}\u{201c}"),
+        )
+        .replace("\"de\"", "\u{2018}de\u{2019}")
+        .replace(&format!("\"{KEY}\""), &format!("\u{ab}{KEY}\u{bb}"));
+    let bare = text.replace("\"Kelp\"", "Kelp").replace("\"de\"", "DE");
+    let spaces = text
+        .replace(" = ", "\u{a0}=\u{a0} ")
+        .replace('\n', " \t \n");
+    let manners: Vec<(&str, Vec<u8>)> = vec![
+        ("CRLF", text.replace('\n', "\r\n").into()),
+        ("CR", text.replace('\n', "\r").into()),
+        ("BOM", format!("\u{feff}{text}").into()),
+        ("UTF-16LE", utf16(&text, u16::to_le_bytes, true)),
+        ("UTF-16BE", utf16(&text, u16::to_be_bytes, true)),
+        (
+            "UTF-16LE without BOM",
+            utf16(&text, u16::to_le_bytes, false),
+        ),
+        ("curly quotes", curly.into()),
+        ("no quotes", bare.into()),
+        ("other spaces", spaces.into()),
+        ("no bracket", text.replace("[wifi]", "[wifi").into()),
+        ("no end", text.trim_end().into()),
+    ];
+    for (manner, bytes) in manners {
+        let card = Card::new();
+        card.boot_with(bytes);
+        card.assert_whole(manner);
+    }
+}
+
+#[test]
+fn a_mistake_costs_its_line_and_is_told_by_line_and_key() {
+    let card = Card::new();
+    let log = card.boot_with(format!(
+        "hostname = \"two words\"\n[wifi]\nssid = \"shore\"\npassword = \"short\"\ncountry = \"Germany\"\nhidden = 1\ncolour = \"red\"\n[ssh]\nauthorized_keys = [\"me\", \"{KEY}\"]\npassword_authentication = true\n"
+    ));
+    let told = card.complaints();
+    let starts = [
+        "1: hostname: must be 1 to 63 letters",
+        "4: wifi.password: must be 8 to 63",
+        "5: wifi.country: must be a country's",
+        "6: wifi.hidden: must be true or false",
+        "7: wifi.colour: no such key; known are hostname",
+        "10: ssh.password_authentication: nobody comes in by password",
+        "3: wifi.ssid: wifi.password is missing",
+    ];
+    assert_eq!(told.len(), starts.len(), "{told:?}");
+    for (told, start) in told.iter().zip(starts) {
+        assert!(told.starts_with(start), "{told}");
+    }
+    assert_eq!(log.matches("holdfast.toml:").count(), starts.len(), "{log}");
+    for value in ["short", "Germany", "two words", "red"] {
+        assert!(!log.contains(value), "{log}");
+    }
+    assert_eq!(
+        card.read("data/system/ssh/authorized_keys"),
+        format!("{KEY}\n")
+    );
+    assert!(
+        card.read("boot/firmware/holdfast.toml")
+            .contains("\"short\"")
+    );
+}
+
+#[test]
+fn a_password_with_no_network_stays_until_it_has_one() {
+    let card = Card::new();
+    let text = format!("[wifi]\npassword = \"{PASSWORD}\"\n");
+    card.boot_with(&text);
+    assert_eq!(card.read("boot/firmware/holdfast.toml"), text);
+    assert_eq!(card.complaints().len(), 1);
+    card.boot_with(text + "ssid = \"shore\"\n");
+    assert!(card.wifi().contains("ssid=73686f7265\n"));
+    assert!(!card.read("boot/firmware/holdfast.toml").contains(PASSWORD));
+}
+
+#[test]
+fn the_key_that_was_made_stays_with_its_network_alone() {
+    let card = Card::new();
+    card.boot_with(whole());
+    let before = card.wifi();
+    let left = card.read("boot/firmware/holdfast.toml");
+    card.boot_with(left.replace("\"de\"", "\"AT\""));
+    assert_eq!(card.wifi(), before.replace("DE", "AT"));
+    card.boot_with(left.replace("shore\"", "harbour\""));
+    assert_eq!(
+        card.wifi(),
+        before.replace("DE", "AT"),
+        "the last good network stays"
+    );
+    assert!(card.complaints()[0].contains("wifi.password is missing"));
+}
+
+#[test]
+fn custom_toml_is_understood_and_gives_way_to_ours() {
+    let card = Card::new();
+    let custom = format!(
+        "config_version = 1\n[system]\nhostname = \"imager\"\n[user]\nname = \"pi\"\npassword = \"$5$hash\"\npassword_encrypted = true\n[ssh]\nenabled = true\npassword_authentication = false\nauthorized_keys = [ \"{KEY}\" ]\n[wlan]\nssid = \"shore\"\npassword = \"{}\"\npassword_encrypted = true\nhidden = false\ncountry = \"GB\"\n[locale]\nkeymap = \"gb\"\ntimezone = \"Europe/London\"\n",
+        "AB".repeat(32)
+    );
+    card.put("boot/firmware/custom.toml", &custom);
+    card.boot_with("hostname = \"ours\"\n");
+    assert_eq!(card.complaints(), Vec::<String>::new());
+    assert_eq!(card.read("data/system/hostname"), "ours\n");
+    assert!(card.wifi().contains(&"ab".repeat(32)));
+    assert!(card.read("data/system/ssh/authorized_keys").contains(KEY));
+    let left = card.read("boot/firmware/custom.toml");
+    assert!(!left.contains("ABAB") && !left.contains("$5$"), "{left}");
+}
+
+#[test]
+fn without_a_card_to_keep_them_on_the_files_are_left_alone() {
+    let card = Card::new();
+    card.put("run/holdfast/set-aside.json", "\"it is not mounted\"");
+    card.boot_with(whole());
+    assert_eq!(card.read("boot/firmware/holdfast.toml"), whole());
+    assert!(card.read("data/system/ssh/authorized_keys").contains(KEY));
+}
+
+#[test]
+fn the_boot_partition_is_writable_for_that_one_write() {
+    let card = Card::new();
+    card.put(
+        "proc/self/mountinfo",
+        "1 0 179:1 / /boot/firmware ro - vfat /dev/mmcblk0p1 ro\n",
+    );
+    let mount = card.at("bin/mount");
+    let log = card.at("mounts");
+    card.put(
+        "bin/mount",
+        format!("#!/bin/sh\necho \"$@\" >>{}\n", log.display()),
+    );
+    make_executable(&mount);
+    card.put("boot/firmware/holdfast.toml", whole());
+    for _ in 0..2 {
+        let done = Command::new(env!("CARGO_BIN_EXE_holdfastd"))
+            .args(["boot", "settings", "--root"])
+            .arg(card.0.path())
+            .env("PATH", card.at("bin"))
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+    let place = card.at("boot/firmware");
+    let place = place.display();
+    let mounts = card.read("mounts");
+    assert_eq!(
+        mounts,
+        format!("-o remount,rw {place}\n-o remount,ro {place}\n")
+    );
+}
+
+fn make_executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_bare_card_boots_under_its_own_name() {
+    let card = Card::new();
+    assert_eq!(card.boot(), "");
+    assert_eq!(card.read("proc/sys/kernel/hostname"), "holdfast");
+    assert!(card.problems().is_empty());
+}

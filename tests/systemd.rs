@@ -1,0 +1,241 @@
+//! What systemd and the message bus are told: by their own tools, where this machine has them.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use holdfast::journal::MessageId;
+
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("systemd")
+        .join(path)
+}
+
+fn run(command: &mut Command) -> (bool, String) {
+    let done = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = [done.stdout, done.stderr].concat();
+    (
+        done.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+/// Everything of ours in a directory that looks like a system.
+fn installed() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let (done, said) = run(Command::new(source("install")).arg(root.path()));
+    assert!(done, "{said}");
+    root
+}
+
+#[test]
+fn the_units_are_sound() {
+    let root = installed();
+    // What they run, and what of systemd's own they lean on.
+    for program in ["usr/bin/holdfastd", "usr/bin/journalctl", "usr/bin/find"] {
+        let program = root.path().join(program);
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        fs::copy("/bin/true", program).unwrap();
+    }
+    let own = Path::new("/usr/lib/systemd/system");
+    let units = root.path().join("usr/lib/systemd/system");
+    for entry in fs::read_dir(own).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if [".target", ".slice", ".socket"]
+            .iter()
+            .any(|kind| name.ends_with(kind))
+        {
+            symlink(entry.path(), units.join(name)).unwrap();
+        }
+    }
+    for unit in [
+        "holdfastd.service",
+        "holdfast-evidence.service",
+        "holdfast-data.service",
+        "holdfast-settings.service",
+        "holdfast-ring.service",
+        "holdfast-ring.timer",
+    ] {
+        let mut verify = Command::new("systemd-analyze");
+        verify.args(["verify", "--man=no", "--recursive-errors=no"]);
+        let (sound, said) = run(verify
+            .arg(format!("--root={}", root.path().display()))
+            .arg(unit));
+        assert!(sound && said.is_empty(), "{unit}: {said}");
+    }
+}
+
+#[test]
+fn the_daemon_s_sandbox_leaves_little() {
+    let mut security = Command::new("systemd-analyze");
+    security.args(["security", "--offline=true", "--no-pager", "--threshold=15"]);
+    let (good, said) = run(security.arg(source("system/holdfastd.service")));
+    assert!(good && said.contains("Overall exposure level"), "{said}");
+    // The same question about a unit with no sandbox has to fail.
+    let open = tempfile::Builder::new()
+        .suffix(".service")
+        .tempfile()
+        .unwrap();
+    fs::write(open.path(), "[Service]\nExecStart=/bin/true\n").unwrap();
+    let mut security = Command::new("systemd-analyze");
+    security.args(["security", "--offline=true", "--no-pager", "--threshold=15"]);
+    assert!(!run(security.arg(open.path())).0);
+}
+
+#[test]
+fn the_preset_enables_what_is_there_and_nothing_else() {
+    let preset = fs::read_to_string(source("system-preset/50-holdfast.preset")).unwrap();
+    let mut enabled: Vec<&str> = preset
+        .lines()
+        .filter_map(|line| line.strip_prefix("enable "))
+        .collect();
+    let mut installable: Vec<String> = fs::read_dir(source("system"))
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+        .filter(|entry| {
+            fs::read_to_string(entry.path())
+                .unwrap()
+                .contains("[Install]")
+        })
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    enabled.sort_unstable();
+    installable.sort_unstable();
+    assert_eq!(enabled, installable);
+}
+
+#[test]
+fn the_ring_keeps_every_event_of_ours_but_accepted_messages() {
+    let ring = fs::read_to_string(source("system/holdfast-ring.service")).unwrap();
+    for id in MessageId::ALL {
+        let kept = ring.contains(&format!("MESSAGE_ID={}", id.as_str()));
+        assert_eq!(kept, id != MessageId::MESSAGES_ACCEPTED, "{id:?}");
+    }
+}
+
+#[test]
+fn users_and_directories_are_understood() {
+    let root = installed();
+    fs::create_dir_all(root.path().join("etc")).unwrap();
+    let at = format!("--root={}", root.path().display());
+    let (done, said) = run(Command::new("systemd-sysusers").arg(&at));
+    assert!(done, "{said}");
+    let users = fs::read_to_string(root.path().join("etc/passwd")).unwrap();
+    assert!(
+        users.contains("holdfast:x:880:880:Holdfast:/data/holdfast:"),
+        "{users}"
+    );
+    let groups = fs::read_to_string(root.path().join("etc/group")).unwrap();
+    assert!(groups.contains("holdfast-admin:x:881:"), "{groups}");
+}
+
+#[test]
+fn the_ssh_server_takes_its_part() {
+    let root = tempfile::tempdir().unwrap();
+    let key = root.path().join("key");
+    let mut make = Command::new("ssh-keygen");
+    let (made, said) = run(make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key));
+    assert!(made, "{said}");
+    let text = fs::read_to_string(source("sshd_config.d/holdfast.conf")).unwrap();
+    let config = root.path().join("sshd_config");
+    fs::write(
+        &config,
+        text.replace(
+            "/data/system/ssh/ssh_host_ed25519_key",
+            key.to_str().unwrap(),
+        ),
+    )
+    .unwrap();
+    fs::create_dir_all("/run/sshd").unwrap();
+    let (good, said) = run(Command::new("/usr/sbin/sshd")
+        .arg("-T")
+        .arg("-f")
+        .arg(&config));
+    assert!(good, "{said}");
+    for line in [
+        "passwordauthentication no",
+        "kbdinteractiveauthentication no",
+        "authorizedkeysfile /data/system/ssh/authorized_keys",
+        "allowusers root",
+    ] {
+        assert!(said.lines().any(|own| own == line), "{line}: {said}");
+    }
+}
+
+/// A message bus that knows our policy and nothing else, as `user`.
+struct Bus {
+    child: std::process::Child,
+    address: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The policy denies by default: a system bus with it gives the name to nobody but the daemon's user.
+#[test]
+fn the_policy_gives_the_name_to_nobody_by_default() {
+    let bus = bus();
+    let ask = |name: &str| {
+        let mut request = Command::new("dbus-send");
+        request.args([
+            &format!("--bus={}", bus.address),
+            "--print-reply",
+            "--dest=org.freedesktop.DBus",
+            "/org/freedesktop/DBus",
+            "org.freedesktop.DBus.RequestName",
+            &format!("string:{name}"),
+            "uint32:4",
+        ]);
+        run(&mut request)
+    };
+    let (given, said) = ask("org.holdfast.Holdfast1");
+    assert!(!given && said.contains("AccessDenied"), "{said}");
+    let (given, said) = ask("org.holdfast.Control");
+    assert!(given, "the control has to be given: {said}");
+}
+
+fn bus() -> Bus {
+    use std::io::{BufRead, BufReader};
+    let directory = tempfile::tempdir().unwrap();
+    // Ours as it is, but for users this machine does not have.
+    let ours = fs::read_to_string(source("org.holdfast.Holdfast1.conf")).unwrap();
+    let config = directory.path().join("bus.conf");
+    let head = format!(
+        "<listen>unix:path={}/bus</listen><auth>EXTERNAL</auth><policy context=\"default\"><allow user=\"*\"/><allow own=\"org.holdfast.Control\"/><allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy>",
+        directory.path().display()
+    );
+    fs::write(
+        &config,
+        ours.replace("<busconfig>", &format!("<busconfig>{head}")),
+    )
+    .unwrap();
+    let mut child = Command::new("dbus-daemon")
+        .arg("--nofork")
+        .arg("--print-address")
+        .arg(format!("--config-file={}", config.display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut address)
+        .unwrap();
+    Bus {
+        child,
+        address: address.trim().to_owned(),
+        _directory: directory,
+    }
+}
