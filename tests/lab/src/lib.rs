@@ -8,7 +8,7 @@
 //! - [`story`]: the main job, told once, for the demo and the end-to-end test
 //! - [`peers`]: other clients, as processes; [`prove`] and [`mod@bench`] run them
 //! - [`rig`]: recorded disks and power cuts
-//! - [`wires`]: a virtual panel for a virtual machine
+//! - [`vm`]: the card in a virtual board; [`wires`]: the panel that hangs on it
 
 pub mod bench;
 pub mod camera;
@@ -21,5 +21,6 @@ pub mod prove;
 pub mod rig;
 pub mod server;
 pub mod story;
+pub mod vm;
 pub mod wire;
 pub mod wires;

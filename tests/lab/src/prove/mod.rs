@@ -5,6 +5,7 @@
 
 mod baileys;
 mod bit_rot;
+mod boot;
 mod crash_points;
 mod disk_full;
 mod qr;
@@ -34,6 +35,7 @@ pub trait Proof {
 pub const ALL: &[&dyn Proof] = &[
     &baileys::Interoperation,
     &bit_rot::BitRot,
+    &boot::Boot,
     &crash_points::CrashPoints,
     &disk_full::FullDisk,
     &qr::Reading,

@@ -99,7 +99,7 @@ pub fn blank(place: &Path, mib: u64) -> anyhow::Result<PathBuf> {
 }
 
 /// Runs a system tool to its end, out of reach of an interrupt that is meant for us: a half-done mount would stay.
-fn tool(command: &mut Command) -> anyhow::Result<String> {
+pub(crate) fn tool(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())

@@ -1,0 +1,172 @@
+//! `prove boot`: the card in a virtual board, from power on to a link that survives a reboot and is given up by a press.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use async_trait::async_trait;
+
+use super::{Proof, Run};
+use crate::ledger::{Act, Entry};
+use crate::vm::card::Arch;
+use crate::vm::inside::Panel;
+use crate::vm::machine::Machine;
+use crate::vm::scene::{self, BOOT, SOON, Scene};
+
+/// One step of the story; the board may be starting in it.
+const STEP: Duration = Duration::from_secs(420);
+
+/// Holding the button so long asks for a new link, milliseconds; and confirms it.
+const HOLD_MS: u32 = 5_600;
+const CONFIRM_MS: u32 = 300;
+
+/// The line that the button hangs on: `board/qemu/board.toml`.
+const BUTTON: u8 = 0;
+
+/// The proof.
+pub struct Boot;
+
+#[async_trait(?Send)]
+impl Proof for Boot {
+    fn name(&self) -> &'static str {
+        "boot"
+    }
+
+    fn claim(&self) -> &'static str {
+        "the card boots in a virtual board and does the whole job through its own display, button and SSH"
+    }
+
+    async fn try_on(&self, run: &mut Run) {
+        let arch = Arch::Amd64;
+        if let Some(missing) = scene::missing(arch) {
+            return run.not_run(STEPS, missing);
+        }
+        let begun = tell(run, arch).await;
+        if let Err(error) = begun {
+            // The step that failed was counted; those after it were not tried.
+            println!("  {} stops here: {error:#}", arch.name());
+        }
+    }
+}
+
+/// How many cases the story has.
+const STEPS: u64 = 8;
+
+async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<()> {
+    let stop = || anyhow::anyhow!("what follows needs this step");
+    let scene = Scene::set(arch).await?;
+    let mut machine = scene.power_on()?;
+    let name = "powered on, it shows a QR on a display on a real I2C bus";
+    let shown = scene.shows_qr(&mut machine, None, BOOT);
+    let qr = run.case(name, STEP, shown).await.ok_or_else(stop)?;
+
+    let linked = link(&scene, &machine, &qr, "gen-0001");
+    run.case("a phone links it from the pixels", STEP, linked)
+        .await
+        .ok_or_else(stop)?;
+    let name = "messages go both ways";
+    run.case(name, STEP, talk(&scene, &machine, "first"))
+        .await
+        .ok_or_else(stop)?;
+    let name = "rebooted, it is Connected again and asks for no QR";
+    run.case(name, STEP, reboot(&scene, &machine))
+        .await
+        .ok_or_else(stop)?;
+    let name = "held and confirmed, a real button links it anew";
+    run.case(name, STEP, relink(&scene, &mut machine, &qr))
+        .await
+        .ok_or_else(stop)?;
+    let name = "the journal tells the story over SSH, and no secret";
+    run.case(name, STEP, journal(&scene, &machine, &qr)).await;
+    let name = "no unit failed, none waits for itself, and SSH alone listens";
+    run.case(name, STEP, healthy(&scene, &machine)).await;
+    let name = "the root cannot be written, anywhere";
+    run.case(name, STEP, read_only(&scene, &machine)).await;
+    machine.power_down(SOON).await
+}
+
+async fn link(scene: &Scene, machine: &Machine, qr: &str, generation: &str) -> anyhow::Result<()> {
+    scene.lab.scan_qr(&scene.owner, qr).await?;
+    scene.operator.is_let_in(machine, BOOT).await?;
+    scene.connected(machine, SOON).await?;
+    let status = scene.operator.run(machine, "holdfastctl status").await?;
+    ensure!(status.contains(generation), "another generation is live: {status}");
+    Ok(())
+}
+
+async fn talk(scene: &Scene, machine: &Machine, what: &str) -> anyhow::Result<()> {
+    scene.hears(machine, &format!("{what} to you")).await?;
+    scene.says(machine, &format!("{what} from me")).await
+}
+
+async fn reboot(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let from = scene.lab.ledger().entries(0).len() as u64;
+    // The connection goes with the board.
+    let _ = scene.operator.run(machine, "systemctl reboot").await;
+    let waiting = scene
+        .lab
+        .send_text(&scene.friend, scene::OWNER, "while you were away")
+        .await?;
+    let logged_in = |entry: &Entry| entry.act == Act::LoggedIn;
+    let again = scene.lab.ledger().wait_for(from, BOOT, logged_in).await;
+    again.context("it did not log in again")?;
+    scene.operator.is_let_in(machine, BOOT).await?;
+    scene.connected(machine, SOON).await?;
+    scene.has(machine, &waiting, "while you were away").await?;
+    let status = scene.operator.run(machine, "holdfastctl status").await?;
+    ensure!(status.contains("gen-0001"), "another generation is live: {status}");
+    ensure!(status.contains("clean"), "the stop was not in order: {status}");
+    talk(scene, machine, "second").await
+}
+
+async fn relink(scene: &Scene, machine: &mut Machine, old: &str) -> anyhow::Result<()> {
+    let mut panel = Panel::of(machine).await?;
+    panel.press(BUTTON, HOLD_MS).await?;
+    panel.press(BUTTON, CONFIRM_MS).await?;
+    drop(panel);
+    let qr = scene.shows_qr(machine, Some(old), SOON).await?;
+    link(scene, machine, &qr, "gen-0002").await?;
+    talk(scene, machine, "third").await?;
+    let crimes = scene.lab.ledger().crimes();
+    ensure!(crimes.is_empty(), "the ledger saw crimes: {crimes:?}");
+    Ok(())
+}
+
+async fn journal(scene: &Scene, machine: &Machine, qr: &str) -> anyhow::Result<()> {
+    let journal = scene
+        .operator
+        .run(machine, "journalctl --no-pager -o cat -u holdfastd")
+        .await?;
+    for told in ["Pairing", "Connected", "gen-0002"] {
+        ensure!(journal.contains(told), "the journal does not say {told:?}");
+    }
+    for secret in [qr, scene::OWNER, scene::FRIEND, "third to you"] {
+        ensure!(!journal.contains(secret), "a secret is in the journal");
+    }
+    Ok(())
+}
+
+async fn healthy(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let ask = |command| scene.operator.run(machine, command);
+    let failed = ask("systemctl --failed --plain --no-legend").await?;
+    ensure!(failed.trim().is_empty(), "failed: {}", failed.trim());
+    let cycles = ask("journalctl --no-pager -b -o cat | grep -i 'ordering cycle' || true").await?;
+    ensure!(cycles.trim().is_empty(), "{}", cycles.trim());
+    // Columns: number, local address:port in hexadecimal, remote, state (0A is LISTEN), and 07 an unconnected UDP socket.
+    let sockets = "cat /proc/net/tcp /proc/net/tcp6 | while read -r _ local _ state _; do if [ \"$state\" = 0A ]; then echo \"${local##*:}\"; fi; done | sort -u";
+    let listening = ask(sockets).await?;
+    ensure!(listening.trim() == "0016", "ports that listen, in hexadecimal: {}", listening.trim());
+    Ok(())
+}
+
+/// Every directory of the root's own file system is tried; the same attempt on the data partition must succeed.
+async fn read_only(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let attempt = "tried=0; for place in $(find / -xdev -type d); do tried=$((tried+1)); if touch \"$place/.written\" 2>/dev/null; then echo \"$place\"; fi; done; echo \"tried $tried\"";
+    let told = scene.operator.run(machine, attempt).await?;
+    let (written, tried) = told.trim().rsplit_once("tried ").context("the attempt broke off")?;
+    ensure!(written.trim().is_empty(), "written: {}", written.trim());
+    ensure!(tried.parse::<u32>()? > 100, "only {tried} directories were tried");
+    let remount = scene.operator.run(machine, "mount -o remount,rw /").await;
+    ensure!(remount.is_err(), "the root can be made writable");
+    scene.operator.run(machine, "touch /data/.written && rm /data/.written").await?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! A card as `board/build` wrote it, with what its owner puts on the boot partition.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+
+use crate::rig::tool;
+
+/// The files of the slot that is started, in the directory beside the image that has what is on the boot partition.
+const SLOT: &str = "slot-a";
+
+/// Of which processor the board is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    /// `q35`.
+    Amd64,
+    /// `virt`.
+    Arm64,
+}
+
+impl Arch {
+    /// As Debian calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "amd64",
+            Arch::Arm64 => "arm64",
+        }
+    }
+}
+
+/// A card, ready to be put into a board.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// For which board.
+    pub arch: Arch,
+    /// Its content, as large as the card.
+    pub disk: PathBuf,
+    /// What a boot loader reads off its boot partition.
+    pub kernel: PathBuf,
+    /// The kernel's first file system.
+    pub initrd: PathBuf,
+    /// The kernel's command line.
+    pub append: String,
+    /// The boot partition's first byte.
+    firmware: u64,
+}
+
+impl Card {
+    /// Writes the image `holdfast-qemu-ARCH.img.zst` in `built` to a card of `mib` MiB, the file `disk`.
+    ///
+    /// # Errors
+    /// There is no such image, or a tool fails.
+    pub fn flash(built: &Path, arch: Arch, mib: u64, disk: &Path) -> anyhow::Result<Card> {
+        let name = format!("holdfast-qemu-{}", arch.name());
+        let image = built.join(format!("{name}.img.zst"));
+        ensure!(
+            image.exists(),
+            "{} is missing: board/build --board qemu --arch {} --out {}",
+            image.display(),
+            arch.name(),
+            built.display()
+        );
+        tool(
+            Command::new("zstd")
+                .args(["-d", "-q", "-f", "--sparse", "--long=27", "-o"])
+                .arg(disk)
+                .arg(&image),
+        )?;
+        let file = fs::File::options().write(true).open(disk)?;
+        ensure!(
+            file.metadata()?.len() <= mib << 20,
+            "the image is larger than {mib} MiB"
+        );
+        file.set_len(mib << 20)?;
+        let slot = built.join(format!("{name}.boot")).join(SLOT);
+        let append = fs::read_to_string(slot.join("cmdline.txt"))?;
+        Ok(Card {
+            arch,
+            firmware: first_byte(disk, "firmware")?,
+            disk: disk.to_owned(),
+            kernel: slot.join("vmlinuz"),
+            initrd: slot.join("initrd.img"),
+            append: append.trim().to_owned(),
+        })
+    }
+
+    /// Puts a file onto the boot partition, as the owner does in a card reader.
+    ///
+    /// # Errors
+    /// `mcopy` fails.
+    pub fn give(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+        let from = self.disk.with_extension("given");
+        fs::write(&from, content)?;
+        let mut copy = Command::new("mcopy");
+        copy.arg("-i").arg(self.fat());
+        tool(copy.arg("-o").arg(&from).arg(format!("::{name}"))).map(drop)
+    }
+
+    /// A text file of the boot partition.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn read(&self, name: &str) -> anyhow::Result<String> {
+        let mut show = Command::new("mtype");
+        show.arg("-i").arg(self.fat());
+        tool(show.arg(format!("::{name}")))
+    }
+
+    fn fat(&self) -> String {
+        format!("{}@@{}", self.disk.display(), self.firmware)
+    }
+}
+
+/// Where the partition of this name begins.
+fn first_byte(disk: &Path, name: &str) -> anyhow::Result<u64> {
+    #[derive(Deserialize)]
+    struct Told {
+        partitiontable: Table,
+    }
+    #[derive(Deserialize)]
+    struct Table {
+        partitions: Vec<Partition>,
+    }
+    #[derive(Deserialize)]
+    struct Partition {
+        start: u64,
+        name: Option<String>,
+    }
+    const SECTOR: u64 = 512;
+    let told = tool(Command::new("sfdisk").arg("--json").arg(disk))?;
+    let told: Told = serde_json::from_str(&told).context("sfdisk speaks otherwise")?;
+    let mut partitions = told.partitiontable.partitions.into_iter();
+    partitions
+        .find(|partition| partition.name.as_deref() == Some(name))
+        .map(|partition| partition.start * SECTOR)
+        .with_context(|| format!("{} has no partition {name}", disk.display()))
+}

@@ -1,0 +1,258 @@
+//! A board under power: QEMU with a card in it, until somebody pulls the plug.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::card::{Arch, Card};
+use crate::rig::cut::{Cut, Kind};
+use crate::rig::log::Log;
+use crate::rig::replay::{self, Replay};
+
+/// How often the console is looked at: a file has no other way to say that it grew.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The address at which a guest finds the host's loopback: QEMU's user network, "Network emulation" in its manual.
+pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+
+/// The virtual serial port over which the lab's parts inside talk to the lab.
+pub const PORT: &str = "org.holdfast.lab";
+
+/// What hangs on a board besides the card.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// A file system with the lab's parts for the inside, read-only.
+    pub lab: Option<PathBuf>,
+    /// More words for the kernel command line.
+    pub append: Vec<String>,
+    /// No network cable.
+    pub unplugged: bool,
+    /// Every write and flush of the card is logged, so that pulling the plug can lose what was not flushed.
+    pub recorded: bool,
+}
+
+/// A running board. Dropping it pulls the plug.
+pub struct Machine {
+    qemu: Child,
+    dir: PathBuf,
+    ssh: u16,
+}
+
+impl Machine {
+    /// Puts the card into a board and turns it on. The console, the sockets and QEMU's own words go to `dir`.
+    ///
+    /// # Errors
+    /// QEMU does not start.
+    pub fn start(card: &Card, extras: &Extras, dir: &Path) -> anyhow::Result<Machine> {
+        fs::create_dir_all(dir)?;
+        for old in ["console", "qmp", "lab", "log"] {
+            let _ = fs::remove_file(dir.join(old));
+        }
+        // Taken and let go: QEMU cannot say which port it took.
+        let ssh = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
+        let mut command = Command::new(card.arch.qemu());
+        command
+            .args(card.arch.board())
+            .args(["-accel", "tcg", "-smp", "2", "-m", "512"])
+            .args(["-display", "none", "-nodefaults"])
+            .arg("-kernel")
+            .arg(&card.kernel)
+            .arg("-initrd")
+            .arg(&card.initrd)
+            .args(["-append", &append(card, extras)])
+            .args(["-serial", &format!("file:{}", path(dir, "console"))])
+            .args(["-qmp", &socket(dir, "qmp")])
+            .args(["-device", "virtio-serial-pci"])
+            .args(["-chardev", &format!("socket,id=lab,path={},server=on,wait=off", path(dir, "lab"))])
+            .args(["-device", &format!("virtserialport,chardev=lab,name={PORT}")])
+            .args(["-device", "virtio-rng-pci"])
+            .args(["-device", "i6300esb", "-action", "watchdog=reset"])
+            .args(["-blockdev", &file("card", &card.disk)]);
+        if extras.recorded {
+            replay::copy(&card.disk, &dir.join("start"))?;
+            File::create(dir.join("log"))?;
+            command
+                .args(["-blockdev", &file("log", &dir.join("log"))])
+                .args([
+                    "-blockdev",
+                    "driver=blklogwrites,node-name=logged,file=card,log=log,log-sector-size=512",
+                ])
+                .args(["-device", "virtio-blk-pci,drive=logged"]);
+        } else {
+            command.args(["-device", "virtio-blk-pci,drive=card"]);
+        }
+        if !extras.unplugged {
+            command
+                .args([
+                    "-netdev",
+                    &format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh}-:22"),
+                ])
+                .args(["-device", "virtio-net-pci,netdev=net"]);
+        }
+        if let Some(lab) = &extras.lab {
+            command
+                .args(["-blockdev", &format!("{},read-only=on", file("parts", lab))])
+                .args(["-device", "virtio-blk-pci,drive=parts,serial=lab"]);
+        }
+        let qemu = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(dir.join("qemu.log"))?)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} cannot be run", card.arch.qemu()))?;
+        Ok(Machine {
+            qemu,
+            dir: dir.to_owned(),
+            ssh,
+        })
+    }
+
+    /// The port of the host's loopback that leads to the guest's SSH.
+    pub fn ssh(&self) -> u16 {
+        self.ssh
+    }
+
+    /// Where the lab's parts inside are met.
+    pub fn lab(&self) -> PathBuf {
+        self.dir.join("lab")
+    }
+
+    /// What the console showed so far.
+    pub fn console(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.dir.join("console")).unwrap_or_default()).into()
+    }
+
+    /// Waits until the console shows this.
+    ///
+    /// # Errors
+    /// The board went off, or the time is up; with the end of the console.
+    pub async fn shows(&mut self, text: &str, within: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
+        while !self.console().contains(text) {
+            if let Some(status) = self.qemu.try_wait()? {
+                let said = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
+                bail!(
+                    "the board went off ({status}) before its console said {text:?}: {}\n{}",
+                    said.trim(),
+                    self.last_lines()
+                );
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "the console did not say {text:?} within {within:?}:\n{}",
+                    self.last_lines()
+                );
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Pulls the plug.
+    ///
+    /// # Errors
+    /// QEMU cannot be killed.
+    pub async fn pull(mut self) -> anyhow::Result<()> {
+        self.qemu.kill().await.context("QEMU cannot be killed")
+    }
+
+    /// Pulls the plug of a recorded board, and leaves on its card what a power cut of this kind leaves.
+    ///
+    /// # Errors
+    /// QEMU cannot be killed, or what was logged cannot be read.
+    pub async fn cut(mut self, card: &Card, kind: Kind, dice: u64) -> anyhow::Result<()> {
+        self.qemu.kill().await.context("QEMU cannot be killed")?;
+        let log = Log::open(&self.dir.join("log"))?;
+        let after = log.entries().len();
+        let cut = Cut { kind, after, dice };
+        Replay::new(&log, &self.dir.join("start"), &self.dir)?.build(&cut, &card.disk)?;
+        Ok(())
+    }
+
+    /// Presses the power key, and waits until the board is off.
+    ///
+    /// # Errors
+    /// It does not go off in time.
+    pub async fn power_down(mut self, within: Duration) -> anyhow::Result<()> {
+        self.monitor("system_powerdown").await?;
+        match tokio::time::timeout(within, self.qemu.wait()).await {
+            Ok(status) => status.map(drop).context("QEMU is lost"),
+            Err(_) => bail!(
+                "the board is not off within {within:?}:\n{}",
+                self.last_lines()
+            ),
+        }
+    }
+
+    /// One command for QEMU's monitor (QMP).
+    async fn monitor(&self, command: &str) -> anyhow::Result<()> {
+        let mut monitor = BufReader::new(UnixStream::connect(self.dir.join("qmp")).await?);
+        for command in ["qmp_capabilities", command] {
+            let line = format!("{{\"execute\":\"{command}\"}}\n");
+            monitor.write_all(line.as_bytes()).await?;
+            let mut answer = String::new();
+            // Its greeting and its events come in between.
+            while !answer.contains("\"return\"") {
+                answer.clear();
+                if monitor.read_line(&mut answer).await? == 0 || answer.contains("\"error\"") {
+                    bail!("QEMU does not take {command}: {}", answer.trim());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn last_lines(&self) -> String {
+        let console = self.console();
+        let lines: Vec<_> = console.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+impl Arch {
+    pub(super) fn qemu(self) -> &'static str {
+        match self {
+            Arch::Amd64 => "qemu-system-x86_64",
+            Arch::Arm64 => "qemu-system-aarch64",
+        }
+    }
+
+    fn board(self) -> [&'static str; 4] {
+        match self {
+            Arch::Amd64 => ["-machine", "q35", "-cpu", "max"],
+            Arch::Arm64 => ["-machine", "virt", "-cpu", "cortex-a53"],
+        }
+    }
+}
+
+fn append(card: &Card, extras: &Extras) -> String {
+    let mut words = vec![card.append.as_str()];
+    words.extend(extras.append.iter().map(String::as_str));
+    words.join(" ")
+}
+
+fn path(dir: &Path, name: &str) -> String {
+    dir.join(name).display().to_string()
+}
+
+fn socket(dir: &Path, name: &str) -> String {
+    format!("unix:{},server=on,wait=off", path(dir, name))
+}
+
+fn file(node: &str, path: &Path) -> String {
+    format!(
+        "driver=file,node-name={node},filename={}",
+        path.display()
+    )
+}

@@ -1,0 +1,92 @@
+//! Who has SSH to the board, with a key and nothing else.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tokio::process::Command;
+
+use super::machine::Machine;
+
+/// How often a board that does not answer yet is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// An operator and their key.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    key: PathBuf,
+}
+
+impl Operator {
+    /// An operator with a new key, kept in `dir`.
+    ///
+    /// # Errors
+    /// `ssh-keygen` cannot be run.
+    pub async fn new(dir: &Path) -> anyhow::Result<Operator> {
+        let key = dir.join("operator");
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f"])
+            .arg(&key)
+            .output()
+            .await
+            .context("ssh-keygen cannot be run: apt-get install openssh-client")?;
+        ensure!(made.status.success(), "ssh-keygen made no key");
+        Ok(Operator { key })
+    }
+
+    /// The public half, as `authorized_keys` wants it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn public(&self) -> anyhow::Result<String> {
+        let line = std::fs::read_to_string(self.key.with_extension("pub"))?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Waits until the board lets the operator in.
+    ///
+    /// # Errors
+    /// It does not within this time; with what SSH said last.
+    pub async fn is_let_in(&self, machine: &Machine, within: Duration) -> anyhow::Result<()> {
+        let mut last = None;
+        let let_in = async {
+            while let Err(error) = self.run(machine, "true").await {
+                last = Some(error);
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        if tokio::time::timeout(within, let_in).await.is_ok() {
+            return Ok(());
+        }
+        Err(last.context("SSH never answered")?)
+            .with_context(|| format!("the operator was not let in within {within:?}"))
+    }
+
+    /// Runs a command on the board and returns what it printed.
+    ///
+    /// # Errors
+    /// SSH fails, or the command does; with what it said.
+    pub async fn run(&self, machine: &Machine, command: &str) -> anyhow::Result<String> {
+        let output = Command::new("ssh")
+            .args(["-F", "none", "-i"])
+            .arg(&self.key)
+            .args(["-p", &machine.ssh().to_string()])
+            // A new card has a new host key each time; whom we reach is our own child.
+            .args(["-o", "StrictHostKeyChecking=no"])
+            .args(["-o", "UserKnownHostsFile=/dev/null"])
+            .args(["-o", "LogLevel=ERROR", "-o", "BatchMode=yes"])
+            .args(["-o", "ConnectTimeout=20", "root@127.0.0.1", command])
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("ssh cannot be run: apt-get install openssh-client")?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "{command:?} failed on the board: {}{}",
+            printed.trim(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(printed)
+    }
+}

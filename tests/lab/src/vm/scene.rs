@@ -1,0 +1,210 @@
+//! A whole scene: a lab, phones, and a board with a card that knows where the lab is.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use super::card::{Arch, Card};
+use super::inside::{self, Panel};
+use super::machine::{Extras, HOST, Machine};
+use super::operator::Operator;
+use crate::ledger::{Act, Entry};
+use crate::phone::inbox::{Content, Received};
+use crate::server::{Lab, LabConfig, MessageId, PhoneId};
+
+/// The number of the phone that the board is linked to, and of a friend's.
+pub const OWNER: &str = "15550000001";
+/// See [`OWNER`].
+pub const FRIEND: &str = "15550000002";
+
+/// Size of the card, MiB: the data partition has room to grow.
+const CARD_MIB: u64 = 1024;
+
+/// From power to anything: an emulated board on a busy host.
+pub const BOOT: Duration = Duration::from_secs(300);
+
+/// How long anything may take on a board that is up.
+pub const SOON: Duration = Duration::from_secs(90);
+
+/// How often the glass is looked at: it does not say that it changed.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Where the card's image is: what `board/build --out` was told, [`IMAGES`] or `target/image`.
+pub fn images() -> PathBuf {
+    std::env::var_os(IMAGES).map_or_else(|| "target/image".into(), PathBuf::from)
+}
+
+/// The variable that names the directory with the image.
+pub const IMAGES: &str = "HOLDFAST_IMAGE";
+
+/// A board and everything around it.
+pub struct Scene {
+    /// WhatsApp.
+    pub lab: Lab,
+    /// The phone that the board is linked to.
+    pub owner: PhoneId,
+    /// The other party.
+    pub friend: PhoneId,
+    /// The card.
+    pub card: Card,
+    /// What hangs on the board.
+    pub extras: Extras,
+    /// Who has SSH.
+    pub operator: Operator,
+    place: tempfile::TempDir,
+}
+
+/// What keeps a board from running here, and what to do about it.
+pub fn missing(arch: Arch) -> Option<String> {
+    let there = |tool: &str| {
+        std::process::Command::new(tool)
+            .arg("--version")
+            .output()
+            .is_ok()
+    };
+    for (tool, package) in [
+        (arch.qemu(), "qemu-system-x86 qemu-system-arm"),
+        ("mcopy", "mtools"),
+        ("sfdisk", "fdisk"),
+        ("ssh", "openssh-client"),
+        ("zstd", "zstd"),
+        ("mkfs.ext4", "e2fsprogs"),
+    ] {
+        if !there(tool) {
+            return Some(format!("{tool} is missing: apt-get install {package}"));
+        }
+    }
+    let image = images().join(format!("holdfast-qemu-{}.img.zst", arch.name()));
+    (!image.exists()).then(|| {
+        format!(
+            "{} is missing: see \"The image under proof\" in docs/image.md, or name its directory in {IMAGES}",
+            image.display()
+        )
+    })
+}
+
+impl Scene {
+    /// Everything but the power.
+    ///
+    /// # Errors
+    /// What could not be set up.
+    pub async fn set(arch: Arch) -> anyhow::Result<Scene> {
+        let place = crate::rig::scratch()?;
+        let lab = Lab::start(LabConfig::default()).await?;
+        let owner = lab.create_phone(OWNER, "Owner").await?;
+        let friend = lab.create_phone(FRIEND, "Friend").await?;
+        let operator = Operator::new(place.path()).await?;
+        let card = Card::flash(&images(), arch, CARD_MIB, &place.path().join("card"))?;
+        let url = lab.url().replace("127.0.0.1", &HOST.to_string());
+        let settings = format!(
+            "[server]\nurl = \"{url}\"\n\n[ssh]\nauthorized_keys = [\"{}\"]\n",
+            operator.public()?
+        );
+        card.give("holdfast.toml", settings.as_bytes())?;
+        let program = std::env::current_exe().context("this program cannot find itself")?;
+        let extras = inside::panel(&program, place.path())?;
+        Ok(Scene {
+            lab,
+            owner,
+            friend,
+            card,
+            extras,
+            operator,
+            place,
+        })
+    }
+
+    /// Where there is room for files that go with the scene.
+    pub fn place(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Turns the board on.
+    ///
+    /// # Errors
+    /// QEMU does not start.
+    pub fn power_on(&self) -> anyhow::Result<Machine> {
+        Machine::start(&self.card, &self.extras, &self.place.path().join("board"))
+    }
+
+    /// Waits until a QR is on the glass that is not `old`, and reads it.
+    ///
+    /// # Errors
+    /// None comes.
+    pub async fn shows_qr(&self, machine: &mut Machine, old: Option<&str>, within: Duration) -> anyhow::Result<String> {
+        let mut panel = Panel::of(machine).await?;
+        let shown = async {
+            loop {
+                match panel.qr().await? {
+                    Some(qr) if Some(qr.as_str()) != old => return anyhow::Ok(qr),
+                    _ => tokio::time::sleep(LOOK).await,
+                }
+            }
+        };
+        match tokio::time::timeout(within, shown).await {
+            Ok(shown) => shown,
+            Err(_) => Err(anyhow::anyhow!(
+                "no QR on the glass within {within:?}; the console says:\n{}",
+                machine.last_lines()
+            )),
+        }
+    }
+
+    /// Waits until the daemon on the board is Connected.
+    ///
+    /// # Errors
+    /// It is not in time.
+    pub async fn connected(&self, machine: &Machine, within: Duration) -> anyhow::Result<()> {
+        let command = format!("holdfastctl wait --timeout {}", within.as_secs());
+        self.operator.run(machine, &command).await.map(drop)
+    }
+
+    /// The friend writes, and the board has it: WhatsApp was told so, and the bot reads it.
+    ///
+    /// # Errors
+    /// It does not arrive.
+    pub async fn hears(&self, machine: &Machine, text: &str) -> anyhow::Result<MessageId> {
+        let id = self.lab.send_text(&self.friend, OWNER, text).await?;
+        self.has(machine, &id, text).await?;
+        Ok(id)
+    }
+
+    /// Waits until the board has acked a message and its bot reads it.
+    ///
+    /// # Errors
+    /// It does not arrive.
+    pub async fn has(&self, machine: &Machine, id: &str, text: &str) -> anyhow::Result<()> {
+        let acked = |entry: &Entry| matches!(&entry.act, Act::Acked { id: acked, error: None } if acked == id);
+        let entry = self.lab.ledger().wait_for(0, SOON, acked).await;
+        entry.context("the message was not acked")?;
+        let read = self
+            .operator
+            .run(machine, "holdfastctl --json inbox --consumer proof")
+            .await?;
+        ensure!(read.contains(text), "the bot does not read the message");
+        Ok(())
+    }
+
+    /// The board writes, and the friend has it.
+    ///
+    /// # Errors
+    /// It does not arrive.
+    pub async fn says(&self, machine: &Machine, text: &str) -> anyhow::Result<()> {
+        let command = format!("holdfastctl send {FRIEND} '{text}'");
+        self.operator.run(machine, &command).await?;
+        let content = Content::Text(text.to_owned());
+        let there = |received: &Received| received.content == content;
+        self.lab
+            .wait_inbox(&self.friend, SOON, there)
+            .await
+            .map(drop)
+            .context("the friend does not have it")
+    }
+
+    /// How often a device has logged in so far.
+    pub fn logins(&self) -> usize {
+        let entries = self.lab.ledger().entries(0);
+        entries.iter().filter(|entry| entry.act == Act::LoggedIn).count()
+    }
+}
