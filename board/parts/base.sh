@@ -1,5 +1,5 @@
 # The base: Debian's packages as they are, the kernel's and the firmware's beside them, not installed. Sourced by board/build.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 debian=trixie
 # The release's own date, so that a commit of ours does not change the base.
@@ -18,6 +18,7 @@ make_base() {
         fail "programs for $arch do not run here: install qemu-user-static (and register it with binfmt_misc, see docs/image.md)"
     fi
     # The kernel is not installed: its package would bring an initrd builder along.
+    # shellcheck disable=SC2016 # expanded by the hook's shell
     local download='cd "$0" && export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" &&
         kernel=$(apt-cache depends linux-image-'$arch' | sed -n "s/.*Depends: \(linux-image-[0-9]\)/\1/p") &&
         apt-get download -qq -o APT::Sandbox::User=root "$kernel" && mv linux-image-*.deb kernel.deb'

@@ -1,5 +1,5 @@
 # Names from content, and parts kept under them. Sourced by board/build.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 # digest PATH...: one line for names, modes and contents below the paths
 digest() {

@@ -1,5 +1,5 @@
 # The card: firmware, two slots, and at first boot a data partition behind them. Sourced by board/build.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 # make_disk OUT ROOT FIRMWARE: OUT/$name.img.zst, its bmap, and the files of its FAT for a virtual machine's bootloader
 make_disk() {

@@ -1,7 +1,7 @@
 # What the firmware and the bootloader read: the FAT partition's files. Sourced by board/build.
 # Kernel, initrd, command line and device trees of a slot are in a directory of its own; the firmware's os_prefix names it,
 # so that an update fills the other one and tryboot tries it.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 firmware_key() {
     cat board/parts/firmware.sh "$2/hash"

@@ -1,5 +1,5 @@
 # The initrd: our init and the modules it needs to reach the root. Sourced by board/build.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 initrd_key() {
     cat board/parts/{initrd,root}.sh board/modules.list

@@ -1,13 +1,12 @@
 # What goes with an image: what is in it, its checksum, and an entry for Raspberry Pi Imager. Sourced by board/build.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 # make_papers OUT BASE ROOT FIRMWARE: OUT/$name.{manifest,spdx.json,os_list.json,sha256}
 make_papers() {
     local out=$1 base=$2 root=$3 firmware=$4 deb
     (
         cat "$root/manifest"
-        cd "$firmware/files"
-        find . -type f -exec sha256sum {} + | sort -k 2 | sed 's,  \./,  firmware:,'
+        list_files "$firmware/files" | sed 's,\./,firmware:,'
     ) >"$out/$name.manifest"
     (
         cat "$root/packages"

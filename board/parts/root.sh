@@ -1,6 +1,6 @@
 # The root file system: the base without what only installs and removes, plus our files, units and programs, as a squashfs
 # with its verity tree. Sourced by board/build.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 root_key() {
     cat board/parts/root.sh board/{packages,modules,masked}.list Cargo.toml
@@ -66,12 +66,12 @@ remove_ballast() {
     local tree=$1
     # Made by installing; each card makes its own.
     rm -f "$tree"/etc/ssh/ssh_host_* "$tree/etc/machine-id"
-    rm -rf "$tree"/etc/{apt,dpkg,cron.*,init.d,rc?.d,logrotate.d,kernel,update-motd.d,opt,motd,mtab,ucf.conf} \
+    rm -rf "$tree"/etc/{apt,dpkg,cron.*,init.d,rc?.d,logrotate.d,kernel,update-motd.d,opt,motd,ucf.conf} \
         "$tree"/etc/{passwd,group,shadow,gshadow,subuid,subgid}- "$tree"/etc/ssh/moduli \
         "$tree"/usr/lib/{apt,dpkg,valgrind,init,lsb} "$tree"/usr/lib/*/{gconv,perl-base,perl5} "$tree"/usr/share/perl* \
         "$tree"/usr/lib/udev/hwdb.{bin,d} "$tree"/usr/lib/python3* \
         "$tree"/usr/share/{bash-completion,bug,debconf,doc-base,gcc,gdb,i18n,info,lintian,locale,man,menu,polkit-1,zsh,initramfs-tools} \
-        "$tree"/var "$tree"/{boot,home,media,mnt,opt,srv,root}
+        "${tree:?}"/{var,boot,home,media,mnt,opt,root}
     mkdir -m 755 "$tree"/{var,boot,boot/firmware,data,home}
     mkdir -m 700 "$tree/root"
 }
@@ -161,12 +161,12 @@ settle() {
     journalctl --root="$tree" --update-catalog
     # /var starts empty: tmpfiles.d puts the catalog's place back.
     mv "$tree/var/lib/systemd/catalog/database" "$tree/usr/lib/systemd/catalog.database"
-    rm -rf "$tree"/var/*
-    find "$tree" -xdev -name '*.pyc' -delete
+    rm -rf "${tree:?}"/var/*
 }
 
 # list_files TREE: a line for each file: type, mode, owner, size, digest or target, path
 list_files() {
-    (cd "$1" && find . -type f -printf '%y %m %U:%G %s ' -exec sha256sum {} \; -o ! -type f -printf '%y %m %U:%G 0 %l %p\n') |
-        sort -k 6
+    (cd "$1" && find . -type f -printf '%y %m %U:%G %s ' -exec sha256sum {} \; \
+        -o -type l -printf '%y %m %U:%G 0 %l %p\n' -o -printf '%y %m %U:%G 0 - %p\n') |
+        tr -s ' ' | sort -k 6
 }
