@@ -46,6 +46,16 @@ struct Statement {
 }
 
 impl Sheet {
+    /// Reads any bytes as text alone, for what is not TOML.
+    pub fn plain(bytes: &[u8]) -> Self {
+        Self(decode(bytes))
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Reads any bytes.
     pub fn new(bytes: &[u8]) -> Self {
         Self(straighten(&decode(bytes)))
@@ -143,7 +153,7 @@ impl Sheet {
         let at = statement.text.start;
         let mut path = Vec::from_iter((!section.is_empty()).then(|| section.to_owned()));
         flatten(
-            read.0.into_inner(),
+            table.into_inner(),
             &mut path,
             &mut |path, key, value, span| {
                 entries.push(Entry {
@@ -237,6 +247,7 @@ fn decode(bytes: &[u8]) -> String {
         !pairs.is_empty() && zeros * 2 > pairs.len()
     };
     match bytes {
+        [0xef, 0xbb, 0xbf, text @ ..] => decode(text),
         [0xff, 0xfe, ..] => utf16(u16::from_le_bytes),
         [0xfe, 0xff, ..] => utf16(u16::from_be_bytes),
         _ if zeros(1) && !zeros(0) => utf16(u16::from_le_bytes),

@@ -1,13 +1,15 @@
 //! The owner's settings: from files on the boot partition, edited in a card reader, to the system's own.
 //!
-//! `holdfast.toml` is ours; `custom.toml` is Raspberry Pi OS's, which Raspberry Pi Imager and scripts around it write. What
-//! is good in either is taken over, whatever else is wrong. The values are durable in `/data/system` before the secrets go
+//! `holdfast.toml` is ours; `user-data` and `network-config` are what Raspberry Pi Imager writes, `custom.toml` is what
+//! Raspberry Pi OS documents. What is good in any of them is taken over, whatever else is wrong. The values are durable in `/data/system` before the secrets go
 //! from the boot partition, which every card reader can read.
 //!
 //! - `wishes`: what the files ask for, key by key
+//! - `imager`: the part of cloud-init's formats that Imager uses
 //! - `wifi`: the network as wpa_supplicant wants it
 //! - `shelf`: where the values are kept
 
+mod imager;
 mod shelf;
 mod wifi;
 mod wishes;
@@ -29,7 +31,12 @@ use shelf::Shelf;
 use wishes::Wishes;
 
 /// Where the files are; the later one wins, key by key.
-const FILES: [&str; 2] = ["boot/firmware/custom.toml", "boot/firmware/holdfast.toml"];
+const FILES: [&str; 4] = [
+    "boot/firmware/user-data",
+    "boot/firmware/network-config",
+    "boot/firmware/custom.toml",
+    "boot/firmware/holdfast.toml",
+];
 /// What was wrong with them, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
 
@@ -51,8 +58,16 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
         let path = machine.file(path);
         match fs::read(&path) {
             Ok(bytes) => {
-                let sheet = Sheet::new(&bytes);
-                let secrets = wishes.read(&path, &sheet, &mut problems);
+                let is_toml = path.extension().is_some();
+                let (sheet, secrets) = if is_toml {
+                    let sheet = Sheet::new(&bytes);
+                    let secrets = wishes.read(&path, &sheet, &mut problems);
+                    (sheet, secrets)
+                } else {
+                    let sheet = Sheet::plain(&bytes);
+                    let secrets = imager::read(&mut wishes, &path, sheet.text(), &mut problems);
+                    (sheet, secrets)
+                };
                 sheets.push((path, sheet, secrets));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
