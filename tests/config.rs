@@ -210,11 +210,16 @@ fn the_owner_s_file_warns_and_keeps_what_is_good() {
 #[test]
 fn the_owner_s_file_never_stops_the_start() {
     let machine = Machine::new();
-    for text in ["[device\n", "\u{0}", "[device]\nname = \"", "= = ="] {
+    for text in ["device]\n", "[[device]]", "[device]\nname = \"", "= = ="] {
         machine.write("boot/holdfast.toml", text);
         assert_eq!(machine.load(&[]).unwrap().ignored.len(), 1, "{text:?}");
     }
-    fs::write(&machine.places.owner, [0xff, 0xfe]).unwrap();
+    for bytes in [&[0xff, 0xfe][..], b"\0", b"[device\n", b""] {
+        fs::write(&machine.places.owner, bytes).unwrap();
+        assert!(machine.load(&[]).unwrap().ignored.is_empty(), "{bytes:?}");
+    }
+    fs::remove_file(&machine.places.owner).unwrap();
+    fs::create_dir(&machine.places.owner).unwrap();
     assert_eq!(machine.load(&[]).unwrap().ignored.len(), 1);
 }
 

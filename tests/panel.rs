@@ -334,9 +334,12 @@ fn any_face() -> impl Strategy<Value = Face> {
     };
     let left = || prop_oneof![any::<u64>(), 0..200_000_u64, 0..200_000_000_u64];
     prop_oneof![
-        (0..23_usize).prop_map(|at| faces().swap_remove(at).1),
-        (any::<u32>(), left())
-            .prop_map(|(attempt, next_ms)| Face::WaitingForNetwork { attempt, next_ms }),
+        (0..faces().len()).prop_map(|at| faces().swap_remove(at).1),
+        (any::<u32>(), left()).prop_map(|(attempt, next_ms)| Face::WaitingForNetwork {
+            code: CauseCode::NoLink,
+            attempt,
+            next_ms
+        }),
         (any::<u32>(), left())
             .prop_map(|(attempt, next_ms)| Face::Reconnecting { attempt, next_ms }),
         (any::<u32>(), left()).prop_map(|(attempt, next_ms)| Face::Degraded { attempt, next_ms }),

@@ -273,6 +273,47 @@ fn custom_toml_is_understood_and_gives_way_to_ours() {
 }
 
 #[test]
+fn what_imager_writes_is_understood() {
+    let card = Card::new();
+    let key = "0123456789abcdef".repeat(4);
+    // As src/customization_generator.cpp of rpi-imager puts it together.
+    let user_data = format!(
+        "hostname: kelp\nmanage_etc_hosts: true\npackages:\n- avahi-daemon\napt:\n  conf: |\n    Acquire {{\n      Check-Date \"false\";\n    }};\ntimezone: Europe/Berlin\nkeyboard:\n  model: pc105\n  layout: \"de\"\nenable_ssh: true\nusers:\n- name: pi\n  groups: users,sudo\n  shell: /bin/bash\n  lock_passwd: false\n  passwd: $5$salt$hash\n  ssh_authorized_keys:\n    - {KEY}\n    - {OTHER}\n  sudo: ALL=(ALL) NOPASSWD:ALL\n"
+    );
+    let network = format!(
+        "network:\n  version: 2\n  wifis:\n    wlan0:\n      dhcp4: true\n      regulatory-domain: \"DE\"\n      access-points:\n        \"Anna\u{2019}s shore\":\n          hidden: true\n          password: \"{key}\"\n      optional: true\n"
+    );
+    card.put("boot/firmware/user-data", &user_data);
+    card.put("boot/firmware/network-config", &network);
+    for boot in ["first", "second"] {
+        let log = card.boot();
+        assert_eq!(card.complaints(), Vec::<String>::new(), "{boot}");
+        assert_eq!(log.is_empty(), boot == "second", "{log}");
+        card.assert_whole(boot);
+        assert!(card.wifi().contains(&key));
+    }
+    let left = card.read("boot/firmware/user-data") + &card.read("boot/firmware/network-config");
+    let whole = user_data.replace("$5$salt$hash", "\"\"") + &network.replace(&key, "");
+    assert_eq!(left, whole);
+}
+
+#[test]
+fn imager_s_mistakes_are_told_too() {
+    let card = Card::new();
+    card.put(
+        "boot/firmware/user-data",
+        "hostname: two words\nssh_pwauth: true\n",
+    );
+    card.put("boot/firmware/network-config", "network: [\n");
+    card.boot();
+    let told = card.complaints();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("1: hostname: must be"), "{told:?}");
+    assert!(told[1].starts_with("2: ssh_pwauth: nobody"), "{told:?}");
+    assert!(told[2].ends_with("is not YAML"), "{told:?}");
+}
+
+#[test]
 fn without_a_card_to_keep_them_on_the_files_are_left_alone() {
     let card = Card::new();
     card.put("run/holdfast/set-aside.json", "\"it is not mounted\"");

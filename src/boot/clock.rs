@@ -24,7 +24,7 @@ const SYNCHRONISED: &str = "run/systemd/timesync/synchronized";
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// The last time known to be good.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LastKnownGood {
     path: PathBuf,
     root: PathBuf,

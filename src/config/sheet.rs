@@ -9,6 +9,9 @@ use toml::de::{DeTable, DeValue};
 /// The file's text as TOML would have it.
 pub(crate) struct Sheet(String);
 
+/// No value is longer, lines.
+const MOST_LINES: usize = 64;
+
 /// A key and its value.
 pub(crate) struct Entry<'a> {
     /// The line, from 1.
@@ -43,6 +46,16 @@ struct Statement {
 }
 
 impl Sheet {
+    /// Reads any bytes as text alone, for what is not TOML.
+    pub fn plain(bytes: &[u8]) -> Self {
+        Self(decode(bytes))
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Reads any bytes.
     pub fn new(bytes: &[u8]) -> Self {
         Self(straighten(&decode(bytes)))
@@ -70,7 +83,7 @@ impl Sheet {
                 .unwrap_or_default();
             if let Some(name) = header(first) {
                 section = name;
-                self.continuation(&statement, &mut unclear);
+                self.continuation(&statement, 1, &mut unclear);
             } else if is_assignment(first) {
                 self.assign(&statement, &section, &mut entries, &mut unclear);
             } else {
@@ -99,10 +112,10 @@ impl Sheet {
         statements
     }
 
-    /// Only an array or a long string goes on in the next line.
-    fn continuation(&self, statement: &Statement, unclear: &mut Vec<Unclear>) {
+    /// The lines after the first `used` belong to nothing.
+    fn continuation(&self, statement: &Statement, used: usize, unclear: &mut Vec<Unclear>) {
         let lines = (statement.line..).zip(self.0[statement.text.clone()].lines());
-        let rest = lines.skip(1).filter(|(_, text)| !is_blank(text));
+        let rest = lines.skip(used).filter(|(_, text)| !is_blank(text));
         unclear.extend(rest.map(|(line, _)| words(line)));
     }
 
@@ -113,24 +126,34 @@ impl Sheet {
         entries: &mut Vec<Entry<'a>>,
         unclear: &mut Vec<Unclear>,
     ) {
+        // An array goes on over lines; what is left behind one that is whole is another matter.
         let whole = &self.0[statement.text.clone()];
-        let first = whole.split_inclusive('\n').next().unwrap_or_default();
-        let mut read = DeTable::parse_recoverable(whole);
-        if wrong(&read.1, whole) && first.len() < whole.len() {
-            let alone = DeTable::parse_recoverable(first);
-            if !wrong(&alone.1, first) {
-                read = alone;
-                self.continuation(statement, unclear);
-            }
-        }
-        if let Some(error) = read.1.first().filter(|_| wrong(&read.1, whole)) {
-            unclear.push(Unclear(statement.line, error.message().to_owned()));
+        let ends: Vec<usize> = whole
+            .split_inclusive('\n')
+            .take(MOST_LINES)
+            .scan(0, |end, line| {
+                *end += line.len();
+                Some(*end)
+            })
+            .collect();
+        let parse = |end: &usize| {
+            let (table, errors) = DeTable::parse_recoverable(&whole[..*end]);
+            (!wrong(&errors, whole)).then_some((*end, table))
+        };
+        let Some((end, table)) = ends.iter().rev().find_map(parse) else {
+            let (_, errors) = DeTable::parse_recoverable(whole);
+            let what = errors
+                .first()
+                .map_or("is not understood", |error| error.message());
+            unclear.push(Unclear(statement.line, what.to_owned()));
             return;
-        }
+        };
+        let used = whole[..end].lines().count();
+        self.continuation(statement, used, unclear);
         let at = statement.text.start;
         let mut path = Vec::from_iter((!section.is_empty()).then(|| section.to_owned()));
         flatten(
-            read.0.into_inner(),
+            table.into_inner(),
             &mut path,
             &mut |path, key, value, span| {
                 entries.push(Entry {
@@ -224,6 +247,7 @@ fn decode(bytes: &[u8]) -> String {
         !pairs.is_empty() && zeros * 2 > pairs.len()
     };
     match bytes {
+        [0xef, 0xbb, 0xbf, text @ ..] => decode(text),
         [0xff, 0xfe, ..] => utf16(u16::from_le_bytes),
         [0xfe, 0xff, ..] => utf16(u16::from_be_bytes),
         _ if zeros(1) && !zeros(0) => utf16(u16::from_le_bytes),

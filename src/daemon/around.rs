@@ -25,19 +25,18 @@ impl Around {
         events: &mpsc::UnboundedSender<Event>,
     ) -> (Self, Vec<Event>) {
         let (machine, mut first) = (Machine::this(), Vec::new());
-        // A lab on this very machine is reached without a network, and has no other clock.
+        // A lab on this very machine is reached without a network.
         if !link::is_near(&config.settings) {
             let way = network::way(&machine);
             first.push(Event::Network(way));
             tokio::spawn(network::watch(machine.clone(), way, events.clone()));
-            let behind = is_behind(&machine, &LastKnownGood::read(&config.data));
-            first.push(Event::Clock { behind });
-            if behind {
-                let good = LastKnownGood::read(&config.data);
-                tokio::spawn(await_clock(machine, good, events.clone()));
-            }
         }
         let good = LastKnownGood::read(&config.data);
+        let behind = is_behind(&machine, &good);
+        first.push(Event::Clock { behind });
+        if behind {
+            tokio::spawn(await_clock(machine, good.clone(), events.clone()));
+        }
         (Self { good }, first)
     }
 

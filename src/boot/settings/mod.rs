@@ -1,13 +1,15 @@
 //! The owner's settings: from files on the boot partition, edited in a card reader, to the system's own.
 //!
-//! `holdfast.toml` is ours; `custom.toml` is Raspberry Pi OS's, which Raspberry Pi Imager and scripts around it write. What
-//! is good in either is taken over, whatever else is wrong. The values are durable in `/data/system` before the secrets go
+//! `holdfast.toml` is ours; `user-data` and `network-config` are what Raspberry Pi Imager writes, `custom.toml` is what
+//! Raspberry Pi OS documents. What is good in any of them is taken over, whatever else is wrong. The values are durable in `/data/system` before the secrets go
 //! from the boot partition, which every card reader can read.
 //!
 //! - `wishes`: what the files ask for, key by key
+//! - `imager`: the part of cloud-init's formats that Imager uses
 //! - `wifi`: the network as wpa_supplicant wants it
 //! - `shelf`: where the values are kept
 
+mod imager;
 mod shelf;
 mod wifi;
 mod wishes;
@@ -29,7 +31,12 @@ use shelf::Shelf;
 use wishes::Wishes;
 
 /// Where the files are; the later one wins, key by key.
-const FILES: [&str; 2] = ["boot/firmware/custom.toml", "boot/firmware/holdfast.toml"];
+const FILES: [&str; 4] = [
+    "boot/firmware/user-data",
+    "boot/firmware/network-config",
+    "boot/firmware/custom.toml",
+    "boot/firmware/holdfast.toml",
+];
 /// What was wrong with them, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
 
@@ -51,8 +58,16 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
         let path = machine.file(path);
         match fs::read(&path) {
             Ok(bytes) => {
-                let sheet = Sheet::new(&bytes);
-                let secrets = wishes.read(&path, &sheet, &mut problems);
+                let is_toml = path.extension().is_some();
+                let (sheet, secrets) = if is_toml {
+                    let sheet = Sheet::new(&bytes);
+                    let secrets = wishes.read(&path, &sheet, &mut problems);
+                    (sheet, secrets)
+                } else {
+                    let sheet = Sheet::plain(&bytes);
+                    let secrets = imager::read(&mut wishes, &path, sheet.text(), &mut problems);
+                    (sheet, secrets)
+                };
                 sheets.push((path, sheet, secrets));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -104,4 +119,83 @@ fn remount(machine: &Machine, options: &str) -> anyhow::Result<()> {
         .context("mount cannot be run")?;
     ensure!(status.success(), "mount -o {options} failed: {status}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z";
+
+    fn read(bytes: &[u8]) -> (Wishes, Vec<Problem>, Option<String>) {
+        let (mut wishes, mut problems) = (Wishes::default(), Vec::new());
+        let sheet = Sheet::new(bytes);
+        let secrets = wishes.read(&PathBuf::from("holdfast.toml"), &sheet, &mut problems);
+        let left = sheet.without(&secrets);
+        (wishes, problems, left)
+    }
+
+    /// What people leave in a file between two good lines.
+    fn mess() -> impl Strategy<Value = String> {
+        let wrong = [
+            "",
+            "   ",
+            "# nothing",
+            "just words",
+            "password: secret",
+            "key =",
+            "= value",
+            "name = \"open",
+            "list = [\"a\", ",
+            "list = [ 1, 2",
+            "text = \"\"\"never closed",
+            "table = { a = 1",
+            "[[",
+            "]",
+            "\"quoted\" = 1",
+            "a.b.c = 1",
+            "a = 1 = 2",
+            "\u{201c}\u{2019}\u{0}",
+            "hostname",
+        ];
+        prop_oneof![
+            4 => prop::sample::select(wrong.to_vec()).prop_map(str::to_owned),
+            1 => "[^\r\n\u{85}\u{2028}\u{2029}=]{0,30}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_much(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            read(&bytes);
+        }
+
+        #[test]
+        fn no_text_is_too_much(text in "(?s).{0,200}") {
+            read(text.as_bytes());
+        }
+
+        #[test]
+        fn a_good_key_is_taken_whatever_stands_around_it(mess in prop::collection::vec(mess(), 8)) {
+            let text = format!(
+                "{}\nhostname = \"kelp\"\n{}\n[wifi]\n{}\nssid = \"shore\"\n{}\npassword = \"correct horse\"\n{}\ncountry = \"DE\"\n{}\n[ssh]\n{}\nauthorized_keys = [\n\"{KEY}\"\n]\n{}",
+                // A section of its own would be another meaning.
+                mess[0].replace('[', ""), mess[1].replace('[', ""),
+                mess[2], mess[3].replace('[', ""), mess[4].replace('[', ""), mess[5].replace('[', ""),
+                mess[6].replace('[', ""), mess[7],
+            );
+            let (wishes, problems, left) = read(text.as_bytes());
+            prop_assert_eq!(wishes.hostname.as_deref(), Some("kelp"));
+            prop_assert!(wishes.ssid.is_some() && wishes.password.is_some(), "{:?}", text);
+            prop_assert_eq!(wishes.country.as_deref(), Some("DE"));
+            prop_assert_eq!(wishes.authorized_keys, Some(vec![KEY.to_owned()]));
+            prop_assert!(!left.expect("a secret was there").contains("correct horse"));
+            prop_assert!(problems.iter().all(|problem| !problem.what.contains("correct horse")));
+        }
+    }
 }

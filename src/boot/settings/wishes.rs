@@ -90,7 +90,7 @@ impl Wishes {
     fn take(&mut self, entry: &Entry<'_>, place: Problem) -> Result<(), Unknown> {
         let value = &entry.value;
         match (entry.section.as_str(), entry.key.as_ref()) {
-            ("" | "system", "hostname") => self.hostname = Some(hostname(value)?),
+            ("" | "system", "hostname") => self.hostname = Some(hostname(text(value)?)?),
             ("ssh", "authorized_keys") => self.authorized_keys = Some(keys(value)?),
             ("wifi" | "wlan", "ssid") => {
                 let value = wifi::Ssid::new(text(value)?)?;
@@ -102,7 +102,7 @@ impl Wishes {
                 let value = wifi::Password::new(Secret::new(text(value)?.to_owned()))?;
                 self.password = Some(Asked { value, place });
             }
-            ("wifi" | "wlan", "country") => self.country = Some(country(value)?),
+            ("wifi" | "wlan", "country") => self.country = Some(country(text(value)?)?),
             ("wifi" | "wlan", "hidden") => {
                 self.hidden = Some(
                     value
@@ -138,7 +138,7 @@ pub(super) enum Unknown {
 }
 
 impl Unknown {
-    fn sentence(&self) -> &'static str {
+    pub(super) fn sentence(&self) -> &'static str {
         match self {
             Self::Key => {
                 "no such key; known are hostname, ssh.authorized_keys, wifi.ssid, wifi.password, wifi.country, wifi.hidden"
@@ -153,8 +153,8 @@ fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, Unknown> {
 }
 
 /// One label of RFC 1123: mDNS knows the machine by it.
-fn hostname(value: &DeValue<'_>) -> Result<String, Unknown> {
-    let name = text(value)?.trim().to_ascii_lowercase();
+pub(super) fn hostname(text: &str) -> Result<String, Unknown> {
+    let name = text.trim().to_ascii_lowercase();
     let good = (1..=63).contains(&name.len())
         && name
             .bytes()
@@ -166,8 +166,8 @@ fn hostname(value: &DeValue<'_>) -> Result<String, Unknown> {
     ))
 }
 
-fn country(value: &DeValue<'_>) -> Result<String, Unknown> {
-    let name = text(value)?.trim().to_ascii_uppercase();
+pub(super) fn country(text: &str) -> Result<String, Unknown> {
+    let name = text.trim().to_ascii_uppercase();
     let good = name.len() == 2 && name.bytes().all(|letter| letter.is_ascii_uppercase());
     good.then_some(name).ok_or(Unknown::Value(
         "must be a country's two letters, such as \"DE\"",
@@ -198,7 +198,7 @@ fn keys(value: &DeValue<'_>) -> Result<Vec<String>, Unknown> {
 }
 
 /// `TYPE BASE64 [COMMENT]` (sshd(8), without options): the blob begins with the type again, after its length.
-fn is_key(line: &str) -> bool {
+pub(super) fn is_key(line: &str) -> bool {
     const TYPES: [&str; 7] = [
         "ssh-ed25519",
         "ecdsa-sha2-nistp256",
