@@ -134,9 +134,7 @@ fn what_is_missing_is_said() {
     bad.toml: button.lines is missing: which GPIO line the button is on
     bad.toml: display.bus is missing: which I2C bus the display is on
     ");
-    insta::assert_snapshot!(complaints("[display\n"), @r"
-    bad.toml:1: unclosed table, expected `]`
-    ");
+    insta::assert_snapshot!(complaints("[display\n"), @"bad.toml:1: unclosed table, expected `]`");
 }
 
 #[test]

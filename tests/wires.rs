@@ -54,16 +54,27 @@ impl Rig {
         Self::start(Simulated::new(0x3c), &board())
     }
 
+    /// Shown again where a machine that is busy for a second counted down too far.
     async fn shows(&self, face: Face, credential: Option<Credential>) {
         let wanted = frame(&face, credential.as_ref());
-        self.show.send_replace(Showing::new(face, credential));
-        self.reaches(wanted).await;
+        for _ in 0..DEADLINE.as_secs() {
+            self.show
+                .send_replace(Showing::new(face.clone(), credential.clone()));
+            if self.is_reached(&wanted, Duration::from_secs(1)).await {
+                return;
+            }
+        }
+        panic!("{face:?} is not on the glass in time");
     }
 
     async fn reaches(&self, wanted: Frame) {
-        let wires = self.wires.clone();
-        let wait = move || wires.wait_for_picture(&wanted, DEADLINE);
-        assert!(tokio::task::spawn_blocking(wait).await.unwrap(), "in time");
+        assert!(self.is_reached(&wanted, DEADLINE).await, "in time");
+    }
+
+    async fn is_reached(&self, wanted: &Frame, limit: Duration) -> bool {
+        let (wires, wanted) = (self.wires.clone(), wanted.clone());
+        let wait = move || wires.wait_for_picture(&wanted, limit);
+        tokio::task::spawn_blocking(wait).await.unwrap()
     }
 
     async fn line(&self, open: bool) {
@@ -103,7 +114,10 @@ async fn the_real_driver_puts_every_screen_on_an_emulated_display_pixel_by_pixel
     for (_, face, credential) in all.iter().chain(all.iter().rev()) {
         rig.shows(face.clone(), credential.clone()).await;
     }
-    assert_eq!(rig.wires.unknown(), [], "the emulator knows every command");
+    assert!(
+        rig.wires.unknown().is_empty(),
+        "the emulator knows every command"
+    );
 }
 
 #[tokio::test]
@@ -143,7 +157,7 @@ async fn only_what_changed_is_sent() {
 #[tokio::test]
 async fn a_credential_is_gone_from_the_glass_with_its_time() {
     let rig = Rig::new();
-    let short = Face::Pairing(PairingFace::Qr { left_ms: 300 });
+    let short = Face::Pairing(PairingFace::Qr { left_ms: 3_000 });
     rig.shows(short, Some(qr(&payload(239)))).await;
     rig.reaches(frame(&Face::Pairing(PairingFace::Preparing), None))
         .await;
@@ -195,15 +209,14 @@ async fn a_bus_that_hangs_holds_up_neither_pictures_nor_the_end() {
     rig.shows(Face::Connecting, None).await;
     rig.wires.set(Fault::Wedged);
     let mut pictures = rig.panel.pictures();
+    let glass = rig.wires.picture();
     for (_, face, credential) in faces().into_iter().take(5) {
         let wanted = frame(&face, credential.as_ref());
         rig.show.send_replace(Showing::new(face, credential));
         let shown = pictures.wait_for(|picture| picture.frame == wanted);
-        timeout(Duration::from_millis(900), shown)
-            .await
-            .expect("before a single transfer is given up")
-            .unwrap();
+        timeout(DEADLINE, shown).await.expect("in time").unwrap();
     }
+    assert!(rig.wires.picture() == glass, "none of them gets through");
     assert_eq!(rig.told(Part::Display).await, None);
     assert_eq!(
         rig.told(Part::Display).await,

@@ -114,11 +114,10 @@ async fn attend(stream: impl AsyncRead + AsyncWrite, panel: Panel) {
     let mut lines = BufReader::new(read).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let answer = match obey(&line, &panel).await {
-            Ok(answer) => format!("ok {answer}"),
-            Err(error) => format!("error {error:#}"),
+            Ok(answer) => format!("ok {answer}\n"),
+            Err(error) => format!("error {error:#}\n"),
         };
-        let sent = write.write_all(format!("{}\n", answer.trim_end()).as_bytes());
-        if sent.await.is_err() || write.flush().await.is_err() {
+        if write.write_all(answer.as_bytes()).await.is_err() || write.flush().await.is_err() {
             return;
         }
     }

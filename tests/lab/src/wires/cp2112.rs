@@ -52,7 +52,7 @@ pub struct Cp2112<D> {
     latch: u8,
     /// Bits of 1 are lines something holds low.
     held_low: u8,
-    smbus: [u8; 13],
+    smbus: [u8; 14],
     status: [u8; 2],
     /// What was read and not fetched.
     read: Vec<u8>,
@@ -76,7 +76,7 @@ impl<D: Device> Cp2112<D> {
             latch: 0xff,
             held_low: 0,
             // 100 kHz, own address 2, no automatic answers, no time-outs, no limit on retries (4.6).
-            smbus: [0x06, 0x00, 0x01, 0x86, 0xa0, 0x02, 0, 0, 0, 0, 0, 0, 0],
+            smbus: [0x06, 0x00, 0x01, 0x86, 0xa0, 0x02, 0, 0, 0, 0, 0, 0, 0, 0],
             status: status::IDLE,
             read: Vec::new(),
             moved: 0,
@@ -245,7 +245,7 @@ pub fn descriptor() -> Vec<u8> {
         (report::GPIO_GET, 1),
         (report::GPIO_SET, 2),
         (report::VERSION, 2),
-        (report::SMBUS_CONFIG, 12),
+        (report::SMBUS_CONFIG, 13),
         (report::LOCK, 1),
         (report::USB_CONFIG, 9),
         // The strings, which nobody here asks for.
