@@ -5,7 +5,11 @@ debian=trixie
 # The release's own date, so that a commit of ours does not change the base.
 debian_date=1754690400
 
-base_key() { cat board/parts/base.sh <(packages) <<<"$arch"; }
+base_key() {
+    declare -f make_base
+    packages
+    echo "$arch $debian $debian_date"
+}
 
 # The packages to install, a line each.
 packages() { grep -v -e '^#' -e '^-' -e '^$' board/packages.list; }

@@ -29,7 +29,7 @@ make_root() {
     settle "$tree"
 
     mksquashfs "$tree" "$into/squashfs" -noappend -quiet -no-progress -no-exports -no-xattrs \
-        -comp zstd -Xcompression-level 22 -b 256K
+        -comp zstd -Xcompression-level 19 -b 256K
     list_files "$tree" >"$into/manifest"
     rm -rf "$tree"
 
@@ -72,6 +72,8 @@ remove_ballast() {
         "$tree"/usr/lib/udev/hwdb.{bin,d} "$tree"/usr/lib/python3* \
         "$tree"/usr/share/{bash-completion,bug,debconf,doc-base,gcc,gdb,i18n,info,lintian,locale,man,menu,polkit-1,zsh,initramfs-tools} \
         "${tree:?}"/{var,boot,home,media,mnt,opt,root}
+    # The one program that needs a database library.
+    rm -f "$tree/usr/sbin/arpd"
     mkdir -m 755 "$tree"/{var,boot,boot/firmware,data,home}
     mkdir -m 700 "$tree/root"
 }
@@ -119,10 +121,9 @@ add_wifi_firmware() {
     dpkg-deb -x "$2/boot.deb" "$from"
     local to=$tree/usr/lib/firmware
     mkdir -p "$to/brcm" "$to/cypress"
-    cp -a "$from"/usr/lib/firmware/brcm/brcmfmac434{30,36,55,56}*-sdio* "$to/brcm"
-    cp -a "$from"/usr/lib/firmware/cypress/cyfmac434{30,55}-sdio* "$to/cypress"
-    # One file serves a radio on every board that has it: the links of other makers' boards lead nowhere here.
-    find "$to" -name '*.txt' ! -name '*raspberrypi*' -type l -delete
+    cp -a "$from"/usr/lib/firmware/brcm/brcmfmac434{30,55}-sdio.{bin,clm_blob,txt} "$to/brcm"
+    cp -a "$from"/usr/lib/firmware/brcm/brcmfmac43456-sdio.{bin,clm_blob,txt} "$to/brcm"
+    cp -a "$from"/usr/lib/firmware/cypress/cyfmac434{30,55}-sdio.{bin,clm_blob} "$to/cypress"
     rm -rf "$from"
 }
 
@@ -158,6 +159,8 @@ settle() {
     sed -i -E "s/^([^:]*:[^:]*):[0-9]+:/\1:$((debian_date / 86400)):/" "$tree/etc/shadow"
     rm -f "$tree"/etc/{passwd,group,shadow,gshadow}- "$tree/etc/.pwd.lock"
     systemctl --root="$tree" preset-all --quiet
+    # There are no sessions; it starts when it is asked for a restart.
+    rm "$tree/usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service"
     journalctl --root="$tree" --update-catalog
     # /var starts empty: tmpfiles.d puts the catalog's place back.
     mv "$tree/var/lib/systemd/catalog/database" "$tree/usr/lib/systemd/catalog.database"
@@ -166,7 +169,7 @@ settle() {
 
 # list_files TREE: a line for each file: type, mode, owner, size, digest or target, path
 list_files() {
-    (cd "$1" && find . -type f -printf '%y %m %U:%G %s ' -exec sha256sum {} \; \
+    (cd "$1" && find . -mindepth 1 -type f -printf '%y %m %U:%G %s ' -exec sha256sum {} \; \
         -o -type l -printf '%y %m %U:%G 0 %l %p\n' -o -printf '%y %m %U:%G 0 - %p\n') |
         tr -s ' ' | sort -k 6
 }
