@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use holdfast::boot::{Mark, Report};
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{Lab, LabConfig};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::net::UnixDatagram;
 use tokio::time::{sleep, timeout};
 
 struct Scene {
@@ -154,4 +155,109 @@ async fn a_second_daemon_on_the_same_directory_leaves_at_once_and_touches_nothin
     assert_eq!(fs::read(boot.join("run.json")).unwrap(), before);
     assert!(!boot.join("report-1.json").exists());
     scene.holdfast.stop().await.unwrap();
+}
+
+/// The service manager, as the daemon knows it.
+struct Manager {
+    socket: UnixDatagram,
+    _directory: TempDir,
+}
+
+impl Manager {
+    /// Starts the daemon under it, with a watchdog that wants to be fed every 400 ms.
+    fn start(scene: &Scene) -> (Self, tokio::process::Child) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let mut command = scene.holdfast.command().unwrap();
+        command
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "400000")
+            .env_remove("WATCHDOG_PID");
+        let child = command.spawn().unwrap();
+        let manager = Self {
+            socket,
+            _directory: directory,
+        };
+        (manager, child)
+    }
+
+    /// Everything it is told up to something of this kind, which comes last.
+    async fn hears(&self, wanted: &str) -> Vec<String> {
+        let mut heard: Vec<String> = Vec::new();
+        let listen = async {
+            let mut buffer = [0; 4096];
+            while !heard.last().is_some_and(|last| last.starts_with(wanted)) {
+                let length = self.socket.recv(&mut buffer).await.unwrap();
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                heard.extend(text.lines().map(str::to_owned));
+            }
+        };
+        let in_time = timeout(DEADLINE, listen).await;
+        assert!(in_time.is_ok(), "no {wanted} in {heard:?}");
+        heard
+    }
+}
+
+fn terminate(child: &tokio::process::Child) {
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_hears_where_we_stand_and_that_the_loop_goes_round() {
+    let scene = Scene::new().await;
+    let (manager, mut child) = Manager::start(&scene);
+    manager.hears("READY=1").await;
+    manager.hears("STATUS=Pairing").await;
+    for _ in 0..3 {
+        manager.hears("WATCHDOG=1").await;
+    }
+    terminate(&child);
+    manager.hears("STOPPING=1").await;
+    let status = timeout(DEADLINE, child.wait()).await.unwrap().unwrap();
+    assert!(status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_that_is_shown_is_a_service_that_runs() {
+    let mut scene = Scene::new().await;
+    scene.start().await;
+    scene.holdfast.stop().await.unwrap();
+    for slot in ["identity.a", "identity.b"] {
+        let slot = scene.holdfast.data().join("gen-0001").join(slot);
+        fs::write(slot, "rotten").unwrap();
+    }
+    let (manager, mut child) = Manager::start(&scene);
+    manager.hears("READY=1").await;
+    manager.hears("STATUS=StorageFault: The keys").await;
+    manager.hears("WATCHDOG=1").await;
+    terminate(&child);
+    timeout(DEADLINE, child.wait()).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_behind_the_last_run_is_waited_for_until_a_human_goes_on() {
+    let mut scene = Scene::new().await;
+    let future = SystemTime::now() + Duration::from_secs(3600);
+    let seconds = future.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    fs::create_dir_all(scene.holdfast.data()).unwrap();
+    let clock = scene.holdfast.data().join("clock");
+    fs::write(&clock, format!("{seconds}\n")).unwrap();
+
+    scene.start().await;
+    scene.holdfast.reaches("WaitingForClock").await.unwrap();
+    assert!(scene.holdfast.read_log().contains("clock.behind"));
+    scene
+        .holdfast
+        .session()
+        .await
+        .unwrap()
+        .link()
+        .await
+        .unwrap();
+    scene.holdfast.reaches("Pairing").await.unwrap();
+    scene.holdfast.stop().await.unwrap();
+    let kept = fs::read_to_string(clock).unwrap();
+    assert_eq!(kept.trim(), seconds.to_string(), "nothing better is known");
 }

@@ -1,10 +1,10 @@
 //! A board without a battery starts with a clock that is behind. Certificates are not valid yet then, and WhatsApp refuses a
 //! client from the past: the network has to set the clock first, but is not waited for for ever.
 
+use crate::CauseCode;
 use crate::session::Session;
 use crate::state::MINUTE;
 use crate::step::Turn;
-use crate::{Cause, CauseCode};
 
 /// How long the network is waited for. NTP takes seconds; where it is blocked, the time of the last run has to do.
 const CLOCK_MS: u64 = 3 * MINUTE;
@@ -23,15 +23,16 @@ impl Turn<'_> {
         if behind || !matches!(self.state.session, Session::AwaitingClock { .. }) {
             return;
         }
-        self.state.cause = self
-            .state
-            .cause
-            .filter(|cause| *cause != Cause::from(CauseCode::ClockBehind));
+        // What failed before still explains why there is another attempt.
+        if self.state.attempt() == 0 {
+            self.state.cause = None;
+        }
         self.begin();
     }
 
-    /// Nobody set it.
-    pub(crate) fn clock_overdue(&mut self) {
+    /// Nobody set it, or somebody will not wait for that.
+    pub(crate) fn go_on_without_clock(&mut self) {
+        self.state.clock_behind = false;
         self.blame(CauseCode::ClockFloor);
         self.attempt();
     }
@@ -96,6 +97,42 @@ mod tests {
         assert_eq!(story.state.name(), "WaitingForNetwork");
         assert_eq!(story.cause(), Some("network.no-address"));
         assert_eq!(story.on(Event::Network(Way::Open)), [Effect::Connect]);
+    }
+
+    #[test]
+    fn the_network_comes_first() {
+        let mut story = Story::new();
+        story.on(Event::Network(Way::NoLink));
+        story.on(Event::Clock { behind: true });
+        let linked = Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        };
+        assert_eq!(story.on(Event::Booted(linked)), []);
+        assert_eq!(story.cause(), Some("network.no-link"));
+        assert_eq!(story.on(Event::Network(Way::Open)), []);
+        assert_eq!(story.state.name(), "WaitingForClock");
+        assert_eq!(story.on(Event::Clock { behind: false }), [Effect::Connect]);
+    }
+
+    #[test]
+    fn a_boot_without_a_network_makes_no_attempt_before_there_is_one() {
+        for (way, cause) in [
+            (Way::NoLink, "network.no-link"),
+            (Way::NoAddress, "network.no-address"),
+            (Way::NoRoute, "network.no-route"),
+        ] {
+            let mut story = Story::new();
+            story.on(Event::Network(way));
+            let linked = Linked {
+                generation: GenerationId(1),
+                account: None,
+            };
+            assert_eq!(story.on(Event::Booted(linked)), []);
+            assert!(matches!(story.face(), Face::WaitingForNetwork { .. }));
+            assert_eq!(story.cause(), Some(cause));
+            assert_eq!(story.on(Event::Network(Way::Open)), [Effect::Pair]);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::state::{MINUTE, SECOND};
 pub struct Ignored {
     /// How many, at least 1.
     pub count: u32,
-    /// The line of the first, from 1, where it is about one.
+    /// The line of the first in `holdfast.toml`, from 1, where it is about one.
     pub line: Option<u32>,
 }
 

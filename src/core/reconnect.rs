@@ -176,7 +176,7 @@ impl Turn<'_> {
                     if blamed.is_some_and(|cause| Way::CAUSES.contains(&cause.code)) {
                         self.state.reconnect.clear();
                     }
-                    self.attempt();
+                    self.begin();
                 }
             }
         }

@@ -79,7 +79,7 @@ impl Turn<'_> {
                 };
             }
             Session::Waiting { wait, .. } => self.go_on(wait),
-            Session::AwaitingClock { .. } => self.clock_overdue(),
+            Session::AwaitingClock { .. } => self.go_on_without_clock(),
             Session::Retiring { successor, .. } => {
                 self.blame(CauseCode::RetireSlow);
                 self.state.session = Session::Retiring {
@@ -184,7 +184,7 @@ impl Turn<'_> {
             | Session::Retiring { .. } => Reply::Accepted,
             Session::Connected => Reply::Refused(Refusal::NothingToDo),
             Session::AwaitingClock { .. } => {
-                self.attempt();
+                self.go_on_without_clock();
                 Reply::Accepted
             }
             Session::AwaitingRoom => Reply::Refused(Refusal::NoRoom),
@@ -213,8 +213,8 @@ impl Turn<'_> {
     /// The first attempt, unless something that must come before it is known to be missing.
     pub(crate) fn begin(&mut self) {
         match self.state.way.and_then(Way::cause) {
-            _ if self.state.clock_behind => self.await_clock(),
             Some(code) => self.retry(code),
+            None if self.state.clock_behind => self.await_clock(),
             None => self.attempt(),
         }
     }

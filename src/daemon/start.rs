@@ -46,7 +46,10 @@ pub(super) fn begin(config: &Config, state: &mut State) -> (Report, Option<RunMa
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let ignored = Ignored {
             count: number(config.ignored.len()),
-            line: first.line.map(number),
+            line: first
+                .line
+                .filter(|_| first.file.ends_with("holdfast.toml"))
+                .map(number),
         };
         step(state, Event::SettingsIgnored(ignored), Now { mono_ms: 0 });
     }

@@ -225,7 +225,7 @@ fn page(face: &Face) -> Page {
         Face::SettingsIgnored { ignored, .. } => {
             let line = match ignored.line {
                 Some(line) => format!("holdfast.toml, line {line}"),
-                None => "holdfast.toml".into(),
+                None => "on the boot partition".into(),
             };
             let foot = match ignored.count {
                 1 => "the rest counts".into(),
