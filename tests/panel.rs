@@ -10,7 +10,7 @@ use holdfast::{
     journal::Secret,
     panel::{Credential, Frame, HEIGHT, Panel, Showing, WIDTH, draw, text},
 };
-use holdfast_core::{Face, GenerationId, LastFour, PairingFace};
+use holdfast_core::{CauseCode, Face, GenerationId, LastFour, PairingFace};
 use proptest::prelude::*;
 use tokio::{
     sync::{mpsc, watch},

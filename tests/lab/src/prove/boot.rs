@@ -89,7 +89,10 @@ async fn link(scene: &Scene, machine: &Machine, qr: &str, generation: &str) -> a
     scene.operator.is_let_in(machine, BOOT).await?;
     scene.connected(machine, SOON).await?;
     let status = scene.operator.run(machine, "holdfastctl status").await?;
-    ensure!(status.contains(generation), "another generation is live: {status}");
+    ensure!(
+        status.contains(generation),
+        "another generation is live: {status}"
+    );
     Ok(())
 }
 
@@ -113,8 +116,14 @@ async fn reboot(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
     scene.connected(machine, SOON).await?;
     scene.has(machine, &waiting, "while you were away").await?;
     let status = scene.operator.run(machine, "holdfastctl status").await?;
-    ensure!(status.contains("gen-0001"), "another generation is live: {status}");
-    ensure!(status.contains("clean"), "the stop was not in order: {status}");
+    ensure!(
+        status.contains("gen-0001"),
+        "another generation is live: {status}"
+    );
+    ensure!(
+        status.contains("clean"),
+        "the stop was not in order: {status}"
+    );
     talk(scene, machine, "second").await
 }
 
@@ -154,7 +163,11 @@ async fn healthy(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
     // Columns: number, local address:port in hexadecimal, remote, state (0A is LISTEN), and 07 an unconnected UDP socket.
     let sockets = "cat /proc/net/tcp /proc/net/tcp6 | while read -r _ local _ state _; do if [ \"$state\" = 0A ]; then echo \"${local##*:}\"; fi; done | sort -u";
     let listening = ask(sockets).await?;
-    ensure!(listening.trim() == "0016", "ports that listen, in hexadecimal: {}", listening.trim());
+    ensure!(
+        listening.trim() == "0016",
+        "ports that listen, in hexadecimal: {}",
+        listening.trim()
+    );
     Ok(())
 }
 
@@ -162,11 +175,20 @@ async fn healthy(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
 async fn read_only(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
     let attempt = "tried=0; for place in $(find / -xdev -type d); do tried=$((tried+1)); if touch \"$place/.written\" 2>/dev/null; then echo \"$place\"; fi; done; echo \"tried $tried\"";
     let told = scene.operator.run(machine, attempt).await?;
-    let (written, tried) = told.trim().rsplit_once("tried ").context("the attempt broke off")?;
+    let (written, tried) = told
+        .trim()
+        .rsplit_once("tried ")
+        .context("the attempt broke off")?;
     ensure!(written.trim().is_empty(), "written: {}", written.trim());
-    ensure!(tried.parse::<u32>()? > 100, "only {tried} directories were tried");
+    ensure!(
+        tried.parse::<u32>()? > 100,
+        "only {tried} directories were tried"
+    );
     let remount = scene.operator.run(machine, "mount -o remount,rw /").await;
     ensure!(remount.is_err(), "the root can be made writable");
-    scene.operator.run(machine, "touch /data/.written && rm /data/.written").await?;
+    scene
+        .operator
+        .run(machine, "touch /data/.written && rm /data/.written")
+        .await?;
     Ok(())
 }

@@ -83,7 +83,10 @@ impl Panel {
             .map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok())
             .collect();
         let bits = bits.context("the panel's picture is not in hexadecimal digits")?;
-        ensure!(bits.len() * 8 == (WIDTH * HEIGHT) as usize, "the picture has another size");
+        ensure!(
+            bits.len() * 8 == (WIDTH * HEIGHT) as usize,
+            "the picture has another size"
+        );
         Ok(bits)
     }
 
@@ -104,7 +107,9 @@ impl Panel {
     }
 
     async fn ask(&mut self, command: &str) -> anyhow::Result<String> {
-        self.port.write_all(format!("{command}\n").as_bytes()).await?;
+        self.port
+            .write_all(format!("{command}\n").as_bytes())
+            .await?;
         let mut answer = String::new();
         if self.port.read_line(&mut answer).await? == 0 {
             bail!("the board went off");

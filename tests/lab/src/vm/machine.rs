@@ -73,8 +73,14 @@ impl Machine {
             .args(["-serial", &format!("file:{}", path(dir, "console"))])
             .args(["-qmp", &socket(dir, "qmp")])
             .args(["-device", "virtio-serial-pci"])
-            .args(["-chardev", &format!("socket,id=lab,path={},server=on,wait=off", path(dir, "lab"))])
-            .args(["-device", &format!("virtserialport,chardev=lab,name={PORT}")])
+            .args([
+                "-chardev",
+                &format!("socket,id=lab,path={},server=on,wait=off", path(dir, "lab")),
+            ])
+            .args([
+                "-device",
+                &format!("virtserialport,chardev=lab,name={PORT}"),
+            ])
             .args(["-device", "virtio-rng-pci"])
             .args(["-device", "i6300esb", "-action", "watchdog=reset"])
             .args(["-blockdev", &file("card", &card.disk)]);
@@ -251,8 +257,5 @@ fn socket(dir: &Path, name: &str) -> String {
 }
 
 fn file(node: &str, path: &Path) -> String {
-    format!(
-        "driver=file,node-name={node},filename={}",
-        path.display()
-    )
+    format!("driver=file,node-name={node},filename={}", path.display())
 }

@@ -132,7 +132,12 @@ impl Scene {
     ///
     /// # Errors
     /// None comes.
-    pub async fn shows_qr(&self, machine: &mut Machine, old: Option<&str>, within: Duration) -> anyhow::Result<String> {
+    pub async fn shows_qr(
+        &self,
+        machine: &mut Machine,
+        old: Option<&str>,
+        within: Duration,
+    ) -> anyhow::Result<String> {
         let mut panel = Panel::of(machine).await?;
         let shown = async {
             loop {
@@ -205,6 +210,9 @@ impl Scene {
     /// How often a device has logged in so far.
     pub fn logins(&self) -> usize {
         let entries = self.lab.ledger().entries(0);
-        entries.iter().filter(|entry| entry.act == Act::LoggedIn).count()
+        entries
+            .iter()
+            .filter(|entry| entry.act == Act::LoggedIn)
+            .count()
     }
 }
