@@ -119,6 +119,31 @@ fn the_ring_keeps_every_event_of_ours_but_accepted_messages() {
     }
 }
 
+/// A `;` alone would end the command.
+#[test]
+fn the_ring_is_turned_over_by_one_command() {
+    let ring = fs::read_to_string(source("system/holdfast-ring.service")).unwrap();
+    assert!(!ring.contains(" ;"), "{ring}");
+    let place = tempfile::tempdir().unwrap();
+    let turn = || {
+        let line = ring
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStartPre="))
+            .unwrap();
+        let line = line.replace("/data/system/journal/", place.path().to_str().unwrap());
+        // A shell takes the words of this line as systemd does.
+        assert!(run(Command::new("sh").args(["-c", &line])).0, "{line}");
+    };
+    let (ring, before) = (place.path().join("ring"), place.path().join("ring.1"));
+    turn();
+    fs::write(&ring, "little").unwrap();
+    turn();
+    assert!(ring.exists() && !before.exists());
+    fs::write(&ring, vec![b'x'; 200 << 10]).unwrap();
+    turn();
+    assert!(!ring.exists() && before.exists());
+}
+
 #[test]
 fn users_and_directories_are_understood() {
     let root = installed();

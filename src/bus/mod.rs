@@ -37,7 +37,7 @@ pub const NAME: &str = "org.holdfast.Holdfast1";
 pub const PATH: &str = "/org/holdfast/Holdfast1";
 
 /// Pause between attempts to get, or get back, the name on the message bus.
-const RETRY: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(2);
 /// How long the message bus may take to answer before the daemon goes on without it.
 const FIRST: Duration = Duration::from_secs(2);
 
@@ -143,11 +143,12 @@ pub async fn serve(place: Where, runtime: &Path, handle: Handle) -> Served {
             None
         }
     };
-    // Early in a boot the socket is there before the bus is: nobody waits for that.
+    // The socket is there before the bus is: nobody waits for that.
     let first = timeout(FIRST, connect(&place, &handle)).await;
     if let Some(first) = first.unwrap_or(Some(Err(BusError::Silent))) {
+        // Early in a boot this is how it is.
         if let Err(error) = &first {
-            tracing::warn!("{error}");
+            tracing::info!("{error}");
         }
         tasks.spawn(stay(place, handle, first.ok()));
     }

@@ -2,6 +2,7 @@
 //! costs that line.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
@@ -63,11 +64,13 @@ impl Sheet {
 
     /// The text with nothing but quotes where these values stood; `None` when there are none.
     pub fn without(&self, values: &[Range<usize>]) -> Option<String> {
-        let mut text = self.0.clone();
+        let mut values = values.to_vec();
         // From the end, so that what comes before keeps its place.
+        values.sort_by_key(|value| Reverse(value.start));
+        values.dedup();
+        let mut text = self.0.clone();
         values
             .iter()
-            .rev()
             .for_each(|value| text.replace_range(value.clone(), "\"\""));
         (!values.is_empty()).then_some(text)
     }

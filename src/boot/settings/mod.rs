@@ -181,6 +181,18 @@ mod tests {
         }
 
         #[test]
+        fn no_yaml_is_too_much(text in prop_oneof![
+            "(?s).{0,200}",
+            "((users|hostname|network|wifis|a|passwd|password|ssh_authorized_keys): ?|[-\\[\\]{},&*\"x] ?|\n *){0,40}",
+        ]) {
+            let sheet = Sheet::plain(text.as_bytes());
+            let (mut wishes, mut problems) = (Wishes::default(), Vec::new());
+            let path = PathBuf::from("user-data");
+            let secrets = imager::read(&mut wishes, &path, sheet.text(), &mut problems);
+            sheet.without(&secrets);
+        }
+
+        #[test]
         fn a_good_key_is_taken_whatever_stands_around_it(mess in prop::collection::vec(mess(), 8)) {
             let text = format!(
                 "{}\nhostname = \"kelp\"\n{}\n[wifi]\n{}\nssid = \"shore\"\n{}\npassword = \"correct horse\"\n{}\ncountry = \"DE\"\n{}\n[ssh]\n{}\nauthorized_keys = [\n\"{KEY}\"\n]\n{}",
