@@ -1,30 +1,30 @@
 # What goes with an image: what is in it, its checksum, and an entry for Raspberry Pi Imager. Sourced by board/build.
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
-# make_papers OUT BASE ROOT FIRMWARE: OUT/$name.{manifest,spdx.json,os_list.json,sha256}
+# make_papers DIRECTORY BASE ROOT FIRMWARE: $name.{manifest,spdx.json,os_list.json,sha256} beside the image in it
 make_papers() {
-    local out=$1 base=$2 root=$3 firmware=$4 deb
+    local into=$1 base=$2 root=$3 firmware=$4 deb
     (
         cat "$root/manifest"
         list_files "$firmware/files" | sed 's,\./,firmware:,'
-    ) >"$out/$name.manifest"
+    ) >"$into/$name.manifest"
     (
         cat "$root/packages"
         for deb in "$base"/*.deb; do
             # shellcheck disable=SC2016
             dpkg-deb --showformat='${Package} ${Version} ${source:Package} ${source:Version} ${Architecture}\n' -W "$deb"
         done
-    ) | board/parts/sbom "$name" >"$out/$name.spdx.json"
+    ) | board/parts/sbom "$name" >"$into/$name.spdx.json"
     if [[ $board = raspberrypi ]]; then
-        imager_entry "$out" >"$out/$name.os_list.json"
+        imager_entry "$into/$name.img.zst" >"$into/$name.os_list.json"
     fi
-    (cd "$out" && sha256sum "$name".img.zst "$name".{bmap,manifest,spdx.json}) >"$out/$name.sha256"
+    (cd "$into" && sha256sum "$name".img.zst "$name".{bmap,manifest,spdx.json}) >"$into/$name.sha256"
 }
 
-# imager_entry OUT: the list that Imager's `--repo` takes; it writes the owner's wishes the way init_format says
+# imager_entry IMAGE: the list that Imager's `--repo` takes; it writes the owner's wishes the way init_format says
 imager_entry() {
-    local image=$1/$name.img.zst
-    jq -n --arg url "file://$image" --arg date "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)" \
+    local image=$1
+    jq -n --arg url "file://$out/$name.img.zst" --arg date "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)" \
         --arg version "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" \
         --argjson download "$(stat -c %s "$image")" --arg download_sha "$(sha256sum <"$image" | cut -c1-64)" \
         --argjson extract "$(zstd -dcq "$image" | wc -c)" --arg extract_sha "$(zstd -dcq "$image" | sha256sum | cut -c1-64)" '{

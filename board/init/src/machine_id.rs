@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 
 use crate::{Doing, Error, gpt, ioctl::set_read_only};
 
@@ -26,7 +26,11 @@ pub fn lend(disk: &str, root: &Path) -> Result<(), Error> {
         return Ok(());
     };
     fs::write(COPY, format!("{id}\n")).doing("keep the machine id")?;
-    mount_bind(COPY, root.join("etc/machine-id")).doing("lend the machine id to /etc")
+    let place = root.join("etc/machine-id");
+    mount_bind(COPY, &place).doing("lend the machine id to /etc")?;
+    // A bind takes no notice of flags before it is there.
+    mount_remount(&place, MountFlags::BIND | MountFlags::RDONLY, c"")
+        .doing("make the machine id read-only")
 }
 
 /// The text of the kept id. The journal must not be replayed, for it is evidence of how the last run ended: the file
