@@ -1,5 +1,6 @@
 //! How the panel itself does: told once to the operator, never a reason for anything else.
 
+use crate::session::Session;
 use crate::state::MINUTE;
 use crate::step::Turn;
 use crate::{CauseCode, Effect};
@@ -54,6 +55,11 @@ impl Turn<'_> {
     /// A part of the panel works, or fails for this reason.
     pub(crate) fn panel(&mut self, part: Part, fault: Option<CauseCode>) {
         let now = self.now;
+        // Who leaves has said all there is to say.
+        let leaving = matches!(
+            self.state.session,
+            Session::Failed { .. } | Session::Stopping { .. } | Session::Stopped
+        );
         let health = self.state.panel.health(part);
         health.fault = fault;
         let Some(code) = fault else {
@@ -62,7 +68,7 @@ impl Turn<'_> {
         };
         let worked_since = health.works_since.take();
         let steady = worked_since.is_some_and(|since| now.saturating_sub(since) >= STEADY_MS);
-        if steady || !health.told {
+        if !leaving && (steady || !health.told) {
             health.told = true;
             self.effects.push(Effect::Report(code.into()));
         }
@@ -72,8 +78,8 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Event;
     use crate::story::Story;
+    use crate::{Command, Event};
 
     fn fails(story: &mut Story, part: Part, code: CauseCode) {
         let fault = Some(code);
@@ -97,6 +103,14 @@ mod tests {
         assert_eq!(story.reports[1..], ["panel.button-absent"]);
         assert_eq!((story.face(), story.cause()), before);
         assert_eq!(story.state.deadline(), None);
+    }
+
+    #[test]
+    fn who_leaves_says_nothing_of_it() {
+        let mut story = Story::connected();
+        story.command(Command::Stop);
+        fails(&mut story, Part::Display, CauseCode::DisplayAbsent);
+        assert_eq!(story.reports, [""; 0]);
     }
 
     #[test]

@@ -263,13 +263,17 @@ impl World {
             .filter(|effect| matches!(effect, Effect::Reply { .. }))
             .count();
         assert_eq!(replies, usize::from(matches!(event, Event::Command { .. })));
-        // Several things may happen in one step; the last one told is what holds, unless it is about the disk alone.
+        // Several things may happen in one step; the last one told is what holds, unless it is about disk or panel alone.
         let told = outcome
             .effects
             .iter()
             .rev()
             .find_map(|effect| match effect {
-                Effect::Report(cause) if cause.class() != CauseClass::Storage => Some(*cause),
+                Effect::Report(cause)
+                    if !matches!(cause.class(), CauseClass::Storage | CauseClass::Panel) =>
+                {
+                    Some(*cause)
+                }
                 _ => None,
             });
         assert!(
