@@ -8,16 +8,16 @@ use async_trait::async_trait;
 use super::{Proof, Run};
 use crate::ledger::{Act, Entry};
 use crate::vm::card::Arch;
-use crate::vm::inside::Panel;
+use crate::vm::inside;
 use crate::vm::machine::Machine;
 use crate::vm::scene::{self, BOOT, SOON, Scene};
 
 /// One step of the story; the board may be starting in it.
 const STEP: Duration = Duration::from_secs(420);
 
-/// Holding the button so long asks for a new link, milliseconds; and confirms it.
-const HOLD_MS: u32 = 5_600;
-const CONFIRM_MS: u32 = 300;
+/// Holding the button so long asks for a new link, and so long confirms it.
+const HOLD: Duration = Duration::from_millis(5_600);
+const CONFIRM: Duration = Duration::from_millis(300);
 
 /// The line that the button hangs on: `board/qemu/board.toml`.
 const BUTTON: u8 = 0;
@@ -128,10 +128,10 @@ async fn reboot(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
 }
 
 async fn relink(scene: &Scene, machine: &mut Machine, old: &str) -> anyhow::Result<()> {
-    let mut panel = Panel::of(machine).await?;
-    panel.press(BUTTON, HOLD_MS).await?;
-    panel.press(BUTTON, CONFIRM_MS).await?;
-    drop(panel);
+    let mut hand = inside::hand(machine).await?;
+    hand.press(BUTTON, HOLD).await?;
+    hand.press(BUTTON, CONFIRM).await?;
+    drop(hand);
     let qr = scene.shows_qr(machine, Some(old), SOON).await?;
     link(scene, machine, &qr, "gen-0002").await?;
     talk(scene, machine, "third").await?;

@@ -1,18 +1,15 @@
 //! The lab's part inside of a board: a virtual panel, brought on a disk of its own so that nothing on the card is touched.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use holdfast::panel::{HEIGHT, WIDTH};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::UnixStream;
 
 use super::machine::{Extras, Machine, PORT};
 use crate::rig::tool;
+use crate::wires::control::{Place, Remote};
 
 /// The label of the disk that brings it.
 const LABEL: &str = "lab";
@@ -53,71 +50,10 @@ pub fn panel(program: &Path, place: &Path) -> anyhow::Result<Extras> {
     })
 }
 
-/// The virtual panel of a board, looked at and pressed from outside.
-pub struct Panel {
-    port: BufReader<UnixStream>,
-}
-
-impl Panel {
-    /// Reaches into the board; the panel answers once it runs.
-    ///
-    /// # Errors
-    /// The board is off.
-    pub async fn of(machine: &Machine) -> anyhow::Result<Panel> {
-        let port: PathBuf = machine.lab();
-        let port = UnixStream::connect(&port)
-            .await
-            .with_context(|| format!("{} is not there", port.display()))?;
-        Ok(Panel {
-            port: BufReader::new(port),
-        })
-    }
-
-    /// The pixels on the glass, a bit each, rows from the top.
-    ///
-    /// # Errors
-    /// The panel does not answer.
-    pub async fn picture(&mut self) -> anyhow::Result<Vec<u8>> {
-        let digits = self.ask("frame").await?;
-        let bits: Option<Vec<u8>> = (0..digits.len() / 2)
-            .map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok())
-            .collect();
-        let bits = bits.context("the panel's picture is not in hexadecimal digits")?;
-        ensure!(
-            bits.len() * 8 == (WIDTH * HEIGHT) as usize,
-            "the picture has another size"
-        );
-        Ok(bits)
-    }
-
-    /// The text of the QR on the glass, as a phone's camera reads it.
-    ///
-    /// # Errors
-    /// The panel does not answer.
-    pub async fn qr(&mut self) -> anyhow::Result<Option<String>> {
-        Ok(crate::camera::read(WIDTH, HEIGHT, &self.picture().await?))
-    }
-
-    /// Holds the button for so many milliseconds.
-    ///
-    /// # Errors
-    /// The panel does not answer.
-    pub async fn press(&mut self, line: u8, ms: u32) -> anyhow::Result<()> {
-        self.ask(&format!("press {line} {ms}")).await.map(drop)
-    }
-
-    async fn ask(&mut self, command: &str) -> anyhow::Result<String> {
-        self.port
-            .write_all(format!("{command}\n").as_bytes())
-            .await?;
-        let mut answer = String::new();
-        if self.port.read_line(&mut answer).await? == 0 {
-            bail!("the board went off");
-        }
-        match answer.trim().split_once(' ') {
-            Some(("ok", answer)) => Ok(answer.to_owned()),
-            None if answer.trim() == "ok" => Ok(String::new()),
-            _ => bail!("the panel does not {command}: {}", answer.trim()),
-        }
-    }
+/// A hand on the virtual panel of a board, which answers once it runs.
+///
+/// # Errors
+/// The board is off.
+pub async fn hand(machine: &Machine) -> anyhow::Result<Remote> {
+    Remote::connect(&Place::Path(machine.lab())).await
 }

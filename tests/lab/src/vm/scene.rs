@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use holdfast::panel::{HEIGHT, WIDTH};
 
 use super::card::{Arch, Card};
-use super::inside::{self, Panel};
+use super::inside;
 use super::machine::{Extras, HOST, Machine};
 use super::operator::Operator;
 use crate::ledger::{Act, Entry};
@@ -138,10 +139,11 @@ impl Scene {
         old: Option<&str>,
         within: Duration,
     ) -> anyhow::Result<String> {
-        let mut panel = Panel::of(machine).await?;
+        let mut hand = inside::hand(machine).await?;
         let shown = async {
             loop {
-                match panel.qr().await? {
+                let frame = hand.frame().await?;
+                match crate::camera::read(WIDTH, HEIGHT, frame.bits()) {
                     Some(qr) if Some(qr.as_str()) != old => return anyhow::Ok(qr),
                     _ => tokio::time::sleep(LOOK).await,
                 }
