@@ -1,6 +1,7 @@
 //! The wiring: event in, core step, effects out. Nothing is decided here.
 
 mod around;
+mod generations;
 mod rooms;
 mod service;
 mod start;
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    self as core, ArchiveId, Cause, CauseCode, Command, Effect, Event, Face, Linked, Now,
-    PairingFace, Reply, Space, State, Trigger, face, step,
+    Cause, CauseCode, Command, Effect, Event, Face, Now, PairingFace, Reply, Space, State, face,
+    step,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,7 +23,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use crate::boot::{self, LastKnownGood, Machine, RunMark, Stages, settings};
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
-use crate::history::{Archive, Audit, Kind, Subject};
+use crate::history::{Archive, Audit};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
 use crate::mail::Inbox;
@@ -338,37 +339,6 @@ async fn count(vault: &Vault) -> Result<BTreeMap<String, u64>, String> {
         .collect())
 }
 
-/// The new generation is made aside first; then the audit entries, the switch, and the move of the old generation,
-/// which the next start finishes when it is cut short.
-async fn try_restore(
-    vault: &Vault,
-    archive: &Archive,
-    audit: &Audit,
-    order: core::Audit,
-    from: ArchiveId,
-) -> anyhow::Result<Linked> {
-    let prepared = archive.prepare(from).await?;
-    let account = vault.linked().account;
-    audit.append(Kind::Retire, &order)?;
-    audit.append(Kind::Restore, Subject::restore(&order, from))?;
-    let linked = vault.begin_restored(prepared.path()).await?.linked;
-    let reason = format!("a human had {from} restored over the bus");
-    if let Err(error) = archive.retire(&order, account, &reason) {
-        tracing::error!("{} is retired but not moved yet: {error}", order.old);
-    }
-    Ok(linked)
-}
-
-/// Why a generation was retired, for its manifest.
-fn reason(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Button => "a human asked for a new link at the device",
-        Trigger::Bus => "a human asked for a new link over the bus",
-        Trigger::Server => "WhatsApp revoked the link, and confirmed it",
-        Trigger::Recovery => "Holdfast recovered from damage at boot",
-    }
-}
-
 struct Daemon {
     state: State,
     /// The zero of the core's monotonic clock.
@@ -515,54 +485,6 @@ impl Daemon {
             CauseCode::MediumFailed
         };
         self.take(Event::StorageFailed(code)).await;
-    }
-
-    async fn retire(&mut self, order: core::Audit) -> Event {
-        match self.try_retire(order).await {
-            Ok(linked) => {
-                journal::retired(order.old, linked.generation, order.trigger);
-                Event::Retired(linked)
-            }
-            Err(error) => {
-                tracing::error!("{} could not be retired: {error:#}", order.old);
-                Event::RetireFailed
-            }
-        }
-    }
-
-    /// The audit entry first, then the switch to the next generation, then the move of the old one, which the next
-    /// start finishes when it is cut short.
-    async fn try_retire(&mut self, order: core::Audit) -> anyhow::Result<Linked> {
-        self.link.ended().await;
-        let account = self.vault.linked().account;
-        self.audit.append(Kind::Retire, &order)?;
-        let linked = self.vault.begin_next().await?.linked;
-        if let Err(error) = self.archive.retire(&order, account, reason(order.trigger)) {
-            tracing::error!("{} is retired but not moved yet: {error}", order.old);
-        }
-        Ok(linked)
-    }
-
-    /// It reads a whole archive: the loop goes on meanwhile.
-    async fn restore(&mut self, order: core::Audit, from: ArchiveId) {
-        self.link.ended().await;
-        let (vault, archive) = (Arc::clone(&self.vault), self.archive.clone());
-        let (audit, events) = (self.audit.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let done = match try_restore(&vault, &archive, &audit, order, from).await {
-                Ok(linked) => {
-                    journal::retired(order.old, linked.generation, order.trigger);
-                    journal::restored(from, linked.generation);
-                    Event::Retired(linked)
-                }
-                Err(error) => {
-                    tracing::error!("{from} could not be restored: {error:#}");
-                    Event::RetireFailed
-                }
-            };
-            // Without a loop to hear of it, the next start finds it done or undone.
-            let _ = events.send(done);
-        });
     }
 
     async fn request(&mut self, request: Request) {

@@ -68,7 +68,7 @@ remove_ballast() {
     rm -f "$tree"/etc/ssh/ssh_host_* "$tree/etc/machine-id"
     rm -rf "$tree"/etc/{apt,dpkg,cron.*,init.d,rc?.d,logrotate.d,kernel,update-motd.d,opt,motd,ucf.conf} \
         "$tree"/etc/{passwd,group,shadow,gshadow,subuid,subgid}- "$tree"/etc/ssh/moduli \
-        "$tree"/usr/lib/{apt,dpkg,valgrind,init,lsb} "$tree"/usr/lib/*/{gconv,perl-base,perl5} "$tree"/usr/share/perl* \
+        "$tree"/usr/lib/{apt,dpkg,valgrind,init,lsb} "$tree"/usr/lib/*/{gconv,perl-base,perl5,security} "$tree"/usr/share/perl* \
         "$tree"/usr/lib/udev/hwdb.{bin,d} "$tree"/usr/lib/python3* \
         "$tree"/usr/share/{bash-completion,bug,debconf,doc-base,gcc,gdb,i18n,info,lintian,locale,man,menu,polkit-1,zsh,initramfs-tools} \
         "${tree:?}"/{var,boot,home,media,mnt,opt,root}

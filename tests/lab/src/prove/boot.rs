@@ -54,7 +54,7 @@ const STEPS: u64 = 8;
 async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<()> {
     let stop = || anyhow::anyhow!("what follows needs this step");
     let scene = Scene::set(arch).await?;
-    let mut machine = scene.power_on()?;
+    let mut machine = scene.power_on().await?;
     let name = "powered on, it shows a QR on a display on a real I2C bus";
     let shown = scene.shows_qr(&mut machine, None, BOOT);
     let qr = run.case(name, STEP, shown).await.ok_or_else(stop)?;

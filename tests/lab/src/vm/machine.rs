@@ -51,7 +51,7 @@ impl Machine {
     ///
     /// # Errors
     /// QEMU does not start.
-    pub fn start(card: &Card, extras: &Extras, dir: &Path) -> anyhow::Result<Machine> {
+    pub async fn start(card: &Card, extras: &Extras, dir: &Path) -> anyhow::Result<Machine> {
         fs::create_dir_all(dir)?;
         for old in ["console", "qmp", "lab", "log"] {
             let _ = fs::remove_file(dir.join(old));
@@ -117,11 +117,16 @@ impl Machine {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} cannot be run", card.arch.qemu()))?;
-        Ok(Machine {
+        let mut machine = Machine {
             qemu,
             dir: dir.to_owned(),
             ssh,
-        })
+        };
+        while !(dir.join("qmp").exists() && dir.join("lab").exists()) {
+            machine.is_on("it had its sockets")?;
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(machine)
     }
 
     /// The port of the host's loopback that leads to the guest's SSH.
@@ -146,14 +151,7 @@ impl Machine {
     pub async fn shows(&mut self, text: &str, within: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + within;
         while !self.console().contains(text) {
-            if let Some(status) = self.qemu.try_wait()? {
-                let said = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
-                bail!(
-                    "the board went off ({status}) before its console said {text:?}: {}\n{}",
-                    said.trim(),
-                    self.last_lines()
-                );
-            }
+            self.is_on(&format!("its console said {text:?}"))?;
             if Instant::now() > deadline {
                 bail!(
                     "the console did not say {text:?} within {within:?}:\n{}",
@@ -163,6 +161,19 @@ impl Machine {
             tokio::time::sleep(LOOK).await;
         }
         Ok(())
+    }
+
+    /// Fails where the board went off by itself before something.
+    fn is_on(&mut self, before: &str) -> anyhow::Result<()> {
+        let Some(status) = self.qemu.try_wait()? else {
+            return Ok(());
+        };
+        let said = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
+        bail!(
+            "the board went off ({status}) before {before}: {}\n{}",
+            said.trim(),
+            self.last_lines()
+        )
     }
 
     /// Pulls the plug.

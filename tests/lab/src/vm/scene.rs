@@ -125,8 +125,9 @@ impl Scene {
     ///
     /// # Errors
     /// QEMU does not start.
-    pub fn power_on(&self) -> anyhow::Result<Machine> {
-        Machine::start(&self.card, &self.extras, &self.place.path().join("board"))
+    pub async fn power_on(&self) -> anyhow::Result<Machine> {
+        let dir = self.place.path().join("board");
+        Machine::start(&self.card, &self.extras, &dir).await
     }
 
     /// Waits until a QR is on the glass that is not `old`, and reads it.
