@@ -3,7 +3,7 @@
 use holdfast::mail::{Accepted, MailError, OutState};
 use holdfast::vault::barrier::Barrier;
 
-use super::{Place, message, outgoing};
+use super::{Place, outgoing};
 
 #[tokio::test]
 async fn an_outgoing_message_lives_until_its_end_is_known() {

@@ -8,6 +8,7 @@ mod bit_rot;
 mod boot;
 mod crash_points;
 mod disk_full;
+mod plug_pull;
 mod qr;
 mod restore;
 mod story;
@@ -38,6 +39,7 @@ pub const ALL: &[&dyn Proof] = &[
     &boot::Boot,
     &crash_points::CrashPoints,
     &disk_full::FullDisk,
+    &plug_pull::PlugPull,
     &qr::Reading,
     &restore::Comeback,
     &story::MainJob,

@@ -99,16 +99,6 @@ impl Card {
         tool(copy.arg("-o").arg(&from).arg(format!("::{name}"))).map(drop)
     }
 
-    /// A text file of the boot partition.
-    ///
-    /// # Errors
-    /// It is not there.
-    pub fn read(&self, name: &str) -> anyhow::Result<String> {
-        let mut show = Command::new("mtype");
-        show.arg("-i").arg(self.fat());
-        tool(show.arg(format!("::{name}")))
-    }
-
     fn fat(&self) -> String {
         format!("{}@@{}", self.disk.display(), self.firmware)
     }

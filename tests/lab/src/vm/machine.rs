@@ -10,7 +10,6 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
-use tokio::time::Instant;
 
 use super::card::{Arch, Card};
 use crate::rig::cut::{Cut, Kind};
@@ -33,8 +32,6 @@ pub struct Extras {
     pub lab: Option<PathBuf>,
     /// More words for the kernel command line.
     pub append: Vec<String>,
-    /// No network cable.
-    pub unplugged: bool,
     /// Every write and flush of the card is logged, so that pulling the plug can lose what was not flushed.
     pub recorded: bool,
 }
@@ -97,14 +94,12 @@ impl Machine {
         } else {
             command.args(["-device", "virtio-blk-pci,drive=card"]);
         }
-        if !extras.unplugged {
-            command
-                .args([
-                    "-netdev",
-                    &format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh}-:22"),
-                ])
-                .args(["-device", "virtio-net-pci,netdev=net"]);
-        }
+        command
+            .args([
+                "-netdev",
+                &format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh}-:22"),
+            ])
+            .args(["-device", "virtio-net-pci,netdev=net"]);
         if let Some(lab) = &extras.lab {
             command
                 .args(["-blockdev", &format!("{},read-only=on", file("parts", lab))])
@@ -144,25 +139,6 @@ impl Machine {
         String::from_utf8_lossy(&fs::read(self.dir.join("console")).unwrap_or_default()).into()
     }
 
-    /// Waits until the console shows this.
-    ///
-    /// # Errors
-    /// The board went off, or the time is up; with the end of the console.
-    pub async fn shows(&mut self, text: &str, within: Duration) -> anyhow::Result<()> {
-        let deadline = Instant::now() + within;
-        while !self.console().contains(text) {
-            self.is_on(&format!("its console said {text:?}"))?;
-            if Instant::now() > deadline {
-                bail!(
-                    "the console did not say {text:?} within {within:?}:\n{}",
-                    self.last_lines()
-                );
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(())
-    }
-
     /// Fails where the board went off by itself before something.
     fn is_on(&mut self, before: &str) -> anyhow::Result<()> {
         let Some(status) = self.qemu.try_wait()? else {
@@ -174,14 +150,6 @@ impl Machine {
             said.trim(),
             self.last_lines()
         )
-    }
-
-    /// Pulls the plug.
-    ///
-    /// # Errors
-    /// QEMU cannot be killed.
-    pub async fn pull(mut self) -> anyhow::Result<()> {
-        self.qemu.kill().await.context("QEMU cannot be killed")
     }
 
     /// Pulls the plug of a recorded board, and leaves on its card what a power cut of this kind leaves.
@@ -230,7 +198,8 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn last_lines(&self) -> String {
+    /// The end of what the console showed.
+    pub fn last_lines(&self) -> String {
         let console = self.console();
         let lines: Vec<_> = console.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")

@@ -1,6 +1,6 @@
 //! A whole scene: a lab, phones, and a board with a card that knows where the lab is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -116,11 +116,6 @@ impl Scene {
         })
     }
 
-    /// Where there is room for files that go with the scene.
-    pub fn place(&self) -> &Path {
-        self.place.path()
-    }
-
     /// Turns the board on.
     ///
     /// # Errors
@@ -208,14 +203,5 @@ impl Scene {
             .await
             .map(drop)
             .context("the friend does not have it")
-    }
-
-    /// How often a device has logged in so far.
-    pub fn logins(&self) -> usize {
-        let entries = self.lab.ledger().entries(0);
-        entries
-            .iter()
-            .filter(|entry| entry.act == Act::LoggedIn)
-            .count()
     }
 }
