@@ -160,8 +160,9 @@ async fn healthy(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
     ensure!(failed.trim().is_empty(), "failed: {}", failed.trim());
     let cycles = ask("journalctl --no-pager -b -o cat | grep -i 'ordering cycle' || true").await?;
     ensure!(cycles.trim().is_empty(), "{}", cycles.trim());
-    // Columns: number, local address:port in hexadecimal, remote, state (0A is LISTEN), and 07 an unconnected UDP socket.
-    let sockets = "cat /proc/net/tcp /proc/net/tcp6 | while read -r _ local _ state _; do if [ \"$state\" = 0A ]; then echo \"${local##*:}\"; fi; done | sort -u";
+    // Columns: number, local address:port in hexadecimal, remote, state (0A is LISTEN). The resolver listens to the board itself:
+    // 127.0.0.0/8, least byte first.
+    let sockets = "cat /proc/net/tcp /proc/net/tcp6 | while read -r _ local _ state _; do case \"$state $local\" in \"0A \"??????7F:*) ;; \"0A \"*) echo \"${local##*:}\" ;; esac; done | sort -u";
     let listening = ask(sockets).await?;
     ensure!(
         listening.trim() == "0016",
@@ -173,7 +174,7 @@ async fn healthy(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
 
 /// Every directory of the root's own file system is tried; the same attempt on the data partition must succeed.
 async fn read_only(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
-    let attempt = "tried=0; for place in $(find / -xdev -type d); do tried=$((tried+1)); if touch \"$place/.written\" 2>/dev/null; then echo \"$place\"; fi; done; echo \"tried $tried\"";
+    let attempt = "tried=0; for place in $(find / -xdev -type d ! -exec mountpoint -q {} \\; -print) /; do tried=$((tried+1)); if touch \"$place/.written\" 2>/dev/null; then echo \"$place\"; fi; done; echo \"tried $tried\"";
     let told = scene.operator.run(machine, attempt).await?;
     let (written, tried) = told
         .trim()
