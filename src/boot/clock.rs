@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::time::{ClockId, Timespec, clock_settime};
 
 use super::Machine;
-use super::step::note;
 use crate::vault::{DataDir, atomic, space::Reserve};
 
 /// Inside the data directory: seconds since 1970.
@@ -103,7 +102,7 @@ pub(super) fn start_from(machine: &Machine, data: &DataDir) -> io::Result<Option
         };
         clock_settime(ClockId::Realtime, to)?;
     }
-    note(machine, SET, &since)?;
+    machine.note(SET, &since)?;
     let behind = kept.duration_since(now).unwrap_or_default().as_secs();
     Ok(Some(format!(
         "the clock was {behind} s behind the last run, and was set to that time"

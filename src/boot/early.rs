@@ -72,7 +72,7 @@ impl Early {
     /// # Errors
     /// The daemon will have to look for itself, and may see less.
     pub(super) fn keep(&self, machine: &Machine) -> io::Result<()> {
-        super::step::note(machine, KEPT, self)
+        machine.note(KEPT, self)
     }
 }
 

@@ -71,6 +71,15 @@ impl Machine {
     pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.0.join(path)
     }
+
+    /// Leaves a note to the daemon in `/run`, which everybody may read and nobody keeps.
+    fn note(&self, path: &str, value: &impl Serialize) -> io::Result<()> {
+        let path = self.file(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, serde_json::to_vec(value)?)
+    }
 }
 
 /// What a signal said.

@@ -9,7 +9,6 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::step::note;
 use super::{Machine, clock, filesystem};
 use crate::vault::space::is_full;
 use crate::vault::{DataDir, atomic};
@@ -62,7 +61,7 @@ pub(super) fn prepare(machine: &Machine) -> anyhow::Result<Vec<String>> {
     };
     tracing::error!("the data partition cannot be used and is set aside, unchanged: {why}");
     stand_in(machine)?;
-    note(machine, SET_ASIDE, &why)?;
+    machine.note(SET_ASIDE, &why)?;
     furnish(machine, owner)
 }
 

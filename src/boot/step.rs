@@ -1,12 +1,9 @@
 //! `holdfastd boot STEP`: what the units run as root before the daemon.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use serde::Serialize;
 use tracing::Level;
 
 use super::early::Early;
@@ -71,13 +68,4 @@ fn evidence(machine: &Machine) -> anyhow::Result<Vec<String>> {
         .then(|| "the data partition was not unmounted the last time".to_owned())
         .into_iter()
         .collect())
-}
-
-/// Leaves a note to the daemon in `/run`, which everybody may read and nobody keeps.
-pub(super) fn note(machine: &Machine, path: &str, value: &impl Serialize) -> io::Result<()> {
-    let path = machine.file(path);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(path, serde_json::to_vec(value)?)
 }

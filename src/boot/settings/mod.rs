@@ -21,7 +21,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use super::step::note;
 use super::{Machine, filesystem, partition};
 use crate::config::Problem;
 use crate::config::sheet::Sheet;
@@ -93,7 +92,7 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     problems
         .iter()
         .for_each(|problem| journal::setting_ignored(&problem.to_string()));
-    note(machine, PROBLEMS, &problems)?;
+    machine.note(PROBLEMS, &problems)?;
     Ok(told)
 }
 
