@@ -178,4 +178,18 @@ mod tests {
         copy(&from, &to).unwrap();
         assert_eq!(fs::read(&from).unwrap(), fs::read(&to).unwrap());
     }
+
+    #[test]
+    fn a_copy_leaves_the_file_that_was_there_to_who_still_has_it() {
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        fs::write(&from, [1; 512]).unwrap();
+        fs::write(&to, [2; 512]).unwrap();
+        let held = File::open(&to).unwrap();
+        copy(&from, &to).unwrap();
+        let mut bytes = [0; 512];
+        held.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, [2; 512]);
+        assert_eq!(fs::read(&to).unwrap(), [1; 512]);
+    }
 }
