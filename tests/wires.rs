@@ -54,9 +54,13 @@ impl Rig {
         Self::start(Simulated::new(0x3c), &board())
     }
 
-    /// Shown again where a machine that is busy for a second counted down too far.
     async fn shows(&self, face: Face, credential: Option<Credential>) {
         let wanted = frame(&face, credential.as_ref());
+        self.shows_as(face, credential, wanted).await;
+    }
+
+    /// Shown again where a machine that is busy for a second counted down too far.
+    async fn shows_as(&self, face: Face, credential: Option<Credential>, wanted: Frame) {
         for _ in 0..DEADLINE.as_secs() {
             self.show
                 .send_replace(Showing::new(face.clone(), credential.clone()));
@@ -138,9 +142,7 @@ async fn a_display_mounted_the_wrong_way_up_shows_the_right_way_up() {
     bits.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
     let wanted = Frame::from_bits(&bits).unwrap();
     assert_eq!(wanted.lit(WIDTH - 1, HEIGHT - 1), upright.lit(0, 0));
-    rig.show
-        .send_replace(Showing::new(QR_FACE, Some(qr(&payload(239)))));
-    rig.reaches(wanted).await;
+    rig.shows_as(QR_FACE, Some(qr(&payload(239))), wanted).await;
 }
 
 #[tokio::test]

@@ -40,7 +40,12 @@ impl Engine {
     /// Opens the database in this directory, or makes it; names and size of its files are durable on return.
     pub fn open(dir: &Path) -> io::Result<Engine> {
         atomic::make_dir(dir)?;
-        let db = open(dir)?;
+        // No background flusher: one batch is in flight at a time, and the barrier decides when.
+        let config = sled::Config::new()
+            .path(PathBuf::from(dir))
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None);
+        let db = open_sled(&config)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -111,12 +116,12 @@ impl Engine {
     }
 }
 
-fn open(dir: &Path) -> io::Result<sled::Db> {
-    // No background flusher: one batch is in flight at a time, and the barrier decides when.
-    let config = sled::Config::new()
-        .path(PathBuf::from(dir))
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
+/// Opens a database, also one that this process closed just now: a panic of sled, and a lock not given back in time, are
+/// errors.
+///
+/// # Errors
+/// sled's own.
+pub fn open_sled(config: &sled::Config) -> io::Result<sled::Db> {
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
         match guarded(|| config.open()) {

@@ -49,6 +49,7 @@ use wacore::store::traits::Backend;
 use backend::VaultBackend;
 use barrier::{Barrier, BarrierError};
 pub use data_dir::DataDir;
+pub use engine::open_sled;
 use identity::Identity;
 use inspect::Looked;
 use layout::Layout;

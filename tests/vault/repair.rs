@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast::vault::barrier::Barrier;
 use holdfast::vault::tiers::Kind;
-use holdfast::vault::{DataDir, Report, Vault, VaultError};
+use holdfast::vault::{DataDir, Report, Vault, VaultError, open_sled};
 use holdfast_core::{IdentityFound, LastFour, StoreFound, Todo, Treatment, plan};
 use tempfile::TempDir;
 use wacore::store::Device;
@@ -192,7 +192,7 @@ async fn a_store_that_lies_is_set_aside_and_what_checks_out_is_kept() {
     // A record gone, an old one back, and one that was changed: each opens without a complaint.
     for lie in 0..3 {
         let (dir, device) = linked().await;
-        let store = sled::open(dir.path().join(STORE).join("sled")).unwrap();
+        let store = sled_in(dir.path().join(STORE).join("sled"));
         let (key, sealed) = store
             .iter()
             .map(Result::unwrap)
@@ -315,7 +315,7 @@ async fn a_store_of_the_first_format_comes_along_whole() {
     let (dir, _) = linked().await;
     let records = sealed_records(&dir.path().join(STORE).join("sled"));
     fs::remove_dir_all(dir.path().join(STORE)).unwrap();
-    let first = sled::open(dir.path().join("gen-0001/store")).unwrap();
+    let first = sled_in(dir.path().join("gen-0001/store"));
     for (key, sealed) in &records {
         first.insert(key, sealed.as_ref()).unwrap();
     }
@@ -336,8 +336,12 @@ async fn a_store_of_the_first_format_comes_along_whole() {
     settled(dir.path()).await;
 }
 
+fn sled_in(dir: impl AsRef<Path>) -> sled::Db {
+    open_sled(&sled::Config::new().path(dir)).unwrap()
+}
+
 fn sealed_records(sled: &Path) -> Vec<(Vec<u8>, Bytes)> {
-    let store = sled::open(sled).unwrap();
+    let store = sled_in(sled);
     let records = store.iter().map(Result::unwrap);
     records
         .filter(|(key, _)| key.as_ref() != [0])

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::vault::engine::open_sled;
+
 /// In both formats: the store's own record, whose seal carries the step of the last batch.
 const META: &[u8] = &[0];
 
@@ -49,11 +51,7 @@ pub(super) fn migrate(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn open(dir: &Path) -> io::Result<sled::Db> {
-    sled::Config::new()
-        .path(dir)
-        .flush_every_ms(None)
-        .open()
-        .map_err(io::Error::other)
+    open_sled(&sled::Config::new().path(dir).flush_every_ms(None))
 }
 
 /// Both formats: `"HF" | 1 u8 | key length u32 | step u64 | value length u32 | key | value | crc32c u32`.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use holdfast::vault;
 use sha2::{Digest, Sha256};
 use wacore::store::traits::SignalStore as _;
 use whatsapp_rust_sqlite_storage::{SqliteStore, SqliteStoreConfig, Synchronous};
@@ -187,11 +188,11 @@ fn payload(step: u64) -> Vec<u8> {
 
 fn open_sled(dir: &Path) -> anyhow::Result<(sled::Db, File)> {
     // As Holdfast opens it.
-    let db = sled::Config::new()
+    let config = sled::Config::new()
         .path(dir)
         .flush_every_ms(None)
-        .use_compression(false)
-        .open()?;
+        .use_compression(false);
+    let db = vault::open_sled(&config)?;
     Ok((db, File::open(dir.join("db"))?))
 }
 
