@@ -165,12 +165,20 @@ impl Machine {
         Ok(())
     }
 
+    /// Presses the power key: the board goes down by itself.
+    ///
+    /// # Errors
+    /// QEMU does not answer.
+    pub async fn press_power_key(&self) -> anyhow::Result<()> {
+        self.monitor("system_powerdown").await
+    }
+
     /// Presses the power key, and waits until the board is off.
     ///
     /// # Errors
     /// It does not go off in time.
     pub async fn power_down(mut self, within: Duration) -> anyhow::Result<()> {
-        self.monitor("system_powerdown").await?;
+        self.press_power_key().await?;
         match tokio::time::timeout(within, self.qemu.wait()).await {
             Ok(status) => status.map(drop).context("QEMU is lost"),
             Err(_) => bail!(

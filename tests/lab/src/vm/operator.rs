@@ -1,15 +1,19 @@
 //! Who has SSH to the board, with a key and nothing else.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use super::machine::Machine;
 
 /// How often a board that does not answer yet is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+const NO_SSH: &str = "ssh cannot be run: apt-get install openssh-client";
 
 /// An operator and their key.
 #[derive(Clone, Debug)]
@@ -67,19 +71,8 @@ impl Operator {
     /// # Errors
     /// SSH fails, or the command does; with what it said.
     pub async fn run(&self, machine: &Machine, command: &str) -> anyhow::Result<String> {
-        let output = Command::new("ssh")
-            .args(["-F", "none", "-i"])
-            .arg(&self.key)
-            .args(["-p", &machine.ssh().to_string()])
-            // A new card has a new host key each time; whom we reach is our own child.
-            .args(["-o", "StrictHostKeyChecking=no"])
-            .args(["-o", "UserKnownHostsFile=/dev/null"])
-            .args(["-o", "LogLevel=ERROR", "-o", "BatchMode=yes"])
-            .args(["-o", "ConnectTimeout=20", "root@127.0.0.1", command])
-            .kill_on_drop(true)
-            .output()
-            .await
-            .context("ssh cannot be run: apt-get install openssh-client")?;
+        let mut ssh = self.ssh(machine, command);
+        let output = ssh.output().await.context(NO_SSH)?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(
             output.status.success(),
@@ -88,5 +81,50 @@ impl Operator {
             String::from_utf8_lossy(&output.stderr).trim()
         );
         Ok(printed)
+    }
+
+    /// Runs a command on the board and follows what it prints.
+    ///
+    /// # Errors
+    /// SSH cannot be run.
+    pub fn follow(&self, machine: &Machine, command: &str) -> anyhow::Result<Followed> {
+        let mut ssh = self.ssh(machine, command);
+        let mut ssh = ssh.stdout(Stdio::piped()).spawn().context(NO_SSH)?;
+        let stdout = ssh.stdout.take().context("SSH has no output")?;
+        Ok(Followed {
+            lines: BufReader::new(stdout).lines(),
+            _ssh: ssh,
+        })
+    }
+
+    fn ssh(&self, machine: &Machine, command: &str) -> Command {
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-F", "none", "-i"])
+            .arg(&self.key)
+            .args(["-p", &machine.ssh().to_string()])
+            // A new card has a new host key each time; whom we reach is our own child.
+            .args(["-o", "StrictHostKeyChecking=no"])
+            .args(["-o", "UserKnownHostsFile=/dev/null"])
+            .args(["-o", "LogLevel=ERROR", "-o", "BatchMode=yes"])
+            .args(["-o", "ConnectTimeout=20", "root@127.0.0.1", command])
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        ssh
+    }
+}
+
+/// A command that runs on the board until this is dropped.
+pub struct Followed {
+    lines: Lines<BufReader<ChildStdout>>,
+    _ssh: Child,
+}
+
+impl Followed {
+    /// The next line that it prints; none when it ended.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn line(&mut self) -> anyhow::Result<Option<String>> {
+        Ok(self.lines.next_line().await?)
     }
 }

@@ -1,0 +1,121 @@
+//! `prove plug-pull`: the plug of a virtual board is pulled at any moment, what was not flushed is lost, and it goes on.
+
+mod life;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rand::RngExt as _;
+use rand::seq::IndexedRandom as _;
+
+use self::life::Life;
+use super::{Proof, Run};
+use crate::rig::cut::Kind;
+use crate::vm::card::Arch;
+use crate::vm::scene;
+
+/// One cut and what follows.
+const STEP: Duration = Duration::from_secs(900);
+
+/// What a board is doing when its power goes, in the order in which a life comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// It starts for the first time.
+    FirstBoot,
+    /// It is being linked.
+    Link,
+    /// It starts.
+    Boot,
+    /// Messages go both ways.
+    Traffic,
+    /// It starts with a store that must be repaired.
+    Repair,
+    /// It was told to stop.
+    Shutdown,
+}
+
+impl Moment {
+    const ALL: [Moment; 6] = [
+        Moment::FirstBoot,
+        Moment::Link,
+        Moment::Boot,
+        Moment::Traffic,
+        Moment::Repair,
+        Moment::Shutdown,
+    ];
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Moment::FirstBoot => "first boot",
+            Moment::Link => "link",
+            Moment::Boot => "boot",
+            Moment::Traffic => "traffic",
+            Moment::Repair => "repair",
+            Moment::Shutdown => "shutdown",
+        })
+    }
+}
+
+/// A power cut that was drawn.
+#[derive(Clone, Copy, Debug)]
+struct Pull {
+    /// What becomes of what was not flushed.
+    kind: Kind,
+    /// How far into the moment, of its length.
+    share: f64,
+    /// What the dice of the cut, and of the damage before a repair, are thrown from.
+    dice: u64,
+}
+
+/// The proof.
+pub struct PlugPull;
+
+#[async_trait(?Send)]
+impl Proof for PlugPull {
+    fn name(&self) -> &'static str {
+        "plug-pull"
+    }
+
+    fn claim(&self) -> &'static str {
+        "whenever the plug of a board is pulled, it boots, connects without a QR, and nothing is lost"
+    }
+
+    async fn try_on(&self, run: &mut Run) {
+        let count = run.count(Moment::ALL.len() as u64, 100);
+        if let Some(missing) = scene::missing(Arch::Amd64) {
+            return run.not_run(count, missing);
+        }
+        let mut pace = life::FIRST_PACE;
+        let cases: Vec<_> = (0..count).zip(Moment::ALL.into_iter().cycle()).collect();
+        // Each life has a card of its own, from the first boot on.
+        for (number, moments) in cases.chunks(Moment::ALL.len()).enumerate() {
+            let mut life = match Life::new(pace).await {
+                Ok(life) => life,
+                Err(error) => return run.not_run(count, format!("{error:#}")),
+            };
+            for (at, &(case, moment)) in moments.iter().enumerate() {
+                let mut dice = run.dice(case);
+                let pull = Pull {
+                    kind: *Kind::ALL.choose(&mut dice).expect("there are kinds"),
+                    share: dice.random(),
+                    dice: dice.random(),
+                };
+                let name = format!(
+                    "card {number}: {moment}, at {:.0} %, {}",
+                    pull.share * 100.0,
+                    pull.kind
+                );
+                let lived = run.case(name, STEP, life.through(moment, pull)).await;
+                if lived.is_none() {
+                    let rest = (moments.len() - at - 1) as u64;
+                    run.not_run(rest, "what follows in this life needs this moment");
+                    break;
+                }
+            }
+            pace = life.pace();
+        }
+    }
+}
