@@ -15,7 +15,7 @@ use crate::vm::machine::Machine;
 use crate::vm::scene::{self, BOOT, SOON, Scene};
 
 /// One step of the story; the board may be starting in it.
-const STEP: Duration = Duration::from_secs(420);
+const STEP: Duration = Duration::from_secs(1200);
 
 /// Holding the button so long asks for a new link, and so long confirms it.
 const HOLD: Duration = Duration::from_millis(5_600);

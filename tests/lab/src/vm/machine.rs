@@ -252,7 +252,6 @@ fn virtual_board(
 /// is on USB and leads to the host's SSH client alone. A restart ends it.
 fn raspberry_pi(command: &mut Command, card: &Card, tree: &Path, console: &str, ssh: u16) {
     command
-        // Its processors start one by one, and QEMU's threads deadlock over that.
         .args(["-machine", "raspi3b", "-accel", "tcg,thread=single"])
         .arg("-no-reboot")
         .arg("-dtb")

@@ -23,10 +23,10 @@ pub const FRIEND: &str = "15550000002";
 const CARD_MIB: u64 = 1024;
 
 /// From power to anything: an emulated board on a busy host.
-pub const BOOT: Duration = Duration::from_secs(300);
+pub const BOOT: Duration = Duration::from_secs(600);
 
 /// How long anything may take on a board that is up.
-pub const SOON: Duration = Duration::from_secs(90);
+pub const SOON: Duration = Duration::from_secs(180);
 
 /// How often the glass is looked at: it does not say that it changed.
 const LOOK: Duration = Duration::from_millis(250);

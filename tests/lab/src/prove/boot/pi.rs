@@ -24,6 +24,9 @@ const SOON: Duration = Duration::from_secs(300);
 /// Size of the card, MiB: QEMU takes powers of two.
 const CARD_MIB: u64 = 1024;
 
+/// One processor is enough for a look around, and fair to a busy host.
+const ALONE: &str = "maxcpus=1";
+
 /// What keeps QEMU's chip from taking an armed watchdog for a restart (hw/misc/bcm2835_powermgt.c).
 const UNARMED: &str = "systemd.watchdog_sec=0";
 
@@ -104,7 +107,11 @@ impl Pi {
 
     async fn power_on(&self, append: &[&str]) -> anyhow::Result<Machine> {
         let extras = Extras {
-            append: append.iter().copied().map(String::from).collect(),
+            append: [&[ALONE], append]
+                .concat()
+                .into_iter()
+                .map(String::from)
+                .collect(),
             ..Extras::default()
         };
         Machine::start(&self.card, &extras, &self.dir()).await
