@@ -56,7 +56,7 @@ pub enum Driver {
 /// A button on a GPIO line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Button {
-    /// Ways to the line, the first this machine has counts.
+    /// Ways to the line, the first that opens it counts.
     pub backends: Vec<Backend>,
     /// The line, the first whose chip is there counts; never empty.
     pub lines: Vec<LineName>,

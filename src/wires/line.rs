@@ -20,17 +20,20 @@ const GPIOMEM: [&str; 2] = ["/dev/gpiomem", "/dev/gpiomem0"];
 /// Of a wait that nothing limits.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Opens a button's line by the first of its backends that this machine has.
+/// Opens a button's line by the first of its backends that can.
 pub(super) fn open(button: &Button) -> Result<Box<dyn Line>, WireError> {
-    let mapped = GPIOMEM.iter().any(|file| Path::new(file).exists());
+    let mut failure = WireError::NoLine(names(button));
     for backend in &button.backends {
-        match backend {
-            Backend::Rppal if mapped => return Ok(Box::new(RaspberryPi::open(button)?)),
-            Backend::Rppal => {}
-            Backend::Cdev => return Ok(Box::new(Cdev::open(button)?)),
+        let line = match backend {
+            Backend::Cdev => Cdev::open(button).map(|line| Box::new(line) as Box<dyn Line>),
+            Backend::Rppal => RaspberryPi::open(button).map(|line| Box::new(line) as _),
+        };
+        match line {
+            Ok(line) => return Ok(line),
+            Err(error) => failure = error,
         }
     }
-    Err(WireError::NoLine(names(button)))
+    Err(failure)
 }
 
 fn names(button: &Button) -> String {
@@ -126,6 +129,9 @@ struct RaspberryPi {
 
 impl RaspberryPi {
     fn open(button: &Button) -> Result<Self, WireError> {
+        if !GPIOMEM.iter().any(|file| Path::new(file).exists()) {
+            return Err(WireError::NoRegisters);
+        }
         let number = button
             .lines
             .first()
@@ -169,6 +175,21 @@ impl Line for RaspberryPi {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_that_maps_no_registers_is_named_unless_there_is_another_way() {
+        let failure = |backends: &[Backend]| {
+            let button = Button {
+                backends: backends.into(),
+                ..Button::default()
+            };
+            open(&button).err()
+        };
+        let alone = failure(&[Backend::Rppal]);
+        assert!(matches!(alone, Some(WireError::NoRegisters)), "{alone:?}");
+        let both = failure(&[Backend::Rppal, Backend::Cdev]);
+        assert!(matches!(both, Some(WireError::NoLine(_))), "{both:?}");
+    }
 
     #[test]
     fn a_stamp_is_a_moment_of_the_same_clock() {

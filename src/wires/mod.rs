@@ -124,6 +124,11 @@ pub enum WireError {
     /// No chip fits the description.
     #[error("no GPIO chip that may be opened has the line {0}")]
     NoLine(String),
+    /// The kernel lets nobody map the registers of its GPIO lines.
+    #[error(
+        "this kernel has no /dev/gpiomem, which rppal needs: add \"cdev\" to the board's button.backends"
+    )]
+    NoRegisters,
     /// The line does not open, or is gone.
     #[error("the button's line {line}: {source}")]
     Line {

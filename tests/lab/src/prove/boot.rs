@@ -1,5 +1,7 @@
 //! `prove boot`: the card in a virtual board, from power on to a link that survives a reboot and is given up by a press.
 
+mod pi;
+
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -13,7 +15,7 @@ use crate::vm::machine::Machine;
 use crate::vm::scene::{self, BOOT, SOON, Scene};
 
 /// One step of the story; the board may be starting in it.
-const STEP: Duration = Duration::from_secs(420);
+const STEP: Duration = Duration::from_secs(1200);
 
 /// Holding the button so long asks for a new link, and so long confirms it.
 const HOLD: Duration = Duration::from_millis(5_600);
@@ -36,14 +38,25 @@ impl Proof for Boot {
     }
 
     async fn try_on(&self, run: &mut Run) {
-        let arch = Arch::Amd64;
-        if let Some(missing) = scene::missing(arch) {
-            return run.not_run(STEPS, missing);
+        let archs: &[Arch] = if run.is_full() {
+            &[Arch::Amd64, Arch::Arm64]
+        } else {
+            &[Arch::Amd64]
+        };
+        for &arch in archs {
+            if let Some(missing) = scene::missing(arch) {
+                run.not_run(STEPS, missing);
+                continue;
+            }
+            println!("  on {}", arch.name());
+            let begun = tell(run, arch).await;
+            if let Err(error) = begun {
+                // The step that failed was counted; those after it were not tried.
+                println!("  {} stops here: {error:#}", arch.name());
+            }
         }
-        let begun = tell(run, arch).await;
-        if let Err(error) = begun {
-            // The step that failed was counted; those after it were not tried.
-            println!("  {} stops here: {error:#}", arch.name());
+        if run.is_full() {
+            pi::tell(run).await;
         }
     }
 }

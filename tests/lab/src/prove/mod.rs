@@ -108,6 +108,11 @@ impl Run {
         self.seed
     }
 
+    /// As many cases as the claim deserves are wanted.
+    pub fn is_full(&self) -> bool {
+        self.extent.full
+    }
+
     /// How many cases to draw: what the command line says, else `sample`, or `full` when all are wanted.
     pub fn count(&self, sample: u64, full: u64) -> u64 {
         match self.extent.count {

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::rig::tool;
 
-/// The files of the slot that is started, in the directory beside the image that has what is on the boot partition.
-const SLOT: &str = "slot-a";
+/// As `board/build --board` calls it.
+pub const RASPBERRY_PI: &str = "raspberrypi";
 
 /// Of which processor the board is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// Whose programs run here.
+    pub const HOST: Option<Arch> = if cfg!(target_arch = "x86_64") {
+        Some(Arch::Amd64)
+    } else if cfg!(target_arch = "aarch64") {
+        Some(Arch::Arm64)
+    } else {
+        None
+    };
+
     /// As Debian calls it.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +53,8 @@ pub struct Card {
     pub initrd: PathBuf,
     /// The kernel's command line.
     pub append: String,
+    /// A Raspberry Pi's, as its firmware hands it over; virtual machines make their own.
+    pub device_tree: Option<PathBuf>,
     /// The boot partition's first byte.
     firmware: u64,
 }
@@ -54,11 +65,35 @@ impl Card {
     /// # Errors
     /// There is no such image, or a tool fails.
     pub fn flash(built: &Path, arch: Arch, mib: u64, disk: &Path) -> anyhow::Result<Card> {
-        let name = format!("holdfast-qemu-{}", arch.name());
-        let image = built.join(format!("{name}.img.zst"));
+        Card::write(built, "qemu", arch, mib, disk)
+    }
+
+    /// Writes the Raspberry Pi's image in `built` to a card of `mib` MiB, the file `disk`.
+    ///
+    /// # Errors
+    /// There is no such image, or a tool fails.
+    pub fn flash_pi(built: &Path, mib: u64, disk: &Path) -> anyhow::Result<Card> {
+        let mut card = Card::write(built, RASPBERRY_PI, Arch::Arm64, mib, disk)?;
+        let slot = slot(built, RASPBERRY_PI, Arch::Arm64);
+        let tree = disk.with_extension("dtb");
+        // What the firmware of a Pi 3 does for `config.txt`.
+        let mut overlay = Command::new("fdtoverlay");
+        overlay.arg("-i").arg(slot.join("bcm2837-rpi-3-b.dtb"));
+        tool(
+            overlay
+                .arg("-o")
+                .arg(&tree)
+                .arg(slot.join("overlays/ramoops.dtbo")),
+        )?;
+        card.device_tree = Some(tree);
+        Ok(card)
+    }
+
+    fn write(built: &Path, board: &str, arch: Arch, mib: u64, disk: &Path) -> anyhow::Result<Card> {
+        let image = image(built, board, arch);
         ensure!(
             image.exists(),
-            "{} is missing: board/build --board qemu --arch {} --out {}",
+            "{} is missing: board/build --board {board} --arch {} --out {}",
             image.display(),
             arch.name(),
             built.display()
@@ -75,7 +110,7 @@ impl Card {
             "the image is larger than {mib} MiB"
         );
         file.set_len(mib << 20)?;
-        let slot = built.join(format!("{name}.boot")).join(SLOT);
+        let slot = slot(built, board, arch);
         let append = fs::read_to_string(slot.join("cmdline.txt"))?;
         Ok(Card {
             arch,
@@ -84,6 +119,7 @@ impl Card {
             kernel: slot.join("vmlinuz"),
             initrd: slot.join("initrd.img"),
             append: append.trim().to_owned(),
+            device_tree: None,
         })
     }
 
@@ -102,6 +138,17 @@ impl Card {
     fn fat(&self) -> String {
         format!("{}@@{}", self.disk.display(), self.firmware)
     }
+}
+
+/// The image of a board in the directory where `board/build` put it.
+pub fn image(built: &Path, board: &str, arch: Arch) -> PathBuf {
+    built.join(format!("holdfast-{board}-{}.img.zst", arch.name()))
+}
+
+/// The files of the slot that is started, beside the image.
+fn slot(built: &Path, board: &str, arch: Arch) -> PathBuf {
+    let files = format!("holdfast-{board}-{}.boot", arch.name());
+    built.join(files).join("slot-a")
 }
 
 /// Where the partition of this name begins.

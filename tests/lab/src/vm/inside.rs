@@ -1,13 +1,15 @@
 //! The lab's part inside of a board: a virtual panel, brought on a disk of its own so that nothing on the card is touched.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::card::Arch;
 use super::machine::{Extras, Machine, PORT};
+use super::scene;
 use crate::rig::tool;
 use crate::wires::control::{Place, Remote};
 
@@ -16,6 +18,29 @@ const LABEL: &str = "lab";
 
 /// Its unit. systemd takes it off the kernel command line: `systemd.extra-unit.*` in systemd-debug-generator(8).
 const UNIT: &str = "lab-panel.service";
+
+/// The `holdfast-lab` that runs on a board: this one, where the processor is the same. Another one is beside the image, or
+/// where `HOLDFAST_LAB_ARM64` (or `_AMD64`) says.
+///
+/// # Errors
+/// What is missing, and what to do about it.
+pub fn program(arch: Arch) -> Result<PathBuf, String> {
+    if Arch::HOST == Some(arch) {
+        return std::env::current_exe()
+            .map_err(|error| format!("this program cannot find itself: {error}"));
+    }
+    let name = arch.name();
+    let variable = format!("HOLDFAST_LAB_{}", name.to_uppercase());
+    let beside = || scene::images().join(format!("holdfast-lab-{name}"));
+    let program = std::env::var_os(&variable).map_or_else(beside, PathBuf::from);
+    if program.exists() {
+        return Ok(program);
+    }
+    Err(format!(
+        "{} is missing: copy what `board/cross {name} build --release -p holdfast-lab` makes there, or name it in {variable}",
+        program.display()
+    ))
+}
 
 /// Puts `program` (`holdfast-lab`, of the board's processor) on a disk in `place`, and has the board run its virtual panel.
 ///

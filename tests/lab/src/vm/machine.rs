@@ -59,52 +59,21 @@ impl Machine {
             .port();
         let mut command = Command::new(card.arch.qemu());
         command
-            .args(card.arch.board())
-            .args(["-accel", "tcg", "-smp", "2", "-m", "512"])
             .args(["-display", "none", "-nodefaults"])
             .arg("-kernel")
             .arg(&card.kernel)
             .arg("-initrd")
             .arg(&card.initrd)
             .args(["-append", &append(card, extras)])
-            .args(["-serial", &format!("file:{}", path(dir, "console"))])
-            .args(["-qmp", &socket(dir, "qmp")])
-            .args(["-device", "virtio-serial-pci"])
-            .args([
-                "-chardev",
-                &format!("socket,id=lab,path={},server=on,wait=off", path(dir, "lab")),
-            ])
-            .args([
-                "-device",
-                &format!("virtserialport,chardev=lab,name={PORT}"),
-            ])
-            .args(["-device", "virtio-rng-pci"])
-            .args(["-device", "i6300esb", "-action", "watchdog=reset"])
-            .args(["-blockdev", &file("card", &card.disk)]);
-        if extras.recorded {
-            replay::copy(&card.disk, &dir.join("start"))?;
-            File::create(dir.join("log"))?;
-            command
-                .args(["-blockdev", &file("log", &dir.join("log"))])
-                .args([
-                    "-blockdev",
-                    "driver=blklogwrites,node-name=logged,file=card,log=log,log-sector-size=512",
-                ])
-                .args(["-device", "virtio-blk-pci,drive=logged"]);
+            .args(["-qmp", &socket(dir, "qmp")]);
+        let console = format!("file:{}", path(dir, "console"));
+        let sockets: &[&str] = if let Some(tree) = &card.device_tree {
+            raspberry_pi(&mut command, card, tree, &console, ssh);
+            &["qmp"]
         } else {
-            command.args(["-device", "virtio-blk-pci,drive=card"]);
-        }
-        command
-            .args([
-                "-netdev",
-                &format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh}-:22"),
-            ])
-            .args(["-device", "virtio-net-pci,netdev=net"]);
-        if let Some(lab) = &extras.lab {
-            command
-                .args(["-blockdev", &format!("{},read-only=on", file("parts", lab))])
-                .args(["-device", "virtio-blk-pci,drive=parts,serial=lab"]);
-        }
+            virtual_board(&mut command, card, extras, dir, &console, ssh)?;
+            &["qmp", "lab"]
+        };
         let qemu = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -117,7 +86,7 @@ impl Machine {
             dir: dir.to_owned(),
             ssh,
         };
-        while !(dir.join("qmp").exists() && dir.join("lab").exists()) {
+        while !sockets.iter().all(|name| dir.join(name).exists()) {
             machine.is_on("it had its sockets")?;
             tokio::time::sleep(LOOK).await;
         }
@@ -179,6 +148,14 @@ impl Machine {
     /// It does not go off in time.
     pub async fn power_down(mut self, within: Duration) -> anyhow::Result<()> {
         self.press_power_key().await?;
+        self.goes_off(within).await
+    }
+
+    /// Waits until the board goes off by itself.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn goes_off(&mut self, within: Duration) -> anyhow::Result<()> {
         match tokio::time::timeout(within, self.qemu.wait()).await {
             Ok(status) => status.map(drop).context("QEMU is lost"),
             Err(_) => bail!(
@@ -228,6 +205,77 @@ impl Arch {
             Arch::Arm64 => ["-machine", "virt", "-cpu", "cortex-a53"],
         }
     }
+}
+
+/// The words for a machine of virtual parts.
+fn virtual_board(
+    command: &mut Command,
+    card: &Card,
+    extras: &Extras,
+    dir: &Path,
+    console: &str,
+    ssh: u16,
+) -> anyhow::Result<()> {
+    command
+        .args(card.arch.board())
+        .args(["-accel", "tcg", "-smp", "2", "-m", "512"])
+        .args(["-serial", console])
+        .args(["-device", "virtio-serial-pci"])
+        .args([
+            "-chardev",
+            &format!("socket,id=lab,path={},server=on,wait=off", path(dir, "lab")),
+        ])
+        .args([
+            "-device",
+            &format!("virtserialport,chardev=lab,name={PORT}"),
+        ])
+        .args(["-device", "virtio-rng-pci"])
+        .args(["-device", "i6300esb", "-action", "watchdog=reset"])
+        .args(["-blockdev", &file("card", &card.disk)]);
+    if extras.recorded {
+        replay::copy(&card.disk, &dir.join("start"))?;
+        File::create(dir.join("log"))?;
+        command
+            .args(["-blockdev", &file("log", &dir.join("log"))])
+            .args([
+                "-blockdev",
+                "driver=blklogwrites,node-name=logged,file=card,log=log,log-sector-size=512",
+            ])
+            .args(["-device", "virtio-blk-pci,drive=logged"]);
+    } else {
+        command.args(["-device", "virtio-blk-pci,drive=card"]);
+    }
+    command
+        .args(["-netdev", &network(ssh)])
+        .args(["-device", "virtio-net-pci,netdev=net"]);
+    if let Some(lab) = &extras.lab {
+        command
+            .args(["-blockdev", &format!("{},read-only=on", file("parts", lab))])
+            .args(["-device", "virtio-blk-pci,drive=parts,serial=lab"]);
+    }
+    Ok(())
+}
+
+/// The words for a Raspberry Pi 3 B. On its header's I2C bus is a display that acknowledges and draws nothing; its network
+/// is on USB and leads to the host's SSH client alone. A restart ends it.
+fn raspberry_pi(command: &mut Command, card: &Card, tree: &Path, console: &str, ssh: u16) {
+    command
+        .args(["-machine", "raspi3b", "-accel", "tcg,thread=single"])
+        .arg("-no-reboot")
+        .arg("-dtb")
+        .arg(tree)
+        .args(["-serial", "null", "-serial", console])
+        .args([
+            "-drive",
+            &format!("if=sd,format=raw,file={}", card.disk.display()),
+        ])
+        .args(["-device", "ssd0303,bus=i2c-bus.1,address=0x3c"])
+        .args(["-netdev", &format!("{},restrict=on", network(ssh))])
+        .args(["-device", "usb-net,netdev=net"]);
+}
+
+fn network(ssh: u16) -> String {
+    format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh}-:22")
 }
 
 fn append(card: &Card, extras: &Extras) -> String {

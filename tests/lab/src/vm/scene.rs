@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use holdfast::panel::{HEIGHT, WIDTH};
 
-use super::card::{Arch, Card};
+use super::card::{self, Arch, Card};
 use super::inside;
 use super::machine::{Extras, HOST, Machine};
 use super::operator::Operator;
@@ -23,10 +23,10 @@ pub const FRIEND: &str = "15550000002";
 const CARD_MIB: u64 = 1024;
 
 /// From power to anything: an emulated board on a busy host.
-pub const BOOT: Duration = Duration::from_secs(300);
+pub const BOOT: Duration = Duration::from_secs(600);
 
 /// How long anything may take on a board that is up.
-pub const SOON: Duration = Duration::from_secs(90);
+pub const SOON: Duration = Duration::from_secs(180);
 
 /// How often the glass is looked at: it does not say that it changed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -58,6 +58,13 @@ pub struct Scene {
 
 /// What keeps a board from running here, and what to do about it.
 pub fn missing(arch: Arch) -> Option<String> {
+    no_tool(arch)
+        .or_else(|| no_image("qemu", arch))
+        .or_else(|| inside::program(arch).err())
+}
+
+/// A program that is missing.
+pub(crate) fn no_tool(arch: Arch) -> Option<String> {
     let there = |tool: &str| {
         std::process::Command::new(tool)
             .arg("--version")
@@ -76,7 +83,12 @@ pub fn missing(arch: Arch) -> Option<String> {
             return Some(format!("{tool} is missing: apt-get install {package}"));
         }
     }
-    let image = images().join(format!("holdfast-qemu-{}.img.zst", arch.name()));
+    None
+}
+
+/// A board's image that is missing.
+pub(crate) fn no_image(board: &str, arch: Arch) -> Option<String> {
+    let image = card::image(&images(), board, arch);
     (!image.exists()).then(|| {
         format!(
             "{} is missing: see \"The image under proof\" in docs/image.md, or name its directory in {IMAGES}",
@@ -103,7 +115,7 @@ impl Scene {
             operator.public()?
         );
         card.give("holdfast.toml", settings.as_bytes())?;
-        let program = std::env::current_exe().context("this program cannot find itself")?;
+        let program = inside::program(arch).map_err(anyhow::Error::msg)?;
         let extras = inside::panel(&program, place.path())?;
         Ok(Scene {
             lab,
