@@ -119,6 +119,18 @@ fn utf16(text: &str, bytes: fn(u16) -> [u8; 2], bom: bool) -> Vec<u8> {
 }
 
 #[test]
+fn what_no_name_leads_to_any_more_holds_no_secret_either() {
+    let card = Card::new();
+    card.put("boot/firmware/holdfast.toml", whole());
+    // As the clusters are on a FAT: there, though no file has them.
+    fs::hard_link(card.at("boot/firmware/holdfast.toml"), card.at("clusters")).unwrap();
+    let told = card.boot();
+    card.assert_whole(&told);
+    let left = fs::read(card.at("clusters")).unwrap();
+    assert_eq!(left, vec![0; whole().len()]);
+}
+
+#[test]
 fn everything_is_taken_over_and_the_secret_leaves_the_boot_partition() {
     let card = Card::new();
     let log = card.boot_with(whole());

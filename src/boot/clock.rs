@@ -74,9 +74,11 @@ fn moment(path: &Path) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// Whether the clock was behind at boot, and nobody has set it since.
-pub fn was_behind(machine: &Machine) -> bool {
-    machine.file(SET).exists() && !machine.file(SYNCHRONISED).exists()
+/// Whether the clock was behind at boot, or is, and the network has not set it since. What the network says counts more than
+/// a time that was noted.
+pub fn is_behind(machine: &Machine, good: &LastKnownGood) -> bool {
+    !machine.file(SYNCHRONISED).exists()
+        && (machine.file(SET).exists() || good.is_ahead_of(SystemTime::now()))
 }
 
 /// Sets a clock that is behind; says so when it did.
@@ -136,11 +138,12 @@ mod tests {
         LastKnownGood::read(&data).keep(future).unwrap();
         let said = start_from(&machine, &data).unwrap().unwrap();
         assert!(said.contains("s behind the last run"), "{said}");
-        assert!(was_behind(&machine));
+        let noted = LastKnownGood::read(&data);
+        assert!(noted.is_ahead_of(SystemTime::now()) && is_behind(&machine, &noted));
         let synchronised = machine.file(SYNCHRONISED);
         fs::create_dir_all(synchronised.parent().unwrap()).unwrap();
         fs::write(synchronised, "").unwrap();
-        assert!(!was_behind(&machine));
+        assert!(!is_behind(&machine, &noted));
     }
 
     #[test]

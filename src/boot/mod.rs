@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use clock::{LastKnownGood, was_behind};
+pub use clock::{LastKnownGood, is_behind};
 pub use early::Early;
 pub use evidence::{Evidence, Verdict};
 pub use filesystem::Recovery;

@@ -32,7 +32,7 @@ impl Around {
             tokio::spawn(network::watch(machine.clone(), way, events.clone()));
         }
         let good = LastKnownGood::read(&config.data);
-        let behind = is_behind(&machine, &good);
+        let behind = boot::is_behind(&machine, &good);
         first.push(Event::Clock { behind });
         if behind {
             tokio::spawn(await_clock(machine, good.clone(), events.clone()));
@@ -48,13 +48,9 @@ impl Around {
     }
 }
 
-fn is_behind(machine: &Machine, good: &LastKnownGood) -> bool {
-    boot::was_behind(machine) || good.is_ahead_of(SystemTime::now())
-}
-
 /// Says when somebody has set the clock.
 async fn await_clock(machine: Machine, good: LastKnownGood, events: mpsc::UnboundedSender<Event>) {
-    while is_behind(&machine, &good) {
+    while boot::is_behind(&machine, &good) {
         sleep(CLOCK).await;
     }
     // Without a loop there is nobody to tell.

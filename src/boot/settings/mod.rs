@@ -14,8 +14,9 @@ mod shelf;
 mod wifi;
 mod wishes;
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -96,17 +97,28 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     Ok(told)
 }
 
-/// The one write to the boot partition. FAT has no journal: the new file is whole before it takes the old one's name.
+/// The one write to the boot partition. FAT has no journal: the new file is whole before it takes the old one's name, and only
+/// what no name leads to any more is overwritten.
 fn redact(machine: &Machine, path: &Path, text: &str) -> anyhow::Result<()> {
     let is_mounted = filesystem::mounted(machine, "/boot/firmware").is_some();
     if is_mounted {
         remount(machine, "remount,rw")?;
     }
-    let written = atomic::replace(path, text.as_bytes());
+    let written = OpenOptions::new().write(true).open(path).and_then(|old| {
+        atomic::replace(path, text.as_bytes())?;
+        blank(&old)
+    });
     if is_mounted {
         remount(machine, "remount,ro")?;
     }
     Ok(written?)
+}
+
+/// A removed file leaves its bytes on the card, where any tool finds them.
+fn blank(file: &File) -> io::Result<()> {
+    let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    file.write_all_at(&vec![0; size], 0)?;
+    file.sync_all()
 }
 
 fn remount(machine: &Machine, options: &str) -> anyhow::Result<()> {

@@ -1,13 +1,15 @@
 //! A card as `board/build` wrote it, with what its owner puts on the boot partition.
 
 use std::fs;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use crate::rig::tool;
+use crate::rig::{replay, tool};
 
 /// As `board/build --board` calls it.
 pub const RASPBERRY_PI: &str = "raspberrypi";
@@ -114,7 +116,7 @@ impl Card {
         let append = fs::read_to_string(slot.join("cmdline.txt"))?;
         Ok(Card {
             arch,
-            firmware: first_byte(disk, "firmware")?,
+            firmware: partition(disk, "firmware")?.place.start,
             disk: disk.to_owned(),
             kernel: slot.join("vmlinuz"),
             initrd: slot.join("initrd.img"),
@@ -135,6 +137,94 @@ impl Card {
         tool(copy.arg("-o").arg(&from).arg(format!("::{name}"))).map(drop)
     }
 
+    /// Takes a file off the boot partition, as it is there now.
+    ///
+    /// # Errors
+    /// `mtype` fails.
+    pub fn take(&self, name: &str) -> anyhow::Result<String> {
+        let mut copy = Command::new("mtype");
+        copy.arg("-i").arg(self.fat());
+        tool(copy.arg(format!("::{name}")))
+    }
+
+    /// The same card once more, as the file `disk`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn copy(&self, disk: &Path) -> anyhow::Result<Card> {
+        replay::copy(&self.disk, disk)?;
+        let disk = disk.to_owned();
+        Ok(Card {
+            disk,
+            ..self.clone()
+        })
+    }
+
+    /// Makes this card what another one is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn become_again(&self, other: &Card) -> anyhow::Result<()> {
+        replay::copy(&other.disk, &self.disk)?;
+        Ok(())
+    }
+
+    /// Overwrites `size` bytes of a partition `at` its byte, and so on at `every` further ones.
+    ///
+    /// # Errors
+    /// There is no such partition, or the file cannot be written.
+    pub fn wound(&self, name: &str, at: u64, every: usize, size: usize) -> anyhow::Result<()> {
+        let place = partition(&self.disk, name)?.place;
+        let file = fs::File::options().write(true).open(&self.disk)?;
+        for at in (place.start + at..place.end).step_by(every) {
+            file.write_all_at(&vec![0xa5; size], at)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a partition out of the table.
+    ///
+    /// # Errors
+    /// There is none, or `sfdisk` fails.
+    pub fn forget(&self, name: &str) -> anyhow::Result<()> {
+        let number = partition(&self.disk, name)?.number;
+        let mut table = Command::new("sfdisk");
+        table.args(["--quiet", "--delete"]).arg(&self.disk);
+        tool(table.arg(number)).map(drop)
+    }
+
+    /// Whether a partition has the same bytes on another card.
+    ///
+    /// # Errors
+    /// One of them has no such partition, or `cmp` cannot be run.
+    pub fn has_the_same(&self, name: &str, other: &Card) -> anyhow::Result<bool> {
+        let place = partition(&self.disk, name)?.place;
+        let same = Command::new("cmp")
+            .args(["--quiet", "--bytes", &(place.end - place.start).to_string()])
+            .args(["--ignore-initial", &place.start.to_string()])
+            .args([&self.disk, &other.disk])
+            .status()
+            .context("cmp cannot be run: apt-get install diffutils")?;
+        Ok(same.success())
+    }
+
+    /// Whether these bytes are anywhere on the card, named by a file or not.
+    ///
+    /// # Errors
+    /// `grep` cannot be run.
+    pub fn holds(&self, text: &str) -> anyhow::Result<bool> {
+        let found = Command::new("grep")
+            // A card is mostly one long line of zeros.
+            .args(["--null-data", "--text", "--quiet", "--fixed-strings", "--"])
+            .arg(text)
+            .arg(&self.disk)
+            .env("LC_ALL", "C")
+            .stderr(Stdio::null())
+            .status()
+            .context("grep cannot be run")?;
+        Ok(found.success())
+    }
+
     fn fat(&self) -> String {
         format!("{}@@{}", self.disk.display(), self.firmware)
     }
@@ -151,27 +241,45 @@ fn slot(built: &Path, board: &str, arch: Arch) -> PathBuf {
     built.join(files).join("slot-a")
 }
 
-/// Where the partition of this name begins.
-fn first_byte(disk: &Path, name: &str) -> anyhow::Result<u64> {
+/// A partition as the table has it.
+struct Partition {
+    /// Its number, from 1.
+    number: String,
+    /// Its bytes on the disk.
+    place: Range<u64>,
+}
+
+/// The partition of this name.
+fn partition(disk: &Path, name: &str) -> anyhow::Result<Partition> {
     #[derive(Deserialize)]
     struct Told {
         partitiontable: Table,
     }
     #[derive(Deserialize)]
     struct Table {
-        partitions: Vec<Partition>,
+        partitions: Vec<Row>,
     }
     #[derive(Deserialize)]
-    struct Partition {
+    struct Row {
+        node: String,
         start: u64,
+        size: u64,
         name: Option<String>,
     }
     const SECTOR: u64 = 512;
     let told = tool(Command::new("sfdisk").arg("--json").arg(disk))?;
     let told: Told = serde_json::from_str(&told).context("sfdisk speaks otherwise")?;
-    let mut partitions = told.partitiontable.partitions.into_iter();
-    partitions
-        .find(|partition| partition.name.as_deref() == Some(name))
-        .map(|partition| partition.start * SECTOR)
-        .with_context(|| format!("{} has no partition {name}", disk.display()))
+    let rows = told.partitiontable.partitions;
+    let row = rows
+        .into_iter()
+        .find(|row| row.name.as_deref() == Some(name))
+        .with_context(|| format!("{} has no partition {name}", disk.display()))?;
+    // It calls them by the disk's name and their number.
+    let letters = row
+        .node
+        .trim_end_matches(|letter: char| letter.is_ascii_digit());
+    Ok(Partition {
+        number: row.node[letters.len()..].to_owned(),
+        place: row.start * SECTOR..(row.start + row.size) * SECTOR,
+    })
 }

@@ -17,7 +17,7 @@ use crate::wires::control::{Place, Remote};
 const LABEL: &str = "lab";
 
 /// Its unit. systemd takes it off the kernel command line: `systemd.extra-unit.*` in systemd-debug-generator(8).
-const UNIT: &str = "lab-panel.service";
+pub const UNIT: &str = "lab-panel.service";
 
 /// The `holdfast-lab` that runs on a board: this one, where the processor is the same. Another one is beside the image, or
 /// where `HOLDFAST_LAB_ARM64` (or `_AMD64`) says.
@@ -70,10 +70,21 @@ pub fn panel(program: &Path, place: &Path) -> anyhow::Result<Extras> {
         lab: Some(disk),
         append: vec![
             format!("systemd.set_credential_binary=systemd.extra-unit.{UNIT}:{unit}"),
-            format!("systemd.wants={UNIT}"),
+            wanted(),
         ],
         ..Extras::default()
     })
+}
+
+/// The same board without its panel, until somebody starts [`UNIT`].
+pub fn without_panel(extras: &Extras) -> Extras {
+    let mut extras = extras.clone();
+    extras.append.retain(|word| *word != wanted());
+    extras
+}
+
+fn wanted() -> String {
+    format!("systemd.wants={UNIT}")
 }
 
 /// A hand on the virtual panel of a board, which answers once it runs.

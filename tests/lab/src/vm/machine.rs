@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -25,6 +26,11 @@ pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// The virtual serial port over which the lab's parts inside talk to the lab.
 pub const PORT: &str = "org.holdfast.lab";
 
+/// What leads out of the board, as QEMU calls it.
+const CABLE: &str = "cable";
+/// What is at the other end.
+const ROUTER: &str = "router";
+
 /// What hangs on a board besides the card.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
@@ -34,6 +40,8 @@ pub struct Extras {
     pub append: Vec<String>,
     /// Every write and flush of the card is logged, so that pulling the plug can lose what was not flushed.
     pub recorded: bool,
+    /// What the board's own clock says when the power comes, such as `1980-01-01`; `None` is the right time.
+    pub clock: Option<String>,
 }
 
 /// A running board. Dropping it pulls the plug.
@@ -139,7 +147,7 @@ impl Machine {
     /// # Errors
     /// QEMU does not answer.
     pub async fn press_power_key(&self) -> anyhow::Result<()> {
-        self.monitor("system_powerdown").await
+        self.monitor("system_powerdown", json!({})).await
     }
 
     /// Presses the power key, and waits until the board is off.
@@ -165,11 +173,48 @@ impl Machine {
         }
     }
 
+    /// Plugs the network cable in, or out.
+    ///
+    /// # Errors
+    /// QEMU does not do it.
+    pub async fn cable(&self, is_in: bool) -> anyhow::Result<()> {
+        let link = json!({ "name": CABLE, "up": is_in });
+        self.monitor("set_link", link).await
+    }
+
+    /// Turns the router on, or off: the cable's other end is in a switch of its own.
+    ///
+    /// # Errors
+    /// QEMU does not do it.
+    pub async fn router(&self, is_on: bool) -> anyhow::Result<()> {
+        let link = json!({ "name": ROUTER, "up": is_on });
+        self.monitor("set_link", link).await
+    }
+
+    /// Waits until the console shows a text so many times.
+    ///
+    /// # Errors
+    /// It does not in time; with what it shows instead.
+    pub async fn says(&self, text: &str, times: usize, within: Duration) -> anyhow::Result<()> {
+        let said = async {
+            while self.console().matches(text).count() < times {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(within, said).await.with_context(|| {
+            format!(
+                "the console does not say {text:?} {times} times within {within:?}:\n{}",
+                self.last_lines()
+            )
+        })
+    }
+
     /// One command for QEMU's monitor (QMP).
-    async fn monitor(&self, command: &str) -> anyhow::Result<()> {
+    async fn monitor(&self, command: &str, arguments: Value) -> anyhow::Result<()> {
         let mut monitor = BufReader::new(UnixStream::connect(self.dir.join("qmp")).await?);
-        for command in ["qmp_capabilities", command] {
-            let line = format!("{{\"execute\":\"{command}\"}}\n");
+        for (command, arguments) in [("qmp_capabilities", json!({})), (command, arguments)] {
+            let line = json!({ "execute": command, "arguments": arguments });
+            let line = format!("{line}\n");
             monitor.write_all(line.as_bytes()).await?;
             let mut answer = String::new();
             // Its greeting and its events come in between.
@@ -246,8 +291,17 @@ fn virtual_board(
         command.args(["-device", "virtio-blk-pci,drive=card"]);
     }
     command
-        .args(["-netdev", &network(ssh)])
-        .args(["-device", "virtio-net-pci,netdev=net"]);
+        .args(["-netdev", &router(ssh)])
+        // A switch between them, so that a router may be off behind a cable that is in.
+        .args([
+            "-netdev",
+            &format!("hubport,id=uplink,hubid=0,netdev={ROUTER}"),
+        ])
+        .args(["-netdev", &format!("hubport,id={CABLE},hubid=0")])
+        .args(["-device", &format!("virtio-net-pci,netdev={CABLE}")]);
+    if let Some(clock) = &extras.clock {
+        command.args(["-rtc", &format!("base={clock}")]);
+    }
     if let Some(lab) = &extras.lab {
         command
             .args(["-blockdev", &format!("{},read-only=on", file("parts", lab))])
@@ -270,12 +324,12 @@ fn raspberry_pi(command: &mut Command, card: &Card, tree: &Path, console: &str, 
             &format!("if=sd,format=raw,file={}", card.disk.display()),
         ])
         .args(["-device", "ssd0303,bus=i2c-bus.1,address=0x3c"])
-        .args(["-netdev", &format!("{},restrict=on", network(ssh))])
-        .args(["-device", "usb-net,netdev=net"]);
+        .args(["-netdev", &format!("{},restrict=on", router(ssh))])
+        .args(["-device", &format!("usb-net,netdev={ROUTER}")]);
 }
 
-fn network(ssh: u16) -> String {
-    format!("user,id=net,hostfwd=tcp:127.0.0.1:{ssh}-:22")
+fn router(ssh: u16) -> String {
+    format!("user,id={ROUTER},hostfwd=tcp:127.0.0.1:{ssh}-:22")
 }
 
 fn append(card: &Card, extras: &Extras) -> String {

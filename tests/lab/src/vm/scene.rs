@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use holdfast::panel::{HEIGHT, WIDTH};
+use holdfast::panel::{Frame, HEIGHT, WIDTH, draw, text};
+use holdfast_core::Face;
 
 use super::card::{self, Arch, Card};
 use super::inside;
 use super::machine::{Extras, HOST, Machine};
 use super::operator::Operator;
+use crate::camera;
 use crate::ledger::{Act, Entry};
 use crate::phone::inbox::{Content, Received};
 use crate::server::{Lab, LabConfig, MessageId, PhoneId};
@@ -31,6 +33,9 @@ pub const SOON: Duration = Duration::from_secs(180);
 /// How often the glass is looked at: it does not say that it changed.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// The rows of a picture, from the top, that say what it is about; those below count down.
+const ABOUT: usize = 41;
+
 /// Where the card's image is: what `board/build --out` was told, [`IMAGES`] or `target/image`.
 pub fn images() -> PathBuf {
     std::env::var_os(IMAGES).map_or_else(|| "target/image".into(), PathBuf::from)
@@ -38,6 +43,9 @@ pub fn images() -> PathBuf {
 
 /// The variable that names the directory with the image.
 pub const IMAGES: &str = "HOLDFAST_IMAGE";
+
+/// The owner's settings on the boot partition.
+pub const SETTINGS: &str = "holdfast.toml";
 
 /// A board and everything around it.
 pub struct Scene {
@@ -109,15 +117,9 @@ impl Scene {
         let friend = lab.create_phone(FRIEND, "Friend").await?;
         let operator = Operator::new(place.path()).await?;
         let card = Card::flash(&images(), arch, CARD_MIB, &place.path().join("card"))?;
-        let url = lab.url().replace("127.0.0.1", &HOST.to_string());
-        let settings = format!(
-            "[server]\nurl = \"{url}\"\n\n[ssh]\nauthorized_keys = [\"{}\"]\n",
-            operator.public()?
-        );
-        card.give("holdfast.toml", settings.as_bytes())?;
         let program = inside::program(arch).map_err(anyhow::Error::msg)?;
         let extras = inside::panel(&program, place.path())?;
-        Ok(Scene {
+        let scene = Scene {
             lab,
             owner,
             friend,
@@ -125,7 +127,42 @@ impl Scene {
             extras,
             operator,
             place,
-        })
+        };
+        scene.settle(&scene.card)?;
+        Ok(scene)
+    }
+
+    /// Another card of the same image, with the same settings.
+    ///
+    /// # Errors
+    /// A tool fails.
+    pub fn another_card(&self) -> anyhow::Result<Card> {
+        let card = Card::flash(&images(), self.card.arch, CARD_MIB, &self.path("another"))?;
+        self.settle(&card)?;
+        Ok(card)
+    }
+
+    /// Puts plain settings onto a card: where the lab is, and the operator's key.
+    ///
+    /// # Errors
+    /// A tool fails.
+    pub fn settle(&self, card: &Card) -> anyhow::Result<()> {
+        let settings = format!(
+            "[server]\nurl = \"{}\"\n\n[ssh]\nauthorized_keys = [\"{}\"]\n",
+            self.url(),
+            self.operator.public()?
+        );
+        card.give(SETTINGS, settings.as_bytes())
+    }
+
+    /// Where a board finds WhatsApp.
+    pub fn url(&self) -> String {
+        self.lab.url().replace("127.0.0.1", &HOST.to_string())
+    }
+
+    /// A place for a file that goes with the scene.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
     }
 
     /// Turns the board on.
@@ -147,20 +184,54 @@ impl Scene {
         old: Option<&str>,
         within: Duration,
     ) -> anyhow::Result<String> {
+        let qr = |frame: &Frame| {
+            camera::read(WIDTH, HEIGHT, frame.bits()).filter(|qr| Some(qr.as_str()) != old)
+        };
+        self.sees(machine, "a QR", within, qr).await
+    }
+
+    /// Waits until the screen of a face is on the glass, as far as it does not count down.
+    ///
+    /// # Errors
+    /// It does not come.
+    pub async fn shows(
+        &self,
+        machine: &Machine,
+        face: &Face,
+        within: Duration,
+    ) -> anyhow::Result<()> {
+        let mut wanted = Frame::new();
+        let Ok(()) = draw(face, None, &mut wanted);
+        let about = |frame: &Frame| frame.bits()[..ABOUT * WIDTH as usize / 8].to_vec();
+        let is_shown = |frame: &Frame| (about(frame) == about(&wanted)).then_some(());
+        self.sees(machine, face.name(), within, is_shown).await
+    }
+
+    /// Looks at the glass until it shows what is looked for.
+    async fn sees<T>(
+        &self,
+        machine: &Machine,
+        name: &str,
+        within: Duration,
+        what: impl Fn(&Frame) -> Option<T>,
+    ) -> anyhow::Result<T> {
         let mut hand = inside::hand(machine).await?;
+        let mut last = Frame::new();
         let shown = async {
             loop {
-                let frame = hand.frame().await?;
-                match crate::camera::read(WIDTH, HEIGHT, frame.bits()) {
-                    Some(qr) if Some(qr.as_str()) != old => return anyhow::Ok(qr),
-                    _ => tokio::time::sleep(LOOK).await,
+                last = hand.frame().await?;
+                match what(&last) {
+                    Some(found) => return anyhow::Ok(found),
+                    None => tokio::time::sleep(LOOK).await,
                 }
             }
         };
-        match tokio::time::timeout(within, shown).await {
-            Ok(shown) => shown,
+        let seen = tokio::time::timeout(within, shown).await;
+        match seen {
+            Ok(seen) => seen,
             Err(_) => Err(anyhow::anyhow!(
-                "no QR on the glass within {within:?}; the console says:\n{}",
+                "{name} is not on the glass within {within:?}, but\n{}\nand the console says:\n{}",
+                text(&last, 128, 32).join("\n"),
                 machine.last_lines()
             )),
         }

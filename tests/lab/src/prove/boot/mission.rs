@@ -1,13 +1,10 @@
-//! `prove boot`: the card in a virtual board, from power on to a link that survives a reboot and is given up by a press.
-
-mod pi;
+//! The whole mission, from power on to a link that survives a reboot and is given up by a press.
 
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use async_trait::async_trait;
 
-use super::{Proof, Run};
+use super::Run;
 use crate::ledger::{Act, Entry};
 use crate::vm::card::Arch;
 use crate::vm::inside;
@@ -22,49 +19,16 @@ const HOLD: Duration = Duration::from_millis(5_600);
 const CONFIRM: Duration = Duration::from_millis(300);
 
 /// The line that the button hangs on: `board/qemu/board.toml`.
-const BUTTON: u8 = 0;
-
-/// The proof.
-pub struct Boot;
-
-#[async_trait(?Send)]
-impl Proof for Boot {
-    fn name(&self) -> &'static str {
-        "boot"
-    }
-
-    fn claim(&self) -> &'static str {
-        "the card boots in a virtual board and does the whole job through its own display, button and SSH"
-    }
-
-    async fn try_on(&self, run: &mut Run) {
-        let archs: &[Arch] = if run.is_full() {
-            &[Arch::Amd64, Arch::Arm64]
-        } else {
-            &[Arch::Amd64]
-        };
-        for &arch in archs {
-            if let Some(missing) = scene::missing(arch) {
-                run.not_run(STEPS, missing);
-                continue;
-            }
-            println!("  on {}", arch.name());
-            let begun = tell(run, arch).await;
-            if let Err(error) = begun {
-                // The step that failed was counted; those after it were not tried.
-                println!("  {} stops here: {error:#}", arch.name());
-            }
-        }
-        if run.is_full() {
-            pi::tell(run).await;
-        }
-    }
-}
+pub const BUTTON: u8 = 0;
 
 /// How many cases the story has.
-const STEPS: u64 = 8;
+pub const STEPS: u64 = 8;
 
-async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<()> {
+/// Tells it, and hands on a card that is linked.
+///
+/// # Errors
+/// A step failed that the rest needs.
+pub async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<Scene> {
     let stop = || anyhow::anyhow!("what follows needs this step");
     let scene = Scene::set(arch).await?;
     let mut machine = scene.power_on().await?;
@@ -94,7 +58,8 @@ async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<()> {
     run.case(name, STEP, healthy(&scene, &machine)).await;
     let name = "the root cannot be written, anywhere";
     run.case(name, STEP, read_only(&scene, &machine)).await;
-    machine.power_down(SOON).await
+    machine.power_down(SOON).await?;
+    Ok(scene)
 }
 
 async fn link(scene: &Scene, machine: &Machine, qr: &str, generation: &str) -> anyhow::Result<()> {
