@@ -55,6 +55,7 @@ fn the_units_are_sound() {
     }
     for unit in [
         "holdfastd.service",
+        "holdfast-panel.service",
         "holdfast-evidence.service",
         "holdfast-data.service",
         "holdfast-settings.service",
@@ -71,11 +72,14 @@ fn the_units_are_sound() {
 }
 
 #[test]
-fn the_daemon_s_sandbox_leaves_little() {
-    let mut security = Command::new("systemd-analyze");
-    security.args(["security", "--offline=true", "--no-pager", "--threshold=15"]);
-    let (good, said) = run(security.arg(source("system/holdfastd.service")));
-    assert!(good && said.contains("Overall exposure level"), "{said}");
+fn the_sandboxes_leave_little() {
+    for (unit, threshold) in [("holdfastd.service", 15), ("holdfast-panel.service", 20)] {
+        let mut security = Command::new("systemd-analyze");
+        security.args(["security", "--offline=true", "--no-pager"]);
+        security.arg(format!("--threshold={threshold}"));
+        let (good, said) = run(security.arg(source("system").join(unit)));
+        assert!(good && said.contains("Overall exposure level"), "{said}");
+    }
     // The same question about a unit with no sandbox has to fail.
     let open = tempfile::Builder::new()
         .suffix(".service")

@@ -5,14 +5,18 @@ mod faces;
 use std::time::{Duration, Instant};
 
 use holdfast::{
+    boot::{self, Early, Recovery, Said},
     panel::{Credential, Frame, HEIGHT, Panel, Showing, WIDTH},
-    wires::{Button, Description, Display, Input},
+    wires::{Button, Description, Display, Input, WireError, Wires},
 };
 use holdfast_core::{
     CauseCode, Command, Event, Face, GenerationId, LastFour, Linked, Now, PairingFace, Part, State,
     face, step,
 };
-use holdfast_lab::wires::{bus::Fault, simulated::Simulated};
+use holdfast_lab::wires::{
+    bus::Fault,
+    simulated::{Simulated, SimulatedLine},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -228,6 +232,113 @@ async fn a_bus_that_hangs_holds_up_neither_pictures_nor_the_end() {
     drop(rig.show);
     rig.panel.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(10), "left behind");
+}
+
+/// The first picture of a boot on these wires, in a thread of its own, and who tells it of changes.
+struct FirstPicture {
+    machine: tempfile::TempDir,
+    tell: std::sync::mpsc::Sender<()>,
+    ended: std::thread::JoinHandle<Result<bool, WireError>>,
+}
+
+impl FirstPicture {
+    fn on(wires: impl Wires) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let id = root.path().join("proc/sys/kernel/random/boot_id");
+        std::fs::create_dir_all(id.parent().unwrap()).unwrap();
+        std::fs::write(id, "this one\n").unwrap();
+        let (tell, changes) = std::sync::mpsc::channel();
+        let machine = boot::Machine::at(root.path());
+        let display = board().display.unwrap();
+        let accompany = move || boot::accompany(&wires, &display, &machine, &changes);
+        Self {
+            machine: root,
+            tell,
+            ended: std::thread::spawn(accompany),
+        }
+    }
+
+    /// The step before the data partition's check has looked at it.
+    fn evidence(&self, cut: bool) {
+        let recovery = Recovery {
+            device: "vda5".into(),
+            lines: Vec::new(),
+        };
+        let early = Early {
+            boot: Some("this one".into()),
+            dumps: Said::Absent,
+            watchdogs: Said::Absent,
+            reset: Said::Absent,
+            recovery: if cut {
+                Said::Present(recovery)
+            } else {
+                Said::Absent
+            },
+            errors: Said::Absent,
+        };
+        let notes = self.machine.path().join("run/holdfast");
+        std::fs::create_dir_all(&notes).unwrap();
+        let early = serde_json::to_vec(&early).unwrap();
+        std::fs::write(notes.join("evidence.json"), early).unwrap();
+        self.tell.send(()).unwrap();
+    }
+
+    fn ends(self) -> Result<bool, WireError> {
+        self.ended.join().unwrap()
+    }
+}
+
+#[test]
+fn the_first_picture_comes_with_the_bus_and_tells_of_a_repair() {
+    let wires = Simulated::new(0x3c);
+    wires.plug(false);
+    let first = FirstPicture::on(wires.clone());
+    wires.plug(true);
+    first.tell.send(()).unwrap();
+    assert!(wires.wait_for_picture(&frame(&Face::Starting, None), DEADLINE));
+    first.evidence(true);
+    assert!(wires.wait_for_picture(&frame(&Face::Repairing, None), DEADLINE));
+    assert!(matches!(first.ends(), Ok(true)));
+
+    let first = FirstPicture::on(wires.clone());
+    first.evidence(false);
+    assert!(matches!(first.ends(), Ok(true)));
+    assert!(wires.picture() == frame(&Face::Starting, None));
+}
+
+#[test]
+fn the_first_picture_is_given_up_where_the_display_is_silent_or_the_daemon_s() {
+    let wires = Simulated::new(0x3c);
+    wires.set(Fault::Absent);
+    assert!(matches!(
+        FirstPicture::on(wires).ends(),
+        Err(WireError::Transfer(_))
+    ));
+
+    struct Taken;
+    impl Wires for Taken {
+        type Bus = Simulated;
+        type Line = SimulatedLine;
+        fn bus(&self, _: &Display) -> Result<Simulated, WireError> {
+            Err(WireError::Taken("/dev/i2c-1".into()))
+        }
+        fn line(&self, _: &Button) -> Result<SimulatedLine, WireError> {
+            unreachable!("it has no business with the button")
+        }
+    }
+    assert!(matches!(FirstPicture::on(Taken).ends(), Ok(false)));
+}
+
+#[tokio::test]
+async fn the_daemon_takes_the_first_picture_over_without_a_blink() {
+    let wires = Simulated::new(0x3c);
+    let first = FirstPicture::on(wires.clone());
+    first.evidence(true);
+    assert!(matches!(first.ends(), Ok(true)));
+    let mut rig = Rig::start(wires, &board());
+    assert_eq!(rig.told(Part::Display).await, None);
+    rig.reaches(frame(&Face::Starting, None)).await;
+    assert!(!rig.wires.blinked());
 }
 
 #[tokio::test]

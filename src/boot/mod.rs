@@ -8,6 +8,7 @@
 //!
 //! `holdfastd boot STEP`, run as root by the units of the same names ([`Step`]):
 //!
+//! - [`accompany`]: the first picture on the panel
 //! - `early`: the signals that do not outlive the check and the mount of the data partition (`superblock`)
 //! - `partition`: what the data partition holds, and what becomes of one that cannot be used
 //! - [`settings`]: the owner's settings on the boot partition
@@ -20,6 +21,7 @@ mod filesystem;
 mod host_key;
 mod kernel;
 mod mark;
+mod panel;
 mod partition;
 mod report;
 mod reset;
@@ -39,6 +41,7 @@ pub use evidence::{Evidence, Verdict};
 pub use filesystem::Recovery;
 pub use kernel::{Clock, Dump};
 pub use mark::{Mark, Run, RunMark};
+pub use panel::accompany;
 pub use partition::set_aside;
 pub use report::{Finding, Report, Signal, Stage, Stages};
 pub use reset::{Reset, Watchdog};
@@ -46,6 +49,8 @@ pub use step::{Boot, Step};
 
 /// Where evidence and reports are kept, inside the data directory.
 const DIR: &str = "boot";
+/// Where the steps leave their notes to each other and to the daemon.
+const NOTES: &str = "run/holdfast";
 
 /// The machine we run on, as the directory its `/proc`, `/sys`, `/dev` and `/var` are found in.
 #[derive(Clone, Debug)]

@@ -7,12 +7,14 @@ use clap::ValueEnum;
 use tracing::Level;
 
 use super::early::Early;
-use super::{Machine, host_key, partition, settings};
+use super::{Machine, host_key, panel, partition, settings};
 use crate::journal;
 
 /// A step of the boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Step {
+    /// Shows on the panel that the board starts, as soon as there is a bus
+    Panel,
     /// Reads how the last run ended, before the data partition is checked and mounted
     Evidence,
     /// Makes what has to be on the data partition; sets a broken one aside
@@ -42,6 +44,7 @@ impl Boot {
         }
         let machine = Machine::at(&self.root);
         let done = match self.step {
+            Step::Panel => panel::show(&machine),
             Step::Evidence => evidence(&machine),
             Step::Data => partition::prepare(&machine),
             Step::Settings => settings::import(&machine),

@@ -24,6 +24,7 @@ use tokio::{
 pub use self::{
     frame::{Frame, HEIGHT, WIDTH},
     glass::{Picture, Showing},
+    oled::put,
     screens::{Credential, draw},
     terminal::text,
 };

@@ -8,7 +8,11 @@ use std::{cell::RefCell, io, sync::Arc, thread, time::Duration};
 use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
 use embedded_hal::i2c::{ErrorType, I2c, Operation};
 use holdfast_core::Part;
-use ssd1306::{I2CDisplayInterface, Ssd1306, mode::DisplayConfig, prelude::*};
+use ssd1306::{
+    I2CDisplayInterface, Ssd1306,
+    mode::{BufferedGraphicsMode, DisplayConfig},
+    prelude::*,
+};
 use tokio::{
     runtime::Handle,
     sync::{oneshot, watch},
@@ -27,6 +31,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const OFF: u8 = 0x40;
 /// A command that does nothing (SSD1306 datasheet, table 9-1), after the control byte for commands.
 const NOTHING: [u8; 2] = [0x00, 0xe3];
+/// The command that switches the display off.
+const SWITCH_OFF: [u8; 2] = [0x00, 0xae];
 
 /// Draws the pictures until their sender is gone.
 pub(super) fn spawn<W: Wires>(
@@ -61,6 +67,15 @@ struct Glass<W> {
     runtime: Handle,
 }
 
+/// Puts one picture on a board's display, where it stays.
+///
+/// # Errors
+/// When there is no such display, or it does not answer.
+pub fn put<W: Wires>(wires: &W, display: &Display, frame: &Frame) -> Result<(), WireError> {
+    let wire = Wire::new(wires.bus(display)?);
+    wire.set_up(display)?.show(&Frame::new(), frame)
+}
+
 /// What to do after a while.
 enum Next {
     Draw,
@@ -88,23 +103,12 @@ impl<W: Wires> Glass<W> {
     /// Sets the display up and keeps it showing the picture, until there are no more.
     fn show(&mut self) -> Result<(), WireError> {
         let wire = Wire::new(self.wires.bus(&self.display)?);
-        let rotation = if self.display.upside_down {
-            DisplayRotation::Rotate180
-        } else {
-            DisplayRotation::Rotate0
-        };
-        let interface = I2CDisplayInterface::new_custom_address(&wire, self.display.address);
-        let mut display =
-            Ssd1306::new(interface, DisplaySize128x64, rotation).into_buffered_graphics_mode();
-        display.init().map_err(|_| wire.failure())?;
+        let mut display = wire.set_up(&self.display)?;
         let mut shown = Frame::new();
         let mut tells_power = None;
         loop {
             let frame = self.pictures.borrow_and_update().frame.clone();
-            display
-                .draw_iter(difference(&shown, &frame))
-                .and_then(|()| display.flush())
-                .map_err(|_| wire.failure())?;
+            display.show(&shown, &frame)?;
             shown = frame;
             self.health.works();
             // Some clones cannot be read from; those are only asked to acknowledge.
@@ -136,6 +140,26 @@ fn difference(old: &Frame, new: &Frame) -> impl Iterator<Item = Pixel<BinaryColo
         .map(|(x, y)| Pixel(Point::new(x as i32, y as i32), new.lit(x, y).into()))
 }
 
+/// A display that is set up.
+struct Lit<'a, B: I2c<Error: std::fmt::Display>> {
+    driver: Ssd1306<
+        I2CInterface<&'a Wire<B>>,
+        DisplaySize128x64,
+        BufferedGraphicsMode<DisplaySize128x64>,
+    >,
+    wire: &'a Wire<B>,
+}
+
+impl<B: I2c<Error: std::fmt::Display>> Lit<'_, B> {
+    /// Shows a picture after another; the first after a dark one, all of it.
+    fn show(&mut self, shown: &Frame, frame: &Frame) -> Result<(), WireError> {
+        self.driver
+            .draw_iter(difference(shown, frame))
+            .and_then(|()| self.driver.flush())
+            .map_err(|_| self.wire.failure())
+    }
+}
+
 fn is_on(status: u8) -> bool {
     status & OFF == 0
 }
@@ -152,6 +176,20 @@ impl<B: I2c<Error: std::fmt::Display>> Wire<B> {
             bus: RefCell::new(bus),
             failure: RefCell::default(),
         }
+    }
+
+    /// Sets the display up. One that shows a picture goes on showing it.
+    fn set_up(&self, display: &Display) -> Result<Lit<'_, B>, WireError> {
+        let rotation = if display.upside_down {
+            DisplayRotation::Rotate180
+        } else {
+            DisplayRotation::Rotate0
+        };
+        let interface = I2CDisplayInterface::new_custom_address(self, display.address);
+        let mut driver =
+            Ssd1306::new(interface, DisplaySize128x64, rotation).into_buffered_graphics_mode();
+        driver.init().map_err(|_| self.failure())?;
+        Ok(Lit { driver, wire: self })
     }
 
     fn failure(&self) -> WireError {
@@ -190,6 +228,10 @@ impl<B: I2c<Error: std::fmt::Display>> I2c for &Wire<B> {
         address: u8,
         operations: &mut [Operation<'_>],
     ) -> Result<(), B::Error> {
+        // The driver's set-up begins with it, and the picture of whoever was here before us would blink.
+        if matches!(operations, [Operation::Write(bytes)] if *bytes == SWITCH_OFF) {
+            return Ok(());
+        }
         let done = self.bus.borrow_mut().transaction(address, operations);
         done.inspect_err(|error| *self.failure.borrow_mut() = error.to_string())
     }

@@ -104,7 +104,7 @@ fn page(face: &Face) -> Page {
         ),
         Face::Repairing => page(
             "Repairing",
-            "the link is intact",
+            "the data partition",
             "One moment",
             "do not unplug",
         ),

@@ -1,21 +1,68 @@
 //! I2C buses of the machine, found by what they are.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
-use linux_embedded_hal::I2cdev;
+use embedded_hal::i2c::{ErrorType, I2c, Operation};
+use linux_embedded_hal::{I2CError, I2cdev, i2cdev::linux::LinuxI2CError};
 
 use super::WireError;
 
 /// Where the kernel lists its adapters (Documentation/ABI/testing/sysfs-bus-i2c*).
 const ADAPTERS: &str = "/sys/bus/i2c/devices";
 
+/// A bus that nobody else of ours draws on: two pictures at a time would be none.
+pub struct Bus {
+    device: I2cdev,
+    /// Its device file, locked as long as this is open.
+    _alone: File,
+}
+
 /// Opens the first bus that fits one of `wanted`.
-pub(super) fn open(wanted: &[String]) -> Result<I2cdev, WireError> {
+pub(super) fn open(wanted: &[String]) -> Result<Bus, WireError> {
     let path = find(Path::new(ADAPTERS), wanted).ok_or_else(|| WireError::NoBus(wanted.into()))?;
-    I2cdev::new(&path).map_err(|source| WireError::Bus { path, source })
+    let alone = match lock(&path) {
+        Ok(Some(alone)) => alone,
+        Ok(None) => return Err(WireError::Taken(path)),
+        Err(error) => {
+            let source = LinuxI2CError::from(error);
+            return Err(WireError::Bus { path, source });
+        }
+    };
+    match I2cdev::new(&path) {
+        Ok(device) => Ok(Bus {
+            device,
+            _alone: alone,
+        }),
+        Err(source) => Err(WireError::Bus { path, source }),
+    }
+}
+
+/// The file, unless somebody has it locked.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = File::options().read(true).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+impl ErrorType for Bus {
+    type Error = I2CError;
+}
+
+impl I2c for Bus {
+    fn transaction(
+        &mut self,
+        address: u8,
+        operations: &mut [Operation<'_>],
+    ) -> Result<(), I2CError> {
+        self.device.transaction(address, operations)
+    }
 }
 
 /// The device file of the first adapter, by number, that fits the first of `wanted` that any fits: its device file, or a
@@ -101,6 +148,15 @@ mod tests {
         assert_eq!(found(&["/dev/i2c-1"]), Some("/dev/i2c-1".into()));
         assert_eq!(found(&["bcm2835"]), Some("/dev/i2c-0".into()), "the lowest");
         assert_eq!(found(&["/dev/i2c-3"]), None);
+    }
+
+    #[test]
+    fn a_bus_is_one_s_alone_until_it_is_given_back() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let alone = lock(file.path()).unwrap();
+        assert!(alone.is_some() && lock(file.path()).unwrap().is_none());
+        drop(alone);
+        assert!(lock(file.path()).unwrap().is_some());
     }
 
     #[test]

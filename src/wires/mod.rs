@@ -18,7 +18,7 @@ use std::{fmt, io, path::PathBuf, time::Instant};
 
 use embedded_hal::i2c::I2c;
 use holdfast_core::{CauseCode, Part};
-use linux_embedded_hal::{I2cdev, i2cdev::linux::LinuxI2CError};
+use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -90,10 +90,10 @@ pub struct Edge {
 pub struct Machine;
 
 impl Wires for Machine {
-    type Bus = I2cdev;
+    type Bus = bus::Bus;
     type Line = Box<dyn Line>;
 
-    fn bus(&self, display: &Display) -> Result<I2cdev, WireError> {
+    fn bus(&self, display: &Display) -> Result<bus::Bus, WireError> {
         bus::open(&display.buses)
     }
 
@@ -118,6 +118,9 @@ pub enum WireError {
         /// What the system says.
         source: LinuxI2CError,
     },
+    /// Another process of ours draws on the display.
+    #[error("{0}: another process draws on its display")]
+    Taken(PathBuf),
     /// A transfer failed: nothing answers at the address, or the bus hangs.
     #[error("no transfer to the display: {0}")]
     Transfer(String),

@@ -54,6 +54,9 @@ enum Command {
         /// Names every benchmark
         #[arg(long)]
         list: bool,
+        /// Measures longer, where that tells more
+        #[arg(long)]
+        full: bool,
         /// Prints one JSON object instead of a table
         #[arg(long)]
         json: bool,
@@ -97,9 +100,12 @@ fn main() -> ExitCode {
         Command::Prove { .. } => print(&prove::list()),
         Command::Bench {
             name: Some(name),
+            full,
             json,
             ..
-        } => finish(interruptible(async move { bench::run(&name, json).await })),
+        } => finish(interruptible(
+            async move { bench::run(&name, full, json).await },
+        )),
         Command::Bench { .. } => print(&bench::list()),
         Command::BareClient(options) => finish(async {
             peers::bare::run(options).await?;

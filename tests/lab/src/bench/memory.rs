@@ -32,7 +32,7 @@ impl Bench for Memory {
         "idle memory of a connected Holdfast beside a bare whatsapp-rust client and Baileys"
     }
 
-    async fn measure(&self) -> anyhow::Result<Report> {
+    async fn measure(&self, _full: bool) -> anyhow::Result<Report> {
         let lab = Lab::start(LabConfig::default()).await?;
         let files = tempfile::tempdir()?;
         let friend = lab.create_phone("15550000009", "Friend").await?;
@@ -111,7 +111,8 @@ pub(super) fn memory(pid: Option<u32>) -> anyhow::Result<Vec<f64>> {
         .collect()
 }
 
-fn kib(status: &str, field: &str) -> Option<f64> {
+/// A field of `/proc/PID/status` or `/proc/meminfo`, KiB.
+pub(super) fn kib(status: &str, field: &str) -> Option<f64> {
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;

@@ -2,6 +2,7 @@
 //!
 //! A benchmark is a [`Bench`] in the list [`ALL`]. Absolute figures are this machine's; the ratios are what is aimed at.
 
+mod boot;
 mod memory;
 pub mod recovery;
 mod start;
@@ -20,12 +21,13 @@ pub trait Bench {
     fn name(&self) -> &'static str;
     /// What it measures, in a sentence.
     fn about(&self) -> &'static str;
-    /// Measures.
-    async fn measure(&self) -> anyhow::Result<Report>;
+    /// Measures; for longer when `full`, where more time tells more.
+    async fn measure(&self, full: bool) -> anyhow::Result<Report>;
 }
 
 /// Every benchmark there is.
 pub const ALL: &[&dyn Bench] = &[
+    &boot::Boot,
     &memory::Memory,
     &recovery::Recovery,
     &start::Start,
@@ -154,12 +156,12 @@ pub fn list() -> String {
 ///
 /// # Errors
 /// [`Unknown`], or what kept all of it from being measured.
-pub async fn run(name: &str, as_json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(name: &str, full: bool, as_json: bool) -> anyhow::Result<ExitCode> {
     let bench = ALL
         .iter()
         .find(|bench| bench.name() == name)
         .ok_or_else(|| Unknown(name.to_owned()))?;
-    let report = bench.measure().await?;
+    let report = bench.measure(full).await?;
     if as_json {
         println!("{}", report.json(name));
     } else {
@@ -205,7 +207,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_name_is_an_error() {
-        assert!(run("no-such", false).await.is_err());
+        assert!(run("no-such", false, false).await.is_err());
         assert!(ALL.iter().all(|bench| list().contains(bench.name())));
     }
 }

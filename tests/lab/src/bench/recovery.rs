@@ -79,7 +79,7 @@ impl Bench for Recovery {
         "from an unclean stop to a vault that is checked and ready, with 10,000 sessions after 20,000 steps, beside SQLite"
     }
 
-    async fn measure(&self) -> anyhow::Result<Report> {
+    async fn measure(&self, _full: bool) -> anyhow::Result<Report> {
         let place = tempfile::tempdir()?;
         let vault = place.path().join("vault");
         let sqlite = place.path().join("sqlite.db");

@@ -25,7 +25,7 @@ impl Bench for Start {
         "time from process start to Connected, of Holdfast beside a bare whatsapp-rust client"
     }
 
-    async fn measure(&self) -> anyhow::Result<Report> {
+    async fn measure(&self, _full: bool) -> anyhow::Result<Report> {
         let lab = Lab::start(LabConfig::default()).await?;
         let files = tempfile::tempdir()?;
         let clients = [Kind::Holdfast, Kind::WhatsappRust];
@@ -65,7 +65,7 @@ async fn start_once(lab: &Lab, kind: Kind, home: &Path) -> anyhow::Result<f64> {
 }
 
 /// Least, median and most.
-fn spread(mut times: Vec<f64>) -> Vec<f64> {
+pub(super) fn spread(mut times: Vec<f64>) -> Vec<f64> {
     times.sort_by(f64::total_cmp);
     let at = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);
     vec![

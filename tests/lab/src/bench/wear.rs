@@ -59,7 +59,7 @@ impl Bench for Wear {
         "bytes and barriers on the block device per message, of Holdfast beside SQLite at FULL and Baileys' files"
     }
 
-    async fn measure(&self) -> anyhow::Result<Report> {
+    async fn measure(&self, _full: bool) -> anyhow::Result<Report> {
         let mut report = Report::new(&COLUMNS);
         for (kind, number) in CLIENTS.into_iter().zip(1..) {
             let missing = match rig::missing() {

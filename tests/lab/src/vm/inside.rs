@@ -42,7 +42,8 @@ pub fn program(arch: Arch) -> Result<PathBuf, String> {
     ))
 }
 
-/// Puts `program` (`holdfast-lab`, of the board's processor) on a disk in `place`, and has the board run its virtual panel.
+/// Puts `program` (`holdfast-lab`, of the board's processor) on a disk in `place`, and has the board run its virtual panel as
+/// early as it can: a real board's bus does not wait for udev either.
 ///
 /// # Errors
 /// `mkfs.ext4` fails.
@@ -59,10 +60,9 @@ pub fn panel(program: &Path, place: &Path) -> anyhow::Result<Extras> {
             .arg(&disk),
     )?;
     let unit = format!(
-        "[Unit]\nDefaultDependencies=no\nAfter=dev-disk-by\\x2dlabel-{LABEL}.device\nWants=dev-disk-by\\x2dlabel-{LABEL}.device\n\
-         [Service]\nExecStartPre=mkdir -p /run/lab\nExecStartPre=mount -o ro /dev/disk/by-label/{LABEL} /run/lab\n\
+        "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n\
+         [Service]\nRestart=on-failure\nExecStartPre=mkdir -p /run/lab\nExecStartPre=mount -o ro -L {LABEL} /run/lab\n\
          ExecStartPre=modprobe -a uhid hid-cp2112 virtio_console\n\
-         ExecStartPre=udevadm wait --timeout=60 /dev/virtio-ports/{PORT}\n\
          ExecStart=/run/lab/holdfast-lab wires --control /dev/virtio-ports/{PORT}\n"
     );
     let unit = BASE64_STANDARD.encode(unit);

@@ -2,7 +2,8 @@
 //!
 //! `frame` answers `ok` and the picture's 1024 bytes in hexadecimal digits, `png` and a PNG in base64. `press LINE MS` holds
 //! a line low for so many milliseconds and answers when it is up again; `fault none|absent|wedged` breaks and mends the
-//! display's wires; `unplug` and `plug` take the whole bridge. What is not understood is answered with `error` and why.
+//! display's wires; `unplug` and `plug` take the whole bridge. `times` answers milliseconds since the kernel's start: when the
+//! panel was plugged in first, when the first picture was whole (`-` before that), and now. What is not understood is answered with `error` and why.
 
 use std::convert::Infallible;
 use std::fs::OpenOptions;
@@ -21,9 +22,10 @@ use base64::prelude::BASE64_STANDARD;
 use holdfast::panel::Frame;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines, split};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::sleep;
 
-use super::Panel;
 use super::bus::Fault;
+use super::{Panel, uptime};
 
 /// How often a virtio port nobody has opened on the other side is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -39,6 +41,17 @@ pub enum Place {
     Path(PathBuf),
 }
 
+/// When what happened to a panel, since the kernel's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// It was plugged in, for the first time.
+    pub plugged: Duration,
+    /// The first picture was whole, where there was one.
+    pub drawn: Option<Duration>,
+    /// This was said.
+    pub now: Duration,
+}
+
 impl FromStr for Place {
     type Err = Infallible;
 
@@ -49,11 +62,18 @@ impl FromStr for Place {
     }
 }
 
-/// Serves a panel's control; returns only with an error.
+/// Serves a panel's control; returns only with an error. A device file that is not there yet is waited for.
 ///
 /// # Errors
 /// When the place is not to be had.
 pub async fn serve(place: Place, panel: Panel) -> anyhow::Result<()> {
+    if let Place::Path(path) = &place
+        && path.starts_with("/dev")
+    {
+        while !path.exists() {
+            sleep(LOOK).await;
+        }
+    }
     match place {
         Place::Address(address) => {
             let listener = TcpListener::bind(address)
@@ -134,7 +154,7 @@ async fn obey(line: &str, panel: &Panel) -> anyhow::Result<String> {
             let line = line.parse().context("the line is a number from 0 to 7")?;
             let ms = ms.parse().context("how long is a number of milliseconds")?;
             panel.chip().hold_low(line, true);
-            tokio::time::sleep(Duration::from_millis(ms)).await;
+            sleep(Duration::from_millis(ms)).await;
             panel.chip().hold_low(line, false);
         }
         ["fault", fault] => {
@@ -148,7 +168,14 @@ async fn obey(line: &str, panel: &Panel) -> anyhow::Result<String> {
         }
         ["unplug"] => panel.unplug()?,
         ["plug"] => panel.replug()?,
-        _ => bail!("there are: frame, png, press LINE MS, fault FAULT, unplug, plug"),
+        ["times"] => {
+            let ms = |time: Option<&Duration>| {
+                time.map_or_else(|| "-".to_owned(), |time| time.as_millis().to_string())
+            };
+            let (plugged, drawn) = (panel.times.plugged.get(), panel.times.drawn.get());
+            return Ok([ms(plugged), ms(drawn), ms(Some(&uptime()))].join(" "));
+        }
+        _ => bail!("there are: frame, png, press LINE MS, fault FAULT, unplug, plug, times"),
     }
     Ok(String::new())
 }
@@ -198,6 +225,21 @@ impl Remote {
         Frame::from_bits(&bytes).context("not a whole picture")
     }
 
+    /// When what happened.
+    ///
+    /// # Errors
+    /// As [`Remote::ask`].
+    pub async fn times(&mut self) -> anyhow::Result<Times> {
+        let told = self.ask("times").await?;
+        let mut times = told.split(' ').map(|ms| ms.parse().ok());
+        let mut next = || times.next().flatten().map(Duration::from_millis);
+        Ok(Times {
+            plugged: next().context("the panel was never plugged in")?,
+            drawn: next(),
+            now: next().context("the panel does not know the time")?,
+        })
+    }
+
     /// Holds a line low for so long.
     ///
     /// # Errors
@@ -240,6 +282,7 @@ mod tests {
         Panel {
             chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(0x3c, Ssd1306::default())))),
             uhid: Arc::new(Uhid::open(Path::new("/dev/null")).unwrap()),
+            times: Arc::default(),
         }
     }
 
@@ -260,6 +303,10 @@ mod tests {
         panel.chip().bus.device.write(&[0x00, 0xaf, 0x8d, 0x14]);
         let lit = panel.chip().bus.device.picture();
         assert!(lit != Frame::new() && remote.frame().await.unwrap() == lit);
+        assert!(remote.times().await.is_err(), "nobody has plugged it in");
+        panel.times.plugged.set(Duration::from_millis(7)).unwrap();
+        let times = remote.times().await.unwrap();
+        assert_eq!((times.plugged.as_millis(), times.drawn), (7, None));
         let png = BASE64_STANDARD
             .decode(remote.ask("png").await.unwrap())
             .unwrap();

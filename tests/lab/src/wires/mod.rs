@@ -15,10 +15,12 @@ pub mod simulated;
 pub mod ssd1306;
 pub mod uhid;
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -65,6 +67,23 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 pub struct Panel {
     chip: Arc<Mutex<Cp2112<Ssd1306>>>,
     uhid: Arc<Uhid>,
+    times: Arc<Times>,
+}
+
+/// When what happened, since the kernel's start.
+#[derive(Debug, Default)]
+struct Times {
+    /// The panel was plugged in, for the first time.
+    plugged: OnceLock<Duration>,
+    /// The first picture was whole.
+    drawn: OnceLock<Duration>,
+}
+
+/// The time since the kernel's start (proc_uptime(5)).
+fn uptime() -> Duration {
+    let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = uptime.split(' ').next().and_then(|word| word.parse().ok());
+    Duration::from_secs_f64(seconds.unwrap_or_default())
 }
 
 impl Panel {
@@ -80,6 +99,7 @@ impl Panel {
                 Ssd1306::default(),
             )))),
             uhid: Arc::new(uhid),
+            times: Arc::default(),
         };
         let served = panel.clone();
         std::thread::Builder::new()
@@ -101,6 +121,7 @@ impl Panel {
     /// # Errors
     /// The kernel's; among others when it is plugged in.
     pub fn replug(&self) -> io::Result<()> {
+        self.times.plugged.get_or_init(uptime);
         self.chip().bus.set(bus::Fault::None);
         self.uhid.plug(
             "Holdfast virtual panel",
@@ -127,6 +148,9 @@ impl Panel {
         match wanted {
             Wanted::Output(report) => {
                 let answers = self.chip().output(&report);
+                if self.times.drawn.get().is_none() && self.chip().bus.device.is_drawn() {
+                    self.times.drawn.get_or_init(uptime);
+                }
                 answers
                     .iter()
                     .try_for_each(|answer| self.uhid.input(answer))

@@ -30,6 +30,8 @@ struct State {
     fault: Fault,
     /// Bytes written to the display.
     written: usize,
+    /// A write made a glass dark that showed something.
+    blinked: bool,
     /// Where edges go; `None` while there is no line.
     line: Option<mpsc::Sender<Edge>>,
     plugged: bool,
@@ -42,6 +44,7 @@ impl Simulated {
             bus: Bus::new(address, Ssd1306::default()),
             fault: Fault::None,
             written: 0,
+            blinked: false,
             line: None,
             plugged: true,
         };
@@ -110,6 +113,11 @@ impl Simulated {
         self.state().written
     }
 
+    /// Whether a picture was ever taken off the glass without another in its place.
+    pub fn blinked(&self) -> bool {
+        self.state().blinked
+    }
+
     /// Bytes that began no command the display knows.
     pub fn unknown(&self) -> Vec<u8> {
         self.state().bus.device.unknown().to_vec()
@@ -143,7 +151,10 @@ impl Simulated {
         let done = match operation {
             Operation::Write(bytes) => {
                 state.written += bytes.len();
-                state.bus.write(address, bytes)
+                let showed = state.bus.device.picture() != Frame::new();
+                let done = state.bus.write(address, bytes);
+                state.blinked |= showed && state.bus.device.picture() == Frame::new();
+                done
             }
             Operation::Read(bytes) => state.bus.read(address, bytes),
         };

@@ -22,6 +22,8 @@ pub struct Ssd1306 {
     registers: Registers,
     /// Bytes no command begins with: a driver's mistake, or ours.
     unknown: Vec<u8>,
+    /// Bytes of the memory still to be written before no noise can be left in it.
+    noise: usize,
 }
 
 /// What commands set (10), with the values after a reset (8.5).
@@ -86,6 +88,7 @@ impl Default for Ssd1306 {
             pending: Vec::new(),
             registers: Registers::default(),
             unknown: Vec::new(),
+            noise: usize::from(COLUMNS) * usize::from(PAGES),
         }
     }
 }
@@ -141,6 +144,11 @@ impl Ssd1306 {
         Frame::from_bits(&bits).expect("there are as many bits as the frame has")
     }
 
+    /// Whether somebody has drawn: something is seen, and it is no noise.
+    pub fn is_drawn(&self) -> bool {
+        self.noise == 0 && self.picture() != Frame::new()
+    }
+
     /// From 0 to 255.
     pub fn contrast(&self) -> u8 {
         self.registers.contrast
@@ -177,6 +185,7 @@ impl Ssd1306 {
     }
 
     fn data(&mut self, byte: u8) {
+        self.noise = self.noise.saturating_sub(1);
         let registers = &mut self.registers;
         self.memory[usize::from(registers.page)][usize::from(registers.column)] = byte;
         let (first_column, last_column) = registers.columns;
@@ -289,6 +298,7 @@ mod tests {
         assert_eq!(lit(&chip).len(), 0, "no charge pump, no light");
         chip.write(&[0x00, 0x8d, 0x14]);
         assert!(lit(&chip).len() > 1000, "noise");
+        assert!(!chip.is_drawn() && ready(0x00).noise == 0);
         chip.read(&mut status);
         assert_eq!(status[0] & STATUS_OFF, 0);
         chip.lose_power();
