@@ -140,22 +140,23 @@ impl Pi {
 
     async fn has_its_parts(&self, machine: &Machine) -> anyhow::Result<()> {
         const LOOK: &str = r#"
+            mount -t debugfs none /sys/kernel/debug
             echo "board: $(tr -d '\0' </proc/device-tree/model)"
-            echo "card: $(ls -x /dev/disk/by-partlabel)"
+            echo card: $(ls /dev/disk/by-partlabel)
             echo "data: $(grep -c '^/dev/mmcblk.p6 /data ext4 rw' /proc/mounts)"
             for bus in /sys/bus/i2c/devices/i2c-*; do
                 case $(readlink $bus/of_node) in
                 */i2c@7e804000) test -c /dev/${bus##*/} && echo "bus: there" ;;
                 esac
             done
-            echo "lines: $(sed -n 's/^gpiochip0: GPIOs \([0-9-]*\), .*pinctrl-bcm2835.*/\1/p' /sys/kernel/debug/gpio)"
+            echo "lines: $(sed -n 's/^gpiochip[0-9]*: GPIOs \([0-9-]*\), .*pinctrl-bcm2835.*/\1/p' /sys/kernel/debug/gpio)"
             echo "watchdog: $(cat /sys/class/watchdog/watchdog0/identity)"
             echo "last words: $(cat /sys/module/pstore/parameters/backend)"
         "#;
         let told = self.operator.run(machine, LOOK).await?;
         for there in [
             "board: Raspberry Pi 3 Model B",
-            "card: data  firmware  root-a  root-a-verity  root-b  root-b-verity",
+            "card: data firmware root-a root-a-verity root-b root-b-verity",
             "data: 1",
             "bus: there",
             // 54 of them.
