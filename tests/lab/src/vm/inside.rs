@@ -35,9 +35,9 @@ pub fn panel(program: &Path, place: &Path) -> anyhow::Result<Extras> {
     )?;
     let unit = format!(
         "[Unit]\nDefaultDependencies=no\nAfter=dev-disk-by\\x2dlabel-{LABEL}.device\nWants=dev-disk-by\\x2dlabel-{LABEL}.device\n\
-         [Service]\nExecStartPre=mkdir -p /run/lab\nExecStartPre=mount -o ro /dev/disk/by-label/{LABEL} /run/lab\n\
+         [Service]\nTimeoutStartSec=infinity\nExecStartPre=mkdir -p /run/lab\nExecStartPre=mount -o ro /dev/disk/by-label/{LABEL} /run/lab\n\
          ExecStartPre=modprobe -a uhid hid-cp2112 virtio_console\n\
-         ExecStartPre=udevadm wait --timeout=60 /dev/virtio-ports/{PORT}\n\
+         ExecStartPre=udevadm wait --timeout=600 /dev/virtio-ports/{PORT}\n\
          ExecStart=/run/lab/holdfast-lab wires --control /dev/virtio-ports/{PORT}\n"
     );
     let unit = BASE64_STANDARD.encode(unit);
