@@ -140,6 +140,7 @@ impl Pi {
 
     async fn has_its_parts(&self, machine: &Machine) -> anyhow::Result<()> {
         const LOOK: &str = r#"
+            udevadm settle --timeout=200
             mount -t debugfs none /sys/kernel/debug
             echo "board: $(tr -d '\0' </proc/device-tree/model)"
             echo card: $(ls /dev/disk/by-partlabel)
