@@ -3,6 +3,7 @@
 //!
 //! All times are the guest's own, from the kernel's start: QEMU's and the bootloader's are nobody's merit.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::start::spread;
 use super::{Bench, Report};
 use crate::rig::{self, replay};
-use crate::vm::card::{Arch, Card};
+use crate::vm::card::{Arch, Card, image};
 use crate::vm::inside;
 use crate::vm::machine::{Extras, Machine};
 use crate::vm::scene::{self, BOOT, SOON, Scene};
@@ -58,15 +59,15 @@ impl Bench for Boot {
 
         let card = match scene::missing(arch) {
             Some(missing) => Err(missing),
-            None => Ok(Vec::from(card(arch, pick(ROUNDS), idle).await?)),
+            None => Ok(card(arch, pick(ROUNDS), idle).await?),
         };
         let debian = match Debian::find(arch) {
             Err(missing) => Err(missing),
-            Ok(debian) => Ok(Vec::from(debian.measure(pick(ROUNDS), idle).await?)),
+            Ok(debian) => Ok(debian.measure(pick(ROUNDS), idle).await?),
         };
         for (names, taken) in [(&CARD[..], card), (&DEBIAN[..], debian)] {
-            for (at, name) in names.iter().enumerate() {
-                let figures = taken.as_ref().map(|taken| spread(taken[at].clone()));
+            for name in names {
+                let figures = taken.as_ref().map(|taken| taken.spread(name));
                 report.row(name, figures.map_err(Clone::clone));
             }
         }
@@ -86,7 +87,22 @@ impl Bench for Boot {
     }
 }
 
-/// What is taken of the card, in this order: the bus is the lab's, plugged in by a program that has to be loaded first.
+/// What was taken, by its name. It takes long, so that each figure is told as it comes.
+#[derive(Default)]
+struct Taken(BTreeMap<&'static str, Vec<f64>>);
+
+impl Taken {
+    fn note(&mut self, name: &'static str, figure: f64) {
+        eprintln!("  {name:18}{figure:9.1}");
+        self.0.entry(name).or_default().push(figure);
+    }
+
+    fn spread(&self, name: &str) -> Vec<f64> {
+        spread(self.0.get(name).cloned().unwrap_or_default())
+    }
+}
+
+/// What is taken of the card: the bus is the lab's, plugged in by a program that has to be loaded first.
 const CARD: [&str; 10] = [
     "bus_s",
     "first_frame_s",
@@ -108,63 +124,56 @@ const DEBIAN: [&str; 4] = [
     "debian_idle_kib_h",
 ];
 
-async fn card(arch: Arch, rounds: usize, idle: Duration) -> anyhow::Result<[Vec<f64>; 10]> {
-    let mut taken: [Vec<f64>; 10] = Default::default();
-    let [
-        bus,
-        first_frame,
-        qr,
-        connected,
-        after_cut,
-        up,
-        image,
-        memory,
-        written,
-        budget,
-    ] = &mut taken;
-    let file = format!("holdfast-qemu-{}.img.zst", arch.name());
-    image.push(mib(fs::metadata(scene::images().join(file))?.len()));
+async fn card(arch: Arch, rounds: usize, idle: Duration) -> anyhow::Result<Taken> {
+    let mut taken = Taken::default();
+    let image = image(&scene::images(), "qemu", arch);
+    taken.note("image_mib", mib(fs::metadata(image)?.len()));
     for round in 0..rounds {
         let scene = Scene::set(arch).await?;
         // The first boot makes the data partition and the keys, and asks to be linked.
         let mut machine = scene.power_on().await?;
         let code = scene.shows_qr(&mut machine, None, BOOT).await?;
         let times = inside::hand(&machine).await?.times().await?;
-        qr.push(times.now.as_secs_f64());
-        first_frame.push(drawn(times.drawn)?);
+        taken.note("qr_s", times.now.as_secs_f64());
+        taken.note("first_frame_s", drawn(times.drawn)?);
         scene.lab.scan_qr(&scene.owner, &code).await?;
         is_up(&scene, &machine).await?;
-        machine.power_down(SOON).await?;
+        off(&scene, machine).await?;
 
         let machine = scene.power_on().await?;
-        connected.push(is_up(&scene, &machine).await?);
+        taken.note("connected_s", is_up(&scene, &machine).await?);
         let times = inside::hand(&machine).await?.times().await?;
-        bus.push(times.plugged.as_secs_f64());
-        first_frame.push(drawn(times.drawn)?);
-        let target = "systemctl show -P ActiveEnterTimestampMonotonic multi-user.target";
+        taken.note("bus_s", times.plugged.as_secs_f64());
+        taken.note("first_frame_s", drawn(times.drawn)?);
+        // The link may be there before everything else is.
+        let target = "until systemctl -q is-active multi-user.target; do sleep 1; done; \
+                      systemctl show -P ActiveEnterTimestampMonotonic multi-user.target";
         let micros: f64 = ask(&scene, &machine, target).await?.parse()?;
-        up.push(micros / 1e6);
+        taken.note("up_s", micros / 1e6);
         if round + 1 == rounds {
             sleep(SETTLED).await;
             let own = ask(&scene, &machine, "cat /proc/meminfo").await?;
             // The lab's part inside is on no card.
             let lab = "cat /proc/$(systemctl show -P MainPID lab-panel.service)/status";
             let lab = kib(&ask(&scene, &machine, lab).await?, "RssAnon")?;
-            memory.push((in_use(&own)? - lab) / 1024.0);
+            taken.note("memory_mib", (in_use(&own)? - lab) / 1024.0);
             let before = sectors(&ask(&scene, &machine, "cat /sys/block/vda/stat").await?)?;
             sleep(idle).await;
             let after = sectors(&ask(&scene, &machine, "cat /sys/block/vda/stat").await?)?;
-            written.push(kib_an_hour(after - before, idle));
+            taken.note("idle_kib_h", kib_an_hour(after - before, idle));
             let vault = ask(&scene, &machine, "holdfastctl --json vault").await?;
             let vault: Value = serde_json::from_str(&vault)?;
             let a_day = vault["budget_per_day"].as_f64();
-            budget.push(a_day.context("the vault names no budget")? / 1024.0 / 24.0);
+            taken.note(
+                "budget_kib_h",
+                a_day.context("the vault names no budget")? / 1024.0 / 24.0,
+            );
         }
         // The plug is pulled.
         drop(machine);
         let machine = scene.power_on().await?;
-        after_cut.push(is_up(&scene, &machine).await?);
-        machine.power_down(SOON).await?;
+        taken.note("after_cut_s", is_up(&scene, &machine).await?);
+        off(&scene, machine).await?;
     }
     Ok(taken)
 }
@@ -182,6 +191,13 @@ async fn is_up(scene: &Scene, machine: &Machine) -> anyhow::Result<f64> {
     let line: Line = serde_json::from_str(&ask(scene, machine, story).await?)
         .context("the journal does not say when it was Connected")?;
     Ok(line.micros.parse::<f64>()? / 1e6)
+}
+
+/// Stops the board in order: the card has nobody who waits for a power key.
+async fn off(scene: &Scene, mut machine: Machine) -> anyhow::Result<()> {
+    // The connection goes with the board.
+    let _ = ask(scene, &machine, "systemctl poweroff").await;
+    machine.goes_off(SOON).await
 }
 
 async fn ask(scene: &Scene, machine: &Machine, command: &str) -> anyhow::Result<String> {
@@ -214,33 +230,34 @@ impl Debian {
         ))
     }
 
-    async fn measure(&self, rounds: usize, idle: Duration) -> anyhow::Result<[Vec<f64>; 4]> {
+    async fn measure(&self, rounds: usize, idle: Duration) -> anyhow::Result<Taken> {
         let place = rig::scratch()?;
         let card = self.card(place.path()).await?;
         let extras = Extras {
             append: teller(idle),
             ..Extras::default()
         };
-        let [mut up, mut memory, mut written] = [const { Vec::new() }; 3];
+        let mut taken = Taken::default();
+        let image = fs::metadata(self.built.with_extension("img.zst"))?.len();
+        taken.note("debian_image_mib", mib(image));
         // Its first boot makes what is made once, and is not counted.
         for round in 0..=rounds {
             let machine = Machine::start(&card, &extras, &place.path().join("board")).await?;
             let micros: f64 = told(&machine, "up", BOOT).await?.parse()?;
             if round > 0 {
-                up.push(micros / 1e6);
+                taken.note("debian_up_s", micros / 1e6);
             }
             if round == rounds {
                 let within = SETTLED + idle + BOOT;
                 let said = told(&machine, "memory", within).await?;
-                memory.push(in_use(&said.replace(',', "\n"))? / 1024.0);
+                taken.note("debian_mem_mib", in_use(&said.replace(',', "\n"))? / 1024.0);
                 let before = sectors(&told(&machine, "before", within).await?)?;
                 let after = sectors(&told(&machine, "after", within).await?)?;
-                written.push(kib_an_hour(after - before, idle));
+                taken.note("debian_idle_kib_h", kib_an_hour(after - before, idle));
             }
             machine.power_down(BOOT).await?;
         }
-        let image = fs::metadata(self.built.with_extension("img.zst"))?.len();
-        Ok([up, vec![mib(image)], memory, written])
+        Ok(taken)
     }
 
     /// In the same board as the card, with its own kernel and initrd.
