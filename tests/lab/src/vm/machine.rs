@@ -182,12 +182,11 @@ impl Machine {
         Ok(())
     }
 
-    /// Presses the power key, and waits until the board is off.
+    /// Waits until the board goes off by itself.
     ///
     /// # Errors
-    /// It does not go off in time.
-    pub async fn power_down(mut self, within: Duration) -> anyhow::Result<()> {
-        self.monitor("system_powerdown", json!({})).await?;
+    /// It does not in time.
+    pub async fn goes_off(mut self, within: Duration) -> anyhow::Result<()> {
         match tokio::time::timeout(within, self.qemu.wait()).await {
             Ok(status) => status.map(drop).context("QEMU is lost"),
             Err(_) => bail!(
