@@ -22,7 +22,7 @@ use crate::rig::{self, replay};
 use crate::vm::card::{Arch, Card, image};
 use crate::vm::inside;
 use crate::vm::machine::{Extras, Machine};
-use crate::vm::scene::{self, BOOT, SOON, Scene};
+use crate::vm::scene::{self, BOOT, Scene};
 
 /// How often each boots; with `--full`.
 const ROUNDS: (usize, usize) = (3, 5);
@@ -138,7 +138,7 @@ async fn card(arch: Arch, rounds: usize, idle: Duration) -> anyhow::Result<Taken
         taken.note("first_frame_s", drawn(times.drawn)?);
         scene.lab.scan_qr(&scene.owner, &code).await?;
         is_up(&scene, &machine).await?;
-        off(&scene, machine).await?;
+        scene.power_off(machine).await?;
 
         let machine = scene.power_on().await?;
         taken.note("connected_s", is_up(&scene, &machine).await?);
@@ -173,7 +173,7 @@ async fn card(arch: Arch, rounds: usize, idle: Duration) -> anyhow::Result<Taken
         drop(machine);
         let machine = scene.power_on().await?;
         taken.note("after_cut_s", is_up(&scene, &machine).await?);
-        off(&scene, machine).await?;
+        scene.power_off(machine).await?;
     }
     Ok(taken)
 }
@@ -191,13 +191,6 @@ async fn is_up(scene: &Scene, machine: &Machine) -> anyhow::Result<f64> {
     let line: Line = serde_json::from_str(&ask(scene, machine, story).await?)
         .context("the journal does not say when it was Connected")?;
     Ok(line.micros.parse::<f64>()? / 1e6)
-}
-
-/// Stops the board in order: the card has nobody who waits for a power key.
-async fn off(scene: &Scene, mut machine: Machine) -> anyhow::Result<()> {
-    // The connection goes with the board.
-    let _ = ask(scene, &machine, "systemctl poweroff").await;
-    machine.goes_off(SOON).await
 }
 
 async fn ask(scene: &Scene, machine: &Machine, command: &str) -> anyhow::Result<String> {

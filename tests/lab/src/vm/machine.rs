@@ -142,20 +142,12 @@ impl Machine {
         Ok(())
     }
 
-    /// Presses the power key: the board goes down by itself.
-    ///
-    /// # Errors
-    /// QEMU does not answer.
-    pub async fn press_power_key(&self) -> anyhow::Result<()> {
-        self.monitor("system_powerdown", json!({})).await
-    }
-
-    /// Presses the power key, and waits until the board is off.
+    /// Presses the power key, and waits until the board is off. On the card nobody waits for that key.
     ///
     /// # Errors
     /// It does not go off in time.
     pub async fn power_down(mut self, within: Duration) -> anyhow::Result<()> {
-        self.press_power_key().await?;
+        self.monitor("system_powerdown", json!({})).await?;
         self.goes_off(within).await
     }
 

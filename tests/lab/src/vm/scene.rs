@@ -174,6 +174,16 @@ impl Scene {
         Machine::start(&self.card, &self.extras, &dir).await
     }
 
+    /// Has the board shut down and go off.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn power_off(&self, mut machine: Machine) -> anyhow::Result<()> {
+        // The connection goes with the board.
+        let _ = self.operator.run(&machine, "systemctl poweroff").await;
+        machine.goes_off(SOON).await
+    }
+
     /// Waits until a QR is on the glass that is not `old`, and reads it.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ pub async fn network(scene: &mut Scene) -> anyhow::Result<()> {
     }
     set_url(scene, &machine, &here).await?;
     is_as_ever(scene, &machine, "no WhatsApp").await?;
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }
 
 /// Writes another server into the owner's settings of a running board.
@@ -119,7 +119,7 @@ pub async fn clock_behind(scene: &mut Scene) -> anyhow::Result<()> {
         )
         .await?;
     ensure!(is_past.is_empty(), "the clock is behind the last run");
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }
 
 pub async fn clock_ahead(scene: &mut Scene) -> anyhow::Result<()> {
@@ -143,7 +143,7 @@ pub async fn clock_ahead(scene: &mut Scene) -> anyhow::Result<()> {
     let noted = "timeout 60 sh -c 'until test $(cat /data/holdfast/clock) -le $(date +%s); do sleep 1; done'";
     let noted = scene.operator.run(&machine, noted).await;
     noted.context("the wrong time stays noted")?;
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }
 
 pub async fn panel(scene: &mut Scene) -> anyhow::Result<()> {
@@ -170,5 +170,5 @@ pub async fn panel(scene: &mut Scene) -> anyhow::Result<()> {
     let works = "timeout 60 sh -c 'while holdfastctl status | grep -q panel[.]; do sleep 1; done'";
     let works = scene.operator.run(&machine, works).await;
     works.context("the panel that came is still called absent")?;
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }

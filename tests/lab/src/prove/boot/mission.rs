@@ -58,7 +58,7 @@ pub async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<Scene> {
     run.case(name, STEP, healthy(&scene, &machine)).await;
     let name = "the root cannot be written, anywhere";
     run.case(name, STEP, read_only(&scene, &machine)).await;
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
     Ok(scene)
 }
 

@@ -97,6 +97,6 @@ async fn link(arch: Arch) -> anyhow::Result<Scene> {
     scene.operator.is_let_in(&machine, BOOT).await?;
     scene.connected(&machine, SOON).await?;
     scene.hears(&machine, "before all trouble").await?;
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
     Ok(scene)
 }

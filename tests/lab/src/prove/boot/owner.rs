@@ -36,7 +36,7 @@ pub async fn twins(scene: &mut Scene) -> anyhow::Result<()> {
     let machine = scene.power_on().await?;
     is_as_ever(scene, &machine, "a lonely life").await?;
     let first = Own::of(scene, &machine).await?;
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
 
     let another = scene.another_card()?;
     let card = std::mem::replace(&mut scene.card, another);
@@ -59,14 +59,14 @@ pub async fn twins(scene: &mut Scene) -> anyhow::Result<()> {
         matches!(keys[..], [one, other] if one != other),
         "WhatsApp knows the cards by the keys {keys:?}"
     );
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
 
     let machine = scene.power_on().await?;
     scene.operator.is_let_in(&machine, BOOT).await?;
     scene.connected(&machine, BOOT).await?;
     let again = Own::of(scene, &machine).await?;
     ensure!(again == second, "it had {second:?} and has {again:?}");
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
     scene.lab.unlink(&device).await?;
     scene.card = card;
     Ok(())
@@ -166,7 +166,7 @@ pub async fn settings(scene: &mut Scene) -> anyhow::Result<()> {
     for secret in secrets {
         ensure!(!journal.contains(secret), "a secret is in the journal");
     }
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
 
     let left = scene.card.take(scene::SETTINGS)?;
     ensure!(
@@ -190,7 +190,7 @@ pub async fn settings(scene: &mut Scene) -> anyhow::Result<()> {
     let kept = "cat /data/system/wifi/wpa_supplicant.conf";
     let kept = scene.operator.run(&machine, kept).await?;
     ensure!(kept == wifi, "the Wi-Fi was not kept");
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
     scene.settle(&scene.card)?;
     goes_on(scene, "the mess was cleaned up").await
 }
@@ -241,5 +241,5 @@ pub async fn others(scene: &mut Scene) -> anyhow::Result<()> {
             "anybody may {command}"
         );
     }
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }

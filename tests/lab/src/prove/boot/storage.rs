@@ -36,7 +36,7 @@ pub async fn full(scene: &mut Scene) -> anyhow::Result<()> {
         .lab
         .send_text(&scene.friend, scene::OWNER, text)
         .await?;
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
 
     let machine = scene.power_on().await?;
     scene
@@ -57,7 +57,7 @@ pub async fn full(scene: &mut Scene) -> anyhow::Result<()> {
     scene.connected(&machine, SOON).await?;
     scene.has(&machine, &id, text).await?;
     is_as_ever(scene, &machine, "no room").await?;
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }
 
 pub async fn torn(scene: &mut Scene) -> anyhow::Result<()> {
@@ -69,7 +69,7 @@ pub async fn torn(scene: &mut Scene) -> anyhow::Result<()> {
         report.contains("there is no ext4 here"),
         "the boot report does not tell of it: {report}"
     );
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }
 
 pub async fn broken(scene: &mut Scene) -> anyhow::Result<()> {
@@ -100,7 +100,7 @@ pub async fn broken(scene: &mut Scene) -> anyhow::Result<()> {
         state.split_whitespace().eq(["active", "inactive"]),
         "holdfastd and emergency.target: {state}"
     );
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
     ensure!(
         scene.card.has_the_same("data", &found)?,
         "the partition was written to"
@@ -118,7 +118,7 @@ pub async fn missing(scene: &mut Scene) -> anyhow::Result<()> {
     scene.operator.is_let_in(&machine, BOOT).await?;
     let report = ask(scene, &machine, "holdfastctl status || true").await?;
     ensure!(report.contains("first-start"), "it is not new: {report}");
-    machine.power_down(SOON).await?;
+    scene.power_off(machine).await?;
     scene.card.become_again(&whole)
 }
 
@@ -166,5 +166,5 @@ pub async fn identity(scene: &mut Scene) -> anyhow::Result<()> {
     }
     let audit = ask(scene, &machine, "holdfastctl audit verify").await;
     audit.context("the audit chain is broken")?;
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }

@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use super::{around, owner, storage};
 use crate::vm::machine::Machine;
-use crate::vm::scene::{BOOT, SOON, Scene};
+use crate::vm::scene::{BOOT, Scene};
 
 /// What may be wrong with card, board and surroundings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,5 +133,5 @@ pub async fn is_as_ever(scene: &Scene, machine: &Machine, after: &str) -> anyhow
 pub async fn goes_on(scene: &Scene, after: &str) -> anyhow::Result<()> {
     let machine = scene.power_on().await?;
     is_as_ever(scene, &machine, after).await?;
-    machine.power_down(SOON).await
+    scene.power_off(machine).await
 }

@@ -82,8 +82,8 @@ impl Life {
             Moment::Repair => self.repair(pull).await,
             Moment::Shutdown => {
                 let machine = self.machine()?;
-                machine.press_power_key().await?;
-                sleep(self.pace.mul_f64(pull.share / 2.0)).await;
+                let _told = self.scene.operator.follow(&machine, "systemctl poweroff")?;
+                sleep(self.pace.mul_f64(0.05 + pull.share / 2.0)).await;
                 self.cut(machine, pull).await?;
                 // It may have been down already.
                 self.goes_on(&["power-loss", "clean"]).await
