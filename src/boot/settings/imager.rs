@@ -105,7 +105,7 @@ impl Reader<'_> {
         let Some((name, point)) = get(radio, "access-points").and_then(first) else {
             return;
         };
-        let ssid = text(name).and_then(wifi::Ssid::new);
+        let ssid = text(name).and_then(|name| Ok(wifi::Ssid::new(name)?));
         self.wishes.ssid = self
             .checked(name, "access-points", ssid)
             .map(|value| Asked {
@@ -117,9 +117,8 @@ impl Reader<'_> {
         let Some(node) = get(point, "password").filter(|node| is_told(node)) else {
             return;
         };
-        let password = text(node)
-            .map(|text| Secret::new(text.to_owned()))
-            .and_then(wifi::Password::new);
+        let password =
+            text(node).and_then(|text| Ok(wifi::Password::new(Secret::new(text.to_owned()))?));
         if let Some(value) = self.checked(node, "password", password) {
             let line = node.span.start.line();
             self.secrets.push(line);

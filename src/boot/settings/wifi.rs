@@ -3,7 +3,6 @@
 use pbkdf2::pbkdf2_hmac;
 use sha1::Sha1;
 
-use super::wishes::Unknown;
 use crate::journal::Secret;
 
 /// A network's name: any 1 to 32 bytes.
@@ -11,11 +10,12 @@ use crate::journal::Secret;
 pub(super) struct Ssid(Secret<String>);
 
 impl Ssid {
-    pub(super) fn new(name: &str) -> Result<Self, Unknown> {
+    /// What would be one, where this is none.
+    pub(super) fn new(name: &str) -> Result<Self, &'static str> {
         (1..=32)
             .contains(&name.len())
             .then(|| Self(Secret::new(name.to_owned())))
-            .ok_or(Unknown::Value("must be the network's name, 1 to 32 bytes"))
+            .ok_or("must be the network's name, 1 to 32 bytes")
     }
 
     /// As wpa_supplicant takes it without quotes, whatever it holds.
@@ -29,8 +29,9 @@ impl Ssid {
 pub(super) struct Password(Secret<String>);
 
 impl Password {
-    /// 8 to 63 printable ASCII characters, or 64 hexadecimal digits, which are the key itself (IEEE 802.11-2020, J.4).
-    pub(super) fn new(text: Secret<String>) -> Result<Self, Unknown> {
+    /// 8 to 63 printable ASCII characters, or 64 hexadecimal digits, which are the key itself (IEEE 802.11-2020, J.4); what
+    /// would be one, where this is neither.
+    pub(super) fn new(text: Secret<String>) -> Result<Self, &'static str> {
         let letters = text.expose().as_bytes();
         let good = match letters.len() {
             8..=63 => letters.iter().all(|letter| (0x20..0x7f).contains(letter)),
@@ -38,7 +39,7 @@ impl Password {
             _ => false,
         };
         good.then_some(Self(text))
-            .ok_or(Unknown::Value("must be 8 to 63 characters without accents"))
+            .ok_or("must be 8 to 63 characters without accents")
     }
 
     /// The key of WPA2: the password itself need not be kept.

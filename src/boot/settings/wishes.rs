@@ -137,6 +137,12 @@ pub(super) enum Unknown {
     Value(&'static str),
 }
 
+impl From<&'static str> for Unknown {
+    fn from(wanted: &'static str) -> Self {
+        Self::Value(wanted)
+    }
+}
+
 impl Unknown {
     pub(super) fn sentence(&self) -> &'static str {
         match self {
