@@ -1,7 +1,7 @@
 //! The lab's hand on a virtual panel: one line a command, one line an answer, over whatever carries lines.
 //!
 //! `frame` answers `ok` and the picture's 1024 bytes in hexadecimal digits, `png` and a PNG in base64. `press LINE MS` holds
-//! a line low for so many milliseconds and answers when it is up again; `fault none|absent|wedged` breaks and mends the
+//! a line low for so many milliseconds and answers when the kernel has seen it up again; `fault none|absent|wedged` breaks and mends the
 //! display's wires; `unplug` and `plug` take the whole bridge. `times` answers milliseconds since the kernel's start: when the
 //! panel was plugged in first, when the first picture was whole (`-` before that), and now. What is not understood is answered with `error` and why.
 
@@ -153,9 +153,10 @@ async fn obey(line: &str, panel: &Panel) -> anyhow::Result<String> {
         ["press", line, ms] => {
             let line = line.parse().context("the line is a number from 0 to 7")?;
             let ms = ms.parse().context("how long is a number of milliseconds")?;
-            panel.chip().hold_low(line, true);
-            sleep(Duration::from_millis(ms)).await;
-            panel.chip().hold_low(line, false);
+            if line > 7 {
+                bail!("the line is a number from 0 to 7");
+            }
+            panel.press(line, Duration::from_millis(ms)).await?;
         }
         ["fault", fault] => {
             let fault = match fault {
@@ -273,9 +274,10 @@ mod tests {
 
     use super::*;
     use crate::wires::bus::{Bus, Device};
-    use crate::wires::cp2112::Cp2112;
+    use crate::wires::cp2112::{Cp2112, LEVELS};
     use crate::wires::ssd1306::Ssd1306;
-    use crate::wires::uhid::Uhid;
+    use crate::wires::uhid::{Uhid, Wanted};
+    use tokio::sync::watch;
 
     /// A panel nobody has plugged in.
     fn panel() -> Panel {
@@ -283,6 +285,7 @@ mod tests {
             chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(0x3c, Ssd1306::default())))),
             uhid: Arc::new(Uhid::open(Path::new("/dev/null")).unwrap()),
             times: Arc::default(),
+            looks: watch::Sender::default(),
         }
     }
 
@@ -312,21 +315,38 @@ mod tests {
             .unwrap();
         assert_eq!(png, lit.to_png(SCALE));
 
-        let level = |panel: &Panel| panel.chip().feature(0x03).unwrap()[1];
-        let mut pressing = Box::pin(remote.press(2, Duration::from_millis(50)));
-        while level(&panel) == 0xff {
+        // The kernel polls the lines; whatever it misses did not happen.
+        let (mut saw_it_down, mut up) = (0, 0);
+        let mut pressing = Box::pin(remote.press(2, Duration::ZERO));
+        loop {
             tokio::select! {
-                done = &mut pressing => done.unwrap(),
+                done = &mut pressing => break done.unwrap(),
                 () = tokio::task::yield_now() => {}
             }
+            let (request, id) = (1, LEVELS);
+            panel.answer(Wanted::Get { request, id }).unwrap();
+            match panel.looks.borrow().levels {
+                0xff if saw_it_down > 0 => up += 1,
+                0xff => {}
+                levels => {
+                    assert_eq!(levels, 0xfb);
+                    saw_it_down += 1;
+                }
+            }
         }
-        assert_eq!(level(&panel), 0xfb);
-        pressing.await.unwrap();
-        assert_eq!(level(&panel), 0xff);
+        assert!(saw_it_down > 1 && up > 1, "{saw_it_down} {up}");
+        drop(pressing);
 
         remote.ask("fault absent").await.unwrap();
         assert!(panel.chip().bus.write(0x3c, &[0]).is_err());
-        for wrong in ["press 1", "press x 1", "fault bad", "", "unheard of"] {
+        for wrong in [
+            "press 1",
+            "press x 1",
+            "press 8 1",
+            "fault bad",
+            "",
+            "unheard of",
+        ] {
             assert!(remote.ask(wrong).await.is_err(), "{wrong}");
         }
         served.abort();

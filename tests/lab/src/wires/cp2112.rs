@@ -12,9 +12,11 @@ const DATA_BYTES: usize = 61;
 /// The most that can be read at once (5.1).
 const LONGEST_READ: usize = 512;
 
+/// The feature report in which the kernel reads every line (4.3).
+pub(super) const LEVELS: u8 = 0x03;
+
 mod report {
     pub const GPIO_CONFIG: u8 = 0x02;
-    pub const GPIO_GET: u8 = 0x03;
     pub const GPIO_SET: u8 = 0x04;
     pub const VERSION: u8 = 0x05;
     pub const SMBUS_CONFIG: u8 = 0x06;
@@ -106,7 +108,7 @@ impl<D: Device> Cp2112<D> {
                 self.special,
                 self.clock_divider,
             ],
-            report::GPIO_GET => vec![id, self.levels()],
+            LEVELS => vec![id, self.levels()],
             // Part number, and the third revision of the chip: the first without repeated starts is long gone (4.5).
             report::VERSION => vec![id, 0x0c, 0x03],
             report::SMBUS_CONFIG => self.smbus.to_vec(),
@@ -242,7 +244,7 @@ fn padded(bytes: &[u8]) -> [u8; REPORT_BYTES] {
 pub fn descriptor() -> Vec<u8> {
     const FEATURES: [(u8, u8); 10] = [
         (report::GPIO_CONFIG, 4),
-        (report::GPIO_GET, 1),
+        (LEVELS, 1),
         (report::GPIO_SET, 2),
         (report::VERSION, 2),
         (report::SMBUS_CONFIG, 13),

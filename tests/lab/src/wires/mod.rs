@@ -25,6 +25,9 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
 use self::bus::Bus;
 use self::control::Place;
 use self::cp2112::Cp2112;
@@ -33,6 +36,9 @@ use self::uhid::{Uhid, Wanted};
 
 /// Where the display answers.
 const ADDRESS: u8 = 0x3c;
+
+/// How long the kernel may take to look at a line. It does ten times a second, on a board that is not busy.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to run a virtual panel.
 #[derive(Args, Clone, Debug)]
@@ -68,6 +74,16 @@ pub struct Panel {
     chip: Arc<Mutex<Cp2112<Ssd1306>>>,
     uhid: Arc<Uhid>,
     times: Arc<Times>,
+    looks: watch::Sender<Look>,
+}
+
+/// The kernel's last look at the lines, which it polls.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    /// How many there were.
+    number: u64,
+    /// What it saw, a bit for each line.
+    levels: u8,
 }
 
 /// When what happened, since the kernel's start.
@@ -100,6 +116,7 @@ impl Panel {
             )))),
             uhid: Arc::new(uhid),
             times: Arc::default(),
+            looks: watch::Sender::default(),
         };
         let served = panel.clone();
         std::thread::Builder::new()
@@ -144,6 +161,43 @@ impl Panel {
         self.chip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Holds a line low for so long after the kernel saw it so, and comes back when it has seen it up again: whoever polls
+    /// sees nothing of what was shorter.
+    ///
+    /// # Errors
+    /// When nobody looks at the line.
+    async fn press(&self, line: u8, time: Duration) -> anyhow::Result<()> {
+        self.chip().hold_low(line, true);
+        let down = self.is_seen(line, false).await;
+        if down.is_ok() {
+            sleep(time).await;
+        }
+        self.chip().hold_low(line, false);
+        down?;
+        self.is_seen(line, true).await
+    }
+
+    /// Waits until the kernel saw a line so, twice: it may have given up waiting for one answer.
+    async fn is_seen(&self, line: u8, up: bool) -> anyhow::Result<()> {
+        let is_so = |levels: u8| (levels >> line & 1 == 1) == up;
+        let mut looks = self.looks.subscribe();
+        let twice = async {
+            let mut first = None;
+            loop {
+                looks.changed().await?;
+                let look = *looks.borrow_and_update();
+                match first {
+                    _ if !is_so(look.levels) => first = None,
+                    None => first = Some(look.number),
+                    Some(first) if look.number > first => return anyhow::Ok(()),
+                    Some(_) => {}
+                }
+            }
+        };
+        let seen = timeout(PATIENCE, twice).await;
+        seen.with_context(|| format!("the kernel does not look at line {line}"))?
+    }
+
     fn answer(&self, wanted: Wanted) -> io::Result<()> {
         match wanted {
             Wanted::Output(report) => {
@@ -157,7 +211,14 @@ impl Panel {
             }
             Wanted::Get { request, id } => {
                 let report = self.chip().feature(id).ok();
-                self.uhid.got(request, report.as_deref())
+                self.uhid.got(request, report.as_deref())?;
+                if let Some(&[cp2112::LEVELS, levels]) = report.as_deref() {
+                    self.looks.send_modify(|look| {
+                        look.number += 1;
+                        look.levels = levels;
+                    });
+                }
+                Ok(())
             }
             Wanted::Set { request, report } => {
                 let taken = self.chip().set_feature(&report).is_ok();
