@@ -179,6 +179,22 @@ impl Run {
         }
     }
 
+    /// A run of the same seed that has tried nothing yet, for cases beside these; [`Run::take`] counts them.
+    pub fn beside(&self) -> Run {
+        Run {
+            seed: self.seed,
+            extent: self.extent.clone(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Counts the cases of a run beside this one.
+    pub fn take(&mut self, beside: Run) {
+        self.tally.cases += beside.tally.cases;
+        self.tally.failed += beside.tally.failed;
+        self.tally.not_run += beside.tally.not_run;
+    }
+
     /// Counts cases that cannot be tried here.
     pub fn not_run(&mut self, cases: u64, why: impl fmt::Display) {
         self.tally.not_run += cases;
@@ -278,7 +294,9 @@ mod tests {
             std::future::pending::<Result<(), String>>(),
         )
         .await;
-        run.drawn("drawn", Err("bad".to_owned()));
+        let mut beside = run.beside();
+        beside.drawn("drawn", Err("bad".to_owned()));
+        run.take(beside);
         let tally = run.tally();
         assert_eq!((tally.cases, tally.failed, tally.not_run), (7, 5, 2));
         assert_eq!(tally.code(), 1);

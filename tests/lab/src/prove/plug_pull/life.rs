@@ -17,7 +17,7 @@ use crate::vm::machine::Machine;
 use crate::vm::scene::{self, BOOT, FRIEND, SOON, Scene};
 
 /// From power on to a login, before it was measured.
-pub(super) const FIRST_PACE: Duration = Duration::from_secs(25);
+const FIRST_PACE: Duration = Duration::from_secs(60);
 
 /// How often the friend writes while there is traffic.
 const WRITES: Duration = Duration::from_millis(300);
@@ -44,21 +44,16 @@ struct Promised {
 
 impl Life {
     /// With a card that was never in a board.
-    pub async fn new(pace: Duration) -> anyhow::Result<Life> {
+    pub async fn new() -> anyhow::Result<Life> {
         let mut scene = Scene::set(Arch::Amd64).await?;
         scene.extras.recorded = true;
         Ok(Life {
             scene,
             machine: None,
             qr: None,
-            pace,
+            pace: FIRST_PACE,
             promised: Promised::default(),
         })
-    }
-
-    /// From power on to a login, on this machine.
-    pub fn pace(&self) -> Duration {
-        self.pace
     }
 
     /// Cuts the power at this moment; afterwards the board must be as good as new.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
@@ -88,34 +89,45 @@ impl Proof for PlugPull {
         if let Some(missing) = scene::missing(Arch::Amd64) {
             return run.not_run(count, missing);
         }
-        let mut pace = life::FIRST_PACE;
         let cases: Vec<_> = (0..count).zip(Moment::ALL.into_iter().cycle()).collect();
-        // Each life has a card of its own, from the first boot on.
-        for (number, moments) in cases.chunks(Moment::ALL.len()).enumerate() {
-            let mut life = match Life::new(pace).await {
-                Ok(life) => life,
-                Err(error) => return run.not_run(count, format!("{error:#}")),
-            };
-            for (at, &(case, moment)) in moments.iter().enumerate() {
-                let mut dice = run.dice(case);
-                let pull = Pull {
-                    kind: *Kind::ALL.choose(&mut dice).expect("there are kinds"),
-                    share: dice.random(),
-                    dice: dice.random(),
-                };
-                let name = format!(
-                    "card {number}: {moment}, at {:.0} %, {}",
-                    pull.share * 100.0,
-                    pull.kind
-                );
-                let lived = run.case(name, STEP, life.through(moment, pull)).await;
-                if lived.is_none() {
-                    let rest = (moments.len() - at - 1) as u64;
-                    run.not_run(rest, "what follows in this life needs this moment");
-                    break;
-                }
-            }
-            pace = life.pace();
+        // Each life has a card of its own, from the first boot on; an emulated board takes one processor.
+        let lives = cases.chunks(Moment::ALL.len()).enumerate();
+        let lives = lives.map(|(number, cuts)| live(run.beside(), number, cuts));
+        let side_by_side = std::thread::available_parallelism().map_or(1, usize::from);
+        let lived: Vec<Run> = stream::iter(lives)
+            .buffer_unordered(side_by_side)
+            .collect()
+            .await;
+        for life in lived {
+            run.take(life);
         }
     }
+}
+
+/// Lives the life of one card, cut by cut.
+async fn live(mut run: Run, number: usize, cuts: &[(u64, Moment)]) -> Run {
+    let mut life = match Life::new().await {
+        Ok(life) => life,
+        Err(error) => {
+            run.not_run(cuts.len() as u64, format!("{error:#}"));
+            return run;
+        }
+    };
+    for (at, &(case, moment)) in cuts.iter().enumerate() {
+        let mut dice = run.dice(case);
+        let pull = Pull {
+            kind: *Kind::ALL.choose(&mut dice).expect("there are kinds"),
+            share: dice.random(),
+            dice: dice.random(),
+        };
+        let share = pull.share * 100.0;
+        let name = format!("card {number}: {moment}, at {share:.0} %, {}", pull.kind);
+        let lived = run.case(name, STEP, life.through(moment, pull)).await;
+        if lived.is_none() {
+            let rest = (cuts.len() - at - 1) as u64;
+            run.not_run(rest, "what follows in this life needs this moment");
+            break;
+        }
+    }
+    run
 }
