@@ -19,6 +19,9 @@ use crate::vm::scene::{self, BOOT, FRIEND, SOON, Scene};
 /// From power on to a login, before it was measured.
 const FIRST_PACE: Duration = Duration::from_secs(60);
 
+/// Bytes of a segment, sled's `Config::segment_size` as it comes.
+const SEGMENT: u32 = 512 * 1024;
+
 /// How often the friend writes while there is traffic.
 const WRITES: Duration = Duration::from_millis(300);
 
@@ -153,14 +156,12 @@ impl Life {
     /// The store is damaged behind the daemon's back, and the power goes while it is repaired.
     async fn repair(&mut self, pull: Pull) -> anyhow::Result<()> {
         let machine = self.machine()?;
-        let mut dice = StdRng::seed_from_u64(pull.dice);
-        let spots: Vec<_> = (0..16).map(|_| dice.random_range(0..256)).collect();
-        let spots = spots.iter().map(ToString::to_string).collect::<Vec<_>>();
+        // Somewhere near the beginning of every segment of sled's, whichever of them are in use: blocks of 64 bytes.
+        let spot = StdRng::seed_from_u64(pull.dice).random_range(0..64);
         let damage = format!(
-            "systemctl stop holdfastd && cd /data/holdfast/gen-0001/store*/sled && \
-             for spot in {}; do head -c 64 /dev/urandom | dd of=db bs=1 seek=$((spot * 997)) conv=notrunc status=none; done && \
-             dd if=/dev/zero of=db bs=512 count=1 conv=notrunc status=none && sync",
-            spots.join(" ")
+            "systemctl stop holdfastd && cd /data/holdfast/gen-0001/store*/sled && size=$(stat -c %s db) && \
+             for segment in $(seq 0 {SEGMENT} $((size - 1))); do \
+             head -c 64 /dev/urandom | dd of=db bs=64 seek=$((segment / 64 + {spot})) conv=notrunc status=none; done && sync"
         );
         self.scene.operator.run(&machine, &damage).await?;
         self.cut(machine, pull).await?;
