@@ -1,8 +1,8 @@
 //! The lab's hand on a virtual panel: one line a command, one line an answer, over whatever carries lines.
 //!
 //! `frame` answers `ok` and the picture's 1024 bytes in hexadecimal digits, `png` and a PNG in base64. `press LINE MS` holds
-//! a line low for so many milliseconds and answers when the kernel has seen it up again; `fault none|absent|wedged` breaks and mends the
-//! display's wires; `unplug` and `plug` take the whole bridge. `times` answers milliseconds since the kernel's start: when the
+//! a line low for so many milliseconds and answers when the kernel has seen it up again; `fault none|absent|wedged` breaks and
+//! mends the display's wires; `unplug` and `plug` take the whole bridge. `times` answers milliseconds since the kernel's start: when the
 //! panel was plugged in first, when the first picture was whole (`-` before that), and now. What is not understood is answered with `error` and why.
 
 use std::convert::Infallible;
@@ -272,12 +272,13 @@ impl Remote {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use tokio::sync::watch;
+
     use super::*;
     use crate::wires::bus::{Bus, Device};
     use crate::wires::cp2112::{Cp2112, LEVELS};
     use crate::wires::ssd1306::Ssd1306;
     use crate::wires::uhid::{Uhid, Wanted};
-    use tokio::sync::watch;
 
     /// A panel nobody has plugged in.
     fn panel() -> Panel {
@@ -325,7 +326,7 @@ mod tests {
             }
             let (request, id) = (1, LEVELS);
             panel.answer(Wanted::Get { request, id }).unwrap();
-            match panel.looks.borrow().levels {
+            match *panel.looks.borrow() {
                 0xff if saw_it_down > 0 => up += 1,
                 0xff => {}
                 levels => {

@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -74,16 +73,8 @@ pub struct Panel {
     chip: Arc<Mutex<Cp2112<Ssd1306>>>,
     uhid: Arc<Uhid>,
     times: Arc<Times>,
-    looks: watch::Sender<Look>,
-}
-
-/// The kernel's last look at the lines, which it polls.
-#[derive(Clone, Copy, Debug, Default)]
-struct Look {
-    /// How many there were.
-    number: u64,
-    /// What it saw, a bit for each line.
-    levels: u8,
+    /// What the kernel saw of the lines, a bit for each, when it looked last: it polls them.
+    looks: watch::Sender<u8>,
 }
 
 /// When what happened, since the kernel's start.
@@ -179,20 +170,16 @@ impl Panel {
 
     /// Waits until the kernel saw a line so, twice: it may have given up waiting for one answer.
     async fn is_seen(&self, line: u8, up: bool) -> anyhow::Result<()> {
-        let is_so = |levels: u8| (levels >> line & 1 == 1) == up;
         let mut looks = self.looks.subscribe();
         let twice = async {
-            let mut first = None;
-            loop {
+            let mut times = 0;
+            while times < 2 {
                 looks.changed().await?;
-                let look = *looks.borrow_and_update();
-                match first {
-                    _ if !is_so(look.levels) => first = None,
-                    None => first = Some(look.number),
-                    Some(first) if look.number > first => return anyhow::Ok(()),
-                    Some(_) => {}
-                }
+                let levels = *looks.borrow_and_update();
+                let is_so = (levels >> line & 1 == 1) == up;
+                times = if is_so { times + 1 } else { 0 };
             }
+            anyhow::Ok(())
         };
         let seen = timeout(PATIENCE, twice).await;
         seen.with_context(|| format!("the kernel does not look at line {line}"))?
@@ -213,10 +200,7 @@ impl Panel {
                 let report = self.chip().feature(id).ok();
                 self.uhid.got(request, report.as_deref())?;
                 if let Some(&[cp2112::LEVELS, levels]) = report.as_deref() {
-                    self.looks.send_modify(|look| {
-                        look.number += 1;
-                        look.levels = levels;
-                    });
+                    self.looks.send_replace(levels);
                 }
                 Ok(())
             }
