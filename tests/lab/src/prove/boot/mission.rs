@@ -22,7 +22,7 @@ const CONFIRM: Duration = Duration::from_millis(300);
 pub const BUTTON: u8 = 0;
 
 /// How many cases the story has.
-pub const STEPS: u64 = 8;
+pub const STEPS: u64 = 9;
 
 /// Tells it, and hands on a card that is linked.
 ///
@@ -48,6 +48,8 @@ pub async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<Scene> {
     run.case(name, STEP, reboot(&scene, &machine))
         .await
         .ok_or_else(stop)?;
+    let name = "the first picture comes from the boot itself, before the daemon runs";
+    run.case(name, STEP, first_picture(&scene, &machine)).await;
     let name = "held and confirmed, a real button links it anew";
     run.case(name, STEP, relink(&scene, &mut machine, &qr))
         .await
@@ -103,6 +105,27 @@ async fn reboot(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
         "the stop was not in order: {status}"
     );
     talk(scene, machine, "second").await
+}
+
+/// The journal names who drew it; the glass says when.
+async fn first_picture(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let step = "journalctl --no-pager -b -o cat -u holdfast-panel";
+    let step = scene.operator.run(machine, step).await?;
+    ensure!(
+        step.contains("the panel shows that the board starts"),
+        "the boot step did not draw it: {}",
+        step.trim()
+    );
+    let ready = "systemctl show -P ActiveEnterTimestampMonotonic holdfastd";
+    let ready = scene.operator.run(machine, ready).await?;
+    let ready = Duration::from_micros(ready.trim().parse()?);
+    let drawn = inside::hand(machine).await?.times().await?.drawn;
+    let drawn = drawn.context("nothing was drawn")?;
+    ensure!(
+        drawn < ready,
+        "it was whole after {drawn:?}, and the daemon ran after {ready:?}"
+    );
+    Ok(())
 }
 
 async fn relink(scene: &Scene, machine: &mut Machine, old: &str) -> anyhow::Result<()> {
