@@ -232,21 +232,23 @@ impl Debian {
     async fn measure(&self, rounds: usize, idle: Duration) -> anyhow::Result<Taken> {
         let place = rig::scratch()?;
         let card = self.card(place.path()).await?;
-        let extras = Extras {
-            append: teller(idle),
-            ..Extras::default()
-        };
         let mut taken = Taken::default();
         let image = fs::metadata(self.built.with_extension("img.zst"))?.len();
         taken.note("debian_image_mib", mib(image));
         // Its first boot makes what is made once, and is not counted.
         for round in 0..=rounds {
-            let machine = Machine::start(&card, &extras, &place.path().join("board")).await?;
+            let is_last = round == rounds;
+            let extras = Extras {
+                append: teller(is_last.then_some(idle)),
+                ..Extras::default()
+            };
+            let place = place.path().join(format!("board-{round}"));
+            let mut machine = Machine::start(&card, &extras, &place).await?;
             let micros: f64 = told(&machine, "up", BOOT).await?.parse()?;
             if round > 0 {
                 taken.note("debian_up_s", micros / 1e6);
             }
-            if round == rounds {
+            if is_last {
                 let within = SETTLED + idle + BOOT;
                 let said = told(&machine, "memory", within).await?;
                 taken.note("debian_mem_mib", in_use(&said.replace(',', "\n"))? / 1024.0);
@@ -254,7 +256,7 @@ impl Debian {
                 let after = sectors(&told(&machine, "after", within).await?)?;
                 taken.note("debian_idle_kib_h", kib_an_hour(after - before, idle));
             }
-            machine.power_down(BOOT).await?;
+            machine.goes_off(BOOT).await?;
         }
         Ok(taken)
     }
@@ -276,15 +278,20 @@ impl Debian {
     }
 }
 
-/// The words for the kernel command line that bring the unit (systemd-debug-generator(8)).
-fn teller(idle: Duration) -> Vec<String> {
+/// The words for the kernel command line that bring the unit (systemd-debug-generator(8)). Told so, it looks at an idle stretch;
+/// then it has the machine go off, for nobody waits for its power key so early.
+fn teller(idle: Option<Duration>) -> Vec<String> {
+    let idle = idle.map_or_else(String::new, |idle| {
+        format!(
+            "sleep {}; say memory `tr '\\n' , < /proc/meminfo`; say before `cat /sys/block/vda/stat`; \
+             sleep {}; say after `cat /sys/block/vda/stat`; ",
+            SETTLED.as_secs(),
+            idle.as_secs()
+        )
+    });
     let script = format!(
         "say() {{ echo {TOLD} $*; }}; \
-         say up `systemctl show -P ActiveEnterTimestampMonotonic multi-user.target`; \
-         sleep {}; say memory `tr '\\n' , < /proc/meminfo`; say before `cat /sys/block/vda/stat`; \
-         sleep {}; say after `cat /sys/block/vda/stat`",
-        SETTLED.as_secs(),
-        idle.as_secs()
+         say up `systemctl show -P ActiveEnterTimestampMonotonic multi-user.target`; {idle}systemctl poweroff"
     );
     let unit = format!(
         "[Unit]\nDefaultDependencies=no\nAfter=multi-user.target\n\

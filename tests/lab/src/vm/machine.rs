@@ -142,15 +142,6 @@ impl Machine {
         Ok(())
     }
 
-    /// Presses the power key, and waits until the board is off. On the card nobody waits for that key.
-    ///
-    /// # Errors
-    /// It does not go off in time.
-    pub async fn power_down(mut self, within: Duration) -> anyhow::Result<()> {
-        self.monitor("system_powerdown", json!({})).await?;
-        self.goes_off(within).await
-    }
-
     /// Waits until the board goes off by itself.
     ///
     /// # Errors
