@@ -12,6 +12,7 @@ use waproto::whatsapp as wa;
 
 use super::LabError;
 use super::fault::{self, Fault, Occasion, Target};
+use super::passkey;
 use super::reply;
 use super::session::Hello;
 use super::world::{Device, DeviceId, Form, Out, Peer, PhoneId, SignedPreKey, Times, World, now_s};
@@ -104,7 +105,7 @@ impl Linking {
     }
 }
 
-fn new_reference() -> String {
+pub(super) fn new_reference() -> String {
     let mut bytes = [0; REF_BYTES];
     rand::rng().fill(&mut bytes);
     format!("2@{}", BASE64_STANDARD.encode(bytes))
@@ -142,27 +143,6 @@ impl World {
             .attr("id", self.next_id())
             .attr("xmlns", "md")
             .children([child])
-            .build()
-    }
-
-    fn passkey_request(&mut self) -> Node {
-        let options = serde_json::json!({
-            "publicKey": {
-                "challenge": "aG9sZGZhc3QtbGFi",
-                "rpId": "whatsapp.com",
-                "allowCredentials": [],
-                "userVerification": "required",
-                "timeout": 60000,
-            }
-        });
-        NodeBuilder::new("notification")
-            .attr("from", "s.whatsapp.net")
-            .attr("type", "passkey_prologue_request")
-            .attr("id", self.next_id())
-            .attr("t", now_s())
-            .children([NodeBuilder::new("passkey_request_options")
-                .bytes(options.to_string().into_bytes())
-                .build()])
             .build()
     }
 
@@ -289,14 +269,14 @@ impl World {
                     self.conclude(serial, outcome);
                 }
             }
-            _ => match node.child(&["link_code_companion_reg"]) {
-                Some(reg) => {
-                    let reg = reg.clone();
-                    self.code_stage(serial, node, &reg);
+            _ => {
+                if let Some(reg) = node.child(&["link_code_companion_reg"]).cloned() {
+                    return self.code_stage(serial, node, &reg);
                 }
-                // A ping, at most.
-                None => self.send(serial, reply::result(node, [])),
-            },
+                // Or a ping, at most.
+                let answer = passkey::answer(node).unwrap_or_else(|| reply::result(node, []));
+                self.send(serial, answer);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod keep;
 mod keys;
 mod linking;
 mod media;
+mod passkey;
 mod phones;
 mod query;
 mod queue;

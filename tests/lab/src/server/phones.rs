@@ -80,6 +80,8 @@ impl World {
         }
         let receipt = match failed {
             Some(children) => receipt.attr("type", "retry").children(children),
+            // What a companion sent is there (wacore `types/message.rs` waits for it).
+            None if sender.phone == *phone => receipt.attr("type", "sender"),
             None => receipt,
         };
         let own = DeviceId {

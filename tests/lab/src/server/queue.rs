@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeContent, OwnedNodeRef};
+use wacore_libsignal::protocol::PreKeySignalMessage;
 
 use super::fault::Fault;
 use super::world::{DeviceId, Out, Peer, World};
@@ -167,18 +168,28 @@ impl World {
     }
 }
 
-/// Flips a bit in the last byte of each ciphertext, which belongs to its MAC or signature.
+/// Flips a bit in the last byte of each ciphertext, which belongs to its MAC or signature. One that opens a session is around
+/// the message that has the MAC.
 fn corrupt(message: &mut Node) {
     let Some(NodeContent::Nodes(children)) = &mut message.content else {
         return;
     };
     for child in children.iter_mut().filter(|child| child.tag == "enc") {
-        if let Some(NodeContent::Bytes(ciphertext)) = &mut child.content
-            && let Some(last) = ciphertext.last_mut()
-        {
-            *last ^= 1;
+        if let Some(NodeContent::Bytes(ciphertext)) = &mut child.content {
+            let end = end_of_inner(ciphertext).unwrap_or(ciphertext.len());
+            if let Some(last) = ciphertext[..end].last_mut() {
+                *last ^= 1;
+            }
         }
     }
+}
+
+/// Where the message ends in one that opens a session with it.
+fn end_of_inner(ciphertext: &[u8]) -> Option<usize> {
+    let outer = PreKeySignalMessage::try_from(ciphertext).ok()?;
+    let inner = outer.message().serialized();
+    let mut places = ciphertext.windows(inner.len());
+    Some(places.position(|place| place == inner)? + inner.len())
 }
 
 fn ib(child: Node) -> Node {

@@ -210,10 +210,10 @@ impl World {
             return;
         };
         let recipients = match kind.as_str() {
-            "retry" => vec![author],
+            "retry" | "sender" => vec![author],
             // What a device tells its own account concerns the other devices of it.
             "read-self" | "played-self" => self.devices_of(&from.phone),
-            "sender" | "peer_msg" | "hist_sync" | "inactive" => return,
+            "peer_msg" | "hist_sync" | "inactive" => return,
             _ if author.phone == from.phone => return,
             _ => self.devices_of(&author.phone),
         };
