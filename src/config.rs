@@ -188,6 +188,12 @@ pub struct Settings {
     pub device_name: String,
     /// `pairing.phone`: the account's number, international digits; with it a pairing code is offered.
     pub pairing_phone: Option<Secret<String>>,
+    /// `notify.own_chat`: what the owner should know is written into the chat with oneself.
+    pub notify_own_chat: bool,
+    /// `notify.hook`: a program that is run with what the owner should know in its environment.
+    pub notify_hook: Option<PathBuf>,
+    /// `self_test.own_chat`: a test of the link writes into the chat with oneself.
+    pub self_test_own_chat: bool,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
 }
@@ -199,6 +205,9 @@ impl Default for Settings {
             server_version: None,
             device_name: "Holdfast".into(),
             pairing_phone: None,
+            notify_own_chat: false,
+            notify_hook: None,
+            self_test_own_chat: false,
             log_level: Level::INFO,
         }
     }
@@ -404,10 +413,13 @@ impl Settings {
             ("server", "version") => self.server_version = Some(server_version(value)?),
             ("device", "name") => self.device_name = device_name(value)?,
             ("pairing", "phone") => self.pairing_phone = Some(phone(value)?),
+            ("notify", "own_chat") => self.notify_own_chat = own_chat(value)?,
+            ("notify", "hook") => self.notify_hook = Some(hook(value)?),
+            ("self_test", "own_chat") => self.self_test_own_chat = own_chat(value)?,
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, device.name, pairing.phone, log.level",
+                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, log.level",
                 );
             }
         }
@@ -447,6 +459,18 @@ fn device_name(value: &DeValue<'_>) -> Result<String, &'static str> {
         .filter(good)
         .map(str::to_owned)
         .ok_or("must be a name of 1 to 50 characters on one line, in quotes")
+}
+
+fn own_chat(value: &DeValue<'_>) -> Result<bool, &'static str> {
+    value
+        .as_bool()
+        .ok_or("must be true or false, without quotes")
+}
+
+fn hook(value: &DeValue<'_>) -> Result<PathBuf, &'static str> {
+    let path = value.as_str().map(PathBuf::from);
+    path.filter(|path| path.is_absolute())
+        .ok_or("must be the whole path of a program, such as \"/data/hook\"")
 }
 
 /// An international number (E.164): up to 15 digits, the first of them not 0.

@@ -1,39 +1,47 @@
 //! The wiring: event in, core step, effects out. Nothing is decided here.
 
 mod around;
+mod farewell;
 mod generations;
+mod incidents;
+mod notify;
+mod past;
+mod repair;
 mod rooms;
 mod service;
+mod space;
 mod start;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{
-    Cause, CauseCode, Command, Effect, Event, Face, Now, PairingFace, Reply, Space, State, face,
+    Cause, CauseCode, Command, Effect, Event, Face, Now, PairingFace, Reply, State, Tested, face,
     step,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, interval_at, sleep_until};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{Instant, interval_at, sleep_until, timeout};
 
 use crate::boot::{self, LastKnownGood, Machine, RunMark, Stages, settings};
 use crate::bus::{self, Handle, Request, Status};
 use crate::config::{Args, Board, Config, Places};
-use crate::history::{Archive, Audit};
+use crate::history::{Archive, Audit, Incidents, LastWords};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
-use crate::mail::Inbox;
+use crate::mail::{Inbox, Outbox};
 use crate::panel::{Credential, Panel, Showing};
 use crate::vault::Vault;
 use crate::vault::barrier::{Barrier, BarrierError};
-use crate::vault::space::{self, Reserve};
+use crate::vault::space::Reserve;
 use crate::vault::wear::Card;
 use crate::wires::Input;
 use around::Around;
+use notify::Notices;
 use service::Watchdog;
 
 pub use rooms::Rooms;
@@ -41,6 +49,9 @@ pub use rooms::Rooms;
 /// How often the room on the data partition is measured: far more often than an inbox could fill what is left when the
 /// link comes down.
 const MEASURE: Duration = Duration::from_secs(10);
+
+/// How long the link may take to end once the daemon leaves; the core has waited before.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
 pub fn main(args: &Args) -> ExitCode {
@@ -180,6 +191,8 @@ async fn serve(
         }
     };
 
+    let news = broadcast::Sender::new(16);
+    let tested = broadcast::Sender::new(4);
     let (events_in, mut events) = mpsc::unbounded_channel();
     let (requests_in, mut requests) = mpsc::channel(16);
     let credentials = watch::Sender::new(Credentials::default());
@@ -191,17 +204,25 @@ async fn serve(
         inbox: inbox.clone(),
         outbox: outbox.clone(),
         glass: config.board.to_string(),
+        credentials: credentials.subscribe(),
         picture: panel.pictures(),
         barrier: barrier.clone(),
         card: Card::of(config.data.root()).ok(),
         boot: Arc::new(report),
         archive: archive.clone(),
         audit: audit.clone(),
+        data: config.data.clone(),
+        news: news.clone(),
+        tested: tested.clone(),
     };
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
     let served = bus::serve(place, &config.runtime, handle).await;
     let (around, first) = Around::look(&config, &events_in);
+    let notices = Notices {
+        own_chat: config.settings.notify_own_chat,
+        hook: config.settings.notify_hook.clone(),
+    };
     let mut daemon = Daemon {
         state,
         started,
@@ -209,15 +230,21 @@ async fn serve(
         link: Link::new(
             config.settings,
             inbox.clone(),
-            outbox,
+            outbox.clone(),
             events_in.clone(),
             credentials.clone(),
+            LastWords::new(&config.data),
         ),
         events: events_in,
         vault: Arc::new(vault),
         audit,
         archive,
+        barrier: barrier.clone(),
         inbox,
+        outbox,
+        notices,
+        news,
+        tested,
         reserve: Reserve::of(config.data.root()),
         replies: HashMap::new(),
         requests: 0,
@@ -227,14 +254,22 @@ async fn serve(
         exit: false,
         failure: None,
         around,
+        past: config.data.past(),
+        incidents: incidents::open(&config.data),
     };
 
+    if let (Some(incidents), Some(cause)) = (&mut daemon.incidents, daemon.state.cause()) {
+        incidents.happens(cause);
+    }
     let linked = daemon.vault.linked();
     journal::started(linked.generation);
     service::ready();
     let mut watchdog = Watchdog::new();
     let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
     daemon.measure().await;
+    if let Some(remembered) = past::read(&daemon.past) {
+        daemon.take(remembered).await;
+    }
     for seen in first {
         daemon.take(seen).await;
     }
@@ -276,7 +311,10 @@ async fn serve(
     if let Some(failure) = daemon.failure {
         return Err(failure.into());
     }
-    daemon.link.ended().await;
+    // The store is left as a power cut would leave it while anything may still write to it.
+    timeout(LEAVE, daemon.link.ended())
+        .await
+        .context("the link does not end")?;
     daemon.vault.close().await?;
     barrier.stop().await?;
     if let Some(Err(error)) = mark.map(RunMark::stop) {
@@ -320,15 +358,6 @@ fn moment(started: Instant, at: Instant) -> Now {
     }
 }
 
-/// Tells the operator of a cause.
-fn tell(cause: Cause) {
-    tracing::warn!(
-        HOLDFAST_CAUSE = cause.code.as_str(),
-        "{cause} {}",
-        cause.action()
-    );
-}
-
 /// The live generation's records by tier.
 async fn count(vault: &Vault) -> Result<BTreeMap<String, u64>, String> {
     let counts = vault.records().await.map_err(|error| error.to_string())?;
@@ -348,7 +377,14 @@ struct Daemon {
     vault: Arc<Vault>,
     audit: Audit,
     archive: Archive,
+    barrier: Barrier,
     inbox: Inbox,
+    outbox: Outbox,
+    notices: Notices,
+    /// Takes what the bus tells of.
+    news: broadcast::Sender<Cause>,
+    /// Takes what came of a test.
+    tested: broadcast::Sender<Tested>,
     reserve: Reserve,
     link: Link,
     /// Takes what an effect answers with later.
@@ -363,6 +399,10 @@ struct Daemon {
     /// Why nothing can be kept any more.
     failure: Option<BarrierError>,
     around: Around,
+    /// The file with what the next start has to know.
+    past: PathBuf,
+    /// What went wrong; `None` where that cannot be written down.
+    incidents: Option<Incidents>,
 }
 
 impl Daemon {
@@ -400,9 +440,22 @@ impl Daemon {
     }
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+        if let (Some(incidents), Some(deed)) = (&mut self.incidents, incidents::deed(&effect)) {
+            incidents.does(&deed);
+        }
         match effect {
-            // Before there is a daemon, see `rooms`.
-            Effect::Repair(_) => {}
+            // The first one came before there was a daemon: see `rooms`.
+            Effect::Repair(plan) => self.repair(plan).await,
+            Effect::AskPhone => self.link.ask_phone(),
+            Effect::Pulse => self.link.pulse(),
+            Effect::SelfTest => self.link.self_test(),
+            Effect::Tested(tested) => {
+                journal::self_tested(tested);
+                // Nobody asked, after a repair.
+                let _ = self.tested.send(tested);
+            }
+            Effect::Renegotiate { peer } => self.link.renegotiate(peer),
+            Effect::Undecrypted { messages, peers } => journal::undecrypted(messages, peers),
             Effect::CatchUp(todo) => self.link.catch_up(todo),
             Effect::NoteCaughtUp => {
                 if let Err(error) = self.vault.caught_up().await {
@@ -411,12 +464,25 @@ impl Daemon {
                     );
                 }
             }
+            Effect::Probe => self.link.probe(),
+            Effect::Remember(past) => {
+                if let Err(error) = past::keep(&self.past, &past) {
+                    tracing::warn!("what the next start should know cannot be kept: {error}");
+                }
+            }
             Effect::Connect | Effect::Pair => self.link.start(self.vault.backend()),
             Effect::Disconnect => self.link.disconnect(),
             Effect::Retire(order) => return Some(self.retire(order).await),
             Effect::DropOldestArchive => return Some(self.drop_oldest_archive().await),
             Effect::Restore { order, from } => self.restore(order, from).await,
-            Effect::Report(cause) => tell(cause),
+            Effect::Farewell(id) => self.farewell(id),
+            Effect::Notify(cause) => self.notify(cause),
+            Effect::Report(cause) => {
+                journal::told(cause);
+                if let Some(incidents) = &mut self.incidents {
+                    incidents.happens(cause);
+                }
+            }
             Effect::Reply { request, reply } => {
                 if let Some(waiting) = self.replies.remove(&request) {
                     // A caller that went away needs no answer.
@@ -428,70 +494,12 @@ impl Daemon {
         None
     }
 
-    /// Tells the core how full the data partition is.
-    async fn measure(&mut self) {
-        if let Some(space) = self.space().await {
-            self.take(Event::Space(space)).await;
-        }
-    }
-
-    async fn space(&self) -> Option<Space> {
-        let (reserve, archive) = (self.reserve.clone(), self.archive.clone());
-        let vault = Arc::clone(&self.vault);
-        let measured = tokio::task::spawn_blocking(move || {
-            let room = reserve.room().context("the data partition")?;
-            let extent = vault.extent().context("the live generation")?;
-            anyhow::Ok((room, archive.count()?, extent))
-        });
-        let (room, archives, extent) = match measured.await.map_err(anyhow::Error::from).flatten() {
-            Ok(measured) => measured,
-            Err(error) => {
-                tracing::warn!("the room on the data partition is not known: {error:#}");
-                return None;
-            }
-        };
-        let unread = self.inbox.unread();
-        Some(Space {
-            free_bytes: room.free_bytes,
-            total_bytes: room.total_bytes,
-            archives,
-            unread: unread.messages,
-            unread_bytes: unread.bytes,
-            records: extent.records,
-            records_bytes: extent.bytes,
-        })
-    }
-
-    async fn drop_oldest_archive(&self) -> Event {
-        match self.archive.drop_oldest(&self.audit) {
-            Ok(dropped) => {
-                dropped.into_iter().for_each(journal::archive_dropped);
-                self.space().await.map_or(Event::DropFailed, Event::Space)
-            }
-            Err(error) => {
-                tracing::error!("the oldest archive could not be removed: {error}");
-                Event::DropFailed
-            }
-        }
-    }
-
-    /// The data partition has failed: nothing more is promised, and the owner is told.
-    async fn fail(&mut self, failure: BarrierError) {
-        let full = matches!(&failure, BarrierError::Failed(error) if space::is_full(error));
-        self.failure = Some(failure);
-        let code = if full {
-            CauseCode::NoSpace
-        } else {
-            CauseCode::MediumFailed
-        };
-        self.take(Event::StorageFailed(code)).await;
-    }
-
     async fn request(&mut self, request: Request) {
         match request {
             Request::Command { command, reply } => self.command(command, Some(reply)).await,
             Request::Button { down: true } => self.take(Event::Pressed).await,
             Request::Button { down: false } => self.take(Event::Released).await,
+            Request::Passkey(step) => self.link.passkey(step),
             Request::Records { reply } => {
                 let vault = Arc::clone(&self.vault);
                 // It reads every record: the loop goes on meanwhile.
@@ -512,6 +520,9 @@ impl Daemon {
     /// Tells bus, journal and service manager where we stand, when that is new.
     fn publish(&mut self) {
         let status = Status::of(&self.state, self.started);
+        if let Some(incidents) = &mut self.incidents {
+            incidents.look(&self.state);
+        }
         self.status.send_if_modified(|published| {
             if published.state != status.state || published.cause != status.cause {
                 journal::state_changed(status.state, status.cause, status.linked.generation);

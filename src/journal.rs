@@ -17,7 +17,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use holdfast_core::{ArchiveId, Cause, GenerationId, LastEnd, Trigger};
+use holdfast_core::{ArchiveId, Cause, CauseCode, GenerationId, LastEnd, Tested, Trigger};
+use sha1::{Digest, Sha1};
 use thiserror::Error;
 use tracing::{Level, error, field::Field, info, warn};
 use tracing_journald::{Priority, PriorityMappings};
@@ -201,6 +202,9 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// The namespace of the ids of causes, a UUID drawn once.
+const CAUSES: [u8; 16] = 0x2c8e_41d7_90b3_4f6a_a51d_7be0_94c3_f812_u128.to_be_bytes();
+
 /// The stable name of a kind of event: `journalctl MESSAGE_ID=…`, explained by `journalctl -x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageId(&'static str);
@@ -224,14 +228,19 @@ impl MessageId {
     pub const FACILITY_MISSING: Self = Self("0e4bfb6cc96b47f49ddb4acfc9aecfe5");
     /// A setting of the owner was ignored.
     pub const SETTING_IGNORED: Self = Self("5e21ea78c48844a9a219c32665796acb");
-
+    /// Messages could not be decrypted.
+    pub const UNDECRYPTED: Self = Self("c1f60f4d2a9b4f1c8d57e2b7a4930e66");
     /// How the last run ended.
     pub const LAST_END: Self = Self("3f0e0d5cb6f24d0f8b8f2f6a1e9a7c54");
     /// An archived generation was removed for want of space.
     pub const ARCHIVE_DROPPED: Self = Self("b9a3f1c27de8455f9c41d06be7a2f830");
+    /// A link that was given up is logged out at WhatsApp.
+    pub const LOGGED_OUT: Self = Self("db2e786295704081a9f2a4fd3f7a2a84");
+    /// The link was tested.
+    pub const SELF_TESTED: Self = Self("4d1c0a8e62f94b7f9f3b5d27c8e6a1f5");
 
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::STARTED,
         Self::STATE_CHANGED,
         Self::REPAIRED,
@@ -241,9 +250,22 @@ impl MessageId {
         Self::STOPPED,
         Self::FACILITY_MISSING,
         Self::SETTING_IGNORED,
+        Self::UNDECRYPTED,
         Self::LAST_END,
         Self::ARCHIVE_DROPPED,
+        Self::LOGGED_OUT,
+        Self::SELF_TESTED,
     ];
+
+    /// The id of a cause that is told: made of its stable name, as RFC 9562 makes a version 5 UUID.
+    pub fn of_cause(code: CauseCode) -> String {
+        let mut hash = Sha1::new_with_prefix(CAUSES);
+        hash.update(code.as_str());
+        let mut id: [u8; 20] = hash.finalize().into();
+        id[6] = id[6] & 0x0f | 0x50;
+        id[8] = id[8] & 0x3f | 0x80;
+        id[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 
     /// 32 lower-case hexadecimal digits, as systemd writes a 128-bit id.
     pub fn as_str(self) -> &'static str {
@@ -279,6 +301,24 @@ pub fn state_changed(state: &'static str, cause: Option<Cause>, generation: Gene
             cause.action(),
         ),
     }
+}
+
+/// A cause the operator has to hear of, each kind under an id of its own.
+pub fn told(cause: Cause) {
+    warn!(
+        MESSAGE_ID = MessageId::of_cause(cause.code).as_str(),
+        HOLDFAST_CAUSE = cause.code.as_str(),
+        "{cause} {}",
+        cause.action()
+    );
+}
+
+/// So many messages of so many peers could not be decrypted within a minute.
+pub fn undecrypted(messages: u32, peers: u32) {
+    warn!(
+        MESSAGE_ID = MessageId::UNDECRYPTED.0,
+        messages, peers, "messages could not be decrypted and are asked for again",
+    );
 }
 
 /// The vault was repaired before anything rested on it.
@@ -335,6 +375,33 @@ pub fn archive_dropped(old: ArchiveId) {
     );
 }
 
+/// The link that a human gave up is gone from WhatsApp, too.
+pub fn logged_out(old: ArchiveId) {
+    info!(
+        MESSAGE_ID = MessageId::LOGGED_OUT.0,
+        HOLDFAST_ARCHIVE = %old,
+        "{old} is logged out at WhatsApp",
+    );
+}
+
+/// What came of a test of the link.
+pub fn self_tested(tested: Tested) {
+    let echo = match tested.echoed {
+        Some(true) => "a message in the chat with oneself reached the phone",
+        Some(false) => "a message in the chat with oneself did not reach the phone",
+        None => "no message was written, as set",
+    };
+    let answer = if tested.answered {
+        "WhatsApp answered"
+    } else {
+        "WhatsApp did not answer"
+    };
+    info!(
+        MESSAGE_ID = MessageId::SELF_TESTED.0,
+        "the link was tested: {answer}; {echo}",
+    );
+}
+
 /// An archived generation came back under a new number.
 pub fn restored(from: ArchiveId, new: GenerationId) {
     warn!(
@@ -381,175 +448,4 @@ pub fn setting_ignored(why: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use holdfast_core::CauseCode;
-    use tracing_subscriber::Registry;
-
-    use super::*;
-
-    const CATALOG: &str = include_str!("../systemd/holdfast.catalog");
-
-    /// Everything logged meanwhile, as standard error would have it.
-    fn logged(level: Level, log: impl FnOnce()) -> String {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let writer = Arc::new(file.reopen().unwrap());
-        let layer = text(writer, false).with_filter(ours(level));
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-        fs::read_to_string(file.path()).unwrap()
-    }
-
-    /// The names of all fields of everything logged meanwhile.
-    fn fields(log: impl FnOnce()) -> BTreeSet<&'static str> {
-        struct Names(Arc<Mutex<BTreeSet<&'static str>>>);
-        impl Layer<Registry> for Names {
-            fn on_event(
-                &self,
-                event: &tracing::Event<'_>,
-                _: tracing_subscriber::layer::Context<'_, Registry>,
-            ) {
-                let mut names = self.0.lock().unwrap();
-                event.record(&mut |field: &Field, _: &dyn fmt::Debug| {
-                    names.insert(field.name());
-                });
-            }
-        }
-        let names = Arc::default();
-        let layer = Names(Arc::clone(&names));
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-        std::mem::take(&mut *names.lock().unwrap())
-    }
-
-    #[test]
-    fn the_catalog_explains_every_message_id_once_and_no_other() {
-        let explained: Vec<&str> = CATALOG
-            .lines()
-            .filter_map(|line| line.strip_prefix("-- "))
-            .collect();
-        assert_eq!(explained, MessageId::ALL.map(MessageId::as_str));
-        for entry in CATALOG.split("\n-- ").skip(1) {
-            let (id, rest) = entry.split_once('\n').unwrap();
-            assert!(
-                id.len() == 32
-                    && id
-                        .bytes()
-                        .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')),
-                "{id}"
-            );
-            let (header, body) = rest.split_once("\n\n").expect(id);
-            assert!(
-                header.starts_with("Subject: ") && header.ends_with("Defined-By: Holdfast"),
-                "{header}"
-            );
-            assert!(!body.trim().is_empty(), "{id}");
-        }
-    }
-
-    #[test]
-    fn a_state_is_logged_under_the_contract_s_field_names() {
-        let names = fields(|| {
-            state_changed(
-                "Reconnecting",
-                Some(CauseCode::NoRoute.into()),
-                GenerationId(7),
-            );
-        });
-        let wanted = [
-            "HOLDFAST_CAUSE",
-            "HOLDFAST_GENERATION",
-            "HOLDFAST_STATE",
-            "MESSAGE_ID",
-            "message",
-        ];
-        assert_eq!(names, BTreeSet::from(wanted));
-    }
-
-    #[test]
-    fn a_line_for_people_has_the_text_first_and_no_message_id() {
-        let line = logged(Level::INFO, || {
-            state_changed("Connected", None, GenerationId(7));
-        });
-        assert!(
-            line.ends_with(
-                "INFO Connected HOLDFAST_STATE=\"Connected\" HOLDFAST_GENERATION=gen-0007\n"
-            ),
-            "{line}"
-        );
-    }
-
-    #[test]
-    fn events_of_other_crates_are_dropped_at_any_level() {
-        let log = logged(Level::TRACE, || {
-            tracing::error!(target: "zbus::connection", "a message body");
-            tracing::trace!(target: "holdfastd", "ours");
-        });
-        assert!(log.contains("ours") && !log.contains("body"), "{log}");
-    }
-
-    #[test]
-    fn a_missing_facility_is_said_once() {
-        let log = logged(Level::INFO, || {
-            facility_missing("tin opener", "the tin stays shut");
-            facility_missing("tin opener", "the tin stays shut");
-        });
-        assert_eq!(
-            log.matches("no tin opener: the tin stays shut").count(),
-            1,
-            "{log}"
-        );
-    }
-
-    #[test]
-    fn a_secret_never_prints() {
-        let line = logged(Level::TRACE, || {
-            let number = Secret::new("491701234567".to_owned());
-            info!(?number, "{number:?} {:?}", Some(&number));
-        });
-        assert!(
-            line.contains("<secret> Some(<secret>) number=<secret>"),
-            "{line}"
-        );
-        assert!(!line.contains("4917"), "{line}");
-    }
-
-    #[test]
-    fn only_the_stream_the_service_manager_named_is_the_journal() {
-        let file = tempfile::tempfile().unwrap();
-        let stat = rustix::fs::fstat(&file).unwrap();
-        assert!(is_stream(
-            &file,
-            &format!("{}:{}", stat.st_dev, stat.st_ino)
-        ));
-        assert!(!is_stream(
-            &file,
-            &format!("{}:{}", stat.st_dev, stat.st_ino + 1)
-        ));
-        assert!(!is_stream(&file, ""));
-    }
-
-    #[test]
-    fn a_new_log_file_keeps_the_previous_run_s_and_is_for_the_owner_alone() {
-        use std::{io::Write, os::unix::fs::PermissionsExt};
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("run/holdfast.log");
-        for run in ["first", "second"] {
-            open(&path).unwrap().write_all(run.as_bytes()).unwrap();
-        }
-        assert_eq!(fs::read(&path).unwrap(), b"second");
-        assert_eq!(
-            fs::read(dir.path().join("run/holdfast.log.1")).unwrap(),
-            b"first"
-        );
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(
-            fs::metadata(path.parent().unwrap())
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o700
-        );
-    }
-}
+mod tests;

@@ -2,18 +2,24 @@
 //! WhatsApp answers, only an attempt of the link tells.
 
 use std::fs;
+use std::io;
 use std::time::Duration;
 
 use holdfast_core::{Event, Way};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+use tokio::net::UnixDatagram;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::boot::Machine;
 
-/// How often it is looked at while there is no way: what waits for one is cut short by it.
-const WITHOUT: Duration = Duration::from_secs(2);
-/// How often while there is one: a link that is lost is noticed by itself.
-const WITH: Duration = Duration::from_secs(10);
+/// How often it is looked at though the kernel says nothing.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR`, `RTMGRP_IPV6_ROUTE` of Linux
+/// include/uapi/linux/rtnetlink.h.
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
 /// `RTF_UP` and `RTF_REJECT` of Linux include/uapi/linux/route.h.
 const UP: u32 = 0x1;
@@ -21,13 +27,46 @@ const REJECT: u32 = 0x200;
 
 /// Tells of every change from now on, until nobody listens.
 pub async fn watch(machine: Machine, mut known: Way, events: mpsc::UnboundedSender<Event>) {
+    let changes = Changes::subscribe();
+    if let Err(error) = &changes {
+        tracing::warn!(
+            "the kernel does not say when the network changes: {error}; it is looked at"
+        );
+    }
     loop {
-        sleep(if known == Way::Open { WITH } else { WITHOUT }).await;
+        // Silence is looked at as well: it costs little, and something may be missed.
+        let _ = match &changes {
+            Ok(changes) => timeout(LOOK, changes.next()).await,
+            Err(_) => timeout(LOOK, std::future::pending()).await,
+        };
         let now = way(&machine);
         if now != known && events.send(Event::Network(now)).is_err() {
             return;
         }
         known = now;
+    }
+}
+
+/// The kernel's word that a link, an address or a route has changed (rtnetlink(7)). What became of it is looked at.
+///
+/// To the runtime it is a socket of datagrams like any other.
+struct Changes(UnixDatagram);
+
+impl Changes {
+    fn subscribe() -> io::Result<Self> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        // No protocol is the first of them: NETLINK_ROUTE.
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, None)?;
+        bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+        Ok(Self(UnixDatagram::from_std(socket.into())?))
+    }
+
+    /// Waits for the next; those that came together are one.
+    async fn next(&self) {
+        let mut ignored = [0; 4096];
+        // When it fails there were more than the kernel could keep.
+        let _ = self.0.recv(&mut ignored).await;
+        while self.0.try_recv(&mut ignored).is_ok() {}
     }
 }
 
@@ -143,6 +182,20 @@ Main:
         }
     }
 
+    #[tokio::test]
+    async fn changes_that_come_together_are_one() {
+        let (kernel, ours) = UnixDatagram::pair().unwrap();
+        let changes = Changes(ours);
+        for _ in 0..2 {
+            kernel.send(b"a link").await.unwrap();
+            kernel.send(b"its address").await.unwrap();
+            changes.next().await;
+            let more = timeout(Duration::from_millis(1), changes.next()).await;
+            assert!(more.is_err(), "nothing has changed");
+        }
+        assert!(Changes::subscribe().is_ok(), "the kernel's own");
+    }
+
     #[test]
     fn the_way_is_told_as_far_as_it_goes() {
         let scene = Scene::new();
@@ -176,13 +229,13 @@ Main:
         assert_eq!(scene.way(), Way::Open);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_change_is_told() {
         let scene = Scene::new();
         let (events, mut told) = mpsc::unbounded_channel();
         tokio::spawn(watch(Machine::at(scene.0.path()), Way::NoLink, events));
         scene.put("proc/net/route", ROUTES);
-        let told = tokio::time::timeout(WITH, told.recv()).await;
+        let told = timeout(2 * LOOK, told.recv()).await;
         assert_eq!(told, Ok(Some(Event::Network(Way::Open))));
     }
 }

@@ -113,6 +113,7 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             None,
         ),
         ("degraded", Face::Degraded { attempt, next_ms }, None),
+        ("stale", Face::Stale { left_ms: 29_000 }, None),
         ("replaced", Face::Replaced { next_ms: 3_599_000 }, None),
         (
             "logout-suspected",

@@ -174,12 +174,9 @@ async fn a_broken_store_costs_neither_the_link_nor_a_message_and_fresh_keys_go_u
         .await
         .unwrap();
     let device = scene.device.to_string();
-    let leapt = |ledger: &Ledger| {
-        let published = ledger.pre_keys().remove(&device).unwrap_or_default();
-        published.keys.keys().any(|id| *id > 10_000)
-    };
     let ledger = scene.lab.ledger();
-    assert!(ledger.wait_until(Duration::from_secs(60), leapt).await);
+    let leapt = ledger.wait_until(Duration::from_secs(60), |ledger| leapt(ledger, &device));
+    assert!(leapt.await);
     assert!(ledger.crimes().is_empty(), "{:?}", ledger.crimes());
 
     // What the repair left to do is done over the link, and then noted in the identity.
@@ -198,4 +195,25 @@ async fn a_broken_store_costs_neither_the_link_nor_a_message_and_fresh_keys_go_u
     scene.holdfast.stop().await.unwrap();
     let audit = fs::read_to_string(scene.holdfast.data().join("audit.log")).unwrap();
     assert!(audit.contains("\"kind\":\"repair\""), "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_upload_is_made_up_for() {
+    let mut scene = Scene::connected().await;
+    scene.strike(Fault::RefusedUpload).await;
+    scene.holdfast.stop().await.unwrap();
+    let store = scene.holdfast.data().join("gen-0001/store.v2");
+    fs::write(store.join("sled/db"), b"rotten").unwrap();
+    scene.holdfast.start().await.unwrap();
+    scene.reaches("Connected").await;
+    let device = scene.device.to_string();
+    let ledger = scene.lab.ledger();
+    let made_up = ledger.wait_until(Duration::from_secs(60), |ledger| leapt(ledger, &device));
+    assert!(made_up.await, "{}", scene.holdfast.read_log());
+}
+
+/// Keys that are beyond those from before the repair have reached WhatsApp.
+fn leapt(ledger: &Ledger, device: &str) -> bool {
+    let published = ledger.pre_keys().remove(device).unwrap_or_default();
+    published.keys.keys().any(|id| *id > 10_000)
 }

@@ -343,6 +343,7 @@ fn any_face() -> impl Strategy<Value = Face> {
         (any::<u32>(), left())
             .prop_map(|(attempt, next_ms)| Face::Reconnecting { attempt, next_ms }),
         (any::<u32>(), left()).prop_map(|(attempt, next_ms)| Face::Degraded { attempt, next_ms }),
+        left().prop_map(|left_ms| Face::Stale { left_ms }),
         left().prop_map(|next_ms| Face::Replaced { next_ms }),
         left().prop_map(|next_ms| Face::LogoutSuspected { next_ms }),
         left().prop_map(|next_ms| Face::ClientOutdated { next_ms }),

@@ -6,6 +6,7 @@ use holdfast_core::Refusal;
 use zbus::DBusError;
 
 use crate::history::HistoryError;
+use crate::link::PasskeyRefused;
 use crate::mail::MailError;
 
 /// Why a call failed. The name on the wire is `org.holdfast.Error.` plus the variant; the text is one sentence for people.
@@ -44,11 +45,29 @@ pub enum Error {
 }
 
 impl Error {
+    /// No passkey is asked for.
+    pub(super) fn no_passkey() -> Self {
+        Self::NothingToDo("WhatsApp asks for no passkey now.".into())
+    }
+
+    /// A test was begun and has no outcome.
+    pub(super) fn not_tested() -> Self {
+        Self::NothingToDo(
+            "The connection ended before the test did. Try again when it is back.".into(),
+        )
+    }
+
     /// The daemon does not answer requests any more.
     pub(super) fn stopping() -> Self {
         Self::Stopping(
             "Holdfast is stopping and takes no more requests. Try again when it runs.".into(),
         )
+    }
+}
+
+impl From<PasskeyRefused> for Error {
+    fn from(refused: PasskeyRefused) -> Self {
+        Self::InvalidArgument(refused.to_string())
     }
 }
 
@@ -101,6 +120,8 @@ impl From<HistoryError> for Error {
                 Self::BadFile(text)
             }
             HistoryError::Io { .. }
+            | HistoryError::Incidents(_)
+            | HistoryError::LastWords(_)
             | HistoryError::Exists { .. }
             | HistoryError::Missing { .. }
             | HistoryError::Output(_)

@@ -2,20 +2,24 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use holdfast_core::{Cause, CauseCode, Command, Deed, Linked, Part, Reply, State};
+use holdfast_core::{Cause, CauseCode, Command, Deed, Linked, Part, Reply, State, Tested};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
-    time::Instant,
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::{Instant, timeout},
 };
 
 use super::{Error, error::no_random};
 use crate::{
     boot::Report,
     history::{Archive, Audit},
+    link::{Credentials, PasskeyAnswer, PasskeyStep},
     mail::{Inbox, Outbox},
     panel::Picture,
-    vault::{barrier::Barrier, wear::Card},
+    vault::{DataDir, barrier::Barrier, wear::Card},
 };
+
+/// How long a test of the link may take: both of its parts, and a little more.
+const TEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// The daemon as the bus knows it. Cheap to clone: every connection has its own.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ pub struct Handle {
     pub status: watch::Receiver<Status>,
     /// What the glass is.
     pub glass: String,
+    /// What a phone can link us by.
+    pub credentials: watch::Receiver<Credentials>,
     /// What is on the glass.
     pub picture: watch::Receiver<Picture>,
     /// Received messages.
@@ -42,10 +48,15 @@ pub struct Handle {
     pub archive: Archive,
     /// Who had them retired.
     pub audit: Audit,
+    /// What the owner should know.
+    pub news: broadcast::Sender<Cause>,
+    /// What came of tests.
+    pub tested: broadcast::Sender<Tested>,
+    /// Where all of it is.
+    pub data: DataDir,
 }
 
 /// Something the bus wants of the daemon's loop.
-#[derive(Debug)]
 pub enum Request {
     /// A command for the core, and where its reply goes.
     Command {
@@ -59,6 +70,8 @@ pub enum Request {
         /// Whether it is down now.
         down: bool,
     },
+    /// What answers a passkey's request.
+    Passkey(PasskeyStep),
     /// How many records of each tier the live generation holds.
     Records {
         /// Takes the counts by tier, or what a human is told when they cannot be read.
@@ -140,6 +153,35 @@ impl Handle {
         self.command(Command::Confirm { deed, token })
             .await
             .map(drop)
+    }
+
+    /// Tests the link, and waits for what comes of it.
+    ///
+    /// # Errors
+    /// [`Error::NothingToDo`] when it is not connected, or ends meanwhile.
+    pub(super) async fn self_test(&self) -> Result<Tested, Error> {
+        let mut tested = self.tested.subscribe();
+        self.command(Command::SelfTest).await?;
+        match timeout(TEST_LIMIT, tested.recv()).await {
+            Ok(Ok(tested)) => Ok(tested),
+            _ => Err(Error::not_tested()),
+        }
+    }
+
+    /// Hands on what answers a passkey's request.
+    ///
+    /// # Errors
+    /// [`Error::NothingToDo`] when no linking wants it, [`Error::InvalidArgument`] when it is of no use.
+    pub(super) async fn passkey(&self, what: PasskeyAnswer) -> Result<(), Error> {
+        let (reply, done) = oneshot::channel();
+        self.requests
+            .send(Request::Passkey(PasskeyStep { what, reply }))
+            .await
+            .map_err(|_| Error::stopping())?;
+        match done.await {
+            Ok(done) => done.map_err(Error::from),
+            Err(_) => Err(Error::no_passkey()),
+        }
     }
 
     /// Sends a request that has an answer, and waits for it.

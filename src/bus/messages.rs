@@ -8,7 +8,7 @@ use zbus::{Connection, Type, interface, object_server::SignalEmitter};
 use super::{Error, Handle, PATH, error::no_random};
 use crate::{
     journal::Secret,
-    mail::{Message, OutMessage, OutState},
+    mail::{Message, OutMessage, OutState, fresh_id},
 };
 
 /// The most messages one `Read` returns.
@@ -68,7 +68,7 @@ impl Messages {
         }
         let message = OutMessage {
             id: if id.is_empty() {
-                fresh_id()?
+                fresh_id().map_err(no_random)?
             } else {
                 id.into()
             },
@@ -174,15 +174,6 @@ fn on_the_wire(seq: u64, message: Message) -> InboxMessage {
         text: text(message.text),
         raw: message.raw,
     }
-}
-
-/// An id in the form WhatsApp's web client makes them.
-fn fresh_id() -> Result<String, Error> {
-    let mut random = [0; 9];
-    getrandom::fill(&mut random).map_err(no_random)?;
-    Ok(random
-        .iter()
-        .fold(String::from("3EB0"), |id, byte| id + &format!("{byte:02X}")))
 }
 
 /// The JID a message goes to, from a phone number or a JID. Errors do not repeat what was given: it may be somebody's number.

@@ -28,7 +28,7 @@ pub use handle::{Handle, Request, Status};
 pub use messages::{InboxMessage, MessagesProxy};
 pub use panel::PanelProxy;
 pub use private::socket_path;
-pub use session::SessionProxy;
+pub use session::{LastWordEntry, SessionProxy};
 pub use vault::{ArchiveEntry, VaultProxy};
 
 /// The well-known name on a message bus.
@@ -191,6 +191,7 @@ async fn attend(connection: &Connection, handle: &Handle) {
     let ended = tokio::select! {
         () = connection.closed() => Ok(()),
         ended = session::announce(connection, handle) => ended,
+        ended = session::tell(connection, handle) => ended,
         ended = messages::announce(connection, handle) => ended,
     };
     if let Err(error) = ended {

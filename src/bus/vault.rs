@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zbus::{Type, interface};
 
 use super::{Error, Handle, Request};
-use crate::history::{Archive, Archived, HistoryError};
+use crate::history::{Archive, Archived, HistoryError, Incidents};
 use crate::journal::Secret;
 use crate::vault::tiers::Tier;
 
@@ -251,6 +251,22 @@ impl Vault {
         };
         let audit = self.handle.audit.clone();
         aside(move || audit.read(from, max as usize)).await
+    }
+
+    /// The last `max` (0: as many as fit) times in which something was wrong, JSON as they stand in the log, the newest last: since
+    /// when, why, what Holdfast did, and how long it took.
+    #[zbus(out_args("incidents"))]
+    async fn incidents(&self, max: u32) -> Result<Vec<String>, Error> {
+        let max = match max {
+            0 => MOST_ENTRIES,
+            max => max.min(MOST_ENTRIES),
+        };
+        let dir = self.handle.data.clone();
+        let read = move || Incidents::last(&dir, max as usize).map_err(HistoryError::Incidents);
+        let incidents = aside(read).await?;
+        let json = incidents.iter().map(serde_json::to_string);
+        json.collect::<Result<_, _>>()
+            .map_err(|error| zbus::Error::Failure(error.to_string()).into())
     }
 
     /// The live generation, such as `gen-0007`.

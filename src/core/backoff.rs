@@ -1,7 +1,7 @@
 //! How long to wait before the next attempt.
 
 /// Doubling waits: `base_ms`, twice that, … up to `cap_ms`, each give or take a tenth and never over the cap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Backoff {
     base_ms: u64,
     cap_ms: u64,
@@ -17,6 +17,11 @@ impl Backoff {
         }
     }
 
+    /// As after so many failures.
+    pub(crate) fn resume(&mut self, failures: u32) {
+        self.failures = failures;
+    }
+
     /// Failures since the last clear.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
@@ -30,13 +35,18 @@ impl Backoff {
         jitter.around(wait).min(self.cap_ms)
     }
 
+    /// Takes failures beyond so many for no more than that.
+    pub(crate) fn forget_beyond(&mut self, failures: u32) {
+        self.failures = self.failures.min(failures);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.failures = 0;
     }
 }
 
 /// Keeps many devices from knocking at the same moment: splitmix64, seeded once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Jitter(pub(crate) u64);
 
 impl Jitter {

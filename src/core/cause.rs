@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// The typed reason of a state: displays as its sentence, with WhatsApp's number where there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cause {
     /// Its stable name; class, sentence and action follow from it.
     pub code: CauseCode,
@@ -12,7 +12,7 @@ pub struct Cause {
 }
 
 /// What a human is told to do when there is nothing to do.
-const NONE: &str = "none: Holdfast is handling it";
+pub(crate) const NONE: &str = "none: Holdfast is handling it";
 
 /// What a human does about a device that is not linked.
 const SCAN: &str = "Scan the code with WhatsApp: Settings, Linked devices.";
@@ -23,18 +23,26 @@ macro_rules! causes {
         $($code:ident $tail:literal: $sentence:literal, $action:expr;)*
     })*) => {
         /// What a cause is about.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum CauseClass {
             $($(#[doc = $about])* $class,)*
         }
 
         /// The stable name of a cause.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum CauseCode {
             $($(#[doc = $sentence] $code,)*)*
         }
 
         impl CauseClass {
+            /// Every class.
+            pub const ALL: &[CauseClass] = &[$(Self::$class,)*];
+
+            /// What the class is about, in a sentence.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$class => concat!($($about),*).trim_ascii(),)* }
+            }
+
             /// The stable name for machines.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$class => $prefix,)* }
@@ -79,6 +87,7 @@ causes! {
         TlsFailed "tls-failed": "No trusted connection to WhatsApp's server comes about.", "Check the clock, and that no sign-in page or filter stands in the way.";
         HandshakeFailed "handshake-failed": "The handshake with WhatsApp failed.", NONE;
         LoginTimeout "login-timeout": "WhatsApp did not answer in time.", NONE;
+        Stale "stale": "Nothing comes from WhatsApp any more, and it does not answer.", NONE;
         ConnectionLost "connection-lost": "The connection to WhatsApp was lost.", NONE;
     }
     /// The linked-device session.
@@ -89,21 +98,25 @@ causes! {
         Restoring "restoring": "An archived link is being brought back.", NONE;
         LogoutSuspected "logout-suspected": "WhatsApp says this device is logged out; one more attempt will tell.", NONE;
         QrExhausted "qr-exhausted": "No phone scanned the code.", "Press the button, or run `holdfastctl link`, for a new code.";
-        PairingBudget "pairing-budget": "Linking broke off too often within the hour.", "Press the button, or run `holdfastctl link`, for a new code.";
+        PairingBudget "pairing-budget": "Linking broke off too often; WhatsApp is left alone for a while.", "Press the button, or run `holdfastctl link`, for a new code.";
         PairFailed "pair-failed": "The phone's answer did not check out.", "Scan the next code.";
-        PasskeyNeeded "passkey-needed": "WhatsApp asks for a passkey, which this device cannot give.", "Press the button to try again; while WhatsApp insists, this account cannot be linked here.";
+        PasskeyNeeded "passkey-needed": "WhatsApp asks for a passkey, which this device cannot give.", "Answer it with `holdfastctl passkey` where the passkey is, or press the button to try again.";
         Replaced "replaced": "Another copy of this device is using the session.", "Stop the other copy, then press the button.";
         Restart "restart": "WhatsApp asked for a restart.", NONE;
         RestartLoop "restart-loop": "WhatsApp asks for a restart again and again.", NONE;
+        Restrained "restrained": "There were many attempts within minutes; WhatsApp is left alone for a few.", NONE;
         Throttled "throttled": "WhatsApp asks us to slow down.", NONE;
         ClientOutdated "client-outdated": "WhatsApp no longer accepts this version.", "Update Holdfast.";
         Refused "refused": "WhatsApp refused the connection.", NONE;
         LinkStuck "link-stuck": "The link does not end though it was told to.", "Restart Holdfast if this stays.";
+        SelfTestFailed "self-test-failed": "WhatsApp did not answer a test; the connection is made anew.", NONE;
+        EchoMissing "echo-missing": "WhatsApp takes messages, but a test message did not reach the phone.", "Check that the phone is on and has a network.";
         Stopped "stopped": "Holdfast was asked to stop.", "Start it again when it is wanted.";
     }
     /// The account behind it.
     Account "account" {
         AccountLocked "locked": "WhatsApp has locked the account.", "Open WhatsApp on the phone and follow its advice, then press the button.";
+        PhoneAway "phone-away": "The phone that this device is linked to was not seen for 12 days; after 14 WhatsApp ends the link.", "Turn that phone on, with a network, and open WhatsApp on it.";
         Banned "banned": "WhatsApp has banned the account for a while.", "Open WhatsApp on the phone and read why; Holdfast waits until the ban ends.";
     }
     /// The wall clock.
@@ -124,6 +137,7 @@ causes! {
         VaultFailed "vault-failed": "The keys could not be read or written.", "Check the storage: free space, then the card itself.";
         KeysRepaired "keys-repaired": "Some keys were damaged and have been repaired; the link is intact.", NONE;
         KeysRebuilt "keys-rebuilt": "The session keys were damaged or too old and are being made anew; the link is intact.", NONE;
+        Undecryptable "undecryptable": "Messages of several contacts cannot be decrypted, though the session keys were made anew within a day.", "If messages stay missing, run `holdfastctl relink`.";
         RepairSlow "repair-slow": "The repair of the keys takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
         RestoreFailed "restore-failed": "The archived link could not be brought back; the present one is untouched.", "Read the log for the reason; check the storage: free space, then the card itself.";

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::{ArchiveId, Cause, GenerationId, Plan, Todo};
+use crate::{ArchiveId, Cause, GenerationId, Past, Plan, Tested, Todo};
 
 /// What a step leads to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// To be carried out in order.
     pub effects: Vec<Effect>,
@@ -14,9 +14,10 @@ pub struct Outcome {
 }
 
 /// One thing to do. Each fallible one answers with an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Carry out the plan, an empty one too; one that is not is audited first. Answers with `Booted`.
+    /// Carry out the plan, an empty one too; one that is not is audited first. No run is left. Answers with `Booted`, or
+    /// with `StorageFailed`.
     Repair(Plan),
     /// Log in with the live generation, keeping the library from reconnecting by itself.
     /// Answers with `LinkUp` and, in the end, `LinkEnded`.
@@ -30,6 +31,31 @@ pub enum Effect {
     CatchUp(Todo),
     /// Note in the vault that nothing is left to do.
     NoteCaughtUp,
+    /// Be available for a moment, so that WhatsApp sees us.
+    Pulse,
+    /// Ask the phone that this device is linked to for something, so that it shows itself: `PhoneSeen` follows when it does.
+    AskPhone,
+    /// Give up the sessions with this peer of an [`crate::Event::Undecrypted`]: the library makes new ones.
+    Renegotiate {
+        /// Whom.
+        peer: u64,
+    },
+    /// Tell the operator how much could not be decrypted within a minute.
+    Undecrypted {
+        /// How many messages.
+        messages: u32,
+        /// From how many peers, lately.
+        peers: u32,
+    },
+    /// Find out whether the link is alive: answers with `Heard` when something came from WhatsApp since the last probe, or
+    /// comes now that it is asked; else with nothing.
+    Probe,
+    /// Find out whether a message gets through. Answers with `SelfTested`, unless the link goes down over it.
+    SelfTest,
+    /// Tell whoever waits for it what came of the test.
+    Tested(Tested),
+    /// Write this down, durable before the next effect: the next start is told it as `Remembered`.
+    Remember(Past),
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Audit),
@@ -44,8 +70,12 @@ pub enum Effect {
         /// The archive that comes back.
         from: ArchiveId,
     },
+    /// Log this archived link out at WhatsApp with its own keys, as well as that goes, and note it.
+    Farewell(ArchiveId),
     /// Tell the operator, in journal and on the bus: a cause that is new, or one that has lasted for many attempts.
     Report(Cause),
+    /// Tell the owner of what was just reported, in the chat with oneself and by a program of the operator's, where they want that.
+    Notify(Cause),
     /// Answer a [`crate::Command`].
     Reply {
         /// The request answered.
@@ -60,7 +90,7 @@ pub enum Effect {
 }
 
 /// What is written down before a generation is retired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Audit {
     /// Who wanted it.
     pub trigger: Trigger,
@@ -71,7 +101,7 @@ pub struct Audit {
 }
 
 /// Who caused a change that the audit records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// A human at the device.
     Button,
@@ -84,7 +114,7 @@ pub enum Trigger {
 }
 
 /// The answer to a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// It is being done.
     Accepted,
@@ -100,7 +130,7 @@ pub enum Reply {
 }
 
 /// Why a command is not carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// There is nothing to link, re-link or restore now.
     NothingToDo,

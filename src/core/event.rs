@@ -1,18 +1,19 @@
 //! What can happen to Holdfast.
 
 use crate::{
-    Cause, CauseCode, Deed, Findings, GenerationId, Ignored, LastEnd, LastFour, Part, Space, Way,
+    Cause, CauseCode, Deed, Findings, GenerationId, Ignored, LastEnd, LastFour, Part, Past, Space,
+    Tested, Way,
 };
 
 /// The moment a step happens in. Deadlines are kept on the monotonic clock only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Now {
     /// Milliseconds since an arbitrary start, never stepping back.
     pub mono_ms: u64,
 }
 
 /// What the live generation holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Linked {
     /// The live generation.
     pub generation: GenerationId,
@@ -21,14 +22,21 @@ pub struct Linked {
 }
 
 /// One thing that happened. Every event is legal in every state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// How the last run ended. Sent once, before anything is opened.
     LastEnd(LastEnd),
     /// The vault was looked through. Sent once; answered with an [`crate::Effect::Repair`].
     Found(Findings),
-    /// The vault is open: the [`crate::Effect::Repair`] is carried out. Sent once.
+    /// The vault is open: the [`crate::Effect::Repair`] is carried out.
     Booted(Linked),
+    /// What the last [`crate::Effect::Remember`] wrote down. Sent once before `Booted`, when there is any.
+    Remembered {
+        /// What was written down.
+        past: Past,
+        /// How long ago, milliseconds; 0 where nobody knows.
+        elapsed_ms: u64,
+    },
     /// [`crate::State::deadline`] has come (an early or late tick is harmless).
     Tick,
     /// How far the way to the outside goes now. Sent once before `Booted`, and when it changed.
@@ -60,6 +68,17 @@ pub enum Event {
     LinkUp,
     /// An [`crate::Effect::CatchUp`] is done.
     CaughtUp,
+    /// Something came from the phone that this device is linked to.
+    PhoneSeen,
+    /// A message cannot be decrypted. The library asks for it again by itself.
+    Undecrypted {
+        /// Tells whom it is from apart from others, for the life of the process, and says nothing else of them.
+        peer: u64,
+    },
+    /// An [`crate::Effect::SelfTest`] is over.
+    SelfTested(Tested),
+    /// Something came from WhatsApp, or it answered an [`crate::Effect::Probe`].
+    Heard,
     /// The link's run came to an end. Exactly one for each [`crate::Effect::Connect`] or [`crate::Effect::Pair`],
     /// also after [`crate::Effect::Disconnect`], and nothing of that run after it.
     LinkEnded(Ending),
@@ -96,10 +115,12 @@ pub enum Event {
 }
 
 /// What the bus may ask of the core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Resume linking when paused, or connect now instead of waiting.
     Link,
+    /// Find out whether a message gets through.
+    SelfTest,
     /// First step of what takes two: answers with a token.
     Ask {
         /// What is wanted.
@@ -119,7 +140,7 @@ pub enum Command {
 }
 
 /// Why a run of the link ended: facts as the link saw them, not judged yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// We asked for it.
     Asked,

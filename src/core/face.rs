@@ -7,7 +7,7 @@ use crate::session::{Session, Successor, Then, Wait};
 use crate::{CauseCode, GenerationId, Ignored, LastEnd, LastFour, Now, State, Way};
 
 /// What the screen is about. Durations are what is left at the moment asked for, milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Face {
     /// The daemon is starting.
     Starting,
@@ -33,6 +33,11 @@ pub enum Face {
     Connected {
         /// The account.
         account: Option<LastFour>,
+    },
+    /// Logged in, and WhatsApp does not answer.
+    Stale {
+        /// Until the connection is given up; 0 while it is.
+        left_ms: u64,
     },
     /// The link is lost; the next attempt is planned or under way.
     Reconnecting {
@@ -109,7 +114,7 @@ pub enum Face {
 }
 
 /// What a phone can link us by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PairingFace {
     /// Asking WhatsApp for a code.
     Preparing,
@@ -157,24 +162,38 @@ pub fn face(state: &State, now: Now) -> Face {
 pub(crate) fn of_session(state: &State, now: Now) -> Face {
     match &state.session {
         Session::Starting => Face::Starting,
-        Session::Repairing { .. } => Face::Repairing,
+        Session::Repairing { .. }
+        | Session::Closing {
+            then: Then::Rebuild,
+            ..
+        } => Face::Repairing,
         Session::Pairing(_) if state.usable_since.is_none() && state.attempt() > 0 => {
             trying(state, 0)
         }
         Session::Pairing(codes) => Face::Pairing(codes.face(now)),
+        Session::Stale { until } => Face::Stale {
+            left_ms: left(*until, now),
+        },
+        Session::Closing {
+            then: Then::Retry(CauseCode::Stale),
+            ..
+        } => Face::Stale { left_ms: 0 },
         Session::Connecting { .. }
         | Session::Closing {
-            then: Then::Retry, ..
+            then: Then::Retry(_),
+            ..
         } if state.suspected => Face::LogoutSuspected { next_ms: 0 },
         Session::Connecting { .. }
         | Session::Closing {
-            then: Then::Retry, ..
+            then: Then::Retry(_),
+            ..
         } if state.attempt() > 0 => trying(state, 0),
         Session::Connecting { .. }
         | Session::Closing {
-            then: Then::Retry, ..
+            then: Then::Retry(_),
+            ..
         } => Face::Connecting,
-        Session::Connected => Face::Connected {
+        Session::Connected { .. } => Face::Connected {
             account: state.linked.account,
         },
         Session::Closing {
@@ -259,6 +278,7 @@ impl Face {
             Self::WaitingForClock { .. } => "WaitingForClock",
             Self::Connecting => "Connecting",
             Self::Connected { .. } => "Connected",
+            Self::Stale { .. } => "Stale",
             Self::Reconnecting { .. } => "Reconnecting",
             Self::Degraded { .. } => "Degraded",
             Self::Replaced { .. } => "Replaced",

@@ -5,7 +5,7 @@ use core::fmt;
 use core::str::FromStr;
 
 /// One linking of the device; a re-link starts the next. Counts from 1, shown as `gen-0007`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GenerationId(pub u32);
 
 impl GenerationId {
@@ -32,7 +32,7 @@ impl FromStr for GenerationId {
 
 /// What is in the archive. Whatever comes from a file gets a name of its own: the one it had elsewhere is taken here,
 /// or will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ArchiveId {
     /// A generation retired here, under its own name.
     Retired(GenerationId),
@@ -62,7 +62,7 @@ impl FromStr for ArchiveId {
 }
 
 /// No generation and no archive is called this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NotAName;
 
 impl fmt::Display for NotAName {
@@ -83,7 +83,7 @@ fn read<T: ToString>(name: &str, prefix: &str, made: fn(u32) -> T) -> Result<T, 
 }
 
 /// The last four digits of the own account: all of a phone number that may be shown after pairing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LastFour(pub [u8; 4]);
 
 impl fmt::Display for LastFour {

@@ -3,13 +3,15 @@
 //! Short: on with it. Held for [`HOLD_MS`]: "re-link?", or a new pairing when nothing is linked. While the question
 //! stands a short press is yes; a long one, or [`ASK_MS`] of silence, is no.
 
+use crate::canonical::Moments;
+
 /// How long a hold lasts, milliseconds.
 pub(crate) const HOLD_MS: u64 = 5_000;
 /// How long the question stands, milliseconds.
 pub(crate) const ASK_MS: u64 = 30_000;
 
 /// Where the finger is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Gesture {
     Up,
     Down {
@@ -25,7 +27,7 @@ pub(crate) enum Gesture {
 }
 
 /// The finger while the question stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Press {
     /// Still the hold that raised it.
     Opening,
@@ -36,7 +38,7 @@ pub(crate) enum Press {
 }
 
 /// What the finger said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Meaning {
     Short,
     Hold,
@@ -89,6 +91,19 @@ impl Gesture {
                 press: Press::Down { since },
             } => Some(until.min(since.saturating_add(HOLD_MS))),
             Self::Asking { until, .. } => Some(until),
+        }
+    }
+
+    pub(crate) fn rebase(&mut self, moments: Moments) {
+        match self {
+            Self::Up | Self::Spent => {}
+            Self::Down { since } => moments.since(since, HOLD_MS),
+            Self::Asking { until, press } => {
+                moments.due(until);
+                if let Press::Down { since } = press {
+                    moments.since(since, HOLD_MS);
+                }
+            }
         }
     }
 

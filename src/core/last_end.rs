@@ -1,7 +1,7 @@
 //! How the last run of the daemon ended.
 
 /// How the last run of the daemon ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LastEnd {
     /// It stopped in order.
     Clean,

@@ -1,12 +1,13 @@
 //! WhatsApp says we are logged out. It errs at times, so it is asked once more before a generation is retired.
 
+use crate::phone::Phone;
 use crate::session::{Session, Successor, Wait};
 use crate::state::SECOND;
 use crate::step::{PATIENCE_MS, Turn};
 use crate::{Audit, Cause, CauseCode, Effect, Linked, Trigger};
 
 /// How long before the question is put again, at least.
-const CONFIRM_MS: u64 = 10 * SECOND;
+const CONFIRM_MS: u64 = 8 * SECOND;
 
 impl Turn<'_> {
     pub(crate) fn logged_out(&mut self) {
@@ -52,8 +53,11 @@ impl Turn<'_> {
     pub(crate) fn retired(&mut self, linked: Linked) {
         match self.state.session {
             Session::Retiring { successor, .. } => {
+                self.owes_a_farewell(self.state.linked, successor);
                 self.state.linked = linked;
                 self.state.suspected = false;
+                self.state.owed = None;
+                self.state.phone = Phone::default();
                 self.state.reconnect.clear();
                 self.state.replaced.clear();
                 self.state.retire.clear();
@@ -85,7 +89,9 @@ impl Turn<'_> {
                     Successor::Fresh(_) => CauseCode::RetireFailed,
                     Successor::Archived(_) => CauseCode::RestoreFailed,
                 });
-                self.attempt();
+                if !self.owes_a_wait() {
+                    self.attempt();
+                }
             }
             Session::Stopping { .. } if !self.state.running => self.exit(),
             _ => {}
@@ -96,6 +102,7 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::HOUR;
     use crate::story::Story;
     use crate::{Command, Ending, Event, Face, GenerationId, Reply, Way};
 
@@ -187,6 +194,47 @@ mod tests {
             (Reply::Accepted, [retire(Trigger::Server)].into())
         );
         assert_eq!(story.on(Event::Retired(SECOND_GENERATION)), [Effect::Pair]);
+    }
+
+    #[test]
+    fn a_human_who_gives_the_link_up_in_vain_changes_no_wait() {
+        let given_up = |story: &mut Story| {
+            story.press(5_000);
+            assert_eq!(story.press(100), [retire(Trigger::Button)]);
+            assert_eq!(story.on(Event::RetireFailed), []);
+        };
+        let mut story = Story::connected();
+        story.ended(Ending::Banned {
+            expires_ms: Some(HOUR),
+        });
+        given_up(&mut story);
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("Banned", Some("account.banned"))
+        );
+        assert_eq!(story.wait_for(Effect::Connect), HOUR - 5_100);
+
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::LoggedOut);
+        story.on(Event::RetireFailed);
+        given_up(&mut story);
+        assert_eq!(
+            story.command(Command::Link),
+            (Reply::Accepted, [retire(Trigger::Server)].into()),
+            "revoked keys are never used again"
+        );
+    }
+
+    #[test]
+    fn a_logout_heard_while_the_link_is_given_up_counts() {
+        let mut story = Story::connected();
+        story.press(5_000);
+        story.press(100);
+        assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Button)]);
+        assert_eq!(story.on(Event::RetireFailed), [Effect::Connect]);
+        assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Server)]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What the screen tells in passing, one thing after the other.
 
 use crate::LastEnd;
+use crate::canonical::Moments;
 use crate::state::{MINUTE, SECOND};
 
 /// Settings of the owner that were ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ignored {
     /// How many, at least 1.
     pub count: u32,
@@ -13,7 +14,7 @@ pub struct Ignored {
 }
 
 /// What the screen tells in passing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Notice {
     /// The last run did not end in order.
     LastEnd(LastEnd),
@@ -32,7 +33,7 @@ impl Notice {
 }
 
 /// The notice that stands, and the one that waits for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Notices {
     raised: Option<(Notice, u64)>,
     next: Option<Notice>,
@@ -60,6 +61,12 @@ impl Notices {
     pub(crate) fn settings(&mut self, ignored: Ignored, now: u64) {
         self.next = Some(Notice::Settings(ignored));
         self.due(now);
+    }
+
+    pub(crate) fn rebase(&mut self, moments: Moments) {
+        if let Some((_, until)) = &mut self.raised {
+            moments.due(until);
+        }
     }
 
     /// Drops the notice that has stood long enough, for the next one.

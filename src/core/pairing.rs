@@ -1,5 +1,6 @@
 //! Linking a device that is not linked: codes come and go until a phone takes one.
 
+use crate::canonical::Moments;
 use crate::face::left;
 use crate::session::{Session, Then};
 use crate::state::MINUTE;
@@ -9,8 +10,11 @@ use crate::{CauseCode, Effect, LastFour, Now, PairingFace};
 /// How long WhatsApp may take for a code.
 const CODE_MS: u64 = MINUTE;
 
+/// How long a code can be valid at most: a pairing code is for three minutes, a QR for one.
+const VALID_MS: u64 = 3 * MINUTE;
+
 /// The codes a run shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Codes {
     pub(crate) qr_until: Option<u64>,
     pub(crate) code_until: Option<u64>,
@@ -28,6 +32,12 @@ impl Codes {
             .map_or(self.give_up_at, |at| at.min(self.give_up_at))
     }
 
+    pub(crate) fn rebase(&mut self, moments: Moments) {
+        moments.counts(&mut self.qr_until);
+        moments.counts(&mut self.code_until);
+        moments.due(&mut self.give_up_at);
+    }
+
     /// The pairing code goes first: there is one only where the owner configured a number for it.
     pub(crate) fn face(&self, now: Now) -> PairingFace {
         let valid = |until: Option<u64>| until.map(|at| left(at, now)).filter(|left| *left > 0);
@@ -42,7 +52,11 @@ impl Codes {
 impl Turn<'_> {
     /// Goes on linking without a human asking, within the budget of codes.
     pub(crate) fn pair_by_itself(&mut self) {
-        if self.state.pairings.blocked_until(self.now).is_some() {
+        let blocked = [
+            self.state.pairings.blocked_until(self.now),
+            self.state.pairings_a_day.blocked_until(self.now),
+        ];
+        if blocked.iter().any(Option::is_some) {
             self.state.session = Session::PairingPaused;
             self.blame(CauseCode::PairingBudget);
         } else {
@@ -75,7 +89,7 @@ impl Turn<'_> {
     }
 
     pub(crate) fn code_shown(&mut self, set: impl FnOnce(&mut Codes, Option<u64>), valid_ms: u64) {
-        let until = self.after(valid_ms);
+        let until = self.after(valid_ms.min(VALID_MS));
         let Session::Pairing(codes) = &mut self.state.session else {
             return;
         };
@@ -84,6 +98,7 @@ impl Turn<'_> {
         if self.state.usable_since.is_none() {
             self.state.usable_since = Some(self.now);
             self.state.pairings.take(self.now);
+            self.state.pairings_a_day.take(self.now);
         }
         self.blame(self.state.unlinked);
     }
@@ -91,7 +106,7 @@ impl Turn<'_> {
     /// A code is no longer valid, or none came.
     pub(crate) fn codes_due(&mut self, mut codes: Codes) {
         if codes.give_up_at <= self.now {
-            return self.close(Then::Retry);
+            return self.close(Then::Retry(CauseCode::LoginTimeout));
         }
         codes.qr_until = codes.qr_until.filter(|at| *at > self.now);
         codes.code_until = codes.code_until.filter(|at| *at > self.now);

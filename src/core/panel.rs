@@ -1,5 +1,6 @@
 //! How the panel itself does: told once to the operator, never a reason for anything else.
 
+use crate::canonical::Moments;
 use crate::session::Session;
 use crate::state::MINUTE;
 use crate::step::Turn;
@@ -9,7 +10,7 @@ use crate::{CauseCode, Effect};
 const STEADY_MS: u64 = 10 * MINUTE;
 
 /// A part of the panel that can fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The screen.
     Display,
@@ -18,14 +19,14 @@ pub enum Part {
 }
 
 /// What is known of the panel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Panel {
     display: Health,
     button: Health,
 }
 
 /// What is known of a part.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Health {
     fault: Option<CauseCode>,
     /// Since when it works, once it does.
@@ -40,6 +41,14 @@ impl Panel {
         match part {
             Part::Display => self.display.fault,
             Part::Button => self.button.fault,
+        }
+    }
+
+    pub(crate) fn rebase(&mut self, moments: Moments) {
+        for health in [&mut self.display, &mut self.button] {
+            if let Some(since) = &mut health.works_since {
+                moments.since(since, STEADY_MS);
+            }
         }
     }
 
@@ -95,14 +104,16 @@ mod tests {
     #[test]
     fn a_part_that_fails_is_told_of_once_and_changes_nothing_else() {
         let mut story = Story::connected();
-        let before = (story.face(), story.cause());
+        let before = (story.face(), story.cause(), story.state.deadline());
         fails(&mut story, Part::Display, CauseCode::DisplayAbsent);
         fails(&mut story, Part::Display, CauseCode::DisplayAbsent);
         assert_eq!(story.reports, ["panel.display-absent"]);
         fails(&mut story, Part::Button, CauseCode::ButtonAbsent);
         assert_eq!(story.reports[1..], ["panel.button-absent"]);
-        assert_eq!((story.face(), story.cause()), before);
-        assert_eq!(story.state.deadline(), None);
+        assert_eq!(
+            (story.face(), story.cause(), story.state.deadline()),
+            before
+        );
     }
 
     #[test]

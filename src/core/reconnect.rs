@@ -1,18 +1,20 @@
 //! What follows when a run of the link has ended.
 
+use core::ops::RangeInclusive;
+
 use crate::session::{Session, Then, Wait};
-use crate::state::{HOUR, MINUTE, SECOND};
+use crate::state::{DAY, HOUR, MINUTE, SECOND};
 use crate::step::Turn;
 use crate::{Cause, CauseClass, CauseCode, Ending, Way};
 
 /// Failures in a row after which the state is called Degraded. The attempts go on.
 pub(crate) const DEGRADED_AFTER: u32 = 10;
 /// A run that was of use for so long was no failure.
-const STABLE_MS: u64 = 30 * SECOND;
+pub(crate) const STABLE_MS: u64 = 30 * SECOND;
 /// How long WhatsApp is left alone, at least, after it asked us to slow down.
 const THROTTLED_MS: u64 = MINUTE;
-/// How long a temporary ban is taken to last, at least.
-const BAN_MS: u64 = MINUTE;
+/// How long a temporary ban is taken to last, at least and at most: after a month it does no harm to ask.
+const BAN_MS: RangeInclusive<u64> = MINUTE..=30 * DAY;
 
 impl Turn<'_> {
     pub(crate) fn link_ended(&mut self, ending: Ending) {
@@ -20,6 +22,7 @@ impl Turn<'_> {
             return;
         }
         self.state.running = false;
+        self.test_cut_short();
         let useful_ms = self
             .state
             .usable_since
@@ -36,7 +39,10 @@ impl Turn<'_> {
             Session::Closing {
                 then: Then::Retire(successor),
                 ..
-            } => self.retire(successor),
+            } => {
+                self.state.suspected |= ending == Ending::LoggedOut;
+                self.retire(successor);
+            }
             Session::Closing {
                 then: Then::Pair, ..
             } if matches!(ending, Ending::Asked | Ending::QrExhausted) => {
@@ -47,16 +53,27 @@ impl Turn<'_> {
                 }
             }
             Session::Closing {
-                then: Then::Retry, ..
-            } if ending == Ending::Asked => self.retry(CauseCode::LoginTimeout),
+                then: Then::Retry(code),
+                ..
+            } if ending == Ending::Asked => self.retry(code),
             Session::Closing {
                 then: Then::AwaitRoom,
                 ..
             } if ending == Ending::Asked => self.attempt(),
+            Session::Closing {
+                then: Then::Rebuild,
+                ..
+            } if matches!(ending, Ending::Asked | Ending::Network(_)) => self.rebuild(),
             Session::Pairing(_)
             | Session::Connecting { .. }
-            | Session::Connected
+            | Session::Connected { .. }
+            | Session::Stale { .. }
             | Session::Closing { .. } => self.judge(ending),
+            Session::PasskeyNeeded
+                if matches!(ending, Ending::Throttled | Ending::Banned { .. }) =>
+            {
+                self.judge(ending);
+            }
             // Nothing to go on with by itself; the rest have no run.
             Session::PasskeyNeeded
             | Session::Starting
@@ -78,50 +95,43 @@ impl Turn<'_> {
             Ending::Storage => self.retry(CauseCode::VaultFailed),
             Ending::Refused { code: 0 } => self.retry(CauseCode::Refused),
             Ending::Refused { code } => self.retry(Cause::numbered(CauseCode::Refused, code)),
-            Ending::RestartRequired if self.state.restarts.blocked_until(self.now).is_none() => {
+            Ending::RestartRequired => {
+                let is_loop = self.state.restarts.blocked_until(self.now).is_some();
                 self.state.restarts.take(self.now);
-                self.blame(Cause::numbered(CauseCode::Restart, 515));
-                self.attempt();
+                if is_loop {
+                    self.retry(Cause::numbered(CauseCode::RestartLoop, 515));
+                } else {
+                    self.blame(Cause::numbered(CauseCode::Restart, 515));
+                    self.attempt();
+                }
             }
-            Ending::RestartRequired => self.retry(Cause::numbered(CauseCode::RestartLoop, 515)),
             Ending::Throttled => {
                 let delay = self
                     .state
                     .reconnect
                     .fail(&mut self.state.jitter)
                     .max(THROTTLED_MS);
-                self.wait(
-                    Wait::Throttled,
-                    delay,
-                    Cause::numbered(CauseCode::Throttled, 429),
-                );
+                self.be_patient(Wait::Throttled, delay);
             }
             Ending::Replaced => {
                 let delay = self.state.replaced.fail(&mut self.state.jitter);
-                self.wait(
-                    Wait::Replaced,
-                    delay,
-                    Cause::numbered(CauseCode::Replaced, 440),
-                );
+                let spent = self.state.takeovers.blocked_until(self.now);
+                let rest = spent.map_or(0, |until| until.saturating_sub(self.now));
+                self.state.takeovers.take(self.now);
+                self.be_patient(Wait::Replaced, delay.max(rest));
             }
             Ending::LoggedOut => self.logged_out(),
-            Ending::AccountLocked => self.wait(
-                Wait::Locked,
-                HOUR,
-                Cause::numbered(CauseCode::AccountLocked, 403),
-            ),
+            Ending::AccountLocked => self.be_patient(Wait::Locked, HOUR),
             Ending::Banned { expires_ms } => {
                 let wait = Wait::Banned {
                     told: expires_ms.is_some(),
                 };
-                let delay = expires_ms.unwrap_or(HOUR).max(BAN_MS);
-                self.wait(wait, delay, Cause::numbered(CauseCode::Banned, 402));
+                let delay = expires_ms
+                    .unwrap_or(HOUR)
+                    .clamp(*BAN_MS.start(), *BAN_MS.end());
+                self.be_patient(wait, delay);
             }
-            Ending::ClientOutdated => self.wait(
-                Wait::Outdated,
-                HOUR,
-                Cause::numbered(CauseCode::ClientOutdated, 405),
-            ),
+            Ending::ClientOutdated => self.be_patient(Wait::Outdated, HOUR),
             Ending::QrExhausted if self.state.linked.account.is_none() => {
                 self.state.session = Session::PairingPaused;
                 self.blame(CauseCode::QrExhausted);
@@ -144,6 +154,13 @@ impl Turn<'_> {
             self.state.cause = None;
         }
         self.wait(Wait::Reconnect, delay, cause);
+    }
+
+    /// Waits for what outlives a restart.
+    pub(crate) fn be_patient(&mut self, wait: Wait, delay_ms: u64) {
+        if let Some((_, cause)) = wait.lasting() {
+            self.wait(wait, delay_ms, cause);
+        }
     }
 
     pub(crate) fn wait(&mut self, wait: Wait, delay_ms: u64, cause: impl Into<Cause>) {
@@ -356,7 +373,7 @@ mod tests {
     #[test]
     fn another_copy_is_given_way_to_for_longer_each_time() {
         let mut story = Story::connected();
-        for minutes in [5, 10, 20, 40, 60, 60] {
+        for minutes in [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440] {
             story.ended(Ending::Replaced);
             assert!(matches!(story.face(), Face::Replaced { .. }));
             about(minutes * MINUTE, story.wait_for(Effect::Connect));
@@ -400,7 +417,7 @@ mod tests {
         story.ended(Ending::Banned {
             expires_ms: Some(u64::MAX),
         });
-        assert_eq!(story.wait(1_000 * HOUR), []);
+        assert_eq!(story.wait_for(Effect::Connect), 30 * DAY);
     }
 
     #[test]

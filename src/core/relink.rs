@@ -24,6 +24,9 @@ impl Turn<'_> {
     pub(crate) fn give_up(&mut self, successor: Successor) {
         self.state.gesture.drop_question();
         self.state.token = None;
+        if let Session::Waiting { wait, until } = self.state.session {
+            self.state.owed = Some((wait, until));
+        }
         self.blame(match successor {
             Successor::Fresh(_) => CauseCode::Relinked,
             Successor::Archived(_) => CauseCode::Restoring,
@@ -151,11 +154,7 @@ mod tests {
 
     #[test]
     fn a_press_held_through_boot_means_nothing_until_released() {
-        let mut story = Story {
-            state: crate::State::new(1),
-            now: 0,
-            reports: Default::default(),
-        };
+        let mut story = Story::new();
         story.on(Event::Pressed);
         story.on(Event::Booted(Linked {
             generation: GenerationId(1),

@@ -4,6 +4,7 @@
 //! one round trip a peer, and a *stale* ratchet uses message keys twice. So the identity is never given up, and a
 //! ratchet is dropped wherever it is in doubt that it is the newest.
 
+use crate::self_test::SelfTest;
 use crate::session::Session;
 use crate::state::MINUTE;
 use crate::step::Turn;
@@ -13,7 +14,7 @@ use crate::{CauseCode, Effect};
 const PATIENCE_MS: u64 = MINUTE;
 
 /// What the vault found when it looked through the live generation: facts, not judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Findings {
     /// The identity tier.
     pub identity: IdentityFound,
@@ -26,7 +27,7 @@ pub struct Findings {
 }
 
 /// How the identity was found. One that cannot be read at all is no finding: the vault does not open over it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdentityFound {
     /// Both slots hold the same.
     Sound,
@@ -35,7 +36,7 @@ pub enum IdentityFound {
 }
 
 /// How the store of the other tiers was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreFound {
     /// Whole, and as new as the witness says; an empty one of a device that was never linked too.
     Sound,
@@ -52,7 +53,7 @@ pub enum StoreFound {
 }
 
 /// Records that cannot be decoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Unusable {
     /// One-time pre-keys: WhatsApp still hands out their public halves.
     pub pre_keys: u32,
@@ -61,7 +62,7 @@ pub struct Unusable {
 }
 
 /// What is left to do once connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Todo {
     /// Upload fresh one-time pre-keys.
     pub refresh_pre_keys: bool,
@@ -77,7 +78,7 @@ impl Todo {
 }
 
 /// What is done about the findings, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// Write both identity slots anew from the whole one.
     pub slots: bool,
@@ -90,7 +91,7 @@ pub struct Plan {
 }
 
 /// What becomes of the store. Nothing is deleted unread: what goes is put into quarantine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Treatment {
     /// It stays as it is.
     Keep,
@@ -109,6 +110,17 @@ impl Plan {
         todo: Todo {
             refresh_pre_keys: false,
             check_digest: false,
+        },
+    };
+
+    /// The session keys are made anew, the link stays.
+    pub const REBUILD: Self = Self {
+        slots: false,
+        store: Treatment::Rebuild,
+        leap: true,
+        todo: Todo {
+            refresh_pre_keys: false,
+            check_digest: true,
         },
     };
 
@@ -148,8 +160,18 @@ impl Turn<'_> {
         if self.state.session != Session::Starting {
             return;
         }
-        let plan = plan(findings);
+        self.repair(plan(findings));
+    }
+
+    /// Has the plan carried out; the link comes after it.
+    pub(crate) fn repair(&mut self, plan: Plan) {
         self.state.todo = plan.todo;
+        if !plan.is_empty() || !plan.todo.is_empty() {
+            self.state.self_test = SelfTest::Due;
+        }
+        if plan.store != Treatment::Keep {
+            self.state.storm.on_probation(self.now);
+        }
         if !plan.is_empty() {
             self.state.session = Session::Repairing {
                 until: self.after(PATIENCE_MS),
@@ -187,11 +209,9 @@ impl Turn<'_> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Ending, Event, Face, GenerationId, Linked, Now, State, step};
+    use crate::{Ending, Event, Face, GenerationId, Linked, Now, Tested, step};
 
     const SOUND: Findings = Findings {
         identity: IdentityFound::Sound,
@@ -270,17 +290,9 @@ mod tests {
         account: Some(ACCOUNT),
     };
 
-    fn started() -> Story {
-        Story {
-            state: State::new(1),
-            now: 0,
-            reports: Vec::new(),
-        }
-    }
-
     #[test]
     fn every_boot_goes_through_a_plan_and_a_repair_is_on_the_screen() {
-        let mut story = started();
+        let mut story = Story::new();
         assert_eq!(
             story.on(Event::Found(SOUND)),
             [Effect::Repair(plan(&SOUND))]
@@ -288,7 +300,7 @@ mod tests {
         assert_eq!(story.face(), Face::Starting);
         assert_eq!(story.on(Event::Booted(LINKED)), [Effect::Connect]);
 
-        let mut story = started();
+        let mut story = Story::new();
         let damaged = Findings {
             store: StoreFound::Damaged,
             ..SOUND
@@ -307,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_a_repair_leaves_to_do_is_asked_for_until_it_is_done() {
-        let mut story = started();
+        let mut story = Story::new();
         let behind = Findings {
             store: StoreFound::OneBehind,
             ..SOUND
@@ -321,8 +333,15 @@ mod tests {
             story.wait_for(Effect::Connect);
         }
         assert_eq!(story.on(Event::LinkUp), [Effect::CatchUp(todo)]);
-        assert_eq!(story.on(Event::CaughtUp), [Effect::NoteCaughtUp]);
+        assert_eq!(
+            story.on(Event::CaughtUp),
+            [Effect::NoteCaughtUp, Effect::SelfTest]
+        );
         assert_eq!(story.on(Event::CaughtUp), []);
+        story.on(Event::SelfTested(Tested {
+            answered: true,
+            echoed: None,
+        }));
         story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
         story.wait_for(Effect::Connect);
         assert_eq!(story.on(Event::LinkUp), []);

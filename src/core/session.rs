@@ -1,10 +1,10 @@
 //! What is being done about the link.
 
 use crate::pairing::Codes;
-use crate::{ArchiveId, CauseCode, Trigger};
+use crate::{ArchiveId, Cause, CauseCode, Trigger};
 
 /// What is being done about the link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Session {
     /// The vault is not open yet.
     Starting,
@@ -14,8 +14,10 @@ pub(crate) enum Session {
     Pairing(Codes),
     /// A run is logging in.
     Connecting { until: u64 },
-    /// A run is logged in.
-    Connected,
+    /// A run is logged in. `until` it need not be heard, or, `asked`, it may take to answer.
+    Connected { asked: bool, until: u64 },
+    /// A run is logged in, and WhatsApp does not answer; given up then.
+    Stale { until: u64 },
     /// A run was told to end.
     Closing { then: Then, until: u64 },
     /// No run; the next step is planned.
@@ -39,20 +41,22 @@ pub(crate) enum Session {
 }
 
 /// Why a run was told to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Then {
-    /// It took too long.
-    Retry,
+    /// It was of no use any more, and why.
+    Retry(CauseCode),
     /// A human wants a new code.
     Pair,
     /// There is no room for what it brings.
     AwaitRoom,
+    /// The session keys are of no use.
+    Rebuild,
     /// A human gives the link up.
     Retire(Successor),
 }
 
 /// What comes after a generation that is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Successor {
     /// A new link, because of this.
     Fresh(Trigger),
@@ -71,7 +75,7 @@ impl Successor {
 }
 
 /// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wait {
     /// The next attempt by the schedule.
     Reconnect,
@@ -92,6 +96,30 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
+    /// The waits that outlive a restart.
+    pub(crate) const LASTING: [Wait; 6] = [
+        Wait::Throttled,
+        Wait::Replaced,
+        Wait::Banned { told: true },
+        Wait::Banned { told: false },
+        Wait::Locked,
+        Wait::Outdated,
+    ];
+
+    /// The name a wait that outlives a restart is written down by, and its cause.
+    pub(crate) fn lasting(self) -> Option<(&'static str, Cause)> {
+        let (name, code, number) = match self {
+            Self::Throttled => ("throttled", CauseCode::Throttled, 429),
+            Self::Replaced => ("replaced", CauseCode::Replaced, 440),
+            Self::Banned { told: true } => ("banned", CauseCode::Banned, 402),
+            Self::Banned { told: false } => ("banned-untold", CauseCode::Banned, 402),
+            Self::Locked => ("locked", CauseCode::AccountLocked, 403),
+            Self::Outdated => ("outdated", CauseCode::ClientOutdated, 405),
+            Self::Reconnect | Self::Confirm | Self::Retire => return None,
+        };
+        Some((name, Cause::numbered(code, number)))
+    }
+
     /// Whether a human may cut it short. A confirmation that comes at once proves nothing, and WhatsApp punishes
     /// impatience.
     pub(crate) fn yields_to_human(self) -> bool {

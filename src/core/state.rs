@@ -5,17 +5,22 @@ use crate::budget::Budget;
 use crate::gesture::Gesture;
 use crate::notice::Notices;
 use crate::panel::{Panel, Part};
+use crate::phone::Phone;
+use crate::pulse::Pulse;
+use crate::self_test::SelfTest;
 use crate::session::{Session, Wait};
 use crate::storage::Storage;
+use crate::storm::Storm;
 use crate::token::Token;
 use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, Way, face};
 
 pub(crate) const SECOND: u64 = 1_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
 pub(crate) const HOUR: u64 = 60 * MINUTE;
+pub(crate) const DAY: u64 = 24 * HOUR;
 
 /// Everything Holdfast knows when it decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     pub(crate) session: Session,
     /// What the vault holds; meaningless while starting.
@@ -39,12 +44,24 @@ pub struct State {
     pub(crate) notices: Notices,
     pub(crate) storage: Storage,
     pub(crate) panel: Panel,
+    pub(crate) storm: Storm,
+    pub(crate) phone: Phone,
+    pub(crate) pulse: Pulse,
+    pub(crate) self_test: SelfTest,
+    /// The link a human gave up, which is still to be logged out.
+    pub(crate) farewell: Option<GenerationId>,
+    /// Repairs of the session keys in the middle of a life.
+    pub(crate) rebuilds: Budget<1>,
+    /// What the owner was told of.
+    pub(crate) notified: Budget<12>,
     pub(crate) token: Option<Token>,
     pub(crate) jitter: Jitter,
     /// Failed attempts to be linked.
     pub(crate) reconnect: Backoff,
     /// Times another copy took over.
     pub(crate) replaced: Backoff,
+    /// The same within a day, whatever came between.
+    pub(crate) takeovers: Budget<8>,
     /// Failed attempts to retire revoked keys.
     pub(crate) retire: Backoff,
     /// Attempts of every kind. The schedule alone stays below it; faults that cut waits short, and impatience, may not.
@@ -53,6 +70,10 @@ pub struct State {
     pub(crate) restarts: Budget<2>,
     /// Runs that showed a code without a human asking for it.
     pub(crate) pairings: Budget<6>,
+    /// The same, over a day.
+    pub(crate) pairings_a_day: Budget<24>,
+    /// A wait that was cut short by a restart, or by a human who gave the link up, and until when.
+    pub(crate) owed: Option<(Wait, u64)>,
 }
 
 impl State {
@@ -76,14 +97,24 @@ impl State {
             notices: Notices::default(),
             storage: Storage::default(),
             panel: Panel::default(),
+            storm: Storm::default(),
+            phone: Phone::default(),
+            pulse: Pulse::default(),
+            self_test: SelfTest::default(),
+            farewell: None,
+            rebuilds: Budget::new(DAY),
+            notified: Budget::new(DAY),
             token: None,
             jitter: Jitter(seed),
             reconnect: Backoff::new(3 * SECOND, 300 * SECOND),
-            replaced: Backoff::new(5 * MINUTE, HOUR),
+            replaced: Backoff::new(5 * MINUTE, DAY),
+            takeovers: Budget::new(DAY),
             retire: Backoff::new(MINUTE, HOUR),
             attempts: Budget::new(10 * MINUTE),
             restarts: Budget::new(MINUTE),
             pairings: Budget::new(HOUR),
+            pairings_a_day: Budget::new(DAY),
+            owed: None,
         }
     }
 
@@ -93,6 +124,10 @@ impl State {
             .into_iter()
             .chain(self.gesture.deadline())
             .chain(self.notices.deadline())
+            .chain(self.storm.deadline())
+            .chain(self.phone.deadline().filter(|_| self.is_connected()))
+            .chain(self.pulse.deadline().filter(|_| self.is_connected()))
+            .chain(self.farewell_deadline())
             .min()
     }
 
@@ -114,7 +149,12 @@ impl State {
 
     /// Whether a run of the link is logged in.
     pub fn is_connected(&self) -> bool {
-        self.session == Session::Connected
+        matches!(self.session, Session::Connected { .. })
+    }
+
+    /// Whether everything is as its owner wants it.
+    pub fn is_well(&self) -> bool {
+        self.is_connected() && self.cause.is_none()
     }
 
     /// What the vault holds; generation 0 until it is open.
@@ -145,6 +185,8 @@ impl State {
             Session::Pairing(codes) => Some(codes.deadline()),
             Session::Repairing { until }
             | Session::Connecting { until }
+            | Session::Connected { until, .. }
+            | Session::Stale { until }
             | Session::Closing { until, .. }
             | Session::Waiting { until, .. }
             | Session::Retiring { until, .. }
@@ -152,7 +194,6 @@ impl State {
             | Session::Stopping { until } => Some(*until),
             Session::Failed { until, .. } => *until,
             Session::Starting
-            | Session::Connected
             | Session::PairingPaused
             | Session::PasskeyNeeded
             | Session::AwaitingRoom

@@ -34,6 +34,13 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.take(event);
     turn.button_due();
     turn.session_due();
+    turn.storm_due();
+    turn.phone_due();
+    turn.pulse_due();
+    turn.test_due();
+    turn.farewell_due();
+    turn.notify();
+    turn.remember(&before);
     turn.state.notices.due(now.mono_ms);
     let effects = turn.effects;
     Outcome {
@@ -69,14 +76,10 @@ impl Turn<'_> {
         match self.state.session.clone() {
             Session::Pairing(codes) => self.codes_due(codes),
             Session::Repairing { .. } => self.repair_slow(),
-            Session::Connecting { .. } => self.close(Then::Retry),
+            Session::Connecting { .. } => self.close(Then::Retry(CauseCode::LoginTimeout)),
+            Session::Stale { .. } => self.close(Then::Retry(CauseCode::Stale)),
             Session::Closing { then, .. } => {
-                self.blame(CauseCode::LinkStuck);
-                self.effects.push(Effect::Disconnect);
-                self.state.session = Session::Closing {
-                    then,
-                    until: self.after(PATIENCE_MS),
-                };
+                self.link_stuck(then);
             }
             Session::Waiting { wait, .. } => self.go_on(wait),
             Session::AwaitingClock { .. } => self.go_on_without_clock(),
@@ -89,8 +92,8 @@ impl Turn<'_> {
             }
             Session::Stopping { .. } => self.exit(),
             Session::Failed { .. } => _ = self.leave_failed(),
+            Session::Connected { asked, .. } => self.is_silent(asked),
             Session::Starting
-            | Session::Connected
             | Session::PairingPaused
             | Session::PasskeyNeeded
             | Session::AwaitingRoom
@@ -104,6 +107,7 @@ impl Turn<'_> {
             Event::SettingsIgnored(ignored) => self.state.notices.settings(ignored, self.now),
             Event::Found(findings) => self.found(&findings),
             Event::Booted(linked) => self.booted(linked),
+            Event::Remembered { past, elapsed_ms } => self.remembered(past, elapsed_ms),
             Event::Tick => {}
             Event::Network(way) => self.network(way),
             Event::Clock { behind } => self.clock(behind),
@@ -118,6 +122,10 @@ impl Turn<'_> {
             Event::PairFailed => self.pair_failed(),
             Event::LinkUp => self.link_up(),
             Event::CaughtUp => self.caught_up(),
+            Event::PhoneSeen => self.phone_seen(),
+            Event::Undecrypted { peer } => self.undecrypted(peer),
+            Event::Heard => self.heard(),
+            Event::SelfTested(tested) => self.tested(tested),
             Event::LinkEnded(ending) => self.link_ended(ending),
             Event::Pressed
                 if matches!(
@@ -148,12 +156,13 @@ impl Turn<'_> {
     }
 
     fn booted(&mut self, linked: Linked) {
-        if matches!(
-            self.state.session,
-            Session::Starting | Session::Repairing { .. }
-        ) {
-            self.state.linked = linked;
-            self.begin();
+        match self.state.session {
+            Session::Starting | Session::Repairing { .. } => {
+                self.state.linked = linked;
+                self.begin();
+            }
+            Session::Stopping { .. } if !self.state.running => self.exit(),
+            _ => {}
         }
     }
 
@@ -163,6 +172,7 @@ impl Turn<'_> {
             (_, Command::Stop) => self.stop(),
             (Session::Stopping { .. } | Session::Stopped, _) => Reply::Refused(Refusal::Stopping),
             (_, Command::Link) => self.hurry(),
+            (_, Command::SelfTest) => self.test(),
             (_, Command::Ask { deed, nonce }) => self.asked(deed, nonce),
             (_, Command::Confirm { deed, token }) => self.confirmed(deed, token),
         }
@@ -182,7 +192,11 @@ impl Turn<'_> {
             | Session::Connecting { .. }
             | Session::Closing { .. }
             | Session::Retiring { .. } => Reply::Accepted,
-            Session::Connected => Reply::Refused(Refusal::NothingToDo),
+            Session::Connected { .. } => Reply::Refused(Refusal::NothingToDo),
+            Session::Stale { .. } => {
+                self.close(Then::Retry(CauseCode::Stale));
+                Reply::Accepted
+            }
             Session::AwaitingClock { .. } => {
                 self.go_on_without_clock();
                 Reply::Accepted
@@ -212,6 +226,9 @@ impl Turn<'_> {
 
     /// The first attempt, unless something that must come before it is known to be missing.
     pub(crate) fn begin(&mut self) {
+        if self.owes_a_wait() {
+            return;
+        }
         match self.state.way.and_then(Way::cause) {
             Some(code) => self.retry(code),
             None if self.state.clock_behind => self.await_clock(),
@@ -250,6 +267,9 @@ impl Turn<'_> {
                     wait: Wait::Reconnect,
                     until,
                 };
+                if self.state.cause.is_none() {
+                    self.blame(CauseCode::Restrained);
+                }
                 false
             }
             None => true,
@@ -273,7 +293,7 @@ impl Turn<'_> {
         }
         self.state.suspected = false;
         if matches!(self.state.session, Session::Connecting { .. }) {
-            self.state.session = Session::Connected;
+            self.is_heard();
             self.state.usable_since = Some(self.now);
             self.state.cause = None;
             self.catch_up();
@@ -291,6 +311,19 @@ impl Turn<'_> {
         };
     }
 
+    /// The run was told to end and does not. No file is touched beside it: what was wanted of them is refused.
+    fn link_stuck(&mut self, then: Then) {
+        self.blame(CauseCode::LinkStuck);
+        self.effects.push(Effect::Disconnect);
+        self.state.session = Session::Closing {
+            then: match then {
+                Then::Retire(_) | Then::Rebuild => Then::Retry(CauseCode::LinkStuck),
+                Then::Retry(_) | Then::Pair | Then::AwaitRoom => then,
+            },
+            until: self.after(PATIENCE_MS),
+        };
+    }
+
     fn stop(&mut self) -> Reply {
         if matches!(
             self.state.session,
@@ -301,11 +334,14 @@ impl Turn<'_> {
         self.state.gesture = Gesture::Spent;
         self.state.token = None;
         self.state.cause = Some(CauseCode::Stopped.into());
-        let retiring = matches!(self.state.session, Session::Retiring { .. });
+        let busy = matches!(
+            self.state.session,
+            Session::Retiring { .. } | Session::Repairing { .. }
+        );
         if self.state.running && !matches!(self.state.session, Session::Closing { .. }) {
             self.effects.push(Effect::Disconnect);
         }
-        if self.state.running || retiring {
+        if self.state.running || busy {
             self.state.session = Session::Stopping {
                 until: self.after(STOP_MS),
             };
@@ -317,6 +353,7 @@ impl Turn<'_> {
 
     pub(crate) fn exit(&mut self) {
         self.state.session = Session::Stopped;
+        self.tell_undecrypted();
         self.effects.push(Effect::Exit);
     }
 

@@ -19,7 +19,7 @@ const RECORDS: u64 = 50_000;
 const KEPT_ARCHIVES: u32 = 1;
 
 /// How full the data partition is, and with what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Space {
     /// What may still be written, bytes; the reserve's share is taken off, whether it is held or owed.
     pub free_bytes: u64,
@@ -38,7 +38,7 @@ pub struct Space {
 }
 
 /// How much room there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Room {
     /// Not enough for a link.
     None,
@@ -49,7 +49,7 @@ pub(crate) enum Room {
 }
 
 /// What is known of the data partition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Storage {
     pub(crate) room: Room,
     /// An archive could not be dropped; not tried again before there is plenty of room.
@@ -180,10 +180,11 @@ impl Turn<'_> {
             } => self.await_room(),
             Session::Pairing(_)
             | Session::Connecting { .. }
-            | Session::Connected
+            | Session::Connected { .. }
+            | Session::Stale { .. }
             | Session::PasskeyNeeded
             | Session::Closing {
-                then: Then::Retry | Then::Pair,
+                then: Then::Retry(_) | Then::Pair,
                 ..
             } if self.state.running => {
                 self.state.cause = Some(CauseCode::NoSpace.into());
@@ -226,6 +227,7 @@ impl Turn<'_> {
         if let Session::Failed { until, .. } = &mut self.state.session
             && until.take().is_some()
         {
+            self.tell_undecrypted();
             self.effects.push(Effect::ExitFailed);
         }
         Reply::Accepted
@@ -285,7 +287,7 @@ mod tests {
         assert_eq!(story.wait(24 * 60 * MINUTE), []);
         assert_eq!(sampled(&mut story, 63), [], "not yet: it would flap");
         assert_eq!(sampled(&mut story, 64), [Effect::Connect]);
-        assert_eq!(story.on(Event::LinkUp), []);
+        assert_eq!(story.on(Event::LinkUp), [Effect::Pulse], "a day has passed");
         assert_eq!((story.state.name(), story.cause()), ("Connected", None));
         assert_eq!(story.reports[2..], [""; 0]);
 

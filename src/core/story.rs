@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    Command, Effect, Ending, Event, Face, GenerationId, LastFour, Linked, Now, Reply, State, face,
-    step,
+    Command, Effect, Ending, Event, Face, GenerationId, LastFour, Linked, Now, Past, Reply, State,
+    face, step,
 };
 
 pub(crate) const ACCOUNT: LastFour = LastFour(*b"1234");
@@ -14,6 +14,12 @@ pub(crate) struct Story {
     pub(crate) now: u64,
     /// The codes reported so far.
     pub(crate) reports: Vec<&'static str>,
+    /// The codes the owner was told of.
+    pub(crate) news: Vec<&'static str>,
+    /// What was last written down for the next start, and when.
+    pub(crate) past: Option<(Past, u64)>,
+    /// Probes are not answered, and returned.
+    pub(crate) deaf: bool,
 }
 
 impl Story {
@@ -23,6 +29,9 @@ impl Story {
             state: State::new(7),
             now: 1_000_000,
             reports: Vec::new(),
+            news: Vec::new(),
+            past: None,
+            deaf: false,
         }
     }
 
@@ -48,16 +57,32 @@ impl Story {
         story
     }
 
-    /// One event; what it leads to, but for reports.
+    /// One event; what it leads to, but for reports and what is written down. Probes are answered.
     pub(crate) fn on(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = step(&mut self.state, event, Now { mono_ms: self.now }).effects;
+        let mut probed = false;
         effects.retain(|effect| match effect {
             Effect::Report(cause) => {
                 self.reports.push(cause.code.as_str());
                 false
             }
+            Effect::Notify(cause) => {
+                self.news.push(cause.code.as_str());
+                false
+            }
+            Effect::Remember(past) => {
+                self.past = Some((past.clone(), self.now));
+                false
+            }
+            Effect::Probe if !self.deaf => {
+                probed = true;
+                false
+            }
             _ => true,
         });
+        if probed {
+            effects.extend(self.on(Event::Heard));
+        }
         effects
     }
 

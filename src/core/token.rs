@@ -1,5 +1,6 @@
 //! What the bus asks for in two steps: a token first, then the deed itself.
 
+use crate::canonical::Moments;
 use crate::session::{Session, Successor, Then, Wait};
 use crate::state::{MINUTE, State};
 use crate::step::Turn;
@@ -9,7 +10,7 @@ use crate::{ArchiveId, Refusal, Reply, Trigger};
 const TOKEN_MS: u64 = MINUTE;
 
 /// What takes two steps, because it cannot be taken back or costs the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Deed {
     /// Give the live generation up and link anew.
     Relink,
@@ -20,11 +21,17 @@ pub enum Deed {
 }
 
 /// What the first step answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Token {
     token: u64,
     deed: Deed,
     until: u64,
+}
+
+impl Token {
+    pub(crate) fn rebase(&mut self, moments: Moments) {
+        moments.due(&mut self.until);
+    }
 }
 
 impl Turn<'_> {

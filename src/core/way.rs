@@ -4,7 +4,7 @@ use crate::CauseCode;
 
 /// How far the way to the outside goes, as seen from this machine. Whether names are looked up and WhatsApp answers, only
 /// an attempt tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     /// No cable is plugged in, and no Wi-Fi is joined.
     NoLink,

@@ -8,11 +8,14 @@ mod audit;
 mod boot;
 mod error;
 mod find;
+mod incidents;
 mod link;
 mod messages;
 mod output;
+mod passkey;
 mod passphrase;
 mod screen;
+mod self_test;
 mod status;
 mod vault;
 
@@ -111,6 +114,23 @@ enum Command {
     Vault,
     /// Show how the last run ended, and how this start went.
     Boot,
+    /// Show what went wrong, since when, what was done about it, and how long it took.
+    Incidents {
+        /// At most so many, the newest last.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        max: u32,
+    },
+    /// Find out whether a message gets through.
+    SelfTest,
+    /// Show what WhatsApp said when it refused or ended a connection. It may name the account.
+    LastWords {
+        /// At most so many, the newest last.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        max: u32,
+    },
+    /// Go on with a linking that WhatsApp wants a passkey for.
+    #[command(subcommand)]
+    Passkey(passkey::Command),
     /// Retired links: see them, bring one back, hand one out, take one in.
     #[command(subcommand)]
     Archive(archive::Command),
@@ -177,6 +197,21 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
         }
         Command::Vault => vault::vault(&finder.find().await?, output).await?,
         Command::Boot => boot::boot(&finder.find().await?, output).await?,
+        Command::Incidents { max } => {
+            incidents::incidents(&finder.find().await?, max, output).await?;
+        }
+        Command::SelfTest => {
+            let is_good = self_test::self_test(&finder.find().await?, output).await?;
+            return Ok(if is_good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        Command::LastWords { max } => {
+            self_test::last_words(&finder.find().await?, max, output).await?;
+        }
+        Command::Passkey(command) => passkey::run(command, &finder.find().await?, output).await?,
         Command::Archive(command) => archive::run(command, &finder.find().await?, output).await?,
         Command::Audit(command) => {
             return audit::run(command, &finder.find().await?, output).await;

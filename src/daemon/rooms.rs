@@ -1,9 +1,14 @@
 //! What is kept on the data partition, opened as every boot opens it: looked through, repaired as the core plans, and only
 //! then used.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use holdfast_core::{self as core, Effect, Event, Now, Plan, State, Trigger, step};
 
-use super::tell;
+use tokio::time::{Instant, sleep_until};
+
+use super::moment;
 use crate::boot::{Evidence, Machine, Report, Stages};
 use crate::history::{Archive, Audit, Kind};
 use crate::journal;
@@ -40,14 +45,15 @@ impl Rooms {
         Ok((barrier.clone(), rooms.await?))
     }
 
-    /// Opens every room, the vault first: it keeps other processes away. `show` gets the state before a repair.
+    /// Opens every room, the vault first: it keeps other processes away. `show` gets the state before a repair,
+    /// and when that takes long.
     pub(super) async fn open(
         dir: &DataDir,
         barrier: &Barrier,
         state: &mut State,
         stages: &mut Stages,
         report: &mut Report,
-        show: impl FnOnce(&State),
+        show: impl Fn(&State),
     ) -> anyhow::Result<Rooms> {
         let audit = Audit::open(dir);
         let inspection = Vault::inspect(dir.clone(), barrier.clone()).await?;
@@ -84,7 +90,7 @@ async fn repair(
     inspection: Inspection,
     audit: &Audit,
     report: &mut Report,
-    show: impl FnOnce(&State),
+    show: impl Fn(&State),
 ) -> anyhow::Result<Vault> {
     let now = Now { mono_ms: 0 };
     let generation = inspection.linked().generation;
@@ -92,7 +98,7 @@ async fn repair(
     for effect in step(state, Event::Found(inspection.findings()), now).effects {
         match effect {
             Effect::Repair(plan) => planned = plan,
-            Effect::Report(cause) => tell(cause),
+            Effect::Report(cause) => journal::told(cause),
             _ => {}
         }
     }
@@ -106,8 +112,62 @@ async fn repair(
         new: generation,
     };
     audit.append(Kind::Repair, &order)?;
-    let (vault, repaired) = inspection.carry_out(planned).await?;
+    let carried_out = inspection.carry_out(planned);
+    let (vault, repaired) = ticking(state, carried_out, show).await?;
     journal::repaired(generation, &repaired);
     report.found("vault", repaired.lines());
     Ok(vault)
+}
+
+/// Waits for the work, and has the core's deadlines come meanwhile: a repair that takes long is told about.
+async fn ticking<T>(state: &mut State, work: impl Future<Output = T>, show: impl Fn(&State)) -> T {
+    let begun = Instant::now();
+    let mut work = pin!(work);
+    loop {
+        let due = state.deadline().map(Duration::from_millis);
+        tokio::select! {
+            done = &mut work => return done,
+            () = sleep_until(begun + due.unwrap_or_default()), if due.is_some() => {
+                for effect in step(state, Event::Tick, moment(begun, Instant::now())).effects {
+                    if let Effect::Report(cause) = effect {
+                        journal::told(cause);
+                    }
+                }
+                show(state);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use holdfast_core::{Findings, IdentityFound, StoreFound, Todo, Unusable};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repair_that_takes_long_is_told_about_while_it_goes_on() {
+        let mut state = State::new(1);
+        let found = Findings {
+            identity: IdentityFound::Sound,
+            store: StoreFound::Damaged,
+            unusable: Unusable::default(),
+            todo: Todo::default(),
+        };
+        step(&mut state, Event::Found(found), Now { mono_ms: 0 });
+        let shown = RefCell::new(Vec::new());
+        let show = |state: &State| {
+            let cause = state.cause().map(|cause| cause.code.as_str());
+            shown.borrow_mut().push((state.name(), cause));
+        };
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(150)).await;
+            "done"
+        };
+        assert_eq!(ticking(&mut state, slow, show).await, "done");
+        let slowly = ("Repairing", Some("storage.repair-slow"));
+        assert_eq!(*shown.borrow(), [slowly, slowly]);
+    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::service::{self, Watchdog};
-use super::{Signals, since, tell};
+use super::{Signals, since};
 use crate::boot::{Evidence, Machine, Report, RunMark};
 use crate::config::Config;
 use crate::journal;
@@ -89,7 +89,7 @@ pub(super) async fn show_fault(
         let now = since(started);
         for effect in step(&mut state, event, now).effects {
             match effect {
-                Effect::Report(cause) if cause.class() == CauseClass::Panel => tell(cause),
+                Effect::Report(cause) if cause.class() == CauseClass::Panel => journal::told(cause),
                 Effect::Report(cause) => {
                     journal::state_changed(state.name(), Some(cause), state.linked().generation);
                 }

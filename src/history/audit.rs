@@ -32,6 +32,8 @@ pub enum Kind {
     Export,
     /// An archive is taken in.
     Import,
+    /// An archive is logged out at WhatsApp with its own keys.
+    Farewell,
     /// An archive is removed for good, for want of space.
     Drop,
 }

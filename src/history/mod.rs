@@ -1,7 +1,10 @@
-//! What was: retired generations, and the record of who had them retired.
+//! What was: retired generations, the record of who had them retired, what went wrong, and what WhatsApp
+//! said to it.
 
 mod archive;
 mod audit;
+mod incidents;
+mod last_words;
 mod room;
 mod stamp;
 
@@ -9,9 +12,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use archive::{
-    Archive, Archived, Lineage, MIN_PASSPHRASE, Manifest, Origin, Prepared, Shown, Standing,
+    Archive, Archived, Departing, Lineage, MIN_PASSPHRASE, Manifest, Origin, Prepared, Shown,
+    Standing,
 };
 pub use audit::{Audit, Fault, Kind, Subject, Verdict};
+pub use incidents::{Incident, Incidents};
+pub use last_words::{LastWord, LastWords};
 pub use stamp::Stamp;
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
@@ -114,6 +120,12 @@ pub enum HistoryError {
     /// The keys in it cannot be read, or not be written.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The log of incidents cannot be read.
+    #[error("the log of incidents cannot be read: {0}")]
+    Incidents(#[source] io::Error),
+    /// What WhatsApp said cannot be read.
+    #[error("what WhatsApp said cannot be read: {0}")]
+    LastWords(#[source] io::Error),
     /// Holdfast ends meanwhile.
     #[error("it was not finished, for Holdfast is stopping: {0}")]
     Stopped(tokio::task::JoinError),

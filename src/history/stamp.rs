@@ -35,6 +35,19 @@ impl Stamp {
     }
 }
 
+impl Stamp {
+    /// How long ago another moment was, milliseconds. Within a boot by the clock that nobody sets; else by the wall clock, which
+    /// may have gone back: then nothing has passed.
+    pub fn since(&self, earlier: &Stamp) -> u64 {
+        match (earlier.mono_ms, self.mono_ms) {
+            (Some(then), Some(now)) if earlier.boot.is_some() && earlier.boot == self.boot => {
+                now.saturating_sub(then)
+            }
+            _ => self.wall_ms.saturating_sub(earlier.wall_ms),
+        }
+    }
+}
+
 impl fmt::Display for Stamp {
     /// The wall clock, to the minute, in UTC.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,6 +96,26 @@ mod tests {
                 mono_ms: None,
             };
             assert_eq!(at.to_string(), text);
+        }
+    }
+
+    fn stamp(boot: &str, wall_ms: u64, mono_ms: u64) -> Stamp {
+        Stamp {
+            boot: Some(boot.to_owned()),
+            wall_ms,
+            mono_ms: Some(mono_ms),
+        }
+    }
+
+    #[test]
+    fn time_passes_by_the_clock_that_can_be_trusted() {
+        let written = stamp("a", 1_000_000, 5_000);
+        for (now, elapsed) in [
+            (stamp("a", 0, 7_000), 2_000),
+            (stamp("b", 1_003_000, 10), 3_000),
+            (stamp("b", 999_000, 9_000), 0),
+        ] {
+            assert_eq!(now.since(&written), elapsed);
         }
     }
 }

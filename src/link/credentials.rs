@@ -9,4 +9,8 @@ pub struct Credentials {
     pub qr: Option<Secret<String>>,
     /// The pairing code, eight characters.
     pub code: Option<Secret<String>>,
+    /// What WhatsApp wants signed with a passkey: `PublicKeyCredentialRequestOptions` as JSON.
+    pub passkey: Option<Secret<String>>,
+    /// The code that the phone has to show too, once the passkey was used; empty when there is no need to compare.
+    pub passkey_code: Option<Secret<String>>,
 }

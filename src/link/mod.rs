@@ -6,10 +6,13 @@
 pub mod clock;
 mod credentials;
 mod dial;
+mod farewell;
 mod inbound;
 mod observer;
 mod outgoing;
+mod passkey;
 mod run;
+mod self_test;
 mod version;
 
 use std::sync::Arc;
@@ -21,8 +24,11 @@ use wacore::store::traits::Backend;
 use whatsapp_rust::http::{HttpClient, UreqHttpClient};
 
 pub use credentials::Credentials;
+pub use farewell::Farewell;
+pub use passkey::{PasskeyAnswer, PasskeyRefused, PasskeyStep};
 
 use crate::config::Settings;
+use crate::history::LastWords;
 use crate::mail::{Inbox, Outbox};
 use version::Versions;
 
@@ -34,6 +40,7 @@ struct Parts {
     outbox: Outbox,
     events: mpsc::UnboundedSender<Event>,
     credentials: watch::Sender<Credentials>,
+    last_words: LastWords,
 }
 
 /// Whether WhatsApp's place is taken by a server on this very machine.
@@ -54,18 +61,38 @@ pub struct Link {
 
 struct Running {
     stop: Option<oneshot::Sender<()>>,
-    errands: mpsc::UnboundedSender<Todo>,
+    errands: mpsc::UnboundedSender<Errand>,
     task: JoinHandle<()>,
 }
 
+/// What a run is asked to do meanwhile.
+enum Errand {
+    /// What a repair left to do.
+    CatchUp(Todo),
+    /// Find out whether WhatsApp still answers.
+    Probe,
+    /// Ask the phone for something.
+    AskPhone,
+    /// Find out whether a message gets through.
+    SelfTest,
+    /// Be available for a moment.
+    Pulse,
+    /// Give up the sessions with this peer.
+    Renegotiate(u64),
+    /// Hand on what answers a passkey's request.
+    Passkey(PasskeyStep),
+}
+
 impl Link {
-    /// Nothing runs yet. Events go to `events`; what can be scanned or typed goes to `credentials`.
+    /// Nothing runs yet. Events go to `events`; what can be scanned or typed goes to `credentials`, and what WhatsApp
+    /// says when it ends a connection to `last_words`.
     pub fn new(
         settings: Settings,
         inbox: Inbox,
         outbox: Outbox,
         events: mpsc::UnboundedSender<Event>,
         credentials: watch::Sender<Credentials>,
+        last_words: LastWords,
     ) -> Self {
         let http: Arc<dyn HttpClient> = Arc::new(UreqHttpClient::new());
         let versions = Versions::new(settings.server_version, http, settings.server_url.is_none());
@@ -77,6 +104,7 @@ impl Link {
                 outbox,
                 events,
                 credentials,
+                last_words,
             }),
             running: None,
         }
@@ -87,7 +115,7 @@ impl Link {
     /// A run that is still ending is waited for first, so that two never use one store.
     pub fn start(&mut self, backend: Arc<dyn Backend>) {
         let (stop, stopped) = oneshot::channel();
-        let (errands, todo) = mpsc::unbounded_channel();
+        let (errands, asked) = mpsc::unbounded_channel();
         let before = self.running.take();
         let parts = Arc::clone(&self.parts);
         let task = tokio::spawn(async move {
@@ -96,7 +124,7 @@ impl Link {
                 let _ = before.task.await;
             }
             let events = parts.events.clone();
-            let run = tokio::spawn(async move { run::run(&parts, backend, todo, stopped).await });
+            let run = tokio::spawn(async move { run::run(&parts, backend, asked, stopped).await });
             // A run that panicked has ended too, and the core has to hear of it.
             let lost = Ending::Network(CauseCode::ConnectionLost.into());
             let _ = events.send(Event::LinkEnded(run.await.unwrap_or(lost)));
@@ -110,9 +138,48 @@ impl Link {
 
     /// Has the run do what a repair left to do; [`Event::CaughtUp`] follows, unless the run ends over it.
     pub fn catch_up(&self, todo: Todo) {
+        self.ask(Errand::CatchUp(todo));
+    }
+
+    /// Has the run find out whether WhatsApp still answers; [`Event::Heard`] follows when it does.
+    pub fn probe(&self) {
+        self.ask(Errand::Probe);
+    }
+
+    /// Has the run ask the phone for something; [`Event::PhoneSeen`] follows when it is there.
+    pub fn ask_phone(&self) {
+        self.ask(Errand::AskPhone);
+    }
+
+    /// Has the run find out whether a message gets through; [`Event::SelfTested`] follows.
+    pub fn self_test(&self) {
+        self.ask(Errand::SelfTest);
+    }
+
+    /// Has the run show itself for a moment.
+    pub fn pulse(&self) {
+        self.ask(Errand::Pulse);
+    }
+
+    /// Has the run give up the sessions with a peer whose messages cannot be decrypted; the library makes new ones.
+    pub fn renegotiate(&self, peer: u64) {
+        self.ask(Errand::Renegotiate(peer));
+    }
+
+    /// Hands on what answers a passkey's request, to the run that links.
+    pub fn passkey(&self, step: PasskeyStep) {
+        self.ask(Errand::Passkey(step));
+    }
+
+    /// What logs other links out, beside the run of this one.
+    pub fn farewell(&self) -> Farewell {
+        Farewell(Arc::clone(&self.parts))
+    }
+
+    fn ask(&self, errand: Errand) {
         if let Some(running) = &self.running {
-            // A run that has just ended is asked again by its successor.
-            let _ = running.errands.send(todo);
+            // A run that has just ended says so itself.
+            let _ = running.errands.send(errand);
         }
     }
 

@@ -1,19 +1,26 @@
 //! What the library says, turned into core events.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use holdfast_core::{Ending, Event, LastFour};
-use tokio::sync::{mpsc, watch};
-use wacore_binary::JidExt;
+use tokio::sync::{broadcast, mpsc, watch};
+use wacore::xml::DisplayableNodeRef;
+use wacore_binary::{JidExt, NodeRef};
 use whatsapp_rust::types::events::{
     ConnectFailureReason, Event as Said, EventHandler, EventInterest, EventKind, InboundMessage,
     ServerAck,
 };
-use whatsapp_rust::{Jid, OwnedNodeRef};
+use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 use super::credentials::Credentials;
+use crate::history::LastWords;
 use crate::journal::Secret;
+
+/// How many peers are remembered of which something could not be decrypted.
+const PEERS: usize = 256;
 
 /// How far a linking has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +37,10 @@ pub(super) enum Phase {
 pub(super) enum Notice {
     /// Logged in and usable.
     Up,
+    /// The owner has another name, of which the library makes a show.
+    Named,
+    /// What WhatsApp kept for us is all taken in.
+    Drained,
     /// WhatsApp acked or refused a message of ours.
     Acked(ServerAck),
     /// Messages that bypass the durability hook: newsletters, and placeholders recovered from the phone.
@@ -42,10 +53,16 @@ pub(super) struct Observer {
     notices: mpsc::UnboundedSender<Notice>,
     credentials: watch::Sender<Credentials>,
     phase: watch::Sender<Phase>,
-    /// The library reconnects by itself while this is set; see `run`.
-    auto_reconnect: Mutex<Option<Arc<AtomicBool>>>,
+    /// The client that is listened to; see `run` for what is steered.
+    client: Mutex<Weak<Client>>,
     /// The first reason the run gave for its end.
     ending: Mutex<Option<Ending>>,
+    /// Peers of which something could not be decrypted, by what the core knows them by.
+    peers: Mutex<HashMap<u64, Jid>>,
+    salt: RandomState,
+    /// The messages of which the phone says that it has them.
+    receipts: broadcast::Sender<Vec<String>>,
+    last_words: LastWords,
 }
 
 impl Observer {
@@ -53,6 +70,7 @@ impl Observer {
         events: mpsc::UnboundedSender<Event>,
         notices: mpsc::UnboundedSender<Notice>,
         credentials: watch::Sender<Credentials>,
+        last_words: LastWords,
     ) -> Arc<Self> {
         let phase = watch::Sender::new(Phase::Unpaired);
         Arc::new(Self {
@@ -60,15 +78,19 @@ impl Observer {
             notices,
             credentials,
             phase,
-            auto_reconnect: Mutex::default(),
+            client: Mutex::default(),
             ending: Mutex::default(),
+            peers: Mutex::default(),
+            salt: RandomState::new(),
+            receipts: broadcast::Sender::new(64),
+            last_words,
         })
     }
 
-    /// The flag to flip at pairing and at the first login, before the library tests it.
-    pub(super) fn steer(&self, auto_reconnect: Arc<AtomicBool>) {
-        auto_reconnect.store(false, Ordering::Relaxed);
-        *lock(&self.auto_reconnect) = Some(auto_reconnect);
+    /// The client whose reconnection is switched on at pairing and off at the first login, before the library tests it.
+    pub(super) fn steer(&self, client: &Arc<Client>) {
+        *lock(&self.client) = Arc::downgrade(client);
+        self.reconnect_by_itself(false);
     }
 
     pub(super) fn phase(&self) -> watch::Receiver<Phase> {
@@ -80,13 +102,36 @@ impl Observer {
         lock(&self.ending).take()
     }
 
+    /// Whom the core means.
+    pub(super) fn peer(&self, peer: u64) -> Option<Jid> {
+        lock(&self.peers).get(&peer).cloned()
+    }
+
+    /// The ids of messages that the phone has, as it says so.
+    pub(super) fn receipts(&self) -> broadcast::Receiver<Vec<String>> {
+        self.receipts.subscribe()
+    }
+
+    /// Something of this peer could not be decrypted.
+    fn undecrypted(&self, sender: &Jid) {
+        let peer = self.salt.hash_one(sender);
+        let mut peers = lock(&self.peers);
+        // More do not matter: the core asks for those of which much came lately.
+        if peers.len() == PEERS {
+            peers.clear();
+        }
+        peers.insert(peer, sender.clone());
+        drop(peers);
+        self.tell(Event::Undecrypted { peer });
+    }
+
     fn ended(&self, ending: Ending) {
         lock(&self.ending).get_or_insert(ending);
     }
 
     fn reconnect_by_itself(&self, on: bool) {
-        if let Some(flag) = lock(&self.auto_reconnect).as_ref() {
-            flag.store(on, Ordering::Relaxed);
+        if let Some(client) = lock(&self.client).upgrade() {
+            client.enable_auto_reconnect.store(on, Ordering::Relaxed);
         }
     }
 
@@ -114,6 +159,8 @@ impl EventHandler for Listener {
             EventKind::PairingCodeError,
             EventKind::PairingQrCodesExhausted,
             EventKind::PairPasskeyRequest,
+            EventKind::PairPasskeyConfirmation,
+            EventKind::PairPasskeyError,
             EventKind::LoggedOut,
             EventKind::StreamReplaced,
             EventKind::TemporaryBan,
@@ -123,6 +170,10 @@ impl EventHandler for Listener {
             EventKind::RawNode,
             EventKind::ServerAck,
             EventKind::Messages,
+            EventKind::UndecryptableMessage,
+            EventKind::Receipt,
+            EventKind::OfflineSyncCompleted,
+            EventKind::SelfPushNameUpdated,
         ])
     }
 
@@ -153,11 +204,29 @@ impl Observer {
                 self.credentials.send_modify(|shown| shown.qr = None);
                 self.ended(Ending::QrExhausted);
             }
-            Said::PairPasskeyRequest(_) => self.tell(Event::PasskeyAsked),
+            Said::PairPasskeyRequest(request) => {
+                let options = Secret::new(request.request_options_json.clone());
+                self.credentials
+                    .send_modify(|shown| shown.passkey = Some(options));
+                self.tell(Event::PasskeyAsked);
+            }
+            Said::PairPasskeyConfirmation(told) => {
+                let code = if told.skip_handoff_ux {
+                    String::new()
+                } else {
+                    told.code.clone()
+                };
+                self.credentials
+                    .send_modify(|shown| shown.passkey_code = Some(Secret::new(code)));
+            }
+            Said::PairPasskeyError(_) => self.credentials.send_modify(|shown| {
+                (shown.passkey, shown.passkey_code) = (None, None);
+            }),
             Said::PairSuccess(success) => {
                 self.reconnect_by_itself(true);
                 self.credentials.send_replace(Credentials::default());
                 self.tell(Event::Paired(last_four(&success.id)));
+                self.tell(Event::PhoneSeen);
                 self.phase.send_replace(Phase::Paired);
             }
             Said::PairError(_) => self.tell(Event::PairFailed),
@@ -186,18 +255,35 @@ impl Observer {
             Said::ConnectFailure(failure) => self.ended(match failure.reason {
                 // A ban without a usable duration is reported as a failure.
                 ConnectFailureReason::TempBanned => Ending::Banned { expires_ms: None },
-                reason => Ending::Refused {
-                    code: u16::try_from(reason.code()).unwrap_or(0),
+                reason => match u16::try_from(reason.code()).unwrap_or(0) {
+                    429 => Ending::Throttled,
+                    code => Ending::Refused { code },
                 },
             }),
             Said::StreamError(error) => self.ended(Ending::Refused {
                 code: error.code.parse().unwrap_or(0),
             }),
-            Said::RawNode(node) => self.stream_error(node),
+            Said::RawNode(node) => self.stanza(node),
             Said::ServerAck(ack) if ack.class.as_deref() == Some("message") => {
                 self.notice(Notice::Acked(ack.clone()))
             }
+            Said::SelfPushNameUpdated(_) => self.notice(Notice::Named),
+            Said::OfflineSyncCompleted(_) => self.notice(Notice::Drained),
+            // The library does not say of receipts whose they are.
+            Said::Receipt(receipt) if self.is_the_phone(&receipt.source.sender) => {
+                // Nobody waits for one, most of the time.
+                let _ = self.receipts.send(receipt.message_ids.clone());
+                self.tell(Event::PhoneSeen);
+            }
+            // Of one that is unavailable there is nothing to decrypt: it is asked of the phone.
+            Said::UndecryptableMessage(message) if !message.is_unavailable => {
+                self.undecrypted(&message.info.source.sender);
+            }
             Said::Messages(batch) => {
+                let senders = batch.iter().map(|inbound| &inbound.info.source.sender);
+                if senders.into_iter().any(|sender| self.is_the_phone(sender)) {
+                    self.tell(Event::PhoneSeen);
+                }
                 let bypassed: Vec<_> = batch
                     .iter()
                     .filter(|inbound| bypasses_hook(inbound))
@@ -211,11 +297,22 @@ impl Observer {
         }
     }
 
-    /// 515, 429 and 503 have no typed event of their own.
-    fn stream_error(&self, node: &OwnedNodeRef) {
+    /// Whether this is the phone that the device is linked to: companions have other device numbers.
+    fn is_the_phone(&self, sender: &Jid) -> bool {
+        let client = lock(&self.client).upgrade();
+        let own = client.map(|client| [client.pn(), client.lid()]);
+        let mut own = own.into_iter().flatten().flatten();
+        sender.device() == 0
+            && own.any(|own| own.user == sender.user && own.server == sender.server)
+    }
+
+    /// What ends a connection is kept whole. 515, 429 and 503 have no typed event of their own.
+    fn stanza(&self, node: &OwnedNodeRef) {
         let node = node.get();
-        if node.tag != "stream:error" {
-            return;
+        match node.tag.as_ref() {
+            "failure" => return self.keep(node),
+            "stream:error" => self.keep(node),
+            _ => return,
         }
         match node
             .get_attr("code")
@@ -228,6 +325,27 @@ impl Observer {
             _ => {}
         }
     }
+}
+
+impl Observer {
+    /// Nobody waits for it on the library's path.
+    fn keep(&self, node: &NodeRef<'_>) {
+        let stanza = Secret::new(DisplayableNodeRef(node).to_string());
+        let (words, last_words) = (Secret::new(words(node)), self.last_words.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = last_words.keep(words, stanza) {
+                tracing::warn!("what WhatsApp said cannot be kept: {error}");
+            }
+        });
+    }
+}
+
+/// What a stanza says to humans (the attributes of wacore's `stanza/connect_failure.rs`).
+fn words(node: &NodeRef<'_>) -> String {
+    let said = ["logout_message_header", "logout_message_subtext", "message"];
+    let said = said.iter().filter_map(|name| node.get_attr(name));
+    let said: Vec<_> = said.map(|text| text.as_str().into_owned()).collect();
+    said.join(" ")
 }
 
 fn bypasses_hook(inbound: &InboundMessage) -> bool {

@@ -1,10 +1,15 @@
 //! One run of the library's client, from its start to its one ending.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+use wacore::iq::keepalive::KeepaliveSpec;
 use wacore::store::DevicePropsOverride;
 use wacore::store::traits::Backend;
 use whatsapp_rust::Client;
@@ -12,12 +17,14 @@ use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
 
-use super::Parts;
 use super::credentials::Credentials;
 use super::dial::{DialFailure, Dialer, settle_identity};
 use super::inbound::ToInbox;
 use super::observer::{Listener, Notice, Observer, Phase};
 use super::outgoing::{self, Outgoing};
+use super::passkey;
+use super::self_test::self_test;
+use super::{Errand, Parts};
 
 /// How long an orderly end may take: the library flushes for up to 5 s.
 const END_LIMIT: Duration = Duration::from_secs(8);
@@ -25,15 +32,29 @@ const END_LIMIT: Duration = Duration::from_secs(8);
 /// From the phone's consent to the first login. In between the library reconnects by itself, and reports no failure.
 const FIRST_LOGIN_LIMIT: Duration = Duration::from_secs(180);
 
+/// How long WhatsApp may take to answer a ping; the core waits a little longer.
+const PONG_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long the library's own show of a new name takes.
+const SHOW: Duration = Duration::from_secs(2);
+
+/// How long a sign of life lasts.
+const PULSE: Duration = Duration::from_secs(5);
+
 /// Logs in, or links, and stays until the connection ends or `stop` says so.
 pub(super) async fn run(
     parts: &Parts,
     backend: Arc<dyn Backend>,
-    errands: mpsc::UnboundedReceiver<Todo>,
+    errands: mpsc::UnboundedReceiver<Errand>,
     stop: oneshot::Receiver<()>,
 ) -> Ending {
     let (notices_tx, notices) = mpsc::unbounded_channel();
-    let observer = Observer::new(parts.events.clone(), notices_tx, parts.credentials.clone());
+    let observer = Observer::new(
+        parts.events.clone(),
+        notices_tx,
+        parts.credentials.clone(),
+        parts.last_words.clone(),
+    );
     let (dialer, dials) = Dialer::new(parts.settings.server_url.as_deref());
     let Some(bot) = build(parts, backend, Arc::clone(&observer), dialer).await else {
         return Ending::Storage;
@@ -43,13 +64,13 @@ pub(super) async fn run(
     let _ = dials.client.set(Arc::downgrade(&client));
     // The core owns reconnection. Only from the phone's consent to the first login the library keeps it, because
     // what that login still has to sync lives in the library's memory.
-    observer.steer(Arc::clone(&client.enable_auto_reconnect));
+    observer.steer(&client);
     let _stream_errors = client.acquire_raw_node_forwarding();
 
     let work = async {
         tokio::select! {
             () = carry_mail(parts, &client, notices) => {}
-            () = catch_up(parts, &client, errands) => {}
+            () = run_errands(parts, &client, &observer, errands) => {}
         }
     };
     let asked = serve(bot.spawn(), &client, &observer, work, stop).await;
@@ -81,7 +102,7 @@ fn unspoken(dial: Option<DialFailure>, phase: Phase) -> CauseCode {
     }
 }
 
-async fn build(
+pub(super) async fn build(
     parts: &Parts,
     backend: Arc<dyn Backend>,
     observer: Arc<Observer>,
@@ -133,7 +154,7 @@ async fn serve(
 async fn first_login_overdue(mut phase: watch::Receiver<Phase>) {
     let up = async {
         let _ = phase.wait_for(|phase| *phase == Phase::Paired).await;
-        tokio::time::timeout(
+        timeout(
             FIRST_LOGIN_LIMIT,
             phase.wait_for(|phase| *phase == Phase::Up),
         )
@@ -152,6 +173,7 @@ async fn carry_mail(
     mut notices: mpsc::UnboundedReceiver<Notice>,
 ) {
     let mut outgoing: Option<Outgoing> = None;
+    let mut hushing = FuturesUnordered::new();
     let mut accepted = parts.outbox.changed();
     loop {
         let kept = tokio::select! {
@@ -164,8 +186,14 @@ async fn carry_mail(
                     outgoing.insert(Outgoing::new(parts.outbox.clone(), Arc::clone(client))).drain().await
                 }
                 Notice::Acked(ack) => outgoing::acked(&parts.outbox, &ack).await,
+                Notice::Named => {
+                    hushing.push(hush(client));
+                    Ok(())
+                }
+                Notice::Drained => Ok(()),
                 Notice::Bypassed(batch) => ToInbox(parts.inbox.clone()).commit(&batch).await,
             },
+            Some(()) = hushing.next() => Ok(()),
             Ok(()) = accepted.changed() => match &mut outgoing {
                 Some(outgoing) => outgoing.drain().await,
                 None => Ok(()),
@@ -178,39 +206,116 @@ async fn carry_mail(
     }
 }
 
-/// Does what a repair left to do, when asked, and never ends by itself. What fails is asked for again after the next
-/// login.
-async fn catch_up(parts: &Parts, client: &Arc<Client>, mut errands: mpsc::UnboundedReceiver<Todo>) {
-    while let Some(todo) = errands.recv().await {
-        let done = async {
-            if todo.refresh_pre_keys {
-                client.refresh_pre_keys().await?;
-            }
-            if todo.check_digest {
-                client.validate_digest_key().await?;
-            }
-            anyhow::Ok(())
-        };
-        match done.await {
-            Ok(()) => {
-                let _ = parts.events.send(Event::CaughtUp);
-            }
-            Err(_) => {
-                tracing::warn!(
-                    "fresh keys could not be uploaded; tried again after the next login"
-                );
-            }
+/// Takes back what the library says by itself, in a task of its own: that we are available.
+async fn hush(client: &Arc<Client>) {
+    tokio::time::sleep(SHOW).await;
+    let _ = client.presence().set_unavailable().await;
+}
+
+/// Does what is asked, side by side, and never ends by itself.
+async fn run_errands(
+    parts: &Parts,
+    client: &Arc<Client>,
+    observer: &Observer,
+    mut errands: mpsc::UnboundedReceiver<Errand>,
+) {
+    let heard = AtomicU64::new(client.stats().frames_received);
+    let mut doing = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(errand) = errands.recv() => doing.push(async {
+                match errand {
+                    Errand::CatchUp(todo) => catch_up(parts, client, todo).await,
+                    Errand::Probe => probe(parts, client, &heard).await,
+                    Errand::AskPhone => ask_phone(client).await,
+                    Errand::SelfTest => self_test(parts, client, observer).await,
+                    Errand::Pulse => pulse(client).await,
+                    Errand::Renegotiate(peer) => renegotiate(client, observer, peer).await,
+                    Errand::Passkey(step) => passkey::answer(client, step).await,
+                }
+            }),
+            Some(()) = doing.next() => {}
+            else => std::future::pending().await,
         }
     }
-    std::future::pending().await
+}
+
+/// Does what a repair left to do. What fails is asked for again after the next login.
+async fn catch_up(parts: &Parts, client: &Arc<Client>, todo: Todo) {
+    let done = async {
+        if todo.check_digest {
+            client.validate_digest_key().await?;
+        }
+        // The library uploads by itself after a leap, once a login; what was refused then is made up for here.
+        let device = client.persistence_manager().get_device_snapshot();
+        if todo.refresh_pre_keys || !device.server_has_prekeys {
+            client.refresh_pre_keys().await?;
+        }
+        anyhow::Ok(())
+    };
+    match done.await {
+        Ok(()) => {
+            let _ = parts.events.send(Event::CaughtUp);
+        }
+        Err(_) => {
+            tracing::warn!("fresh keys could not be uploaded; tried again after the next login");
+        }
+    }
+}
+
+/// Says whether anything came from WhatsApp since the last time, and asks it when nothing did.
+async fn probe(parts: &Parts, client: &Arc<Client>, heard: &AtomicU64) {
+    if client.stats().frames_received == heard.load(Ordering::Relaxed) {
+        // Whatever comes back is an answer.
+        let _ = client
+            .execute(KeepaliveSpec::with_timeout(PONG_LIMIT))
+            .await;
+    }
+    let received = client.stats().frames_received;
+    if heard.swap(received, Ordering::Relaxed) != received {
+        let _ = parts.events.send(Event::Heard);
+    }
+}
+
+/// Asks the phone for the newest message of the chat with oneself, which costs it little: its receipt shows that it is there.
+async fn ask_phone(client: &Arc<Client>) {
+    let Some(own) = client.pn() else { return };
+    let own = own.to_non_ad();
+    let asked = client.fetch_message_history(&own, "", true, 0, 1);
+    if asked.await.is_err() {
+        tracing::warn!("the phone could not be asked whether it is there");
+    }
+}
+
+/// Is available for a moment.
+async fn pulse(client: &Arc<Client>) {
+    if client.presence().set_available().await.is_ok() {
+        tokio::time::sleep(PULSE).await;
+    }
+    // Also where nobody knows what became of the first.
+    let _ = client.presence().set_unavailable().await;
+}
+
+/// Gives up the sessions with a peer. What it sends next cannot be decrypted either, which has it make new ones.
+async fn renegotiate(client: &Arc<Client>, observer: &Observer, peer: u64) {
+    let Some(jid) = observer.peer(peer) else {
+        return;
+    };
+    if client.signal().delete_sessions(&[jid]).await.is_err() {
+        tracing::warn!("the sessions with a peer could not be given up");
+    }
 }
 
 /// Ends the run in order, within a limit, so that nothing of it writes to the vault afterwards.
-async fn end(client: &Arc<Client>, running: BotHandle) {
-    if tokio::time::timeout(END_LIMIT, client.disconnect())
-        .await
-        .is_err()
-    {
+///
+/// A run that cannot even be cut off is waited for, so that nobody touches a file beside it.
+pub(super) async fn end(client: &Arc<Client>, mut running: BotHandle) {
+    let in_order = async {
+        client.disconnect().await;
+        (&mut running).await;
+    };
+    if timeout(END_LIMIT, in_order).await.is_err() {
         running.abort();
+        running.await;
     }
 }

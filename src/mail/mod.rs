@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use finding::Finding;
 pub use inbox::{Inbox, Message, Unread};
-pub use outbox::{Accepted, OutMessage, OutState, Outbox};
+pub use outbox::{Accepted, OutMessage, OutState, Outbox, fresh_id};
 
 use crate::vault::barrier::BarrierError;
 

@@ -29,6 +29,18 @@ pub struct OutMessage {
     pub text: Secret<String>,
 }
 
+/// A new id, in the form WhatsApp's web client makes them.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn fresh_id() -> Result<String, getrandom::Error> {
+    let mut random = [0; 9];
+    getrandom::fill(&mut random)?;
+    Ok(random
+        .iter()
+        .fold(String::from("3EB0"), |id, byte| id + &format!("{byte:02X}")))
+}
+
 /// How far an outgoing message has come. It only ever moves on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutState {

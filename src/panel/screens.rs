@@ -67,7 +67,8 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::PairingPaused
         | Face::PasskeyNeeded
         | Face::Stopped => None,
-        Face::WaitingForNetwork { next_ms, .. }
+        Face::Stale { left_ms: next_ms }
+        | Face::WaitingForNetwork { next_ms, .. }
         | Face::WaitingForClock { next_ms }
         | Face::Reconnecting { next_ms, .. }
         | Face::Degraded { next_ms, .. }
@@ -132,6 +133,7 @@ fn page(face: &Face) -> Page {
             Some(account) => page("Connected", "to WhatsApp as", &own(*account), ""),
             None => page("Connected", "to", "WhatsApp", ""),
         },
+        Face::Stale { .. } => page("Silence", "WhatsApp is not heard", "Asking again", ""),
         Face::Reconnecting { attempt, next_ms } => page(
             "Reconnecting",
             "not connected now",

@@ -49,6 +49,21 @@ impl DataDir {
         self.0.join("mail")
     }
 
+    /// What the next start has to know.
+    pub fn past(&self) -> PathBuf {
+        self.0.join("past")
+    }
+
+    /// What went wrong, and what was done about it.
+    pub fn incidents(&self) -> PathBuf {
+        self.0.join("incidents.log")
+    }
+
+    /// What WhatsApp said when it refused or ended a connection.
+    pub fn last_words(&self) -> PathBuf {
+        self.0.join("last-words.log")
+    }
+
     /// The hash-chained audit log.
     pub fn audit(&self) -> PathBuf {
         self.0.join("audit.log")

@@ -46,6 +46,7 @@ use holdfast_core::{Findings, GenerationId, LastFour, Linked, Plan, StoreFound, 
 use wacore::store::Device;
 use wacore::store::traits::Backend;
 
+use crate::journal::Secret;
 use backend::VaultBackend;
 use barrier::{Barrier, BarrierError};
 pub use data_dir::DataDir;
@@ -263,6 +264,13 @@ impl Vault {
         self.live().linked()
     }
 
+    /// The JID of the chat with oneself; `None` when nothing is linked.
+    pub fn own_chat(&self) -> Option<Secret<String>> {
+        let document = self.live().identity.get();
+        let own = document.device.as_ref()?.pn.as_ref()?;
+        Some(Secret::new(own.to_non_ad().to_string()))
+    }
+
     /// The live generation as the library's storage. It never answers with an error of the medium but waits for
     /// ever; watch [`Barrier::failure`]. It stops answering when the generation is live no more.
     pub fn backend(&self) -> Arc<dyn Backend> {
@@ -272,6 +280,20 @@ impl Vault {
             identity: Arc::clone(&live.identity),
             barrier: self.barrier.clone(),
         })
+    }
+
+    /// Carries out a plan in the middle of a life. Call it with the link down. After an error the vault is closed: the next
+    /// start finds out and repairs.
+    pub async fn repair(&self, plan: Plan) -> Result<Report, VaultError> {
+        let begun = Instant::now();
+        let live = self.live().clone();
+        live.close().await?;
+        let (dir, id) = (self.dir.clone(), live.id);
+        let examined = blocking(move || Examined::new(&dir, id)).await?;
+        let (live, mut report) = examined.carry_out(&self.dir, &self.barrier, plan).await?;
+        *self.live() = live;
+        report.took = begun.elapsed();
+        Ok(report)
     }
 
     /// Begins the next generation and makes it the live one. Call it with the link down.

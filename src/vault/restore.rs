@@ -297,7 +297,7 @@ fn vacate(dir: &Path) -> Result<(), VaultError> {
 }
 
 /// Copies a directory of files and directories.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     atomic::make_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

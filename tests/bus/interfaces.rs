@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::StreamExt;
 use holdfast::{
     bus::{Error, MessagesProxy, NAME, PATH, PanelProxy, SessionProxy, VaultProxy, Where},
+    history::{Incidents, LastWords},
+    journal::Secret,
     mail::OutState,
 };
 use holdfast_core::CauseCode;
@@ -64,7 +66,10 @@ async fn the_running_interfaces_are_the_documented_ones() {
             .expect(name);
         let end = start + running[start..].find("</interface>").unwrap() + "</interface>".len();
         let node = format!("<node>\n  {}\n</node>\n", &running[start..end]);
-        if node != documented {
+        if std::env::var_os("HOLDFAST_WRITE").is_some() {
+            let path = format!("{}/docs/dbus/{name}.xml", env!("CARGO_MANIFEST_DIR"));
+            std::fs::write(path, node).unwrap();
+        } else if node != documented {
             differing += &format!("docs/dbus/{name}.xml should be:\n{node}");
         }
     }
@@ -125,6 +130,7 @@ async fn the_policy_places_every_method() {
                 "ShowArchive",
                 "VerifyAudit",
                 "ReadAudit",
+                "Incidents",
             ],
         ),
     ];
@@ -424,4 +430,89 @@ async fn the_vault_is_shown_in_counts() {
     assert!(budget > 0 && years > 0.0);
     let (commits, barriers, bytes) = vault.counters().await.unwrap();
     assert!(commits >= 1 && barriers >= 1 && bytes >= 1);
+}
+
+#[tokio::test]
+async fn news_reach_every_bus() {
+    let (daemon, _served, clients) = both().await;
+    let mut all = Vec::new();
+    for client in &clients {
+        let session = SessionProxy::new(client).await.unwrap();
+        all.push(session.receive_news().await.unwrap());
+    }
+    // Both servers listen before there is something to tell.
+    in_time(async {
+        while daemon.news.receiver_count() < clients.len() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    daemon.news.send(CauseCode::KeysRebuilt.into()).unwrap();
+    for news in &mut all {
+        let told = in_time(news.next()).await.unwrap();
+        let args = told.args().unwrap();
+        assert_eq!(args.code, "storage.keys-rebuilt");
+        assert!(args.sentence.ends_with('.') && args.action.starts_with("none:"));
+    }
+}
+
+#[tokio::test]
+async fn a_passkey_is_relayed() {
+    let (daemon, _served, [client, _]) = both().await;
+    let session = SessionProxy::new(&client).await.unwrap();
+    let none = session.passkey().await;
+    assert!(matches!(none, Err(Error::NothingToDo(_))), "{none:?}");
+    daemon.credentials.send_modify(|shown| {
+        shown.passkey = Some(Secret::new("{\"challenge\":\"AQ\"}".into()));
+    });
+    assert_eq!(
+        session.passkey().await.unwrap(),
+        ("{\"challenge\":\"AQ\"}".into(), String::new())
+    );
+    let refused = session.answer_passkey("{}".into()).await;
+    let Err(Error::InvalidArgument(text)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(text.contains("WebAuthn"), "{text}");
+    session.confirm_passkey().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_test_and_what_whatsapp_said_are_told() {
+    let (daemon, _served, [client, _]) = both().await;
+    let session = SessionProxy::new(&client).await.unwrap();
+    assert_eq!(
+        session.self_test().await.unwrap(),
+        (true, "missing".to_owned())
+    );
+    assert!(session.last_words(0).await.unwrap().is_empty());
+    let last_words = LastWords::new(&daemon.data);
+    for stanza in ["<failure reason=\"401\"/>", "<stream:error code=\"516\"/>"] {
+        let words = Secret::new("Bye.".into());
+        last_words.keep(words, Secret::new(stanza.into())).unwrap();
+    }
+    let said = session.last_words(1).await.unwrap();
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].stanza, "<stream:error code=\"516\"/>");
+    assert!(said[0].words == "Bye." && said[0].at_ms > 0);
+}
+
+#[tokio::test]
+async fn incidents_are_told_the_newest_last() {
+    let (daemon, _served, [client, _]) = both().await;
+    let vault = VaultProxy::new(&client).await.unwrap();
+    assert!(vault.incidents(0).await.unwrap().is_empty());
+    for cause in [CauseCode::ConnectionLost, CauseCode::Throttled] {
+        let mut log = Incidents::open(&daemon.data).unwrap();
+        log.happens(cause.into());
+        log.does("waited");
+    }
+    let told = vault.incidents(1).await.unwrap();
+    let last: serde_json::Value = serde_json::from_str(&told[0]).unwrap();
+    assert_eq!((told.len(), &last["number"]), (1, &1.into()), "it goes on");
+    assert_eq!(
+        last["causes"],
+        serde_json::json!(["network.connection-lost", "session.throttled"])
+    );
+    assert_eq!(last["done"][0], "waited");
 }

@@ -13,13 +13,14 @@ use holdfast::{
     bus::{self, Handle, Request, Served, Status, Where},
     history::{Archive, Audit},
     journal::Secret,
+    link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Inbox, Message, Outbox},
     panel::{Frame, Picture},
     vault::{DataDir, barrier::Barrier, wear::Card},
 };
-use holdfast_core::{Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply};
+use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};
 use tempfile::TempDir;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use zbus::{Connection, connection::Builder};
 
 /// Nothing here takes this long; only a failing test waits for it.
@@ -35,6 +36,9 @@ pub struct Daemon {
     pub dir: TempDir,
     pub status: watch::Sender<Status>,
     pub picture: watch::Sender<Picture>,
+    pub credentials: watch::Sender<Credentials>,
+    pub news: broadcast::Sender<Cause>,
+    pub data: DataDir,
     pub inbox: Inbox,
     pub outbox: Outbox,
     pub archive: Archive,
@@ -56,6 +60,9 @@ impl Daemon {
         let boot = Report::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));
         let (picture, _) = watch::channel(Picture::default());
+        let (credentials, _) = watch::channel(Credentials::default());
+        let (news, _) = broadcast::channel(8);
+        let (tested, _) = broadcast::channel(8);
         let (requests, asked) = mpsc::channel(8);
         let (pressed, button) = mpsc::unbounded_channel();
         let (archive, _) = Archive::open(&data, GenerationId(3)).unwrap();
@@ -65,6 +72,10 @@ impl Daemon {
             status: status.subscribe(),
             glass: "SSD1306 at 0x3c (raspberrypi)".into(),
             picture: picture.subscribe(),
+            credentials: credentials.subscribe(),
+            news: news.clone(),
+            tested: tested.clone(),
+            data: data.clone(),
             inbox: inbox.clone(),
             outbox: outbox.clone(),
             barrier,
@@ -73,11 +84,14 @@ impl Daemon {
             archive: archive.clone(),
             audit: audit.clone(),
         };
-        tokio::spawn(answer(asked, status.clone(), pressed));
+        tokio::spawn(answer(asked, status.clone(), pressed, tested));
         Self {
             dir,
             status,
             picture,
+            credentials,
+            news,
+            data,
             inbox,
             outbox,
             archive,
@@ -141,6 +155,7 @@ async fn answer(
     mut asked: mpsc::Receiver<Request>,
     status: watch::Sender<Status>,
     pressed: mpsc::UnboundedSender<bool>,
+    tested: broadcast::Sender<Tested>,
 ) {
     let mut issued = None;
     while let Some(request) = asked.recv().await {
@@ -171,8 +186,22 @@ async fn answer(
                         Reply::Refused(Refusal::NothingToDo)
                     }
                     Command::Link | Command::Stop => Reply::Accepted,
+                    Command::SelfTest => {
+                        let _ = tested.send(Tested {
+                            answered: true,
+                            echoed: Some(false),
+                        });
+                        Reply::Accepted
+                    }
                 };
                 let _ = reply.send(answer);
+            }
+            Request::Passkey(step) => {
+                let done = match step.what {
+                    PasskeyAnswer::SameCode => Ok(()),
+                    PasskeyAnswer::Assertion(_) => Err(PasskeyRefused::NotAnAssertion),
+                };
+                let _ = step.reply.send(done);
             }
             Request::Button { down } => {
                 let _ = pressed.send(down);

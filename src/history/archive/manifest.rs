@@ -34,6 +34,9 @@ pub struct Manifest {
     /// When it was exported: since then the copy in the exported file is the one that may run. `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exported: Option<Stamp>,
+    /// When Holdfast logged it out at WhatsApp. `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged_out: Option<Stamp>,
 }
 
 /// The relatives of a generation.

@@ -2,9 +2,10 @@
 //!
 //! - `manifest`: what is written down beside each
 //! - `standing`: whether it may ever run again
-//! - `restore`: bringing one back
+//! - `restore`: bringing one back; `farewell`: logging one out
 //! - `transfer`, `parcel`: handing one out, and taking one in
 
+mod farewell;
 mod manifest;
 mod parcel;
 mod restore;
@@ -22,6 +23,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::{HistoryError, Stamp, name};
 use crate::vault::{DataDir, atomic};
 
+pub use farewell::Departing;
 pub use manifest::{Lineage, Manifest, Origin};
 pub use restore::{Prepared, Shown};
 pub use standing::Standing;
@@ -157,6 +159,7 @@ impl Archive {
             },
             files,
             exported: None,
+            logged_out: None,
         };
         manifest.write(&path).map_err(&failed)
     }

@@ -17,7 +17,7 @@ pub enum Standing {
     Restorable,
     /// It was never linked.
     NeverLinked,
-    /// WhatsApp revoked the device, when it had this name.
+    /// The device is linked no more: WhatsApp revoked it when it had this name, or it was logged out there.
     Revoked(ArchiveId),
     /// The copy in an exported file is the one that may run.
     Exported(Stamp),
@@ -65,7 +65,9 @@ impl Archive {
         };
         let revoked = |archived: &Archived| {
             let manifest = archived.manifest.as_ref();
-            manifest.is_some_and(|it| it.trigger.as_deref() == Some(name(Trigger::Server)))
+            manifest.is_some_and(|it| {
+                it.trigger.as_deref() == Some(name(Trigger::Server)) || it.logged_out.is_some()
+            })
         };
         let by = self.copies(&device)?.into_iter().find(revoked);
         Ok(match (by, manifest.exported) {

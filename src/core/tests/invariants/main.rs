@@ -1,161 +1,21 @@
 //! What must hold whatever happens: random events on a virtual clock, watched by a model of everybody around the core.
 
+mod moves;
+
 use holdfast_core::{
-    ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face, Findings,
-    GenerationId, IdentityFound, Ignored, LastEnd, LastFour, Linked, Now, PairingFace, Part, Reply,
-    Space, State, StoreFound, Todo, Trigger, Unusable, Way, face, step,
+    ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face,
+    GenerationId, LastFour, Linked, Now, PairingFace, Plan, Reply, STAYS, State, Trigger, face,
+    step,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+
+use moves::{Move, findings, moves, space};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const ACCOUNT: LastFour = LastFour(*b"1234");
-
-/// What the world does next.
-#[derive(Clone, Debug)]
-enum Move {
-    /// Something happens, fitting or not.
-    Happen(Event),
-    /// Time passes, with a tick at each deadline.
-    Pass(u64),
-    /// Time passes, and the ticks are late.
-    Oversleep(u64),
-}
-
-fn ending() -> impl Strategy<Value = Ending> {
-    prop_oneof![
-        2 => Just(Ending::Asked),
-        4 => prop::sample::select(CauseCode::ALL).prop_map(|code| Ending::Network(code.into())),
-        2 => Just(Ending::Replaced),
-        6 => Just(Ending::LoggedOut),
-        1 => Just(Ending::AccountLocked),
-        1 => prop::option::of(0..24 * HOUR).prop_map(|expires_ms| Ending::Banned { expires_ms }),
-        1 => Just(Ending::ClientOutdated),
-        4 => Just(Ending::RestartRequired),
-        1 => Just(Ending::Throttled),
-        2 => any::<u16>().prop_map(|code| Ending::Refused { code }),
-        2 => Just(Ending::QrExhausted),
-        1 => Just(Ending::Storage),
-    ]
-}
-
-fn command() -> impl Strategy<Value = Command> {
-    prop_oneof![
-        8 => Just(Command::Link),
-        4 => (deed(), 0..3_u64).prop_map(|(deed, nonce)| Command::Ask { deed, nonce }),
-        4 => (deed(), 0..3_u64).prop_map(|(deed, token)| Command::Confirm { deed, token }),
-    ]
-}
-
-fn deed() -> impl Strategy<Value = Deed> {
-    let archive = ArchiveId::Retired(GenerationId(1));
-    prop::sample::select(vec![
-        Deed::Relink,
-        Deed::Relink,
-        Deed::Restore(archive),
-        Deed::Export(archive),
-    ])
-}
-
-fn findings() -> impl Strategy<Value = Findings> {
-    let stores = [
-        StoreFound::Sound,
-        StoreFound::OneBehind,
-        StoreFound::Behind,
-        StoreFound::Unwitnessed,
-        StoreFound::Damaged,
-        StoreFound::Lost,
-    ];
-    let todo = any::<(bool, bool)>().prop_map(|(refresh_pre_keys, check_digest)| Todo {
-        refresh_pre_keys,
-        check_digest,
-    });
-    (
-        prop::sample::select(stores.to_vec()),
-        any::<bool>(),
-        0..3_u32,
-        0..3_u32,
-        todo,
-    )
-        .prop_map(|(store, sound, pre_keys, others, todo)| Findings {
-            identity: if sound {
-                IdentityFound::Sound
-            } else {
-                IdentityFound::OneSlot
-            },
-            store,
-            unusable: Unusable { pre_keys, others },
-            todo,
-        })
-}
-
-/// A partition of 8 GiB with so much free.
-fn space(mib: u64, archives: u32, unread: u64) -> Space {
-    Space {
-        free_bytes: mib << 20,
-        total_bytes: 8 << 30,
-        archives,
-        unread,
-        unread_bytes: unread << 10,
-        records: unread * 8,
-        records_bytes: unread << 12,
-    }
-}
-
-/// A part of the panel works, or fails.
-fn panel(display: bool, works: bool) -> Event {
-    let (part, code) = if display {
-        (Part::Display, CauseCode::DisplayAbsent)
-    } else {
-        (Part::Button, CauseCode::ButtonAbsent)
-    };
-    Event::Panel {
-        part,
-        fault: (!works).then_some(code),
-    }
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
-    prop_oneof![
-        1 => Just(Event::Tick),
-        3 => prop::sample::select(vec![Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open, Way::Open]).prop_map(Event::Network),
-        1 => any::<bool>().prop_map(|behind| Event::Clock { behind }),
-        1 => (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Event::SettingsIgnored(Ignored { count, line })),
-        4 => valid_ms().prop_map(|valid_ms| Event::QrShown { valid_ms }),
-        2 => valid_ms().prop_map(|valid_ms| Event::CodeShown { valid_ms }),
-        1 => Just(Event::PasskeyAsked),
-        3 => Just(Event::Paired(ACCOUNT)),
-        1 => Just(Event::PairFailed),
-        6 => Just(Event::LinkUp),
-        14 => ending().prop_map(Event::LinkEnded),
-        6 => Just(Event::Pressed),
-        6 => Just(Event::Released),
-        6 => (any::<u64>(), command()).prop_map(|(request, command)| Event::Command { request, command }),
-        3 => Just(Event::Retired(Linked { generation: GenerationId(0), account: None })),
-        2 => Just(Event::RetireFailed),
-        1 => findings().prop_map(Event::Found),
-        2 => Just(Event::CaughtUp),
-        4 => (0..600_u64, 0..3_u32, 0..20_000_u64).prop_map(|(mib, archives, unread)| Event::Space(space(mib, archives, unread))),
-        1 => Just(Event::DropFailed),
-        1 => (any::<bool>(), any::<bool>()).prop_map(|(display, works)| panel(display, works)),
-        1 => prop::sample::select(&LastEnd::ALL[..]).prop_map(Event::LastEnd),
-        1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
-    ]
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let time =
-        || prop_oneof![3 => 0..SECOND, 3 => 0..12 * SECOND, 2 => 0..2 * MINUTE, 1 => 0..2 * HOUR];
-    let one = prop_oneof![
-        10 => event().prop_map(Move::Happen),
-        6 => time().prop_map(Move::Pass),
-        2 => time().prop_map(Move::Oversleep),
-    ];
-    prop::collection::vec(one, 1..200)
-}
 
 /// Everybody around the core, and what they are owed.
 struct World {
@@ -169,6 +29,8 @@ struct World {
     retiring: Option<Audit>,
     /// An archived link comes after it.
     restoring: bool,
+    /// The link a human gave up, which is still to be logged out.
+    given_up: Option<GenerationId>,
     /// Logouts since the last time the link was up.
     logouts: u32,
     /// When the button went down, and whether the question already stood.
@@ -184,6 +46,12 @@ struct World {
     /// A human wanted the run that comes next.
     human: bool,
     repaired: bool,
+    /// When the link was last heard, and whether it still is.
+    heard: u64,
+    deaf: bool,
+    /// By how much ticks may be late.
+    late: u64,
+    probed: bool,
     stopped_at: Option<u64>,
     exited: bool,
 }
@@ -203,6 +71,7 @@ impl World {
             code_until: 0,
             retiring: None,
             restoring: false,
+            given_up: None,
             logouts: 0,
             finger: None,
             button_confirmed: false,
@@ -213,6 +82,10 @@ impl World {
             showing: false,
             human: false,
             repaired: false,
+            heard: 0,
+            deaf: false,
+            late: 0,
+            probed: false,
             stopped_at: None,
             exited: false,
         }
@@ -222,7 +95,8 @@ impl World {
         match one {
             Move::Happen(event) => self.happen(event),
             Move::Pass(ms) => self.pass(ms),
-            Move::Oversleep(ms) => self.now += ms,
+            Move::Oversleep(ms) => (self.now, self.late) = (self.now + ms, self.late + ms),
+            Move::Deaf(deaf) => self.deaf = deaf,
         }
     }
 
@@ -263,14 +137,15 @@ impl World {
             .filter(|effect| matches!(effect, Effect::Reply { .. }))
             .count();
         assert_eq!(replies, usize::from(matches!(event, Event::Command { .. })));
-        // Several things may happen in one step; the last one told is what holds, unless it is about disk or panel alone.
+        // Several things may happen in one step; the last one told is what holds, unless it is about disk, panel or phone alone.
         let told = outcome
             .effects
             .iter()
             .rev()
             .find_map(|effect| match effect {
                 Effect::Report(cause)
-                    if !matches!(cause.class(), CauseClass::Storage | CauseClass::Panel) =>
+                    if !matches!(cause.class(), CauseClass::Storage | CauseClass::Panel)
+                        && cause.code != CauseCode::PhoneAway =>
                 {
                     Some(*cause)
                 }
@@ -284,6 +159,9 @@ impl World {
             self.carry_out(effect, &event);
         }
         self.look();
+        if std::mem::take(&mut self.probed) && !self.deaf {
+            self.happen(Event::Heard);
+        }
     }
 
     /// What the event changes for those who say it.
@@ -305,7 +183,8 @@ impl World {
             Event::Paired(account) if self.run.is_some() && self.linked.account.is_none() => {
                 self.linked.account = Some(account)
             }
-            Event::LinkUp if self.run.is_some() => self.logouts = 0,
+            Event::LinkUp if self.run.is_some() => (self.logouts, self.heard) = (0, self.now),
+            Event::Heard => self.heard = self.now,
             Event::LinkEnded(ref ending) if self.run.take().is_some() => {
                 self.logouts +=
                     u32::from(*ending == Ending::LoggedOut && self.linked.account.is_some());
@@ -336,7 +215,13 @@ impl World {
                 command: Command::Stop,
                 ..
             } => self.stopped_at = self.stopped_at.or(Some(self.now)),
-            Event::Retired(linked) if self.retiring.take().is_some() => {
+            Event::Retired(linked) if let Some(audit) = self.retiring.take() => {
+                let was_linked = self.linked.account.is_some();
+                if self.restoring {
+                    self.given_up = None;
+                } else if was_linked && audit.trigger != Trigger::Server {
+                    self.given_up = Some(audit.old);
+                }
                 (self.linked, self.logouts) = (linked, 0);
                 (self.button_confirmed, self.bus_confirmed) = (false, None);
             }
@@ -354,20 +239,43 @@ impl World {
         );
         let stopping = matches!(
             effect,
-            Effect::Disconnect | Effect::Reply { .. } | Effect::Exit | Effect::NoteCaughtUp
+            Effect::Disconnect
+                | Effect::Reply { .. }
+                | Effect::Exit
+                | Effect::NoteCaughtUp
+                | Effect::Undecrypted { .. }
         );
         assert!(
             self.stopped_at.is_none() || stopping,
             "{effect:?} after Stop"
         );
         match effect {
-            Effect::Repair(_) => {
+            Effect::Repair(plan) => {
                 assert!(
-                    !self.repaired && self.run.is_none(),
+                    self.run.is_none() && self.retiring.is_none(),
                     "repaired under a link"
+                );
+                assert!(
+                    !self.repaired || plan == Plan::REBUILD,
+                    "found out only at the start"
                 );
                 self.repaired = true;
             }
+            Effect::AskPhone | Effect::Pulse => assert!(self.run.is_some(), "nobody to ask"),
+            Effect::Farewell(old) => {
+                assert!(self.run.is_some() && self.linked.account.is_some());
+                assert_eq!(self.given_up.take().map(ArchiveId::Retired), Some(old));
+            }
+            Effect::Renegotiate { .. } | Effect::SelfTest => {
+                assert!(self.run.is_some(), "nobody to ask");
+            }
+            Effect::Tested(tested) => assert_eq!(*event, Event::SelfTested(tested)),
+            Effect::Undecrypted { messages, .. } => assert!(messages > 0),
+            Effect::Probe => {
+                assert!(self.run.is_some(), "nobody to ask");
+                self.probed = true;
+            }
+            Effect::Remember(past) => assert_eq!(past.to_string().parse(), Ok(past)),
             Effect::CatchUp(todo) => {
                 assert!(!todo.is_empty() && self.repaired && self.run.is_some());
             }
@@ -413,7 +321,7 @@ impl World {
             Effect::DropOldestArchive => {
                 assert_eq!(self.retiring, None, "one thing at a time");
             }
-            Effect::Report(_) => {}
+            Effect::Report(_) | Effect::Notify(_) => {}
         }
     }
 
@@ -474,7 +382,10 @@ impl World {
                 self.tokens = vec![(*deed, token, self.now)];
             }
             (Command::Ask { .. }, Reply::Refused(_)) => {}
-            (Command::Link | Command::Confirm { .. }, Reply::Accepted | Reply::Refused(_)) => {}
+            (
+                Command::Link | Command::SelfTest | Command::Confirm { .. },
+                Reply::Accepted | Reply::Refused(_),
+            ) => {}
             (Command::Stop, Reply::Accepted) => {}
             (command, reply) => panic!("{reply:?} to {command:?}"),
         }
@@ -518,19 +429,23 @@ impl World {
         }
         if state.name() == "Connected" {
             assert!(self.run.is_some() && state.cause().is_none());
+            assert!(
+                self.now <= self.heard + 90 * SECOND + self.late,
+                "called connected, and neither heard nor asked"
+            );
         }
-        match state.name() {
-            "Starting" | "Connected" | "Stopped" => {}
-            "PairingPaused" | "PasskeyNeeded" | "StorageFault" => {
+        let stay = STAYS.iter().find(|stay| stay.state == state.name());
+        match (state.name(), stay.expect("in the table").longest_ms) {
+            ("Starting" | "Connected" | "Stopped", _) => {}
+            (_, None) => {
                 let cause = state.cause().expect("a cause");
                 assert!(
                     !cause.action().starts_with("none"),
                     "only a human can go on, and is not told"
                 );
             }
-            name => {
+            (name, Some(limit)) => {
                 let left = state.deadline().expect(name).saturating_sub(self.now);
-                let limit = if name == "Banned" { 24 * HOUR } else { HOUR };
                 assert!(left <= limit, "{name} for {left}");
                 assert!(
                     state.cause().is_some() || name == "Connecting" || self.attempts.len() <= 1,
@@ -548,6 +463,7 @@ impl World {
     fn turns_good(&mut self) {
         self.happen(Event::Space(space(4000, 0, 0)));
         self.happen(Event::Released);
+        self.deaf = false;
         for _ in 0..60 {
             if self.retiring.is_some() {
                 self.happen(Event::Retired(Linked {

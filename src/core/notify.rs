@@ -1,0 +1,81 @@
+//! What its owner is told of beyond journal and screen: in the chat with oneself, and by a program of the operator's.
+
+use alloc::vec::Vec;
+
+use crate::cause::NONE;
+use crate::reconnect::DEGRADED_AFTER;
+use crate::step::Turn;
+use crate::{Cause, CauseClass, CauseCode, Effect};
+
+impl Cause {
+    /// Whether there is something to do for a human, or something was done that a human should know of.
+    fn is_news(self) -> bool {
+        match self.code {
+            CauseCode::KeysRepaired | CauseCode::KeysRebuilt => true,
+            // Whoever asked for it knows.
+            CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked => false,
+            _ if self.class() == CauseClass::Network => false,
+            _ => self.action() != NONE,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Tells the owner of what was just reported, a few times a day.
+    pub(crate) fn notify(&mut self) {
+        let is_degraded = self.state.attempt() == DEGRADED_AFTER;
+        let mut effects = Vec::with_capacity(self.effects.len());
+        for effect in self.effects.drain(..) {
+            let news = match effect {
+                Effect::Report(cause) if cause.is_news() || is_degraded => Some(cause),
+                _ => None,
+            };
+            effects.push(effect);
+            if let Some(cause) = news
+                && self.state.notified.blocked_until(self.now).is_none()
+            {
+                self.state.notified.take(self.now);
+                effects.push(Effect::Notify(cause));
+            }
+        }
+        self.effects = effects;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ending;
+    use crate::state::DAY;
+    use crate::story::{ACCOUNT, Story};
+
+    #[test]
+    fn the_owner_hears_of_what_matters_and_of_attempts_that_go_on_and_on() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        for _ in 0..DEGRADED_AFTER - 1 {
+            story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+            story.wait_for(Effect::Connect);
+        }
+        assert_eq!(story.news, [""; 0]);
+        story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+        assert_eq!(story.news, ["network.connection-lost"]);
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::Replaced);
+        assert_eq!(story.news.last(), Some(&"session.replaced"));
+    }
+
+    #[test]
+    fn an_owner_is_told_a_dozen_times_a_day_at_most() {
+        let mut story = Story::connected();
+        for _ in 0..20 {
+            story.ended(Ending::Replaced);
+            story.press(100);
+            story.on(crate::Event::LinkUp);
+            story.wait(60_000);
+        }
+        assert_eq!(story.news.len(), 12);
+        story.wait(DAY);
+        story.ended(Ending::Replaced);
+        assert_eq!(story.news.len(), 13);
+    }
+}

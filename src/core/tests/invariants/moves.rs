@@ -1,0 +1,161 @@
+//! What may happen, fitting or not.
+
+use holdfast_core::{
+    ArchiveId, CauseCode, Command, Deed, Ending, Event, Findings, GenerationId, IdentityFound,
+    Ignored, LastEnd, Linked, Part, Space, StoreFound, Tested, Todo, Unusable, Way,
+};
+use proptest::prelude::*;
+
+use super::{ACCOUNT, HOUR, MINUTE, SECOND};
+
+/// What the world does next.
+#[derive(Clone, Debug)]
+pub enum Move {
+    /// Something happens, fitting or not.
+    Happen(Event),
+    /// Time passes, with a tick at each deadline.
+    Pass(u64),
+    /// Time passes, and the ticks are late.
+    Oversleep(u64),
+    /// Whether WhatsApp answers probes.
+    Deaf(bool),
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![
+        2 => Just(Ending::Asked),
+        4 => prop::sample::select(CauseCode::ALL).prop_map(|code| Ending::Network(code.into())),
+        2 => Just(Ending::Replaced),
+        6 => Just(Ending::LoggedOut),
+        1 => Just(Ending::AccountLocked),
+        1 => prop::option::of(0..24 * HOUR).prop_map(|expires_ms| Ending::Banned { expires_ms }),
+        1 => Just(Ending::ClientOutdated),
+        4 => Just(Ending::RestartRequired),
+        1 => Just(Ending::Throttled),
+        2 => any::<u16>().prop_map(|code| Ending::Refused { code }),
+        2 => Just(Ending::QrExhausted),
+        1 => Just(Ending::Storage),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        8 => Just(Command::Link),
+        1 => Just(Command::SelfTest),
+        4 => (deed(), 0..3_u64).prop_map(|(deed, nonce)| Command::Ask { deed, nonce }),
+        4 => (deed(), 0..3_u64).prop_map(|(deed, token)| Command::Confirm { deed, token }),
+    ]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let archive = ArchiveId::Retired(GenerationId(1));
+    prop::sample::select(vec![
+        Deed::Relink,
+        Deed::Relink,
+        Deed::Restore(archive),
+        Deed::Export(archive),
+    ])
+}
+
+pub fn findings() -> impl Strategy<Value = Findings> {
+    let stores = [
+        StoreFound::Sound,
+        StoreFound::OneBehind,
+        StoreFound::Behind,
+        StoreFound::Unwitnessed,
+        StoreFound::Damaged,
+        StoreFound::Lost,
+    ];
+    let todo = any::<(bool, bool)>().prop_map(|(refresh_pre_keys, check_digest)| Todo {
+        refresh_pre_keys,
+        check_digest,
+    });
+    (
+        prop::sample::select(stores.to_vec()),
+        any::<bool>(),
+        0..3_u32,
+        0..3_u32,
+        todo,
+    )
+        .prop_map(|(store, sound, pre_keys, others, todo)| Findings {
+            identity: if sound {
+                IdentityFound::Sound
+            } else {
+                IdentityFound::OneSlot
+            },
+            store,
+            unusable: Unusable { pre_keys, others },
+            todo,
+        })
+}
+
+/// A partition of 8 GiB with so much free.
+pub fn space(mib: u64, archives: u32, unread: u64) -> Space {
+    Space {
+        free_bytes: mib << 20,
+        total_bytes: 8 << 30,
+        archives,
+        unread,
+        unread_bytes: unread << 10,
+        records: unread * 8,
+        records_bytes: unread << 12,
+    }
+}
+
+/// A part of the panel works, or fails.
+fn panel(display: bool, works: bool) -> Event {
+    let (part, code) = if display {
+        (Part::Display, CauseCode::DisplayAbsent)
+    } else {
+        (Part::Button, CauseCode::ButtonAbsent)
+    };
+    Event::Panel {
+        part,
+        fault: (!works).then_some(code),
+    }
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
+    prop_oneof![
+        1 => Just(Event::Tick),
+        3 => prop::sample::select(vec![Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open, Way::Open]).prop_map(Event::Network),
+        1 => any::<bool>().prop_map(|behind| Event::Clock { behind }),
+        1 => (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Event::SettingsIgnored(Ignored { count, line })),
+        4 => valid_ms().prop_map(|valid_ms| Event::QrShown { valid_ms }),
+        2 => valid_ms().prop_map(|valid_ms| Event::CodeShown { valid_ms }),
+        1 => Just(Event::PasskeyAsked),
+        3 => Just(Event::Paired(ACCOUNT)),
+        1 => Just(Event::PairFailed),
+        6 => Just(Event::LinkUp),
+        14 => ending().prop_map(Event::LinkEnded),
+        6 => Just(Event::Pressed),
+        6 => Just(Event::Released),
+        6 => (any::<u64>(), command()).prop_map(|(request, command)| Event::Command { request, command }),
+        3 => Just(Event::Retired(Linked { generation: GenerationId(0), account: None })),
+        2 => Just(Event::RetireFailed),
+        1 => findings().prop_map(Event::Found),
+        2 => Just(Event::CaughtUp),
+        1 => Just(Event::Heard),
+        1 => (any::<bool>(), any::<Option<bool>>()).prop_map(|(answered, echoed)| Event::SelfTested(Tested { answered, echoed })),
+        1 => Just(Event::PhoneSeen),
+        3 => (0..9_u64).prop_map(|peer| Event::Undecrypted { peer }),
+        4 => (0..600_u64, 0..3_u32, 0..20_000_u64).prop_map(|(mib, archives, unread)| Event::Space(space(mib, archives, unread))),
+        1 => Just(Event::DropFailed),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(display, works)| panel(display, works)),
+        1 => prop::sample::select(&LastEnd::ALL[..]).prop_map(Event::LastEnd),
+        1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
+    ]
+}
+
+pub fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let time =
+        || prop_oneof![3 => 0..SECOND, 3 => 0..12 * SECOND, 2 => 0..2 * MINUTE, 1 => 0..2 * HOUR];
+    let one = prop_oneof![
+        10 => event().prop_map(Move::Happen),
+        6 => time().prop_map(Move::Pass),
+        2 => time().prop_map(Move::Oversleep),
+        1 => any::<bool>().prop_map(Move::Deaf),
+    ];
+    prop::collection::vec(one, 1..200)
+}

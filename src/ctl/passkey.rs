@@ -1,0 +1,92 @@
+//! `passkey`: a linking that WhatsApp wants a passkey for, carried on by whoever holds it.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::{Error, Output, find::Daemon};
+
+/// What to do about the passkey.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show what is to be signed, as JSON for `navigator.credentials.get`, and the code once there is one.
+    Show,
+    /// Hand on the signed assertion, as JSON.
+    Answer {
+        /// The file with it; `-` is standard input.
+        file: PathBuf,
+    },
+    /// Say that the phone shows the same code.
+    Confirm,
+}
+
+/// What WhatsApp asks for.
+#[derive(Serialize)]
+struct Asked {
+    options: String,
+    code: String,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.options)?;
+        match self.code.as_str() {
+            "" => Ok(()),
+            code => write!(f, "\nThe phone has to show {code}."),
+        }
+    }
+}
+
+/// A step that was taken.
+#[derive(Serialize)]
+struct Done {
+    done: &'static str,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.done {
+            "answer" => {
+                "The assertion is handed on. `holdfastctl passkey show` shows the code to compare, if there is one."
+            }
+            _ => "Confirmed. `holdfastctl wait` waits for the outcome.",
+        })
+    }
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: Command, daemon: &Daemon, output: &Output) -> Result<(), Error> {
+    let session = daemon.session().await?;
+    let done = match command {
+        Command::Show => {
+            let (options, code) = session.passkey().await?;
+            return Ok(output.say(&Asked { options, code })?);
+        }
+        Command::Answer { file } => {
+            session.answer_passkey(read(&file)?).await?;
+            "answer"
+        }
+        Command::Confirm => {
+            session.confirm_passkey().await?;
+            "confirm"
+        }
+    };
+    Ok(output.say(&Done { done })?)
+}
+
+fn read(file: &Path) -> Result<String, Error> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(file)
+    };
+    text.map_err(|source| Error::File {
+        path: file.into(),
+        source,
+    })
+}

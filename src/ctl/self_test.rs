@@ -1,0 +1,72 @@
+//! `self-test`: whether a message gets through; and `last_words`: what WhatsApp said when it did not let one.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Error, Output, find::Daemon};
+use crate::bus::LastWordEntry;
+use crate::history::Stamp;
+
+/// What came of a test.
+#[derive(Serialize)]
+struct Outcome {
+    answered: bool,
+    echo: String,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.answered {
+            "WhatsApp answers."
+        } else {
+            "WhatsApp does not answer; the connection is made anew."
+        })?;
+        match self.echo.as_str() {
+            "received" => {
+                f.write_str(" A message in the chat with oneself went to the phone and back.")
+            }
+            "missing" => f.write_str(" A message in the chat with oneself did not come back."),
+            _ => f.write_str(" No message was written: self_test.own_chat is not set."),
+        }
+    }
+}
+
+/// Has the link tested.
+pub(super) async fn self_test(daemon: &Daemon, output: &Output) -> Result<bool, Error> {
+    let (answered, echo) = daemon.session().await?.self_test().await?;
+    let is_good = answered && echo != "missing";
+    output.say(&Outcome { answered, echo })?;
+    Ok(is_good)
+}
+
+/// What WhatsApp said.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Said(LastWordEntry);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = Stamp {
+            boot: None,
+            wall_ms: self.0.at_ms,
+            mono_ms: None,
+        };
+        write!(f, "{at}")?;
+        if !self.0.words.is_empty() {
+            write!(f, "  {}", self.0.words)?;
+        }
+        let lines = self.0.stanza.lines();
+        lines
+            .into_iter()
+            .try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+/// Prints the last stanzas by which WhatsApp refused or ended a connection.
+pub(super) async fn last_words(daemon: &Daemon, max: u32, output: &Output) -> Result<(), Error> {
+    for said in daemon.session().await?.last_words(max).await? {
+        output.say(&Said(said))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! A link that a human gave up runs once more, to be logged out at WhatsApp with its own keys.
+
+use std::sync::Arc;
+
+use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use tokio::sync::OwnedMutexGuard;
+use wacore::store::traits::Backend;
+
+use super::{Archive, HistoryError, Stamp, Workshop, blocking};
+use crate::history::{Audit, Kind, Subject};
+use crate::vault::barrier::Barrier;
+use crate::vault::restore::{companion, copy};
+use crate::vault::{DataDir, Vault};
+
+/// A copy of an archived link with all its keys, gone when this is dropped. Nobody else is at the archive until then.
+pub struct Departing {
+    id: ArchiveId,
+    archive: Archive,
+    vault: Vault,
+    _workshop: Workshop,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Archive {
+    /// Opens a copy of an archived link that nobody runs, here or elsewhere; audited before.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; the archive is as it was.
+    pub async fn depart(
+        &self,
+        audit: &Audit,
+        barrier: &Barrier,
+        id: ArchiveId,
+    ) -> Result<Departing, HistoryError> {
+        let turn = self.turn().await;
+        let (archive, audit) = (self.clone(), audit.clone());
+        let (workshop, dir) = blocking(move || {
+            archive.standing(id)?.check(id)?;
+            let archived = archive.find(id)?;
+            let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
+            if let Some(live) = archive.live_copy(&device)? {
+                return Err(HistoryError::Live { id, live });
+            }
+            audit.append(Kind::Farewell, Subject::archive(Trigger::Recovery, id))?;
+            let workshop = Workshop::set_up(&archive.dir)?;
+            let dir = DataDir::new(workshop.place("departing"));
+            let path = dir.generation(GenerationId(1));
+            std::fs::create_dir(dir.root())
+                .and_then(|()| copy(&archived.path, &path))
+                .map_err(HistoryError::io(&path))?;
+            Ok((workshop, dir))
+        })
+        .await?;
+        Ok(Departing {
+            id,
+            archive: self.clone(),
+            vault: Vault::open(dir, barrier.clone()).await?,
+            _workshop: workshop,
+            _turn: turn,
+        })
+    }
+}
+
+impl Departing {
+    /// Its keys as the library's storage.
+    pub fn backend(&self) -> Arc<dyn Backend> {
+        self.vault.backend()
+    }
+
+    /// Lets go of the copy. Of a link that was logged out every archive says so, and none is restored any more.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; a restore finds out from WhatsApp then.
+    pub async fn end(self, logged_out: bool) -> Result<(), HistoryError> {
+        self.vault.close().await?;
+        if !logged_out {
+            return Ok(());
+        }
+        let (archive, id) = (self.archive.clone(), self.id);
+        blocking(move || {
+            let path = archive.find(id)?.path;
+            let device = companion(&path)?.ok_or(HistoryError::NeverLinked { id })?;
+            let now = Stamp::now();
+            for mut copy in archive.copies(&device)? {
+                if let Some(manifest) = &mut copy.manifest {
+                    manifest.logged_out.get_or_insert_with(|| now.clone());
+                    manifest
+                        .write(&copy.path)
+                        .map_err(HistoryError::io(&copy.path))?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}

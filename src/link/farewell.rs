@@ -1,0 +1,84 @@
+//! The last run of a link that was given up: it takes in what WhatsApp kept for it, and is logged out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use holdfast_core::Ending;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use wacore::iq::devices::RemoveCompanionDeviceSpec;
+use wacore::store::traits::Backend;
+use whatsapp_rust::Client;
+
+use super::Parts;
+use super::dial::Dialer;
+use super::inbound::ToInbox;
+use super::observer::{Notice, Observer};
+use super::run::{build, end};
+
+/// How long all of it may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Says good-bye for links that were given up, beside the one that is live.
+#[derive(Clone)]
+pub struct Farewell(pub(super) Arc<Parts>);
+
+impl Farewell {
+    /// Runs the link on this backend until it is logged out; whether it is.
+    pub async fn say(&self, backend: Arc<dyn Backend>) -> bool {
+        let parts = &*self.0;
+        // Nothing of it concerns the core or the panel.
+        let (events, _) = mpsc::unbounded_channel();
+        let (notices_tx, notices) = mpsc::unbounded_channel();
+        let observer = Observer::new(
+            events,
+            notices_tx,
+            watch::Sender::default(),
+            parts.last_words.clone(),
+        );
+        let (dialer, dials) = Dialer::new(parts.settings.server_url.as_deref());
+        let Some(bot) = build(parts, backend, Arc::clone(&observer), dialer).await else {
+            return false;
+        };
+        let client = bot.client();
+        // Nobody else sets it.
+        let _ = dials.client.set(Arc::downgrade(&client));
+        observer.steer(&client);
+        let mut running = bot.spawn();
+        let asked = AtomicBool::new(false);
+        let said = tokio::select! {
+            () = &mut running => false,
+            said = timeout(LIMIT, log_out(parts, &client, notices, &asked)) => said.unwrap_or(false),
+        };
+        end(&client, running).await;
+        // WhatsApp answers, or ends the connection as one of a device that is gone, whichever comes first.
+        said || (asked.load(Ordering::Relaxed) && observer.ending() == Some(Ending::LoggedOut))
+    }
+}
+
+/// Waits for the last message that WhatsApp kept for the link, and has it taken off the list.
+async fn log_out(
+    parts: &Parts,
+    client: &Arc<Client>,
+    mut notices: mpsc::UnboundedReceiver<Notice>,
+    asked: &AtomicBool,
+) -> bool {
+    while let Some(notice) = notices.recv().await {
+        match notice {
+            Notice::Bypassed(batch) => {
+                if ToInbox(parts.inbox.clone()).commit(&batch).await.is_err() {
+                    return false;
+                }
+            }
+            Notice::Drained => {
+                let Some(own) = client.pn() else { return false };
+                asked.store(true, Ordering::Relaxed);
+                let gone = client.execute(RemoveCompanionDeviceSpec::new(&own));
+                return gone.await.is_ok();
+            }
+            Notice::Up | Notice::Named | Notice::Acked(_) => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,59 @@
+//! Whether a message gets through: WhatsApp is asked something, and, where that is allowed, a message is written to oneself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_core::{Event, Tested};
+use tokio::time::timeout;
+use wacore::iq::keepalive::KeepaliveSpec;
+use whatsapp_rust::Client;
+
+use super::Parts;
+use super::observer::Observer;
+use crate::journal::Secret;
+use crate::mail::{OutMessage, fresh_id};
+
+/// How long WhatsApp may take to answer.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How long a message may take to the phone and back.
+const ECHO: Duration = Duration::from_secs(30);
+
+/// Tests the run, and tells the core what came of it.
+pub(super) async fn self_test(parts: &Parts, client: &Arc<Client>, observer: &Observer) {
+    let ping = client.execute(KeepaliveSpec::with_timeout(ANSWER));
+    let answered = ping.await.is_ok();
+    let echoed = match parts.settings.self_test_own_chat {
+        true => Some(answered && echo(parts, client, observer).await),
+        false => None,
+    };
+    let _ = parts
+        .events
+        .send(Event::SelfTested(Tested { answered, echoed }));
+}
+
+/// Writes into the chat with oneself. The phone says that it has it, as it does of all that its companions send
+/// (`<receipt type="sender">`, wacore `types/message.rs`).
+async fn echo(parts: &Parts, client: &Arc<Client>, observer: &Observer) -> bool {
+    let (Some(own), Ok(id)) = (client.pn(), fresh_id()) else {
+        return false;
+    };
+    let mut receipts = observer.receipts();
+    let message = OutMessage {
+        id: id.clone(),
+        to: Secret::new(own.to_non_ad().to_string()),
+        text: Secret::new("Holdfast: this is a test, nothing is wrong.".to_owned()),
+    };
+    if let Err(error) = parts.outbox.accept(message).await {
+        tracing::warn!("a test message cannot be written: {error}");
+        return false;
+    }
+    let seen = async {
+        while let Ok(ids) = receipts.recv().await {
+            if ids.contains(&id) {
+                return true;
+            }
+        }
+        false
+    };
+    timeout(ECHO, seen).await.unwrap_or(false)
+}

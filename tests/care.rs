@@ -1,0 +1,379 @@
+//! What Holdfast does for its link, and tells of it: tests, good-byes, news, incidents, renegotiation.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use holdfast::bus::Error;
+use holdfast_lab::holdfast::Holdfast;
+use holdfast_lab::ledger::Act;
+use holdfast_lab::phone::inbox::Content;
+use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, PhoneId, Target, When};
+use tempfile::TempDir;
+
+/// Only a failing test waits so long. The good-bye to an old link waits for 30 s by itself.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// The account that is linked.
+const OWNER: &str = "15550000001";
+
+/// A connected Holdfast.
+struct Scene {
+    lab: Lab,
+    owner: PhoneId,
+    device: DeviceId,
+    holdfast: Holdfast,
+    directory: TempDir,
+}
+
+impl Scene {
+    /// Connected, with these settings.
+    async fn with(settings: impl FnOnce(&Path) -> String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = Lab::start(LabConfig::default()).await.unwrap();
+        let owner = lab.create_phone(OWNER, "Owner").await.unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
+        let mut holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
+        let config = directory.path().join("holdfast.toml");
+        let text = fs::read_to_string(&config).unwrap() + &settings(directory.path());
+        fs::write(config, text).unwrap();
+        holdfast.start().await.unwrap();
+        let qr = holdfast.scan_screen().await.unwrap();
+        let device = lab.scan_qr(&owner, &qr).await.unwrap();
+        holdfast.reaches("Connected").await.unwrap();
+        Self {
+            lab,
+            owner,
+            device,
+            holdfast,
+            directory,
+        }
+    }
+
+    async fn strike(&self, fault: Fault, times: u32) {
+        let struck = self
+            .lab
+            .inject(self.device.clone(), fault, When::Now, times);
+        struck.await.unwrap();
+    }
+
+    async fn reaches(&self, state: &str) {
+        self.holdfast.reaches(state).await.unwrap();
+    }
+
+    /// What the owner's phone has in the chat with oneself.
+    async fn notes(&self) -> Vec<String> {
+        let inbox = self.lab.inbox(&self.owner).await.unwrap();
+        let own = inbox
+            .into_iter()
+            .filter(|message| message.chat.starts_with(OWNER));
+        own.filter_map(|message| match message.content {
+            Content::Text(text) => Some(text),
+            _ => None,
+        })
+        .collect()
+    }
+}
+
+impl Scene {
+    /// As if the daemon had written this down for its next start.
+    async fn restart_remembering(&mut self, line: &str) {
+        self.holdfast.stop().await.unwrap();
+        let past = self.holdfast.data().join("past");
+        let text = fs::read_to_string(&past).unwrap();
+        let key = line.split(' ').next().unwrap();
+        let kept = text.lines().filter(|line| !line.starts_with(key));
+        let kept: Vec<_> = kept.chain([line]).collect();
+        fs::write(&past, kept.join("\n") + "\n").unwrap();
+        self.holdfast.start().await.unwrap();
+    }
+
+    /// What was written down last under this key.
+    fn remembered(&self, key: &str) -> Option<u64> {
+        let past = fs::read_to_string(self.holdfast.data().join("past")).unwrap();
+        let mut lines = past.lines();
+        lines.find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+    }
+
+    /// The kinds of the presences that the device sent, from this entry on.
+    fn presences(&self, from: u64) -> Vec<String> {
+        let device = self.device.to_string();
+        let entries = self.lab.ledger().entries(from).into_iter();
+        entries
+            .filter(|entry| entry.device == device)
+            .filter_map(|entry| match entry.act {
+                Act::Accepted { stanza } if stanza.tag == "presence" => stanza.kind,
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Milliseconds of a day.
+const DAY: u64 = 86_400_000;
+
+/// Waits for what has no signal of its own.
+async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < DEADLINE, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_goes_to_the_phone_and_back_where_it_may() {
+    let scene = Scene::with(|_| "[self_test]\nown_chat = true\n".into()).await;
+    let session = scene.holdfast.session().await.unwrap();
+    let received = (true, "received".to_owned());
+    assert_eq!(session.self_test().await.unwrap(), received);
+    let notes = scene.notes().await;
+    assert!(notes.len() == 1 && notes[0].contains("test"), "{notes:?}");
+
+    let scene = Scene::with(|_| String::new()).await;
+    let session = scene.holdfast.session().await.unwrap();
+    let not_allowed = (true, "not-allowed".to_owned());
+    assert_eq!(session.self_test().await.unwrap(), not_allowed);
+    assert!(scene.notes().await.is_empty());
+    let log = scene.holdfast.read_log();
+    assert!(log.contains("the link was tested"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_whatsapp_said_is_kept_for_the_operator_and_never_logged() {
+    let scene = Scene::with(|_| String::new()).await;
+    scene.strike(Fault::Stream516, 1).await;
+    scene.reaches("LogoutSuspected").await;
+    let session = scene.holdfast.session().await.unwrap();
+    let said = session.last_words(0).await.unwrap();
+    let stanza = &said.last().unwrap().stanza;
+    assert!(
+        stanza.contains("stream:error") && stanza.contains("516"),
+        "{stanza}"
+    );
+    assert!(!scene.holdfast.read_log().contains("stream:error"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_was_given_up_is_logged_out_once_the_new_one_holds() {
+    let scene = Scene::with(|_| String::new()).await;
+    let session = scene.holdfast.session().await.unwrap();
+    let (token, _) = session.relink().await.unwrap();
+    session.confirm_relink(token).await.unwrap();
+    scene.holdfast.lives("gen-0002").await.unwrap();
+    let vault = scene.holdfast.vault().await.unwrap();
+    let standing = async || vault.list_archives().await.unwrap()[0].standing.clone();
+    assert_eq!(standing().await, "restorable", "it can be undone");
+
+    let qr = scene.holdfast.scan_screen().await.unwrap();
+    let new = scene.lab.scan_qr(&scene.owner, &qr).await.unwrap();
+    scene.reaches("Connected").await;
+    let devices = async || {
+        let devices = scene.lab.devices(&scene.owner).await.unwrap();
+        let devices = devices.into_iter().map(|device| device.id);
+        devices.filter(|id| id.device != 0).collect::<Vec<_>>()
+    };
+    assert_eq!(devices().await, [scene.device.clone(), new.clone()]);
+    let gone = async || devices().await == [new.clone()];
+    eventually("the old link is logged out", gone).await;
+    let revoked = async || standing().await == "revoked";
+    eventually("and its manifest says so", revoked).await;
+    assert_eq!(session.state().await.unwrap(), "Connected");
+    let crimes = scene.lab.ledger().crimes();
+    assert!(crimes.is_empty(), "{crimes:?}");
+    let audit = fs::read_to_string(scene.holdfast.data().join("audit.log")).unwrap();
+    assert!(audit.contains("\"kind\":\"farewell\""), "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_hears_of_it_by_signal_hook_and_own_chat_and_it_is_written_down() {
+    let scene = Scene::with(|directory| {
+        let (hook, told) = (directory.join("hook"), directory.join("told"));
+        let script = format!("#!/bin/sh\necho \"$HOLDFAST_CAUSE\" >>{}\n", told.display());
+        fs::write(&hook, script).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        format!("[notify]\nown_chat = true\nhook = \"{}\"\n", hook.display())
+    })
+    .await;
+    let session = scene.holdfast.session().await.unwrap();
+    let mut news = session.receive_news().await.unwrap();
+    scene.strike(Fault::Replaced, 1).await;
+    let told = tokio::time::timeout(DEADLINE, news.next()).await.unwrap();
+    assert_eq!(told.unwrap().args().unwrap().code, "session.replaced");
+    let told = scene.directory.path().join("told");
+    let hooked = async || fs::read_to_string(&told).is_ok_and(|told| told == "session.replaced\n");
+    eventually("the hook is run", hooked).await;
+
+    session.link().await.unwrap();
+    scene.reaches("Connected").await;
+    let written = async || {
+        let notes = scene.notes().await;
+        notes.iter().any(|note| note.contains("Another copy"))
+    };
+    eventually("the chat with oneself says it", written).await;
+
+    let vault = scene.holdfast.vault().await.unwrap();
+    let over = async || {
+        let last = vault.incidents(1).await.unwrap().pop();
+        last.is_some_and(|incident| {
+            incident.contains("session.replaced") && !incident.contains("\"took_ms\":null")
+        })
+    };
+    eventually("the incident is over", over).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_of_which_nothing_can_be_decrypted_is_given_a_new_session() {
+    let scene = Scene::with(|_| String::new()).await;
+    let friend = scene
+        .lab
+        .create_phone("15550000002", "Friend")
+        .await
+        .unwrap();
+    scene.holdfast.sends("15550000002", "hello").await.unwrap();
+    for number in 1..=10 {
+        if number <= 8 {
+            scene.strike(Fault::BadMac, 1).await;
+        }
+        let text = format!("number {number}");
+        scene.lab.send_text(&friend, OWNER, &text).await.unwrap();
+        let received = scene.holdfast.receives("bot", number).await.unwrap();
+        assert_eq!(received.len(), number, "each once");
+        assert_eq!(received[number - 1].text, text);
+    }
+    scene.holdfast.sends("15550000002", "still").await.unwrap();
+    let session = scene.holdfast.session().await.unwrap();
+    assert_eq!(session.state().await.unwrap(), "Connected");
+    let crimes = scene.lab.ledger().crimes();
+    assert!(crimes.is_empty(), "{crimes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_word_is_always_that_holdfast_is_not_available() {
+    let scene = Scene::with(|_| String::new()).await;
+    // The library shows itself at each login; that is taken back at once.
+    for _ in 0..2 {
+        let before = scene.lab.ledger().entries(0).len() as u64;
+        scene.strike(Fault::SocketDrop, 1).await;
+        scene.reaches("Reconnecting").await;
+        scene.reaches("Connected").await;
+        let hushed = async || {
+            scene
+                .presences(before)
+                .last()
+                .is_some_and(|it| it == "unavailable")
+        };
+        eventually("it is not available", hushed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_after_the_last_there_is_one_sign_of_life() {
+    let mut scene = Scene::with(|_| String::new()).await;
+    scene.restart_remembering("pulse 0").await;
+    scene.reaches("Connected").await;
+    // The login's show and its end, and the same of our own.
+    let shown = async || {
+        scene
+            .presences(0)
+            .ends_with(&["available".into(), "unavailable".into()])
+    };
+    eventually("a sign of life", async || {
+        scene
+            .remembered("pulse")
+            .is_some_and(|left| left > DAY - 60_000)
+    })
+    .await;
+    eventually("and its end", shown).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_was_away_for_long_is_asked_and_its_owner_warned() {
+    let mut scene = Scene::with(|_| String::new()).await;
+    scene
+        .restart_remembering(&format!("phone {}", DAY * 3 / 2))
+        .await;
+    scene.reaches("Connected").await;
+    let log = scene.holdfast.read_log();
+    assert!(log.contains("account.phone-away"), "{log}");
+    let answered = async || {
+        let left = scene.remembered("phone");
+        left.is_some_and(|left| left > 13 * DAY)
+    };
+    eventually("the phone is there, and seen", answered).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_what_cannot_be_decrypted_has_the_keys_made_anew_once() {
+    let scene = Scene::with(|_| String::new()).await;
+    let mut friends = Vec::new();
+    for number in 2..=6 {
+        let number = format!("1555000000{number}");
+        friends.push(scene.lab.create_phone(&number, "Friend").await.unwrap());
+        scene.holdfast.sends(&number, "hello").await.unwrap();
+    }
+    let (mut sent, mut rebuilt) = (0, false);
+    let vault = scene.holdfast.vault().await.unwrap();
+    while !rebuilt {
+        assert!(sent < 100, "{}", scene.holdfast.read_log());
+        scene.strike(Fault::BadMac, 1).await;
+        let friend = &friends[sent % friends.len()];
+        sent += 1;
+        let text = format!("number {sent}");
+        scene.lab.send_text(friend, OWNER, &text).await.unwrap();
+        let received = scene.holdfast.receives("bot", sent).await.unwrap();
+        assert_eq!(received.len(), sent, "each once");
+        let incidents = vault.incidents(9).await.unwrap();
+        rebuilt = incidents.iter().any(|it| it.contains("keys-rebuilt"));
+    }
+    scene.reaches("Connected").await;
+    assert!((60..=70).contains(&sent), "{sent}");
+    let session = scene.holdfast.session().await.unwrap();
+    assert_eq!(session.generation().await.unwrap(), "gen-0001");
+    for friend in &friends {
+        sent += 1;
+        scene.lab.send_text(friend, OWNER, "after").await.unwrap();
+        scene.holdfast.receives("bot", sent).await.unwrap();
+    }
+    scene
+        .holdfast
+        .sends("15550000002", "and back")
+        .await
+        .unwrap();
+    let crimes = scene.lab.ledger().crimes();
+    assert!(crimes.is_empty(), "{crimes:?}");
+    let audit = fs::read_to_string(scene.holdfast.data().join("audit.log")).unwrap();
+    assert_eq!(audit.matches("\"kind\":\"repair\"").count(), 1, "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_s_assertion_goes_to_whatsapp_and_another_one_does_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = Lab::start(LabConfig::default()).await.unwrap();
+    let gate = lab.inject(Target::Linking, Fault::PasskeyGate, When::Now, 1);
+    gate.await.unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
+    let mut holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
+    holdfast.start().await.unwrap();
+    holdfast.reaches("PasskeyNeeded").await.unwrap();
+    let session = holdfast.session().await.unwrap();
+    let (options, code) = session.passkey().await.unwrap();
+    assert!(
+        options.contains("\"challenge\"") && code.is_empty(),
+        "{options}"
+    );
+    let broken = session.answer_passkey("{}".into()).await;
+    assert!(
+        matches!(broken, Err(Error::InvalidArgument(_))),
+        "{broken:?}"
+    );
+    let too_soon = session.confirm_passkey().await;
+    assert!(too_soon.is_err(), "{too_soon:?}");
+    let assertion = r#"{"id":"AQID","rawId":"AQID","type":"public-key","response":{}}"#;
+    session.answer_passkey(assertion.into()).await.unwrap();
+    let again = session.answer_passkey(assertion.into()).await;
+    assert!(again.is_err(), "one is under way");
+    assert!(!holdfast.read_log().contains("AQID"));
+}
