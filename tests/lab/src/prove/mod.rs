@@ -8,9 +8,12 @@ mod bit_rot;
 mod boot;
 mod crash_points;
 mod disk_full;
+mod model;
+mod mutations;
 mod plug_pull;
 mod qr;
 mod restore;
+mod simulation;
 mod story;
 
 use std::fmt;
@@ -39,9 +42,12 @@ pub const ALL: &[&dyn Proof] = &[
     &boot::Boot,
     &crash_points::CrashPoints,
     &disk_full::FullDisk,
+    &model::Everything,
+    &mutations::Mutants,
     &plug_pull::PlugPull,
     &qr::Reading,
     &restore::Comeback,
+    &simulation::Lives,
     &story::MainJob,
 ];
 

@@ -1,0 +1,203 @@
+//! `prove mutations`: the core with one line wrong, many times over; the simulation has to notice each.
+//!
+//! The patches are in `tests/sim/mutations`. Each is built with the simulation from a copy of the source: the code under
+//! test has no hook for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use rand::seq::SliceRandom as _;
+use tokio::process::Command;
+
+use super::{Proof, Run};
+
+/// One build and one run, on a busy machine.
+const WITHIN: Duration = Duration::from_secs(1200);
+/// So many of them are tried where not all are wanted.
+const SAMPLE: u64 = 4;
+/// So many lives have to be enough to notice.
+const LIVES: &str = "2500";
+
+/// The proof.
+pub struct Mutants;
+
+#[async_trait(?Send)]
+impl Proof for Mutants {
+    fn name(&self) -> &'static str {
+        "mutations"
+    }
+
+    fn claim(&self) -> &'static str {
+        "the simulation notices every one of the mutations of the core"
+    }
+
+    async fn try_on(&self, run: &mut Run) {
+        let mut patches = match patches() {
+            Ok(patches) if !patches.is_empty() => patches,
+            _ => return run.not_run(1, "the project's source is not on this machine"),
+        };
+        // Each takes a build: a sample of them is drawn.
+        patches.shuffle(&mut run.dice(1));
+        patches.truncate(run.count(SAMPLE, u64::MAX).try_into().unwrap_or(usize::MAX));
+        for tool in ["cargo", "patch"] {
+            if !answers(tool).await {
+                let count = patches.len() as u64 + 1;
+                return run.not_run(count, format!("there is no {tool} on this machine"));
+            }
+        }
+        let seed = run.seed().to_string();
+        let place = match tempfile::tempdir() {
+            Ok(place) => place,
+            Err(error) => return run.not_run(1, format!("there is no room for a copy: {error}")),
+        };
+        let source = || Mutant::new(place.path(), None);
+        run.case("the core as it is", WITHIN, async {
+            match source()?.is_noticed(&seed).await? {
+                None => Ok(()),
+                Some(what) => bail!("{what}"),
+            }
+        })
+        .await;
+        for patch in patches {
+            let name = patch.file_stem().unwrap_or_default().to_string_lossy();
+            run.case(&name, WITHIN, async {
+                let mutant = Mutant::new(place.path(), Some(&patch))?;
+                match mutant.is_noticed(&seed).await? {
+                    Some(what) => {
+                        println!("          {what}");
+                        Ok(())
+                    }
+                    None => bail!("nobody noticed within {LIVES} lives"),
+                }
+            })
+            .await;
+        }
+    }
+}
+
+/// The top of the source tree.
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn patches() -> anyhow::Result<Vec<PathBuf>> {
+    let mut patches: Vec<PathBuf> = fs::read_dir(source().join("tests/sim/mutations"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    patches.sort();
+    Ok(patches)
+}
+
+async fn answers(tool: &str) -> bool {
+    let asked = Command::new(tool)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    asked.await.is_ok_and(|status| status.success())
+}
+
+/// A copy of the core and the simulation, with one thing wrong or none.
+struct Mutant {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Mutant {
+    /// Copies anew into the same place, so that what does not change is not built again.
+    fn new(place: &Path, patch: Option<&Path>) -> anyhow::Result<Self> {
+        let (tree, target) = (place.join("tree"), place.join("target"));
+        if tree.exists() {
+            fs::remove_dir_all(&tree)?;
+        }
+        for room in ["src/core", "tests/sim/src"] {
+            copy(&source().join(room), &tree.join(room))?;
+        }
+        for file in ["tests/sim/Cargo.toml", "Cargo.lock"] {
+            fs::copy(source().join(file), tree.join(file))?;
+        }
+        let whole = fs::read_to_string(source().join("Cargo.toml"))?;
+        fs::write(tree.join("Cargo.toml"), workspace(&whole)?)?;
+        if let Some(patch) = patch {
+            let done = std::process::Command::new("patch")
+                .args(["-p1", "--silent", "--force", "-i"])
+                .arg(patch)
+                .current_dir(&tree)
+                .output()?;
+            if !done.status.success() {
+                bail!("the patch does not fit the source any more");
+            }
+        }
+        Ok(Self { tree, target })
+    }
+
+    /// What the simulation says when it notices; a core that panics is noticed, too.
+    async fn is_noticed(&self, seed: &str) -> anyhow::Result<Option<String>> {
+        let built = Command::new("cargo")
+            .args([
+                "build",
+                "--release",
+                "--offline",
+                "--quiet",
+                "-p",
+                "holdfast-sim",
+            ])
+            .current_dir(&self.tree)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        if !built.status.success() {
+            bail!(
+                "it does not build: {}",
+                String::from_utf8_lossy(&built.stderr)
+            );
+        }
+        let played = Command::new(self.target.join("release/holdfast-sim"))
+            .args(["--seed", seed, "--count", LIVES])
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        if played.status.success() {
+            return Ok(None);
+        }
+        let said = String::from_utf8_lossy(&played.stdout).into_owned();
+        let panicked = String::from_utf8_lossy(&played.stderr).into_owned();
+        let line = said
+            .lines()
+            .chain(panicked.lines())
+            .find(|line| !line.is_empty());
+        Ok(Some(line.context("it failed without a word")?.to_owned()))
+    }
+}
+
+/// The workspace's manifest without the daemon's package and the members that are not copied.
+fn workspace(whole: &str) -> anyhow::Result<String> {
+    let (head, _) = whole
+        .split_once("\n[package]")
+        .context("the workspace's manifest has no package")?;
+    let (_, rest) = head
+        .split_once("resolver")
+        .context("the workspace's manifest has no resolver")?;
+    Ok(format!(
+        "[workspace]\nmembers = [\"src/core\", \"tests/sim\"]\nresolver{rest}\n"
+    ))
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &place)?;
+        } else {
+            fs::copy(entry.path(), place)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! The owner, who believes the screen, and others who press and ask for the fun of it.
+
+use holdfast_core::{
+    ArchiveId, CauseCode, Command, Deed as Asked, Event, Face, GenerationId, Now, PairingFace, Way,
+    face,
+};
+use rand::RngExt;
+
+use crate::link::Said;
+use crate::world::{What, World};
+use crate::{DAY, HOUR, MINUTE, SECOND, Sabotage};
+
+/// Something somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// The owner looks at the screen, and does what it says.
+    OwnerLooks,
+    /// Somebody presses the button, for so long as it pleases.
+    Presses,
+    /// A wet button.
+    Bounces,
+    /// The owner gives the link up at the device.
+    Relinks,
+    /// A program asks to be connected, again and again.
+    Nags,
+    /// An operator gives the link up, or has an old one back, over the bus.
+    Confirms,
+    /// Somebody guesses tokens.
+    Guesses,
+    /// An operator stops the daemon.
+    Stops,
+}
+
+impl Deed {
+    pub(crate) const ALL: [Deed; 8] = [
+        Deed::OwnerLooks,
+        Deed::Presses,
+        Deed::Bounces,
+        Deed::Relinks,
+        Deed::Nags,
+        Deed::Confirms,
+        Deed::Guesses,
+        Deed::Stops,
+    ];
+
+    fn every(self) -> u64 {
+        match self {
+            Self::OwnerLooks => 8 * HOUR,
+            Self::Presses | Self::Nags | Self::Guesses => 3 * DAY,
+            Self::Bounces | Self::Stops => 20 * DAY,
+            Self::Relinks | Self::Confirms => 60 * DAY,
+        }
+    }
+}
+
+impl World {
+    /// The next of its kind.
+    pub(crate) fn expect_deed(&mut self, deed: Deed) {
+        let delay = match (self.fair, deed) {
+            (true, Deed::OwnerLooks) => 30 * SECOND,
+            (true, _) => return,
+            (false, _) => self.dice.random_range(0..2 * deed.every()),
+        };
+        self.after(delay, What::Does(deed));
+    }
+
+    pub(crate) fn does(&mut self, deed: Deed) {
+        match deed {
+            Deed::OwnerLooks => self.looks(),
+            Deed::Presses => {
+                let ms = self.magnitude(20, 20 * SECOND);
+                self.press(0, ms);
+            }
+            Deed::Bounces => {
+                for _ in 0..200 {
+                    let at = self.dice.random_range(0..MINUTE);
+                    let down = self.dice.random_ratio(1, 2);
+                    self.after(at, What::Finger(down));
+                }
+                self.after(MINUTE, What::Finger(false));
+            }
+            Deed::Relinks => {
+                self.press(0, 6 * SECOND);
+                self.press(8 * SECOND, 200);
+            }
+            Deed::Nags => {
+                for _ in 0..self.dice.random_range(1..60) {
+                    self.ask(Command::Link);
+                }
+            }
+            Deed::Confirms => {
+                let deed = if self.dice.random_ratio(1, 2) {
+                    Asked::Relink
+                } else {
+                    Asked::Restore(ArchiveId::Retired(GenerationId(1)))
+                };
+                let token = self.dice.random();
+                self.ask(Command::Ask { deed, nonce: token });
+                self.ask(Command::Confirm { deed, token });
+            }
+            Deed::Guesses => {
+                let deed = Asked::Relink;
+                let nonce = self.dice.random();
+                self.ask(Command::Confirm { deed, token: nonce });
+                self.ask(Command::Ask { deed, nonce });
+                self.ask(Command::Confirm {
+                    deed,
+                    token: nonce ^ 1,
+                });
+                self.ask(Command::Confirm { deed, token: nonce });
+            }
+            Deed::Stops => self.ask(Command::Stop),
+        }
+    }
+
+    fn ask(&mut self, command: Command) {
+        if self.board.is_booted() {
+            let request = self.life.steps;
+            self.tell(Event::Command { request, command });
+        }
+    }
+
+    fn press(&mut self, at: u64, ms: u64) {
+        self.after(at, What::Finger(true));
+        self.after(at + ms, What::Finger(false));
+    }
+
+    pub(crate) fn finger(&mut self, down: bool) {
+        if self.sabotage == Some(Sabotage::CutsTheButton) {
+            return;
+        }
+        self.tell(if down {
+            Event::Pressed
+        } else {
+            Event::Released
+        });
+    }
+
+    /// The owner believes what the screen and the cause's action say, and does nothing else.
+    fn looks(&mut self) {
+        let Some(state) = self.board.state() else {
+            return;
+        };
+        let seen = face(state, self.board.mono(self.now));
+        if let Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. }) = seen {
+            let run = self.board.run.as_ref().map(|run| run.id);
+            return run
+                .into_iter()
+                .for_each(|run| self.after(5 * SECOND, What::Said(run, Said::Scanned)));
+        }
+        let Some(cause) = state.cause() else {
+            return;
+        };
+        match cause.code {
+            CauseCode::NoLink | CauseCode::NoAddress | CauseCode::NoRoute => {
+                self.set_way(Way::Open);
+            }
+            CauseCode::QrExhausted | CauseCode::PairingBudget | CauseCode::OpenFailed => {
+                self.press(0, 200);
+            }
+            CauseCode::PasskeyNeeded => self.press(0, 200),
+            CauseCode::Replaced => {
+                self.whatsapp.copy_until = 0;
+                self.press(0, 200);
+            }
+            CauseCode::AccountLocked => {
+                self.whatsapp.locked_until = 0;
+                self.press(0, 200);
+            }
+            CauseCode::ClientOutdated => self.whatsapp.outdated_until = 0,
+            CauseCode::NoSpace | CauseCode::LittleSpace => self.set_space(4000),
+            CauseCode::RetireFailed => self.board.flash.stuck_until = 0,
+            CauseCode::MediumFailed => {
+                self.board.flash.broken_until = 0;
+                self.press(0, 200);
+            }
+            CauseCode::LinkStuck => self.ask(Command::Stop),
+            _ => {}
+        }
+    }
+}
+
+impl crate::board::Board {
+    /// The moment on the core's clock.
+    pub(crate) fn mono(&self, now: u64) -> Now {
+        let zero = self.process.as_ref().map_or(0, |process| process.zero);
+        Now {
+            mono_ms: now.saturating_sub(zero),
+        }
+    }
+}

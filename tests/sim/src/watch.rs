@@ -1,0 +1,472 @@
+//! What must hold at each step: the invariants of the design that concern the core, and what its states promise.
+
+use std::collections::VecDeque;
+
+use holdfast_core::{
+    ArchiveId, Audit, CauseCode, Command, Deed, Effect, Ending, Event, Face, GenerationId, Now,
+    PairingFace, Reply, STAYS, State, Trigger,
+};
+
+use crate::link::Run;
+use crate::{DAY, HOUR, MINUTE, SECOND};
+
+/// A tick is late by no more.
+const SLACK: u64 = 3 * SECOND;
+/// What comes at once after a logout proves nothing.
+const CONFIRMATION: &str = "a confirmation means something";
+/// WhatsApp's own restarts come to a loop.
+const PAUSE: &str = "a pause in a loop of restarts";
+/// How much of the past is told when something is broken.
+const TOLD: usize = 30;
+
+/// One line of what happened.
+#[derive(Clone, Debug)]
+#[expect(dead_code, reason = "printed by its Debug")]
+enum Note {
+    Happens(Event),
+    Does(Effect),
+    Is(&'static str, Option<CauseCode>),
+    Ends,
+}
+
+/// What has to be known of the past.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    broken: Option<String>,
+    last: VecDeque<(u64, Note)>,
+    /// When there were attempts, within ten minutes.
+    attempts: VecDeque<u64>,
+    /// When a run that nobody had asked for showed its first code, within a day.
+    codes: VecDeque<u64>,
+    /// A human wanted the run under way.
+    human: bool,
+    showed: bool,
+    /// No attempt before, and why.
+    not_before: Option<(u64, &'static str)>,
+    /// Since the last login.
+    logouts: u32,
+    /// The last logout was meant.
+    revoked: bool,
+    heard: u64,
+    /// Since when nothing was done about the state.
+    idle_since: u64,
+    name: &'static str,
+    code_until: u64,
+    pressed_at: Option<u64>,
+    asking_at_press: bool,
+    button: bool,
+    token: Option<(Deed, u64, u64)>,
+    bus: bool,
+    retiring: bool,
+    stop_at: Option<u64>,
+    storage_failed: bool,
+    running: bool,
+    /// A human had the session taken back.
+    resumed: bool,
+    /// When another copy took over, and no human had resumed.
+    replaced: VecDeque<u64>,
+    /// When WhatsApp asked for a restart.
+    restarts: VecDeque<u64>,
+    steps_at: (u64, u32),
+    /// The repair at this process's start was carried out.
+    repaired: bool,
+    /// Messages that could not be decrypted, within ten minutes.
+    garbled: VecDeque<u64>,
+    /// Repairs of the session keys in the middle of a life, within a day.
+    rebuilt: VecDeque<u64>,
+    /// The link a human gave up, which is still to be logged out.
+    given_up: Option<GenerationId>,
+}
+
+impl Watch {
+    pub(crate) fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    pub(crate) fn last(&self) -> VecDeque<String> {
+        let lines = self.last.iter().map(|(at, note)| {
+            let (day, hour, minute) = (at / DAY, at / HOUR % 24, at / MINUTE % 60);
+            let second = (at % MINUTE) as f64 / 1e3;
+            format!("{day}d {hour:02}:{minute:02}:{second:06.3}  {note:?}")
+        });
+        lines.collect()
+    }
+
+    pub(crate) fn fails(&mut self, what: impl Into<String>) {
+        self.broken.get_or_insert(what.into());
+    }
+
+    fn check(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.fails(what());
+        }
+    }
+
+    /// How long a state may last with nothing done about it; `None`: until a human acts.
+    pub(crate) fn longest(state: &str) -> Option<u64> {
+        STAYS.iter().find(|stay| stay.state == state)?.longest_ms
+    }
+
+    fn tell(&mut self, now: u64, note: Note) {
+        if self.last.len() == TOLD {
+            self.last.pop_front();
+        }
+        self.last.push_back((now, note));
+    }
+
+    /// A process begins.
+    pub(crate) fn starts(&mut self, now: u64) {
+        (self.name, self.idle_since) = ("Starting", now);
+        (self.running, self.retiring, self.logouts) = (false, false, 0);
+        (self.pressed_at, self.button, self.token, self.bus) = (None, false, None, false);
+        (self.stop_at, self.storage_failed, self.human) = (None, false, false);
+        self.restarts.clear();
+        self.garbled.clear();
+        self.repaired = false;
+        // A suspicion does not outlive a restart: it is asked twice anew.
+        self.not_before = self.not_before.filter(|(_, why)| *why != CONFIRMATION);
+    }
+
+    /// A process ends, in order or not.
+    pub(crate) fn stops(&mut self, now: u64) {
+        self.running = false;
+        self.tell(now, Note::Ends);
+    }
+
+    pub(crate) fn slept(&mut self, now: u64) {
+        (self.heard, self.idle_since) = (now, now);
+    }
+
+    pub(crate) fn heard(&mut self, now: u64) {
+        (self.heard, self.idle_since) = (now, now);
+    }
+
+    pub(crate) fn up(&mut self, now: u64) {
+        self.heard = now;
+        self.logouts = 0;
+    }
+
+    /// Whether a logout was said, and no login followed.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.logouts > 0
+    }
+
+    pub(crate) fn shows(&mut self, until: u64) {
+        self.code_until = self.code_until.max(until);
+    }
+
+    pub(crate) fn storage_fails(&mut self) {
+        self.storage_failed = true;
+    }
+
+    /// A run ended; whether the account has not ended the link.
+    pub(crate) fn ended(&mut self, now: u64, ending: &Ending, linked: bool, valid: bool) {
+        self.running = false;
+        (self.code_until, self.showed) = (0, false);
+        let wait = match ending {
+            Ending::LoggedOut if linked => {
+                self.logouts += 1;
+                self.revoked = !valid;
+                Some((8 * SECOND, CONFIRMATION))
+            }
+            Ending::RestartRequired => {
+                let before = recent(&mut self.restarts, now, MINUTE);
+                self.restarts.push_back(now);
+                (before >= 2).then_some((2 * SECOND, PAUSE))
+            }
+            Ending::Replaced => {
+                if std::mem::take(&mut self.resumed) {
+                    self.replaced.clear();
+                }
+                self.replaced.push_back(now);
+                let times = recent(&mut self.replaced, now, DAY);
+                self.check(times <= 9, || {
+                    format!("took the session back {times} times within a day")
+                });
+                None
+            }
+            Ending::Throttled => Some((MINUTE, "WhatsApp's patience")),
+            Ending::Banned {
+                expires_ms: Some(ms),
+            } => Some(((*ms).min(30 * DAY), "the end of the ban")),
+            _ => None,
+        };
+        // Who leaves notes nothing any more.
+        let leaves = self.stop_at.is_some() || self.storage_failed;
+        if let Some((ms, why)) = wait.filter(|_| !leaves) {
+            self.not_before = Some((now + ms, why));
+        }
+    }
+
+    /// A generation is given up.
+    pub(crate) fn retires(&mut self, order: Audit) {
+        let (running, retiring) = (self.running, self.retiring);
+        self.check(!running && !retiring, || "one thing at a time".to_owned());
+        let proved = match order.trigger {
+            Trigger::Server => self.logouts >= 2 && self.revoked,
+            Trigger::Button => self.button,
+            Trigger::Bus => self.bus,
+            Trigger::Recovery => false,
+        };
+        let (logouts, revoked) = (self.logouts, self.revoked);
+        self.check(proved, || {
+            format!(
+                "retired by {:?} without proof: {logouts} logouts, revoked {revoked}",
+                order.trigger
+            )
+        });
+        (self.retiring, self.button, self.bus) = (true, false, false);
+    }
+
+    /// It could not be given up.
+    pub(crate) fn keeps(&mut self) {
+        self.retiring = false;
+        self.not_before = self.not_before.filter(|(_, why)| *why != CONFIRMATION);
+    }
+
+    pub(crate) fn retired(&mut self, order: Audit, was_linked: bool, restores: bool) {
+        self.retiring = false;
+        self.given_up = match order.trigger {
+            _ if restores => None,
+            Trigger::Button | Trigger::Bus if was_linked => Some(order.old),
+            _ => self.given_up,
+        };
+        (self.logouts, self.revoked, self.not_before) = (0, false, None);
+    }
+
+    /// There is an attempt.
+    pub(crate) fn attempts(&mut self, now: u64, pairs: bool) {
+        let (running, retiring) = (self.running, self.retiring);
+        self.check(!running && !retiring, || "two runs at a time".to_owned());
+        (self.running, self.showed) = (true, false);
+        self.attempts.push_back(now);
+        let times = recent(&mut self.attempts, now, 10 * MINUTE);
+        self.check(times <= 20, || {
+            format!("{times} attempts within ten minutes")
+        });
+        self.not_before = self.not_before.filter(|(until, _)| *until > now);
+        if let Some((_, why)) = self.not_before {
+            self.fails(format!("an attempt before {why}"));
+        }
+        let logouts = self.logouts;
+        self.check(pairs || logouts < 2, || {
+            "revoked keys are used again".to_owned()
+        });
+    }
+
+    /// What happens, before the core hears of it.
+    pub(crate) fn happens(&mut self, now: u64, event: &Event) {
+        if !matches!(
+            event,
+            Event::Tick | Event::Heard | Event::Undecrypted { .. } | Event::Space(_)
+        ) {
+            self.tell(now, Note::Happens(event.clone()));
+        }
+        if self.steps_at.0 != now {
+            self.steps_at = (now, 0);
+        }
+        self.steps_at.1 += 1;
+        let steps = self.steps_at.1;
+        self.check(steps < 1_000, || "a deadline that does not move".to_owned());
+        // A wait of the schedule is cut short by these, and only such a wait.
+        if matches!(
+            event,
+            Event::Pressed | Event::Released | Event::Command { .. } | Event::Network(_)
+        ) {
+            self.not_before = self.not_before.filter(|(_, why)| *why != PAUSE);
+        }
+        match *event {
+            Event::Undecrypted { .. } => self.garbled.push_back(now),
+            Event::Pressed => {
+                (self.human, self.resumed) = (true, true);
+                self.pressed_at.get_or_insert(now);
+            }
+            Event::Released => {
+                if let Some(at) = self.pressed_at.take() {
+                    self.button |= self.asking_at_press && now - at < 5 * SECOND;
+                }
+                (self.human, self.resumed) = (true, true);
+            }
+            Event::Command { command, .. } => {
+                (self.human, self.resumed) = (true, true);
+                match command {
+                    Command::Confirm { deed, token } => {
+                        let known = self.token.take();
+                        let right = known.is_some_and(|(of, known, until)| {
+                            (of, known) == (deed, token) && now < until
+                        });
+                        self.bus |= right && !matches!(deed, Deed::Export(_));
+                    }
+                    Command::Stop => self.stop_at = self.stop_at.or(Some(now)),
+                    Command::Link | Command::SelfTest | Command::Ask { .. } => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The session keys are made anew though this is no start.
+    fn rebuilds(&mut self, now: u64) {
+        let running = self.running;
+        self.check(!running, || "repaired under a run".to_owned());
+        let garbled = recent(&mut self.garbled, now, 11 * MINUTE);
+        self.check(garbled >= 32, || {
+            format!("made anew for {garbled} messages")
+        });
+        self.rebuilt.push_back(now);
+        let times = recent(&mut self.rebuilt, now, DAY);
+        self.check(times == 1, || format!("made anew {times} times a day"));
+    }
+
+    /// What came of it.
+    pub(crate) fn effects(&mut self, now: u64, event: &Event, effects: &[Effect]) {
+        let mut written = false;
+        let mut replies = 0;
+        for effect in effects {
+            if !matches!(effect, Effect::Probe) {
+                self.tell(now, Note::Does(effect.clone()));
+            }
+            match effect {
+                Effect::Remember(_) => written = true,
+                Effect::Connect | Effect::Pair => {
+                    self.check(written, || {
+                        "an attempt that is not written down first".to_owned()
+                    });
+                    self.attempts(now, *effect == Effect::Pair);
+                }
+                Effect::Reply { reply, .. } => {
+                    replies += 1;
+                    if let (
+                        Reply::Token { token, valid_ms },
+                        Event::Command {
+                            command: Command::Ask { deed, .. },
+                            ..
+                        },
+                    ) = (reply, event)
+                    {
+                        self.token = Some((*deed, *token, now + valid_ms));
+                    }
+                }
+                Effect::Farewell(old) => {
+                    let owed = self.given_up.take().map(ArchiveId::Retired);
+                    self.check(written && owed == Some(*old), || {
+                        format!("{old} is logged out, and {owed:?} was given up")
+                    });
+                }
+                Effect::Repair(_) if !std::mem::replace(&mut self.repaired, true) => {}
+                Effect::Repair(_) => self.rebuilds(now),
+                Effect::Exit => {
+                    let asked = self.stop_at.is_some();
+                    self.check(asked, || "it left, and nobody asked".to_owned());
+                }
+                Effect::ExitFailed => {
+                    let failed = self.storage_failed;
+                    self.check(failed, || "it left as failed, and nothing had".to_owned());
+                }
+                _ => {}
+            }
+            if !matches!(
+                effect,
+                Effect::Reply { .. }
+                    | Effect::Report(_)
+                    | Effect::Notify(_)
+                    | Effect::Remember(_)
+                    | Effect::Pulse
+                    | Effect::Probe
+            ) {
+                self.idle_since = now;
+            }
+        }
+        let asked = matches!(event, Event::Command { .. });
+        self.check(replies == usize::from(asked), || {
+            format!("{replies} answers to {event:?}")
+        });
+    }
+
+    /// What an owner sees must be true, bounded and explained.
+    pub(crate) fn looks(
+        &mut self,
+        now: u64,
+        mono: Now,
+        state: &State,
+        face: &Face,
+        run: Option<&Run>,
+    ) {
+        let (runs, deaf) = (run.is_some(), run.is_none_or(|run| run.deaf));
+        let name = state.name();
+        let is_new = std::mem::replace(&mut self.name, name) != name;
+        self.check(!is_new || name != "Stale" || deaf, || {
+            "a link that is well was called stale".to_owned()
+        });
+        if is_new {
+            self.tell(now, Note::Is(name, state.cause().map(|cause| cause.code)));
+            self.idle_since = now;
+        }
+        self.asking_at_press = if self.pressed_at == Some(now) || self.pressed_at.is_none() {
+            matches!(face, Face::ConfirmRelink { .. })
+        } else {
+            self.asking_at_press
+        };
+        let told = state
+            .cause()
+            .filter(|cause| !cause.action().starts_with("none"));
+        let idle = now - self.idle_since;
+        match Self::longest(name) {
+            _ if name == "Starting" => {}
+            Some(longest) => {
+                let left = state.deadline().map(|at| at.saturating_sub(mono.mono_ms));
+                self.check(left.is_some_and(|left| left <= longest), || {
+                    format!("{name} has a deadline in {left:?}, its limit is {longest}")
+                });
+                self.check(idle <= longest + SLACK || told.is_some(), || {
+                    format!("{name} for {idle} ms with nothing done, and nobody is told what to do")
+                });
+            }
+            None => self.check(told.is_some(), || {
+                format!("{name} waits for a human, who is not told what to do")
+            }),
+        }
+        let explained = matches!(name, "Starting" | "Connecting" | "Connected");
+        self.check(explained || state.cause().is_some(), || {
+            format!("{name} without a cause")
+        });
+        if name == "Connected" {
+            let silent = now.saturating_sub(self.heard);
+            self.check(runs && silent <= 90 * SECOND + SLACK, || {
+                format!("called connected, and not heard for {silent} ms")
+            });
+            self.check(state.cause().is_none(), || {
+                "connected, and something is wrong".to_owned()
+            });
+        }
+        if let Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms }) = face {
+            let until = self.code_until;
+            self.check(runs && *left_ms > 0 && now + left_ms <= until, || {
+                "a code that is not valid is on the glass".to_owned()
+            });
+            if !std::mem::replace(&mut self.showed, true) && !std::mem::take(&mut self.human) {
+                self.codes.push_back(now);
+                let day = recent(&mut self.codes, now, DAY);
+                let hour = self.codes.iter().filter(|at| **at + HOUR > now).count();
+                self.check(hour <= 6 && day <= 24, || {
+                    format!(
+                        "{hour} codes within the hour and {day} within the day, and nobody asked"
+                    )
+                });
+            }
+        }
+        if let Some(at) = self.stop_at {
+            self.check(now <= at + 10 * SECOND + SLACK, || {
+                "a stop that takes too long".to_owned()
+            });
+        }
+    }
+}
+
+/// How many of these happened within so long.
+fn recent(times: &mut VecDeque<u64>, now: u64, within: u64) -> usize {
+    while times.front().is_some_and(|at| at + within <= now) {
+        times.pop_front();
+    }
+    times.len()
+}

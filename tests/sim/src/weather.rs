@@ -1,0 +1,287 @@
+//! What goes wrong, and how often in this life.
+
+use holdfast_core::{CauseCode, Ending, Event, LastEnd, Part, Way};
+use rand::RngExt;
+use rand::rngs::SmallRng;
+
+use crate::link::Said;
+use crate::world::{What, World};
+use crate::{DAY, HOUR, MINUTE, SECOND};
+
+/// Something that goes wrong, at times for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spell {
+    /// The way to the outside is gone.
+    Outage,
+    /// It is gone, and nothing on this machine tells.
+    SilentOutage,
+    /// It comes and goes.
+    Flapping,
+    /// The socket is closed.
+    Drop,
+    /// The socket is open and dead, and nobody tells.
+    Zombie,
+    PowerCut,
+    /// The power goes again and again.
+    BrownOut,
+    Crash,
+    /// WhatsApp says "logged out" once, and does not mean it.
+    WrongLogout,
+    Revocation,
+    Ban,
+    Lock,
+    Outdated,
+    Throttling,
+    Refusing,
+    Restarting,
+    Hanging,
+    /// Another copy of this device is started.
+    Copy,
+    /// Linking takes a passkey.
+    Gate,
+    FullDisk,
+    BadMedium,
+    /// Nothing can be moved to the archive.
+    StuckArchive,
+    /// Records are damaged; the next start finds them.
+    Rot,
+    /// The session keys of some peers are wrong.
+    Garbled,
+    /// A wire of the panel is loose.
+    Panel,
+}
+
+impl Spell {
+    pub(crate) const ALL: [Spell; 25] = [
+        Spell::Outage,
+        Spell::SilentOutage,
+        Spell::Flapping,
+        Spell::Drop,
+        Spell::Zombie,
+        Spell::PowerCut,
+        Spell::BrownOut,
+        Spell::Crash,
+        Spell::WrongLogout,
+        Spell::Revocation,
+        Spell::Ban,
+        Spell::Lock,
+        Spell::Outdated,
+        Spell::Throttling,
+        Spell::Refusing,
+        Spell::Restarting,
+        Spell::Hanging,
+        Spell::Copy,
+        Spell::Gate,
+        Spell::FullDisk,
+        Spell::BadMedium,
+        Spell::StuckArchive,
+        Spell::Rot,
+        Spell::Garbled,
+        Spell::Panel,
+    ];
+
+    /// The time between two in a bad life; what ends a link or stops the work is rarer.
+    fn least(self) -> u64 {
+        match self {
+            Self::Drop | Self::Outage | Self::Zombie => 4 * HOUR,
+            Self::Revocation => 20 * DAY,
+            Self::Ban | Self::Lock | Self::Gate | Self::BadMedium => 10 * DAY,
+            _ => 2 * DAY,
+        }
+    }
+}
+
+/// The weather of one life.
+#[derive(Clone, Debug)]
+pub(crate) struct Weather {
+    /// The mean time between two of each; `None`: never in this life.
+    every: [Option<u64>; Spell::ALL.len()],
+    /// Until then nothing comes through, and nothing on this machine tells.
+    pub(crate) silent_until: u64,
+}
+
+impl Weather {
+    pub(crate) fn of(dice: &mut SmallRng) -> Self {
+        let mildness = dice.random_range(1..10);
+        Self {
+            every: Spell::ALL.map(|spell| {
+                let least = mildness * spell.least();
+                dice.random_ratio(1, 2)
+                    .then(|| dice.random_range(least..20 * least))
+            }),
+            silent_until: 0,
+        }
+    }
+}
+
+impl World {
+    /// The next of its kind.
+    pub(crate) fn expect_spell(&mut self, spell: Spell) {
+        if let Some(every) = self.weather.every[spell as usize] {
+            let delay = self.dice.random_range(0..2 * every);
+            self.after(delay, What::Begins(spell));
+        }
+    }
+
+    pub(crate) fn begins(&mut self, spell: Spell) {
+        let until = self.now + self.magnitude(10 * SECOND, 3 * DAY);
+        match spell {
+            Spell::Outage => {
+                let way = [Way::NoLink, Way::NoAddress, Way::NoRoute];
+                let way = way[self.dice.random_range(0..way.len())];
+                self.set_way(way);
+                self.after(until - self.now, What::Way(Way::Open));
+            }
+            Spell::SilentOutage => {
+                self.weather.silent_until = until;
+                self.deafens(true);
+            }
+            Spell::Flapping => {
+                for _ in 0..self.dice.random_range(5..200) {
+                    let at = self.dice.random_range(0..HOUR);
+                    let way = if self.dice.random_ratio(1, 2) {
+                        Way::Open
+                    } else {
+                        Way::NoLink
+                    };
+                    self.after(at, What::Way(way));
+                }
+                self.after(HOUR, What::Way(Way::Open));
+            }
+            Spell::Drop => {
+                self.ends(Ending::Network(CauseCode::ConnectionLost.into()), SECOND);
+            }
+            Spell::Zombie => self.deafens(false),
+            Spell::PowerCut => self.dies(LastEnd::PowerLoss, until - self.now),
+            Spell::BrownOut => {
+                for _ in 0..self.dice.random_range(2..40) {
+                    let at = self.dice.random_range(0..20 * MINUTE);
+                    self.after(at, What::Cut);
+                }
+            }
+            Spell::Crash => self.dies(LastEnd::ProcessCrash, 2 * SECOND),
+            Spell::WrongLogout => {
+                // Only of a device that is linked, and once: it is let in before WhatsApp errs again.
+                if !self.whatsapp.valid || self.whatsapp.errs || self.watch.is_suspected() {
+                    return;
+                }
+                match self.board.run.as_ref().filter(|run| run.up) {
+                    Some(run) => self.said(run.id, Said::Ends(Ending::LoggedOut)),
+                    None => self.whatsapp.errs = true,
+                }
+            }
+            Spell::Revocation => {
+                self.whatsapp.valid = false;
+                // Troubles come in company.
+                if self.dice.random_ratio(1, 4) {
+                    self.board.flash.stuck_until = self.now + self.magnitude(MINUTE, DAY);
+                }
+                self.ends_if_up(Ending::LoggedOut);
+            }
+            Spell::Ban => {
+                self.whatsapp.ban_told = self.dice.random_ratio(1, 2);
+                self.whatsapp.banned_until = until;
+                let expires_ms = self.whatsapp.ban_told.then_some(until - self.now);
+                self.ends_if_up(Ending::Banned { expires_ms });
+            }
+            Spell::Lock => {
+                self.whatsapp.locked_until = until;
+                self.ends_if_up(Ending::AccountLocked);
+            }
+            Spell::Outdated => {
+                self.whatsapp.outdated_until = until;
+                self.ends_if_up(Ending::ClientOutdated);
+            }
+            Spell::Throttling => {
+                self.whatsapp.throttling_until = until;
+                self.ends_if_up(Ending::Throttled);
+            }
+            Spell::Refusing => {
+                self.whatsapp.refusing_until = until;
+                self.ends_if_up(Ending::Refused { code: 503 });
+            }
+            Spell::Restarting => {
+                self.whatsapp.restarting_until = until;
+                self.ends_if_up(Ending::RestartRequired);
+            }
+            Spell::Hanging => self.whatsapp.hanging_until = until,
+            Spell::Copy => {
+                self.whatsapp.copy_until = until;
+                let stubborn = self.dice.random_ratio(1, 2);
+                self.whatsapp.copy_within = if stubborn { 10 * MINUTE } else { 3 * HOUR };
+                self.ends_if_up(Ending::Replaced);
+            }
+            Spell::Gate => self.whatsapp.gated_until = until,
+            Spell::FullDisk => {
+                for _ in 0..4 {
+                    let at = self.dice.random_range(0..HOUR);
+                    let mib = self.magnitude(1, 400);
+                    self.after(at, What::Space(mib));
+                }
+                self.after(HOUR.max(until - self.now), What::Space(4000));
+            }
+            Spell::BadMedium => {
+                self.board.flash.broken_until = until;
+                self.watch.storage_fails();
+                self.tell(Event::StorageFailed(CauseCode::MediumFailed));
+            }
+            Spell::StuckArchive => self.board.flash.stuck_until = until,
+            Spell::Rot => self.board.flash.rotten = true,
+            Spell::Garbled => {
+                let peers = self.magnitude(1, 40);
+                self.board.flash.garbled = (0..peers).collect();
+                // At times the fault is where no new keys help.
+                let hours = if self.dice.random_ratio(1, 4) {
+                    self.board.flash.garbled_until = self.now + DAY;
+                    24
+                } else {
+                    3
+                };
+                for _ in 0..self.magnitude(1, 2_000 * hours / 3) {
+                    let at = self.dice.random_range(0..hours * HOUR);
+                    let peer = self.dice.random_range(0..peers);
+                    self.after(at, What::Garbled(peer));
+                }
+            }
+            Spell::Panel => {
+                let (part, code) = if self.dice.random_ratio(1, 2) {
+                    (Part::Display, CauseCode::DisplayAbsent)
+                } else {
+                    (Part::Button, CauseCode::ButtonAbsent)
+                };
+                let fault = self.dice.random_ratio(1, 2).then_some(code);
+                self.tell(Event::Panel { part, fault });
+            }
+        }
+    }
+
+    fn ends_if_up(&mut self, ending: Ending) {
+        if self.board.run.as_ref().is_some_and(|run| run.up) {
+            self.ends(ending, SECOND);
+        }
+    }
+
+    /// Nothing comes through the socket any more. The library's keepalive may notice.
+    fn deafens(&mut self, noticed: bool) {
+        if let Some(run) = &mut self.board.run {
+            run.deaf = true;
+            if noticed {
+                self.ends(Ending::Network(CauseCode::ConnectionLost.into()), MINUTE);
+            }
+        }
+    }
+
+    pub(crate) fn set_way(&mut self, way: Way) {
+        if self.board.way == way {
+            return;
+        }
+        self.board.way = way;
+        if way != Way::Open {
+            self.deafens(true);
+        }
+        if self.board.is_booted() {
+            self.tell(Event::Network(way));
+        }
+        self.set_clock();
+    }
+}
