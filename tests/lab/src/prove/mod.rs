@@ -8,6 +8,7 @@ mod bit_rot;
 mod boot;
 mod crash_points;
 mod disk_full;
+mod faults;
 mod model;
 mod mutations;
 mod plug_pull;
@@ -41,6 +42,7 @@ pub const ALL: &[&dyn Proof] = &[
     &bit_rot::BitRot,
     &boot::Boot,
     &crash_points::CrashPoints,
+    &faults::AllFaults,
     &disk_full::FullDisk,
     &model::Everything,
     &mutations::Mutants,
