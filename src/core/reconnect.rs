@@ -23,6 +23,9 @@ impl Turn<'_> {
         }
         self.state.running = false;
         self.test_cut_short();
+        if ending == Ending::RestartRequired {
+            self.state.restarts.take(self.now);
+        }
         let useful_ms = self
             .state
             .usable_since
@@ -96,9 +99,7 @@ impl Turn<'_> {
             Ending::Refused { code: 0 } => self.retry(CauseCode::Refused),
             Ending::Refused { code } => self.retry(Cause::numbered(CauseCode::Refused, code)),
             Ending::RestartRequired => {
-                let is_loop = self.state.restarts.blocked_until(self.now).is_some();
-                self.state.restarts.take(self.now);
-                if is_loop {
+                if self.state.restarts.blocked_until(self.now).is_some() {
                     self.retry(Cause::numbered(CauseCode::RestartLoop, 515));
                 } else {
                     self.blame(Cause::numbered(CauseCode::Restart, 515));
@@ -338,6 +339,19 @@ mod tests {
         assert_eq!(story.press(100), []);
         story.on(Event::Network(Way::Open));
         story.wait_for(Effect::Connect);
+    }
+
+    #[test]
+    fn a_restart_that_is_heard_while_the_link_is_given_up_counts() {
+        let mut story = Story::connected();
+        story.press(5_000);
+        story.press(100);
+        let retires = story.ended(Ending::RestartRequired);
+        assert!(matches!(retires[..], [Effect::Retire(_)]), "{retires:?}");
+        assert_eq!(story.on(Event::RetireFailed), [Effect::Connect]);
+        assert_eq!(story.ended(Ending::RestartRequired), [Effect::Connect]);
+        assert_eq!(story.ended(Ending::RestartRequired), []);
+        assert_eq!(story.cause(), Some("session.restart-loop"));
     }
 
     #[test]

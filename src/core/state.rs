@@ -67,7 +67,7 @@ pub struct State {
     /// Attempts of every kind. The schedule alone stays below it; faults that cut waits short, and impatience, may not.
     pub(crate) attempts: Budget<20>,
     /// Restarts at WhatsApp's word: the third within a minute is a failure.
-    pub(crate) restarts: Budget<2>,
+    pub(crate) restarts: Budget<3>,
     /// Runs that showed a code without a human asking for it.
     pub(crate) pairings: Budget<6>,
     /// The same, over a day.
