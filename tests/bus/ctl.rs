@@ -8,6 +8,8 @@ use std::{
 
 use holdfast::{
     bus::{Served, Where},
+    history::{Incidents, LastWords},
+    journal::Secret,
     mail::OutState,
 };
 use holdfast_core::CauseCode;
@@ -313,4 +315,60 @@ async fn link_shows_the_code_until_it_is_connected() {
     assert!(first["rows"][0].as_str().unwrap().starts_with("10"));
     daemon.status.send_replace(status("Connected"));
     assert_eq!(in_time(linking.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_told_for_people_and_for_programs() {
+    let (daemon, _served) = daemon().await;
+    let mut log = Incidents::open(&daemon.data).unwrap();
+    log.happens(CauseCode::KeysRebuilt.into());
+    log.does("had the keys repaired");
+    let words = LastWords::new(&daemon.data);
+    let stanza = Secret::new("<failure reason=\"403\"/>".into());
+    words.keep(Secret::new("Locked.".into()), stanza).unwrap();
+
+    let output = run(&daemon.runtime(), &["incidents"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for told in [
+        "not over",
+        "storage.keys-rebuilt: The session keys",
+        "Holdfast had the keys repaired",
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
+    let output = run(&daemon.runtime(), &["last-words"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("Locked.\n    <failure reason"), "{text}");
+    let output = run(&daemon.runtime(), &["--json", "last-words"]).await;
+    assert_eq!(lines(&output)[0]["words"], "Locked.");
+}
+
+#[tokio::test]
+async fn a_test_whose_echo_is_missing_fails_and_a_passkey_is_answered_from_a_file() {
+    let (daemon, _served) = daemon().await;
+    let output = run(&daemon.runtime(), &["self-test"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("did not come back"), "{text}");
+
+    let output = run(&daemon.runtime(), &["passkey", "show"]).await;
+    assert_eq!(output.status.code(), Some(1), "none is asked for");
+    daemon.credentials.send_modify(|shown| {
+        shown.passkey = Some(Secret::new("{\"challenge\":\"AQ\"}".into()));
+        shown.passkey_code = Some(Secret::new("ABCD-EFGH".into()));
+    });
+    let output = run(&daemon.runtime(), &["passkey", "show"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("challenge") && text.contains("ABCD-EFGH"));
+    let file = daemon.dir.path().join("assertion");
+    let answer = ["passkey", "answer", file.to_str().unwrap()];
+    let output = run(&daemon.runtime(), &answer).await;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("assertion"), "names the file: {text}");
+    fs::write(&file, "{}").unwrap();
+    let output = run(&daemon.runtime(), &answer).await;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("WebAuthn"), "{text}");
+    let output = run(&daemon.runtime(), &["passkey", "confirm"]).await;
+    assert_eq!(output.status.code(), Some(0));
 }
