@@ -92,7 +92,7 @@ enum Action {
     /// An hour passes, and WhatsApp is heard whenever it is asked.
     Rest,
     /// Something happens.
-    Happen(Event),
+    Happen(Box<Event>),
     /// The plug is pulled and put in again.
     Cut,
     /// The service manager starts the daemon again.
@@ -397,7 +397,7 @@ impl World {
 
     /// What happens for nothing, the best first.
     fn good(&self, actions: &mut Vec<Action>) {
-        let mut happen = |event| actions.push(Action::Happen(event));
+        let mut happen = |event| actions.push(Action::Happen(Box::new(event)));
         match self.owed {
             Some(Owed::Boot) => happen(Event::Booted(self.linked)),
             Some(Owed::Retirement(linked)) => happen(Event::Retired(linked)),
@@ -438,7 +438,7 @@ impl World {
         if self.core.deadline().is_some() && !actions.contains(&Action::Wait) {
             actions.push(Action::Wait);
         }
-        let mut happen = |event| actions.push(Action::Happen(event));
+        let mut happen = |event| actions.push(Action::Happen(Box::new(event)));
         if let Some(run) = self.run {
             endings()
                 .into_iter()
@@ -493,7 +493,7 @@ impl World {
                     }
                 }
             }
-            Action::Happen(event) => self.happen(event.clone()),
+            Action::Happen(event) => self.happen(Event::clone(event)),
             Action::Cut | Action::Start => self.start(false),
         }
     }

@@ -93,7 +93,7 @@ impl World {
 
     fn play(&mut self, one: Move) {
         match one {
-            Move::Happen(event) => self.happen(event),
+            Move::Happen(event) => self.happen(*event),
             Move::Pass(ms) => self.pass(ms),
             Move::Oversleep(ms) => (self.now, self.late) = (self.now + ms, self.late + ms),
             Move::Deaf(deaf) => self.deaf = deaf,

@@ -12,7 +12,7 @@ use super::{ACCOUNT, HOUR, MINUTE, SECOND};
 #[derive(Clone, Debug)]
 pub enum Move {
     /// Something happens, fitting or not.
-    Happen(Event),
+    Happen(Box<Event>),
     /// Time passes, with a tick at each deadline.
     Pass(u64),
     /// Time passes, and the ticks are late.
@@ -152,7 +152,7 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
     let time =
         || prop_oneof![3 => 0..SECOND, 3 => 0..12 * SECOND, 2 => 0..2 * MINUTE, 1 => 0..2 * HOUR];
     let one = prop_oneof![
-        10 => event().prop_map(Move::Happen),
+        10 => event().prop_map(|event| Move::Happen(Box::new(event))),
         6 => time().prop_map(Move::Pass),
         2 => time().prop_map(Move::Oversleep),
         1 => any::<bool>().prop_map(Move::Deaf),

@@ -14,7 +14,7 @@ pub(super) fn label(action: &Action) -> &'static str {
     match action {
         Action::Wait | Action::Rest => "time",
         Action::Cut | Action::Start => "start",
-        Action::Happen(event) => match event {
+        Action::Happen(event) => match &**event {
             Event::Booted(_) => "vault open",
             Event::Network(_) => "network",
             Event::Clock { .. } => "clock set",
