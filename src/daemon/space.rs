@@ -60,6 +60,7 @@ impl Daemon {
 
     /// The data partition has failed: nothing more is promised, and the owner is told.
     pub(super) async fn fail(&mut self, failure: BarrierError) {
+        tracing::error!("{failure}");
         let full = matches!(&failure, BarrierError::Failed(error) if space::is_full(error));
         self.failure = Some(failure);
         let code = if full {
