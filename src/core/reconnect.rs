@@ -203,6 +203,8 @@ impl Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::story::{ACCOUNT, Story};
     use crate::{Command, Effect, Event, Face, Refusal, Reply};
@@ -496,6 +498,29 @@ mod tests {
             (story.state.name(), story.cause()),
             ("Reconnecting", Some("network.login-timeout"))
         );
+    }
+
+    #[test]
+    fn nothing_is_retired_or_repaired_beside_a_run_that_does_not_end() {
+        let given_up = |story: &mut Story| {
+            story.press(5_000);
+            assert_eq!(story.press(100), [Effect::Disconnect]);
+        };
+        let garbled = |story: &mut Story| {
+            let strike = |nth: u64| Event::Undecrypted { peer: nth % 10 };
+            let effects = (0..70_u64).flat_map(|nth| story.on(strike(nth)));
+            assert!(effects.collect::<Vec<_>>().contains(&Effect::Disconnect));
+        };
+        for wanted in [&given_up as &dyn Fn(&mut Story), &garbled] {
+            let mut story = Story::connected();
+            wanted(&mut story);
+            story.wait(MINUTE);
+            assert_eq!(story.cause(), Some("session.link-stuck"));
+            let after = story.ended(Ending::Asked);
+            let touches = |effect: &Effect| matches!(effect, Effect::Retire(_) | Effect::Repair(_));
+            assert!(!after.iter().any(touches), "{after:?}");
+            assert_eq!(story.wait_for(Effect::Connect) / 1_000, 3);
+        }
     }
 
     #[test]
