@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use saphyr::{LoadableYamlNode, MarkedYaml};
+use saphyr::{LoadableYamlNode, MarkedYaml, Marker};
 
 use super::wifi;
 use super::wishes::{Asked, Unknown, Wishes, country, hostname, is_key};
@@ -44,7 +44,7 @@ pub(super) fn read(
     let secrets = std::mem::take(&mut reader.secrets);
     secrets
         .into_iter()
-        .filter_map(|line| value_in(text, line))
+        .map(|secret| bytes(text, secret))
         .collect()
 }
 
@@ -52,8 +52,7 @@ struct Reader<'a> {
     wishes: &'a mut Wishes,
     problem: &'a dyn Fn(usize, String) -> Problem,
     problems: &'a mut Vec<Problem>,
-    /// Their lines, from 1.
-    secrets: Vec<usize>,
+    secrets: Vec<Range<Marker>>,
 }
 
 impl Reader<'_> {
@@ -74,7 +73,7 @@ impl Reader<'_> {
         let mut keys = Vec::new();
         for node in users.into_iter().flatten().chain([root]) {
             if let Some(password) = get(node, "passwd").filter(|node| is_told(node)) {
-                self.secrets.push(password.span.start.line());
+                self.secrets.push(password.span.start..password.span.end);
             }
             let own = get(node, "ssh_authorized_keys").and_then(|keys| keys.data.as_sequence());
             for key in own.into_iter().flatten() {
@@ -120,11 +119,10 @@ impl Reader<'_> {
         let password =
             text(node).and_then(|text| Ok(wifi::Password::new(Secret::new(text.to_owned()))?));
         if let Some(value) = self.checked(node, "password", password) {
-            let line = node.span.start.line();
-            self.secrets.push(line);
+            self.secrets.push(node.span.start..node.span.end);
             self.wishes.password = Some(Asked {
                 value,
-                place: (self.problem)(line, String::new()),
+                place: (self.problem)(node.span.start.line(), String::new()),
             });
         }
     }
@@ -167,17 +165,21 @@ fn text<'a>(node: &'a MarkedYaml<'_>) -> Result<&'a str, Unknown> {
 }
 
 fn is_told(node: &MarkedYaml<'_>) -> bool {
-    node.data.as_str() != Some("")
+    !node.data.is_mapping() && !node.data.is_sequence() && node.data.as_str() != Some("")
 }
 
-/// Where the value of a line's `key: value` stands.
-fn value_in(text: &str, line: usize) -> Option<Range<usize>> {
-    let start: usize = text
-        .split_inclusive('\n')
-        .take(line.checked_sub(1)?)
-        .map(str::len)
-        .sum();
-    let own = text[start..].lines().next()?;
-    let value = own.find(": ")? + 2;
-    Some(start + value..start + own.trim_end().len())
+/// Where a value stands. The library counts characters; of a block it leaves out the header, and takes the break behind it.
+fn bytes(text: &str, secret: Range<Marker>) -> Range<usize> {
+    let at = |mark: Marker| {
+        let byte = text.char_indices().nth(mark.index()).map(|(byte, _)| byte);
+        byte.unwrap_or(text.len())
+    };
+    let start = at(secret.start);
+    let value = text.get(start..at(secret.end)).unwrap_or_default();
+    let end = start + value.trim_end().len();
+    let (before, _) = text.split_at(start);
+    let header = before
+        .trim_end()
+        .trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+    header.strip_suffix(['|', '>']).map_or(start, str::len)..end
 }
