@@ -122,22 +122,35 @@ async fn a_live_link_is_retired_before_it_is_exported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_version_and_a_ban_have_their_own_names() {
-    for (fault, state, cause) in [
+    for (fault, times, state, cause) in [
         (
             Fault::Failure405,
+            2,
             "ClientOutdated",
             "session.client-outdated",
         ),
-        (Fault::Ban, "Banned", "account.banned"),
-        (Fault::Failure403, "Banned", "account.locked"),
+        (Fault::Ban, 1, "Banned", "account.banned"),
+        (Fault::Failure403, 1, "Banned", "account.locked"),
     ] {
         let scene = Scene::connected().await;
-        scene.strike(fault).await;
+        let struck = scene
+            .lab
+            .inject(scene.device.clone(), fault, When::Now, times);
+        struck.await.unwrap();
         scene.strike(Fault::SocketDrop).await;
         scene.reaches(state).await;
         assert_eq!(scene.cause().await, cause);
         assert_eq!(scene.generation().await, "gen-0001");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_refused_once_costs_no_wait() {
+    let scene = Scene::connected().await;
+    scene.strike(Fault::Failure405).await;
+    scene.strike(Fault::SocketDrop).await;
+    scene.reaches("Reconnecting").await;
+    scene.reaches("Connected").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

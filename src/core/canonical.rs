@@ -1,6 +1,7 @@
 //! What the future depends on, and nothing else: for whoever tells states apart.
 
 use crate::Now;
+use crate::past::NOTED_MS;
 use crate::reconnect::DEGRADED_AFTER;
 use crate::session::Session;
 use crate::state::{DAY, HOUR, State};
@@ -45,6 +46,7 @@ impl State {
         self.storm.rebase(moments);
         self.phone.rebase(moments);
         self.pulse.rebase(moments);
+        self.outdated.rebase(moments);
         self.rebuilds.rebase(moments);
         self.notified.rebase(moments);
         self.takeovers.rebase(moments);
@@ -58,6 +60,7 @@ impl State {
         self.restarts.rebase(moments);
         self.pairings.rebase(moments);
         self.pairings_a_day.rebase(moments);
+        moments.since(&mut self.noted_at, NOTED_MS);
         if let Some((_, until)) = &mut self.owed {
             moments.due(until);
         }

@@ -13,21 +13,33 @@ impl Turn<'_> {
     pub(crate) fn logged_out(&mut self) {
         if self.state.linked.account.is_none() {
             self.retry(Cause::numbered(CauseCode::Refused, 401));
-        } else if self.state.suspected {
-            self.retire(Successor::Fresh(Trigger::Server));
         } else {
-            self.state.suspected = true;
-            let delay = self
-                .state
-                .reconnect
-                .fail(&mut self.state.jitter)
-                .max(CONFIRM_MS);
-            self.wait(
-                Wait::Confirm,
-                delay,
-                Cause::numbered(CauseCode::LogoutSuspected, 401),
-            );
+            self.hear_logout();
+            if self.is_revoked() {
+                self.retire(Successor::Fresh(Trigger::Server));
+            } else {
+                self.await_confirmation();
+            }
         }
+    }
+
+    /// The first word is a suspicion, the second one proof.
+    pub(crate) fn hear_logout(&mut self) {
+        if self.state.suspected {
+            self.state.revoked = Some(self.state.linked.generation);
+        }
+        self.state.suspected = true;
+    }
+
+    /// Whether the live keys are good for nothing any more.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.state.revoked == Some(self.state.linked.generation)
+    }
+
+    fn await_confirmation(&mut self) {
+        let delay = self.fails().max(CONFIRM_MS);
+        let cause = Cause::numbered(CauseCode::LogoutSuspected, 401);
+        self.wait(Wait::Confirm, delay, cause);
     }
 
     /// Gives the live generation up. The proof is the caller's: two logouts, or a human who confirmed.
@@ -77,10 +89,7 @@ impl Turn<'_> {
     /// wanted to give up goes on working.
     pub(crate) fn retire_failed(&mut self) {
         match self.state.session {
-            Session::Retiring {
-                successor: Successor::Fresh(Trigger::Server),
-                ..
-            } => {
+            Session::Retiring { .. } if self.is_revoked() => {
                 let delay = self.state.retire.fail(&mut self.state.jitter);
                 self.wait(Wait::Retire, delay, CauseCode::RetireFailed);
             }
@@ -89,8 +98,10 @@ impl Turn<'_> {
                     Successor::Fresh(_) => CauseCode::RetireFailed,
                     Successor::Archived(_) => CauseCode::RestoreFailed,
                 });
-                if !self.owes_a_wait() {
-                    self.attempt();
+                match (self.owes_a_wait(), self.state.suspected) {
+                    (true, _) => {}
+                    (false, true) => self.await_confirmation(),
+                    (false, false) => self.attempt(),
                 }
             }
             Session::Stopping { .. } if !self.state.running => self.exit(),
@@ -228,13 +239,30 @@ mod tests {
     }
 
     #[test]
-    fn a_logout_heard_while_the_link_is_given_up_counts() {
+    fn a_logout_heard_while_the_link_is_given_up_counts_and_is_confirmed_in_its_time() {
         let mut story = Story::connected();
         story.press(5_000);
         story.press(100);
         assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Button)]);
-        assert_eq!(story.on(Event::RetireFailed), [Effect::Connect]);
+        assert_eq!(story.on(Event::RetireFailed), []);
+        assert_eq!(story.state.name(), "LogoutSuspected");
+        assert!(story.wait_for(Effect::Connect) >= CONFIRM_MS);
         assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Server)]);
+    }
+
+    #[test]
+    fn a_second_logout_heard_while_the_link_is_given_up_is_proof() {
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        story.wait_for(Effect::Connect);
+        story.press(5_000);
+        assert_eq!(story.press(100), [Effect::Disconnect]);
+        assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Button)]);
+        story.on(Event::RetireFailed);
+        assert_eq!(
+            story.command(Command::Link),
+            (Reply::Accepted, [retire(Trigger::Server)].into())
+        );
     }
 
     #[test]

@@ -4,13 +4,16 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::reconnect::DEGRADED_AFTER;
 use crate::session::{Session, Wait};
-use crate::state::{DAY, State};
+use crate::state::{DAY, HOUR, State};
 use crate::step::Turn;
 use crate::{Effect, GenerationId};
 
 /// No wait is longer, whatever was written down.
 const LONGEST_MS: u64 = 30 * DAY;
+/// How often it is written down how much of a wait is over: a board that was without power and has no clock goes on from there.
+pub(crate) const NOTED_MS: u64 = HOUR;
 
 /// What the next start has to know: a few lines of text. All times are milliseconds that were left when it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,7 +24,9 @@ pub struct Past {
     pairings: Vec<u64>,
     /// And over a day.
     pairings_a_day: Vec<u64>,
-    /// For how long a repair of the session keys still counts.
+    /// For how long a version that was refused still counts.
+    outdated: Vec<u64>,
+    /// And a repair of the session keys.
     rebuilds: Vec<u64>,
     /// And that the owner was told of something.
     notified: Vec<u64>,
@@ -33,6 +38,10 @@ pub struct Past {
     pulse: Option<u64>,
     /// The link that is still to be logged out.
     farewell: Option<GenerationId>,
+    /// The link that WhatsApp revoked, and that may not be retired yet.
+    revoked: Option<GenerationId>,
+    /// Failed attempts to be linked, as far as they count.
+    failed: u32,
     /// Times another copy took over.
     replaced: u32,
     /// What is waited for, and for how long still.
@@ -62,6 +71,7 @@ impl Past {
             &mut self.attempts,
             &mut self.pairings,
             &mut self.pairings_a_day,
+            &mut self.outdated,
             &mut self.rebuilds,
             &mut self.notified,
             &mut self.takeovers,
@@ -88,6 +98,7 @@ impl fmt::Display for Past {
             ("attempts", &self.attempts),
             ("pairings", &self.pairings),
             ("pairings-a-day", &self.pairings_a_day),
+            ("outdated", &self.outdated),
             ("rebuilds", &self.rebuilds),
             ("notified", &self.notified),
             ("takeovers", &self.takeovers),
@@ -105,6 +116,10 @@ impl fmt::Display for Past {
         if let Some(old) = self.farewell {
             writeln!(f, "farewell {old}")?;
         }
+        if let Some(revoked) = self.revoked {
+            writeln!(f, "revoked {revoked}")?;
+        }
+        writeln!(f, "failed {}", self.failed)?;
         writeln!(f, "replaced {}", self.replaced)?;
         match self
             .wait
@@ -132,12 +147,15 @@ impl FromStr for Past {
                 ("attempts", _) => past.attempts = times()?,
                 ("pairings", _) => past.pairings = times()?,
                 ("pairings-a-day", _) => past.pairings_a_day = times()?,
+                ("outdated", _) => past.outdated = times()?,
                 ("rebuilds", _) => past.rebuilds = times()?,
                 ("notified", _) => past.notified = times()?,
                 ("takeovers", _) => past.takeovers = times()?,
                 ("phone", [left]) => past.phone = Some(number(left)?),
                 ("pulse", [left]) => past.pulse = Some(number(left)?),
                 ("farewell", [old]) => past.farewell = Some(old.parse().map_err(|_| NotAPast)?),
+                ("revoked", [old]) => past.revoked = Some(old.parse().map_err(|_| NotAPast)?),
+                ("failed", [count]) => past.failed = count.parse().map_err(|_| NotAPast)?,
                 ("replaced", [count]) => past.replaced = count.parse().map_err(|_| NotAPast)?,
                 ("wait", [name, left]) => {
                     let wait = Wait::LASTING
@@ -159,12 +177,15 @@ impl State {
             attempts: self.attempts.left(now),
             pairings: self.pairings.left(now),
             pairings_a_day: self.pairings_a_day.left(now),
+            outdated: self.outdated.left(now),
             rebuilds: self.rebuilds.left(now),
             notified: self.notified.left(now),
             takeovers: self.takeovers.left(now),
             phone: self.phone.left(now),
             pulse: self.pulse.left(now),
             farewell: self.farewell,
+            revoked: self.revoked,
+            failed: self.attempt().min(DEGRADED_AFTER + 1),
             replaced: self.replaced.failures(),
             wait: self
                 .lasting_wait()
@@ -174,20 +195,23 @@ impl State {
 
     fn lasting_wait(&self) -> Option<(Wait, u64)> {
         match self.session {
-            Session::Waiting { wait, until } if wait.lasting().is_some() => Some((wait, until)),
-            _ => None,
+            Session::Waiting { wait, until } => Some((wait, until)),
+            _ => self.owed,
         }
+        .filter(|(wait, _)| wait.lasting().is_some())
     }
 
-    /// Whether the next start would have to know something else.
+    /// Whether the next start would have to know something else. Failures are written down with the next attempt.
     fn is_past(&self, before: &State) -> bool {
         self.attempts == before.attempts
             && self.pairings == before.pairings
+            && self.outdated == before.outdated
             && self.rebuilds == before.rebuilds
             && self.notified == before.notified
             && self.phone == before.phone
             && self.pulse == before.pulse
             && self.farewell == before.farewell
+            && self.revoked == before.revoked
             && self.replaced == before.replaced
             && self.takeovers == before.takeovers
             && self.lasting_wait() == before.lasting_wait()
@@ -205,7 +229,10 @@ impl Turn<'_> {
                 self.state.session,
                 Session::Failed { .. } | Session::Stopping { .. } | Session::Stopped
             );
-        if !as_it_was && !self.state.is_past(before) {
+        let is_over = self.state.lasting_wait().is_some()
+            && self.now.saturating_sub(self.state.noted_at) >= NOTED_MS;
+        if !as_it_was && (is_over || !self.state.is_past(before)) {
+            self.state.noted_at = self.now;
             let past = self.state.past(self.now);
             self.effects.insert(0, Effect::Remember(past));
         }
@@ -223,6 +250,7 @@ impl Turn<'_> {
         state.attempts.resume(&past.attempts, now);
         state.pairings.resume(&past.pairings, now);
         state.pairings_a_day.resume(&past.pairings_a_day, now);
+        state.outdated.resume(&past.outdated, now);
         state.rebuilds.resume(&past.rebuilds, now);
         state.notified.resume(&past.notified, now);
         state.takeovers.resume(&past.takeovers, now);
@@ -233,6 +261,8 @@ impl Turn<'_> {
             state.pulse.resume(left, now);
         }
         state.farewell = past.farewell;
+        state.revoked = past.revoked;
+        state.reconnect.resume(past.failed);
         state.replaced.resume(past.replaced);
         self.state.owed = past.wait.map(|(wait, left)| (wait, self.after(left)));
     }
@@ -298,6 +328,88 @@ mod tests {
     }
 
     #[test]
+    fn a_board_without_a_clock_does_not_begin_a_ban_anew_with_each_power_cut() {
+        let mut story = Story::connected();
+        story.ended(Ending::Banned {
+            expires_ms: Some(30 * HOUR),
+        });
+        let mut hours = 0;
+        while story.state.name() == "Banned" {
+            for _ in 0..10 {
+                story.wait(HOUR);
+                story.on(Event::Space(crate::Space::default()));
+            }
+            hours += 10;
+            assert!(hours <= 40, "it does not end");
+            let unknown = story.past.as_ref().expect("written down").1;
+            story.now = unknown;
+            story = restarted(&story, 0, Some(ACCOUNT));
+        }
+        assert_eq!(hours, 30);
+    }
+
+    #[test]
+    fn revoked_keys_are_not_tried_again_after_a_restart() {
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        let next = restarted(&story, 0, Some(ACCOUNT));
+        assert_eq!(next.state.name(), "Connecting", "one logout is not proof");
+        story.wait_for(Effect::Connect);
+        story.ended(Ending::LoggedOut);
+        story.on(Event::RetireFailed);
+
+        let next = restarted(&story, 0, Some(ACCOUNT));
+        assert_eq!(next.state.name(), "Pairing");
+        assert!(matches!(next.state.session, Session::Retiring { .. }));
+        let switched = Linked {
+            generation: GenerationId(2),
+            account: None,
+        };
+        let mut next = Story::new();
+        let past = story.past.clone().expect("written down").0;
+        next.on(Event::Remembered {
+            past,
+            elapsed_ms: 0,
+        });
+        assert_eq!(next.on(Event::Booted(switched)), [Effect::Pair]);
+        assert_eq!(
+            next.cause(),
+            Some("session.revoked"),
+            "it was cut after the switch"
+        );
+    }
+
+    #[test]
+    fn failures_outlive_a_restart_and_the_first_attempt_does_not_wait_for_them() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        let lost = || Ending::Network(crate::CauseCode::ConnectionLost.into());
+        for _ in 0..12 {
+            story.ended(lost());
+            story.wait_for(Effect::Connect);
+        }
+        let mut next = restarted(&story, 0, Some(ACCOUNT));
+        assert_eq!(next.state.name(), "Degraded", "under way");
+        next.ended(lost());
+        assert!(next.wait_for(Effect::Connect) >= 270_000);
+        next.on(Event::LinkUp);
+        next.wait(HOUR);
+        next.ended(lost());
+        assert_eq!(next.state.attempt(), 1);
+    }
+
+    #[test]
+    fn a_wait_stays_written_down_while_the_link_is_given_up() {
+        let mut story = Story::connected();
+        story.ended(Ending::Banned {
+            expires_ms: Some(5 * HOUR),
+        });
+        story.press(5_000);
+        let retires = story.press(100);
+        assert!(matches!(retires[..], [Effect::Retire(_)]), "{retires:?}");
+        assert_eq!(restarted(&story, 0, Some(ACCOUNT)).state.name(), "Banned");
+    }
+
+    #[test]
     fn every_wait_for_whatsapp_s_patience_outlives_a_restart() {
         for (ending, name) in [
             (Ending::Throttled, "Reconnecting"),
@@ -307,6 +419,9 @@ mod tests {
             (Ending::ClientOutdated, "ClientOutdated"),
         ] {
             let mut story = Story::connected();
+            if ending == Ending::ClientOutdated {
+                story.ended(ending.clone());
+            }
             story.ended(ending);
             let left = story.state.deadline().expect("a wait") - story.now;
             let mut next = restarted(&story, 1_000, Some(ACCOUNT));

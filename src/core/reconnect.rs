@@ -43,7 +43,9 @@ impl Turn<'_> {
                 then: Then::Retire(successor),
                 ..
             } => {
-                self.state.suspected |= ending == Ending::LoggedOut;
+                if ending == Ending::LoggedOut {
+                    self.hear_logout();
+                }
                 self.retire(successor);
             }
             Session::Closing {
@@ -107,11 +109,7 @@ impl Turn<'_> {
                 }
             }
             Ending::Throttled => {
-                let delay = self
-                    .state
-                    .reconnect
-                    .fail(&mut self.state.jitter)
-                    .max(THROTTLED_MS);
+                let delay = self.fails().max(THROTTLED_MS);
                 self.be_patient(Wait::Throttled, delay);
             }
             Ending::Replaced => {
@@ -132,6 +130,12 @@ impl Turn<'_> {
                     .clamp(*BAN_MS.start(), *BAN_MS.end());
                 self.be_patient(wait, delay);
             }
+            // The next attempt comes with the newest version there is: only when that is refused, too, is it outdated.
+            Ending::ClientOutdated if self.state.outdated.blocked_until(self.now).is_none() => {
+                self.state.outdated.take(self.now);
+                self.blame(Cause::numbered(CauseCode::ClientOutdated, 405));
+                self.attempt();
+            }
             Ending::ClientOutdated => self.be_patient(Wait::Outdated, HOUR),
             Ending::QrExhausted if self.state.linked.account.is_none() => {
                 self.state.session = Session::PairingPaused;
@@ -149,12 +153,18 @@ impl Turn<'_> {
         {
             cause = code.into();
         }
+        let delay = self.fails();
+        self.wait(Wait::Reconnect, delay, cause);
+    }
+
+    /// One more failure; how long to wait by the schedule, milliseconds.
+    pub(crate) fn fails(&mut self) -> u64 {
         let delay = self.state.reconnect.fail(&mut self.state.jitter);
         if self.state.attempt() == DEGRADED_AFTER {
             // The operator hears of it once more.
             self.state.cause = None;
         }
-        self.wait(Wait::Reconnect, delay, cause);
+        delay
     }
 
     /// Waits for what outlives a restart.
@@ -447,6 +457,17 @@ mod tests {
             ),
         ] {
             let mut story = Story::connected();
+            if ending == Ending::ClientOutdated {
+                assert_eq!(
+                    story.ended(ending.clone()),
+                    [Effect::Connect],
+                    "with the newest version there is"
+                );
+                assert_eq!(
+                    (story.state.name(), story.cause()),
+                    ("Connecting", Some(cause))
+                );
+            }
             for _ in 0..5 {
                 story.ended(ending.clone());
                 assert_eq!((story.state.name(), story.cause()), (name, Some(cause)));
@@ -457,6 +478,22 @@ mod tests {
                 story.press(100),
                 [Effect::Connect],
                 "the owner has seen to it"
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_the_tenth_failure_is_the_operator_hears_of_it() {
+        for ending in [Ending::Throttled, Ending::Refused { code: 503 }] {
+            let mut story = Story::booted(Some(ACCOUNT));
+            for _ in 0..DEGRADED_AFTER {
+                story.ended(ending.clone());
+                story.wait_for(Effect::Connect);
+            }
+            assert_eq!(
+                (story.reports.len(), story.news.len()),
+                (2, 1),
+                "{ending:?}"
             );
         }
     }

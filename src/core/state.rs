@@ -40,6 +40,8 @@ pub struct State {
     pub(crate) clock_behind: bool,
     /// WhatsApp said once that we are logged out, and we have not been logged in since.
     pub(crate) suspected: bool,
+    /// It said so twice of this generation: its keys are good for nothing any more.
+    pub(crate) revoked: Option<GenerationId>,
     pub(crate) gesture: Gesture,
     pub(crate) notices: Notices,
     pub(crate) storage: Storage,
@@ -50,6 +52,8 @@ pub struct State {
     pub(crate) self_test: SelfTest,
     /// The link a human gave up, which is still to be logged out.
     pub(crate) farewell: Option<GenerationId>,
+    /// Versions that were refused, and answered by another attempt.
+    pub(crate) outdated: Budget<1>,
     /// Repairs of the session keys in the middle of a life.
     pub(crate) rebuilds: Budget<1>,
     /// What the owner was told of.
@@ -72,6 +76,8 @@ pub struct State {
     pub(crate) pairings: Budget<6>,
     /// The same, over a day.
     pub(crate) pairings_a_day: Budget<24>,
+    /// When it was last written down what the next start has to know.
+    pub(crate) noted_at: u64,
     /// A wait that was cut short by a restart, or by a human who gave the link up, and until when.
     pub(crate) owed: Option<(Wait, u64)>,
 }
@@ -93,6 +99,7 @@ impl State {
             way: None,
             clock_behind: false,
             suspected: false,
+            revoked: None,
             gesture: Gesture::Up,
             notices: Notices::default(),
             storage: Storage::default(),
@@ -102,6 +109,7 @@ impl State {
             pulse: Pulse::default(),
             self_test: SelfTest::default(),
             farewell: None,
+            outdated: Budget::new(DAY),
             rebuilds: Budget::new(DAY),
             notified: Budget::new(DAY),
             token: None,
@@ -114,6 +122,7 @@ impl State {
             restarts: Budget::new(MINUTE),
             pairings: Budget::new(HOUR),
             pairings_a_day: Budget::new(DAY),
+            noted_at: 0,
             owed: None,
         }
     }

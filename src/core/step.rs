@@ -7,7 +7,8 @@ use crate::session::{Session, Successor, Then, Wait};
 use crate::state::{MINUTE, SECOND, State};
 use crate::storage::Room;
 use crate::{
-    Cause, CauseCode, Command, Effect, Event, Linked, Now, Outcome, Refusal, Reply, Trigger, Way,
+    Cause, CauseCode, Command, Effect, Event, GenerationId, Linked, Now, Outcome, Refusal, Reply,
+    Trigger, Way,
 };
 
 /// How long logging in may take. The library's own watchdog for the first sync after linking ends at 180 s.
@@ -159,6 +160,9 @@ impl Turn<'_> {
         match self.state.session {
             Session::Starting | Session::Repairing { .. } => {
                 self.state.linked = linked;
+                if self.state.revoked.map(GenerationId::next) == Some(linked.generation) {
+                    self.state.unlinked = CauseCode::Revoked;
+                }
                 self.begin();
             }
             Session::Stopping { .. } if !self.state.running => self.exit(),
@@ -248,6 +252,9 @@ impl Turn<'_> {
     pub(crate) fn attempt(&mut self) {
         if self.state.linked.account.is_none() {
             return self.pair_by_itself();
+        }
+        if self.is_revoked() {
+            return self.retire(Successor::Fresh(Trigger::Server));
         }
         if self.within_budget() {
             self.start(
