@@ -90,9 +90,9 @@ pub(super) struct SyncKey {
 pub(super) struct Identity {
     dir: PathBuf,
     /// What is on the medium.
-    saved: RwLock<Arc<Document>>,
+    saved: Arc<RwLock<Arc<Document>>>,
     /// One save at a time; `None` once closed.
-    writer: Mutex<Option<Writer>>,
+    writer: Arc<Mutex<Option<Writer>>>,
 }
 
 /// What became of a change.
@@ -172,8 +172,8 @@ impl Identity {
         };
         let identity = Identity {
             dir: dir.into(),
-            saved: RwLock::new(Arc::new(document)),
-            writer: Mutex::new(Some(writer)),
+            saved: Arc::new(RwLock::new(Arc::new(document))),
+            writer: Arc::new(Mutex::new(Some(writer))),
         };
         Ok((identity, found))
     }
@@ -194,7 +194,7 @@ impl Identity {
     }
 
     async fn save(&self, change: impl FnOnce(&mut Document), always: bool) -> io::Result<Update> {
-        let mut guard = self.writer.lock().await;
+        let mut guard = Arc::clone(&self.writer).lock_owned().await;
         let Some(writer) = guard.as_mut() else {
             return Ok(Update::Closed);
         };
@@ -209,17 +209,19 @@ impl Identity {
         let bytes = 2 * slot.len() as u64;
         let paths = [1 - writer.newest, writer.newest].map(|index| self.dir.join(SLOTS[index]));
         let reserve = Reserve::of(self.dir.parent().unwrap_or(&self.dir));
-        tokio::task::spawn_blocking(move || {
+        let saved = Arc::clone(&self.saved);
+        // Whoever asked may have gone: what is begun is finished, and only then does the next one write.
+        let written = tokio::task::spawn_blocking(move || {
             paths
                 .iter()
-                .try_for_each(|path| reserve.relieved(|| atomic::replace(path, &slot)))
-        })
-        .await
-        .map_err(io::Error::other)??;
-        writer.json = json;
-        writer.counter = counter;
-        *self.saved.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(document);
-        Ok(Update::Durable(bytes))
+                .try_for_each(|path| reserve.relieved(|| atomic::replace(path, &slot)))?;
+            if let Some(writer) = guard.as_mut() {
+                (writer.json, writer.counter) = (json, counter);
+            }
+            *saved.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(document);
+            Ok(Update::Durable(bytes))
+        });
+        written.await.map_err(io::Error::other)?
     }
 
     /// Lets the change under way finish; nothing is written afterwards.
@@ -287,6 +289,7 @@ fn open(contents: &[u8]) -> Option<(u64, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use proptest::prelude::*;
 
     use super::*;
@@ -323,6 +326,23 @@ mod tests {
         assert!(is_present(dir.path()));
         assert_eq!(name(&identity).as_deref(), Some("second"));
         assert_eq!(name(&open_in(dir.path())).as_deref(), Some("second"));
+    }
+
+    #[tokio::test]
+    async fn a_save_that_nobody_awaits_any_more_is_finished_before_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = open_in(dir.path());
+        for round in 0..50 {
+            let begun = save(&identity, "dropped").now_or_never();
+            assert!(begun.is_none(), "it was done at once");
+            save(&identity, &format!("kept {round}")).await;
+            for slot in SLOTS {
+                let contents = fs::read(dir.path().join(slot)).unwrap();
+                let counter = Slot::parse(0, &contents).unwrap().counter;
+                assert_eq!(counter, 2 * round + 2);
+            }
+        }
+        assert_eq!(name(&open_in(dir.path())).as_deref(), Some("kept 49"));
     }
 
     #[tokio::test]
