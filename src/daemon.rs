@@ -321,6 +321,8 @@ async fn serve(
         tracing::warn!("the mark of this run cannot be closed: {error}");
     }
     journal::stopped();
+    let saved = Face::Stopped { saved: true };
+    drop(daemon.showing.send_replace(Showing::new(saved, None)));
     Ok(())
 }
 

@@ -92,10 +92,26 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             "connected",
             Face::Connected {
                 account: Some(ACCOUNT),
+                phone_away: false,
             },
             None,
         ),
-        ("connected-unnamed", Face::Connected { account: None }, None),
+        (
+            "connected-unnamed",
+            Face::Connected {
+                account: None,
+                phone_away: false,
+            },
+            None,
+        ),
+        (
+            "connected-phone-away",
+            Face::Connected {
+                account: Some(ACCOUNT),
+                phone_away: true,
+            },
+            None,
+        ),
         (
             "reconnecting",
             Face::Reconnecting {
@@ -179,6 +195,7 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
         ("last-end-watchdog", ended(LastEnd::Watchdog), None),
         ("last-end-power-loss", ended(LastEnd::PowerLoss), None),
         ("last-end-unknown", ended(LastEnd::Unknown), None),
-        ("stopped", Face::Stopped, None),
+        ("stopping", Face::Stopped { saved: false }, None),
+        ("stopped", Face::Stopped { saved: true }, None),
     ]
 }

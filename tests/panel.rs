@@ -197,8 +197,8 @@ async fn the_panel_takes_an_expired_credential_off_the_glass_by_itself() {
         .expect("in time")
         .expect("the panel runs");
 
-    show.send_replace(Showing::new(Face::Stopped, None));
-    let stopped = frame(&Face::Stopped, None);
+    show.send_replace(Showing::new(Face::Stopped { saved: true }, None));
+    let stopped = frame(&Face::Stopped { saved: true }, None);
     let shown = pictures.wait_for(|picture| picture.frame == stopped);
     timeout(Duration::from_secs(10), shown)
         .await
@@ -352,7 +352,10 @@ fn any_face() -> impl Strategy<Value = Face> {
         }),
         left().prop_map(|left_ms| Face::Pairing(PairingFace::Qr { left_ms })),
         left().prop_map(|left_ms| Face::Pairing(PairingFace::Code { left_ms })),
-        account().prop_map(|account| Face::Connected { account }),
+        (account(), any::<bool>()).prop_map(|(account, phone_away)| Face::Connected {
+            account,
+            phone_away
+        }),
         (left(), account(), 1..10_000_u32).prop_map(|(left_ms, account, id)| Face::ConfirmRelink {
             left_ms,
             account,

@@ -111,7 +111,7 @@ impl Rig {
 }
 
 fn stopped() -> Frame {
-    frame(&Face::Stopped, None)
+    frame(&Face::Stopped { saved: true }, None)
 }
 
 #[tokio::test]
@@ -345,7 +345,8 @@ async fn the_daemon_takes_the_first_picture_over_without_a_blink() {
 async fn what_was_shown_last_stays_on_the_glass() {
     let rig = Rig::new();
     rig.shows(Face::Connecting, None).await;
-    rig.show.send_replace(Showing::new(Face::Stopped, None));
+    rig.show
+        .send_replace(Showing::new(Face::Stopped { saved: true }, None));
     drop(rig.show);
     rig.panel.stop().await;
     assert!(rig.wires.picture() == stopped());

@@ -101,6 +101,7 @@ causes! {
         PairingBudget "pairing-budget": "Linking broke off too often; WhatsApp is left alone for a while.", "Press the button, or run `holdfastctl link`, for a new code.";
         PairFailed "pair-failed": "The phone's answer did not check out.", "Scan the next code.";
         PasskeyNeeded "passkey-needed": "WhatsApp asks for a passkey, which this device cannot give.", "Answer it with `holdfastctl passkey` where the passkey is, or press the button to try again.";
+        PasskeyUnanswered "passkey-unanswered": "WhatsApp asked for a passkey, and was not answered in time.", "Press the button or run `holdfastctl link`, and answer within two minutes with `holdfastctl passkey`.";
         Replaced "replaced": "Another copy of this device is using the session.", "Stop the other copy, then press the button.";
         Restart "restart": "WhatsApp asked for a restart.", NONE;
         RestartLoop "restart-loop": "WhatsApp asks for a restart again and again.", NONE;

@@ -33,6 +33,8 @@ pub enum Face {
     Connected {
         /// The account.
         account: Option<LastFour>,
+        /// The phone was not seen for so long that the link is about to end.
+        phone_away: bool,
     },
     /// Logged in, and WhatsApp does not answer.
     Stale {
@@ -109,8 +111,11 @@ pub enum Face {
         /// The generation that would be retired.
         generation: GenerationId,
     },
-    /// Stopped in order.
-    Stopped,
+    /// Told to stop.
+    Stopped {
+        /// Everything is on the disk. Whoever closes it knows.
+        saved: bool,
+    },
 }
 
 /// What a phone can link us by.
@@ -142,7 +147,7 @@ pub fn face(state: &State, now: Now) -> Face {
             (
                 face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
                 | Face::StorageFault { .. }
-                | Face::Stopped),
+                | Face::Stopped { .. }),
                 _,
             )
             | (face, None) => face,
@@ -195,6 +200,7 @@ pub(crate) fn of_session(state: &State, now: Now) -> Face {
         } => Face::Connecting,
         Session::Connected { .. } => Face::Connected {
             account: state.linked.account,
+            phone_away: state.phone.is_warned_of(),
         },
         Session::Closing {
             then: Then::Retire(Successor::Archived(_)),
@@ -227,7 +233,7 @@ pub(crate) fn of_session(state: &State, now: Now) -> Face {
         },
         Session::PairingPaused => Face::PairingPaused,
         Session::PasskeyNeeded => Face::PasskeyNeeded,
-        Session::Stopping { .. } | Session::Stopped => Face::Stopped,
+        Session::Stopping { .. } | Session::Stopped => Face::Stopped { saved: false },
     }
 }
 
@@ -292,7 +298,7 @@ impl Face {
             Self::LastEnd { .. } => "LastEnd",
             Self::SettingsIgnored { .. } => "SettingsIgnored",
             Self::ConfirmRelink { .. } => "ConfirmRelink",
-            Self::Stopped => "Stopped",
+            Self::Stopped { .. } => "Stopped",
         }
     }
 }

@@ -181,7 +181,8 @@ mod tests {
         assert_eq!(
             story.face(),
             Face::Connected {
-                account: Some(ACCOUNT)
+                account: Some(ACCOUNT),
+                phone_away: false
             }
         );
     }
@@ -309,7 +310,10 @@ mod tests {
         assert_eq!(story.ended(Ending::Asked), [Effect::Pair]);
         story.on(Event::PasskeyAsked);
         assert_eq!(story.ended(Ending::QrExhausted), []);
-        assert_eq!(story.state.name(), "PasskeyNeeded");
+        assert_eq!(
+            (story.state.name(), story.cause()),
+            ("PasskeyNeeded", Some("session.passkey-unanswered"))
+        );
         assert_eq!(story.press(100), [Effect::Pair]);
         story.on(Event::PasskeyAsked);
         story.on(Event::Paired(ACCOUNT));

@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use crate::reconnect::DEGRADED_AFTER;
 use crate::session::{Session, Wait};
 use crate::state::{DAY, HOUR, State};
 use crate::step::Turn;
@@ -40,8 +39,6 @@ pub struct Past {
     farewell: Option<GenerationId>,
     /// The link that WhatsApp revoked, and that may not be retired yet.
     revoked: Option<GenerationId>,
-    /// Failed attempts to be linked, as far as they count.
-    failed: u32,
     /// Times another copy took over.
     replaced: u32,
     /// What is waited for, and for how long still.
@@ -119,7 +116,6 @@ impl fmt::Display for Past {
         if let Some(revoked) = self.revoked {
             writeln!(f, "revoked {revoked}")?;
         }
-        writeln!(f, "failed {}", self.failed)?;
         writeln!(f, "replaced {}", self.replaced)?;
         match self
             .wait
@@ -155,7 +151,6 @@ impl FromStr for Past {
                 ("pulse", [left]) => past.pulse = Some(number(left)?),
                 ("farewell", [old]) => past.farewell = Some(old.parse().map_err(|_| NotAPast)?),
                 ("revoked", [old]) => past.revoked = Some(old.parse().map_err(|_| NotAPast)?),
-                ("failed", [count]) => past.failed = count.parse().map_err(|_| NotAPast)?,
                 ("replaced", [count]) => past.replaced = count.parse().map_err(|_| NotAPast)?,
                 ("wait", [name, left]) => {
                     let wait = Wait::LASTING
@@ -185,7 +180,6 @@ impl State {
             pulse: self.pulse.left(now),
             farewell: self.farewell,
             revoked: self.revoked,
-            failed: self.attempt().min(DEGRADED_AFTER + 1),
             replaced: self.replaced.failures(),
             wait: self
                 .lasting_wait()
@@ -201,7 +195,7 @@ impl State {
         .filter(|(wait, _)| wait.lasting().is_some())
     }
 
-    /// Whether the next start would have to know something else. Failures are written down with the next attempt.
+    /// Whether the next start would have to know something else.
     fn is_past(&self, before: &State) -> bool {
         self.attempts == before.attempts
             && self.pairings == before.pairings
@@ -262,7 +256,6 @@ impl Turn<'_> {
         }
         state.farewell = past.farewell;
         state.revoked = past.revoked;
-        state.reconnect.resume(past.failed);
         state.replaced.resume(past.replaced);
         self.state.owed = past.wait.map(|(wait, left)| (wait, self.after(left)));
     }
@@ -377,24 +370,6 @@ mod tests {
             Some("session.revoked"),
             "it was cut after the switch"
         );
-    }
-
-    #[test]
-    fn failures_outlive_a_restart_and_the_first_attempt_does_not_wait_for_them() {
-        let mut story = Story::booted(Some(ACCOUNT));
-        let lost = || Ending::Network(crate::CauseCode::ConnectionLost.into());
-        for _ in 0..12 {
-            story.ended(lost());
-            story.wait_for(Effect::Connect);
-        }
-        let mut next = restarted(&story, 0, Some(ACCOUNT));
-        assert_eq!(next.state.name(), "Degraded", "under way");
-        next.ended(lost());
-        assert!(next.wait_for(Effect::Connect) >= 270_000);
-        next.on(Event::LinkUp);
-        next.wait(HOUR);
-        next.ended(lost());
-        assert_eq!(next.state.attempt(), 1);
     }
 
     #[test]

@@ -33,6 +33,11 @@ impl Phone {
         Some(comes)
     }
 
+    /// Its owner was warned, and it was not seen since.
+    pub(crate) fn is_warned_of(&self) -> bool {
+        self.drops.is_some_and(|(_, days)| days < WARNED)
+    }
+
     pub(crate) fn rebase(&mut self, moments: Moments) {
         if let Some((at, _)) = &mut self.drops {
             moments.due(at);
@@ -48,7 +53,7 @@ impl Phone {
     pub(crate) fn resume(&mut self, left: u64, now: u64) {
         let left = left.min(AWAY_MS);
         // What is overdue is done at once, and the warning comes again: it is a new start.
-        let days = (left / DAY + 1).min(ASKED.into()) as u8;
+        let days = (left / DAY + 1).clamp(WARNED.into(), ASKED.into()) as u8;
         self.drops = Some((now.saturating_add(left), days));
     }
 }
@@ -60,6 +65,13 @@ impl Turn<'_> {
         let known = self.state.phone.drops;
         if known.is_none_or(|(known, days)| days < ASKED || at - known.min(at) >= DAY) {
             self.state.phone.drops = Some((at, ASKED));
+        }
+    }
+
+    /// It was there when the link was made; of one that came back from the archive nobody knows.
+    pub(crate) fn watch_phone(&mut self) {
+        if self.state.phone.drops.is_none() {
+            self.phone_seen();
         }
     }
 
@@ -86,8 +98,8 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Event;
     use crate::story::Story;
+    use crate::{Event, Face};
 
     /// Days after the phone was seen at which it is asked, and at which the owner is warned.
     fn quiet_days(story: &mut Story) -> (alloc::vec::Vec<u64>, alloc::vec::Vec<u64>) {
@@ -109,12 +121,42 @@ mod tests {
     #[test]
     fn a_phone_that_is_away_is_asked_from_the_tenth_day_and_warned_of_on_the_twelfth() {
         let mut story = Story::connected();
-        assert_eq!(quiet_days(&mut story), Default::default(), "never seen");
-        story.on(Event::PhoneSeen);
         let days = ([10, 11, 12, 13].into(), [12].into());
-        assert_eq!(quiet_days(&mut story), days);
+        assert_eq!(quiet_days(&mut story), days, "since the link came up");
         story.on(Event::PhoneSeen);
         assert_eq!(quiet_days(&mut story), days, "it was back");
+    }
+
+    #[test]
+    fn the_screen_says_so_until_it_is_back_and_a_start_in_the_last_hours_warns_as_well() {
+        let is_away = |story: &Story| {
+            matches!(
+                story.face(),
+                Face::Connected {
+                    phone_away: true,
+                    ..
+                }
+            )
+        };
+        let mut story = Story::connected();
+        story.wait(12 * DAY - 1);
+        assert!(!is_away(&story));
+        story.wait(1);
+        assert!(is_away(&story));
+        story.wait(2 * DAY - 1);
+        let (past, _) = story.past.clone().expect("written down");
+        story.on(Event::PhoneSeen);
+        assert!(!is_away(&story));
+
+        let mut next = Story::new();
+        next.on(Event::Remembered {
+            past,
+            elapsed_ms: DAY / 2,
+        });
+        next.on(Event::Booted(story.state.linked()));
+        next.on(Event::LinkUp);
+        assert_eq!(next.reports, ["account.phone-away"]);
+        assert!(is_away(&next));
     }
 
     #[test]

@@ -79,9 +79,10 @@ impl Turn<'_> {
             {
                 self.judge(ending);
             }
-            // Nothing to go on with by itself; the rest have no run.
-            Session::PasskeyNeeded
-            | Session::Starting
+            // Nobody can answer any more.
+            Session::PasskeyNeeded => self.blame(CauseCode::PasskeyUnanswered),
+            // These have no run.
+            Session::Starting
             | Session::Repairing { .. }
             | Session::Waiting { .. }
             | Session::AwaitingClock { .. }

@@ -70,7 +70,8 @@ mod tests {
         assert_eq!(
             story.face(),
             Face::Connected {
-                account: Some(ACCOUNT)
+                account: Some(ACCOUNT),
+                phone_away: false
             },
             "holding shows nothing yet"
         );
@@ -120,7 +121,8 @@ mod tests {
         assert_eq!(
             story.face(),
             Face::Connected {
-                account: Some(ACCOUNT)
+                account: Some(ACCOUNT),
+                phone_away: false
             }
         );
     }
@@ -132,7 +134,8 @@ mod tests {
         assert_eq!(
             story.face(),
             Face::Connected {
-                account: Some(ACCOUNT)
+                account: Some(ACCOUNT),
+                phone_away: false
             }
         );
         assert_eq!(story.press(200), []);
@@ -142,7 +145,8 @@ mod tests {
         assert_eq!(
             story.face(),
             Face::Connected {
-                account: Some(ACCOUNT)
+                account: Some(ACCOUNT),
+                phone_away: false
             }
         );
         assert_eq!(story.press(200), [], "the answer was no");

@@ -303,6 +303,7 @@ impl Turn<'_> {
             self.is_heard();
             self.state.usable_since = Some(self.now);
             self.state.cause = None;
+            self.watch_phone();
             self.catch_up();
         }
     }
@@ -437,7 +438,7 @@ mod tests {
             story.command(Command::Stop),
             (Reply::Accepted, [Effect::Disconnect].into())
         );
-        assert_eq!(story.face(), Face::Stopped);
+        assert_eq!(story.face(), Face::Stopped { saved: false });
         assert_eq!(
             story.command(Command::Link).0,
             Reply::Refused(Refusal::Stopping)

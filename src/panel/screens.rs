@@ -66,7 +66,7 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::Pairing(PairingFace::Preparing)
         | Face::PairingPaused
         | Face::PasskeyNeeded
-        | Face::Stopped => None,
+        | Face::Stopped { .. } => None,
         Face::Stale { left_ms: next_ms }
         | Face::WaitingForNetwork { next_ms, .. }
         | Face::WaitingForClock { next_ms }
@@ -129,10 +129,16 @@ fn page(face: &Face) -> Page {
             "press: go on without",
         ),
         Face::Connecting => page("Connecting", "logging in to", "WhatsApp", ""),
-        Face::Connected { account } => match account {
-            Some(account) => page("Connected", "to WhatsApp as", &own(*account), ""),
-            None => page("Connected", "to", "WhatsApp", ""),
-        },
+        Face::Connected {
+            account,
+            phone_away,
+        } => {
+            let foot = if *phone_away { "turn the phone on" } else { "" };
+            match account {
+                Some(account) => page("Connected", "to WhatsApp as", &own(*account), foot),
+                None => page("Connected", "to", "WhatsApp", foot),
+            }
+        }
         Face::Stale { .. } => page("Silence", "WhatsApp is not heard", "Asking again", ""),
         Face::Reconnecting { attempt, next_ms } => page(
             "Reconnecting",
@@ -247,7 +253,15 @@ fn page(face: &Face) -> Page {
             let foot = format!("no in {}", duration(*left_ms));
             page("Re-link?", &line, "Press for yes", &foot)
         }
-        Face::Stopped => page("Stopped", "everything is saved", "Safe to unplug", ""),
+        Face::Stopped { saved: true } => {
+            page("Stopped", "everything is saved", "Safe to unplug", "")
+        }
+        Face::Stopped { saved: false } => page(
+            "Stopping",
+            "everything is being saved",
+            "One moment",
+            "do not unplug",
+        ),
     }
 }
 

@@ -158,7 +158,7 @@ impl World {
             CauseCode::QrExhausted | CauseCode::PairingBudget | CauseCode::OpenFailed => {
                 self.press(0, 200);
             }
-            CauseCode::PasskeyNeeded => self.press(0, 200),
+            CauseCode::PasskeyNeeded | CauseCode::PasskeyUnanswered => self.press(0, 200),
             CauseCode::Replaced => {
                 self.whatsapp.copy_until = 0;
                 self.press(0, 200);
