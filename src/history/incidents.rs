@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use holdfast_core::{Cause, State};
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::Stamp;
 use crate::vault::{DataDir, atomic};
 
-/// How many incidents are kept when the file is written anew at a start.
+/// How many incidents are kept when the file is written anew.
 const KEPT: usize = 200;
+/// It is written anew before it has more lines than this.
+const LINES: usize = 1_000;
+/// Remarks of the same kind within this time are one incident, milliseconds.
+const REMARKED_MS: u64 = 24 * 60 * 60 * 1000;
 /// The most causes, and deeds, of one that are written down.
 const TOLD: usize = 16;
 
@@ -43,24 +47,28 @@ pub struct Incidents {
     path: PathBuf,
     last: u64,
     open: Option<Incident>,
+    /// The last one that was only a remark.
+    remark: Option<Incident>,
+    /// How many lines the file has; [`LINES`] when the last one may be half of one.
+    lines: usize,
 }
 
 impl Incidents {
-    /// Opens the log, and makes it shorter where it has become long. One that was open goes on.
+    /// Opens the log. An incident that was open goes on.
     ///
     /// # Errors
-    /// The file cannot be read, or not be written.
+    /// The file cannot be read.
     pub fn open(dir: &DataDir) -> io::Result<Self> {
         let path = dir.incidents();
-        let all = read(&path)?;
-        let open = all.last().filter(|last| last.until.is_none()).cloned();
-        let last = all.last().map_or(0, |last| last.number);
-        if all.len() > KEPT {
-            let kept = &all[all.len() - KEPT..];
-            let lines: String = kept.iter().map(line).collect();
-            atomic::replace(&path, lines.as_bytes())?;
-        }
-        Ok(Self { path, last, open })
+        let (all, lines) = read(&path)?;
+        let last = all.into_values().next_back();
+        Ok(Self {
+            path,
+            last: last.as_ref().map_or(0, |last| last.number),
+            open: last.filter(|last| last.until.is_none()),
+            remark: None,
+            lines,
+        })
     }
 
     /// The last ones, the newest last.
@@ -68,8 +76,9 @@ impl Incidents {
     /// # Errors
     /// The file cannot be read.
     pub fn last(dir: &DataDir, max: usize) -> io::Result<Vec<Incident>> {
-        let mut all = read(&dir.incidents())?;
-        Ok(all.split_off(all.len().saturating_sub(max)))
+        let (all, _) = read(&dir.incidents())?;
+        let before = all.len().saturating_sub(max);
+        Ok(all.into_values().skip(before).collect())
     }
 
     /// Something is wrong.
@@ -80,18 +89,11 @@ impl Incidents {
             Some(open) if open.causes.len() == TOLD => return,
             Some(open) => open.causes.push(code.to_owned()),
             None => {
-                self.last += 1;
-                self.open = Some(Incident {
-                    number: self.last,
-                    since: Stamp::now(),
-                    causes: vec![code.to_owned()],
-                    done: Vec::new(),
-                    until: None,
-                    took_ms: None,
-                });
+                let begun = self.begin();
+                self.open.insert(begun).causes.push(code.to_owned());
             }
         }
-        self.write();
+        self.write_open();
     }
 
     /// Something is done about it.
@@ -102,8 +104,26 @@ impl Incidents {
         // Attempts go on for days.
         if open.done.iter().all(|done| done != what) {
             open.done.push(what.to_owned());
-            self.write();
+            self.write_open();
         }
+    }
+
+    /// Something was done though the session is well.
+    pub fn remarks(&mut self, what: &str) {
+        if self.open.is_some() {
+            return self.does(what);
+        }
+        let now = Stamp::now();
+        let same = self
+            .remark
+            .take()
+            .filter(|last| last.done == [what] && now.since(&last.since) < REMARKED_MS);
+        let mut remark = same.unwrap_or_else(|| self.begin());
+        remark.done = vec![what.to_owned()];
+        remark.took_ms = Some(now.since(&remark.since));
+        remark.until = Some(now);
+        self.write(&remark);
+        self.remark = Some(remark);
     }
 
     /// Ends the incident once all is well.
@@ -114,23 +134,59 @@ impl Incidents {
             let now = Stamp::now();
             open.took_ms = Some(now.since(&open.since));
             open.until = Some(now);
-            self.write();
+            self.write_open();
             self.open = None;
         }
     }
 
-    fn write(&self) {
-        let Some(open) = &self.open else { return };
-        let appended = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&self.path)
-            .and_then(|mut file| file.write_all(line(open).as_bytes()));
-        if let Err(error) = appended {
-            tracing::warn!("an incident cannot be written down: {error}");
+    fn begin(&mut self) -> Incident {
+        self.last += 1;
+        Incident {
+            number: self.last,
+            since: Stamp::now(),
+            causes: Vec::new(),
+            done: Vec::new(),
+            until: None,
+            took_ms: None,
         }
     }
+
+    fn write_open(&mut self) {
+        if let Some(open) = self.open.clone() {
+            self.write(&open);
+        }
+    }
+
+    fn write(&mut self, incident: &Incident) {
+        let written = if self.lines < LINES {
+            append(&self.path, incident).map(|()| self.lines + 1)
+        } else {
+            write_anew(&self.path, incident)
+        };
+        self.lines = written.unwrap_or_else(|error| {
+            tracing::warn!("an incident cannot be written down: {error}");
+            LINES
+        });
+    }
+}
+
+fn append(path: &Path, incident: &Incident) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(line(incident).as_bytes())
+}
+
+/// Keeps the last ones alone, this one among them. How many lines they take.
+fn write_anew(path: &Path, incident: &Incident) -> io::Result<usize> {
+    let (mut all, _) = read(path)?;
+    all.insert(incident.number, incident.clone());
+    let before = all.len().saturating_sub(KEPT);
+    let lines: String = all.values().skip(before).map(line).collect();
+    atomic::replace(path, lines.as_bytes())?;
+    Ok(all.len() - before)
 }
 
 fn line(incident: &Incident) -> String {
@@ -139,15 +195,21 @@ fn line(incident: &Incident) -> String {
     format!("{json}\n")
 }
 
-fn read(path: &PathBuf) -> io::Result<Vec<Incident>> {
+/// What the file says, by number, and how many lines it has.
+fn read(path: &Path) -> io::Result<(BTreeMap<u64, Incident>, usize)> {
     let text = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         text => text?,
     };
-    let lines = text.split(|byte| *byte == b'\n');
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let is_whole = text.last().is_none_or(|byte| *byte == b'\n');
+    let count = if is_whole {
+        lines.clone().count()
+    } else {
+        LINES
+    };
     let incidents = lines.filter_map(|line| serde_json::from_slice::<Incident>(line).ok());
-    let by_number: BTreeMap<_, _> = incidents.map(|it| (it.number, it)).collect();
-    Ok(by_number.into_values().collect())
+    Ok((incidents.map(|it| (it.number, it)).collect(), count))
 }
 
 #[cfg(test)]
@@ -197,7 +259,6 @@ mod tests {
             .unwrap();
         file.write_all(b"{\"number\":1,\"sin").unwrap();
         let mut log = Incidents::open(&dir).unwrap();
-        file.write_all(b"\n").unwrap();
         log.look(&connected());
         log.happens(CauseCode::Replaced.into());
 
@@ -220,14 +281,36 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = DataDir::new(root.path());
         let mut log = Incidents::open(&dir).unwrap();
-        for _ in 0..KEPT + 50 {
+        let mut longest = 0;
+        for _ in 0..2 * LINES {
             log.happens(CauseCode::ConnectionLost.into());
             log.look(&connected());
+            let text = fs::read_to_string(dir.incidents()).unwrap();
+            longest = longest.max(text.lines().count());
         }
-        let long = fs::metadata(dir.incidents()).unwrap().len();
-        drop(Incidents::open(&dir).unwrap());
-        assert!(fs::metadata(dir.incidents()).unwrap().len() < long / 2);
-        let all = Incidents::last(&dir, 1_000).unwrap();
-        assert_eq!((all.len(), all[0].number), (KEPT, 51));
+        assert_eq!(longest, LINES);
+        let all = Incidents::last(&dir, KEPT).unwrap();
+        let last = u64::try_from(2 * LINES).unwrap();
+        assert_eq!((all.len(), all[KEPT - 1].number), (KEPT, last));
+        assert!(all.iter().all(|it| it.until.is_some()));
+    }
+
+    #[test]
+    fn what_is_done_though_all_is_well_is_one_incident_a_day() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let mut log = Incidents::open(&dir).unwrap();
+        log.remarks("had a contact make a new session");
+        log.remarks("had a contact make a new session");
+        log.happens(CauseCode::ConnectionLost.into());
+        log.remarks("had a contact make a new session");
+        let all = Incidents::last(&dir, 10).unwrap();
+        let [remark, incident] = all.as_slice() else {
+            panic!("{all:?}")
+        };
+        assert_eq!(remark.done, ["had a contact make a new session"]);
+        assert!(remark.causes.is_empty() && remark.until.is_some());
+        assert_eq!(incident.done, remark.done);
+        assert_eq!(incident.until, None);
     }
 }
