@@ -442,8 +442,8 @@ impl Daemon {
     }
 
     async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
-        if let (Some(incidents), Some(deed)) = (&mut self.incidents, incidents::deed(&effect)) {
-            incidents.does(&deed);
+        if let Some(incidents) = &mut self.incidents {
+            incidents::note(incidents, &effect);
         }
         match effect {
             // The first one came before there was a daemon: see `rooms`.
@@ -456,7 +456,10 @@ impl Daemon {
                 // Nobody asked, after a repair.
                 let _ = self.tested.send(tested);
             }
-            Effect::Renegotiate { peer } => self.link.renegotiate(peer),
+            Effect::Renegotiate { peer } => {
+                journal::renegotiated();
+                self.link.renegotiate(peer);
+            }
             Effect::Undecrypted { messages, peers } => journal::undecrypted(messages, peers),
             Effect::CatchUp(todo) => self.link.catch_up(todo),
             Effect::NoteCaughtUp => {

@@ -230,6 +230,8 @@ impl MessageId {
     pub const SETTING_IGNORED: Self = Self("5e21ea78c48844a9a219c32665796acb");
     /// Messages could not be decrypted.
     pub const UNDECRYPTED: Self = Self("c1f60f4d2a9b4f1c8d57e2b7a4930e66");
+    /// A new session is made with a peer.
+    pub const RENEGOTIATED: Self = Self("8e5b1f0a3c7d4926b1c40e97d25a6f83");
     /// How the last run ended.
     pub const LAST_END: Self = Self("3f0e0d5cb6f24d0f8b8f2f6a1e9a7c54");
     /// An archived generation was removed for want of space.
@@ -240,7 +242,7 @@ impl MessageId {
     pub const SELF_TESTED: Self = Self("4d1c0a8e62f94b7f9f3b5d27c8e6a1f5");
 
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::STARTED,
         Self::STATE_CHANGED,
         Self::REPAIRED,
@@ -251,6 +253,7 @@ impl MessageId {
         Self::FACILITY_MISSING,
         Self::SETTING_IGNORED,
         Self::UNDECRYPTED,
+        Self::RENEGOTIATED,
         Self::LAST_END,
         Self::ARCHIVE_DROPPED,
         Self::LOGGED_OUT,
@@ -318,6 +321,14 @@ pub fn undecrypted(messages: u32, peers: u32) {
     warn!(
         MESSAGE_ID = MessageId::UNDECRYPTED.0,
         messages, peers, "messages could not be decrypted and are asked for again",
+    );
+}
+
+/// Much of one peer could not be decrypted, so that its sessions are given up.
+pub fn renegotiated() {
+    warn!(
+        MESSAGE_ID = MessageId::RENEGOTIATED.0,
+        "many messages of one contact could not be decrypted; a new session is made with it",
     );
 }
 

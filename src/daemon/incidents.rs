@@ -5,8 +5,17 @@ use holdfast_core::Effect;
 use crate::history::Incidents;
 use crate::vault::DataDir;
 
-/// What an effect does about what is wrong, for the log of incidents.
-pub(super) fn deed(effect: &Effect) -> Option<String> {
+/// Writes down what an effect does about what is wrong.
+pub(super) fn note(incidents: &mut Incidents, effect: &Effect) {
+    match (effect, deed(effect)) {
+        // It comes without a cause: the session is well.
+        (Effect::Renegotiate { .. }, Some(deed)) => incidents.remarks(&deed),
+        (_, Some(deed)) => incidents.does(&deed),
+        (_, None) => {}
+    }
+}
+
+fn deed(effect: &Effect) -> Option<String> {
     Some(match effect {
         Effect::Repair(_) => "had the keys repaired".to_owned(),
         Effect::Renegotiate { .. } => "had a contact make a new session".to_owned(),
