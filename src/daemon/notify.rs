@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use holdfast_core::Cause;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -12,8 +13,21 @@ use super::Daemon;
 use crate::journal::Secret;
 use crate::mail::{OutMessage, fresh_id};
 
-/// How long the operator's program may take.
+/// How long the operator's program may take, with all that it starts.
 const HOOK_LIMIT: Duration = Duration::from_secs(30);
+
+/// What the service manager gave to us alone (systemd.exec(5)): with it a program could speak in our name.
+const OURS: [&str; 9] = [
+    "CREDENTIALS_DIRECTORY",
+    "FDSTORE",
+    "JOURNAL_STREAM",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
 
 /// What the settings say of it.
 pub(super) struct Notices {
@@ -45,7 +59,7 @@ impl Daemon {
         if let Some(hook) = self.notices.hook.clone() {
             let state = self.state.name();
             tokio::spawn(async move {
-                if let Err(error) = run(&hook, state, cause).await {
+                if let Err(error) = run(&hook, state, cause, HOOK_LIMIT).await {
                     tracing::warn!("{}: {error:#}", hook.display());
                 }
             });
@@ -58,10 +72,15 @@ fn text(cause: Cause) -> Secret<String> {
     Secret::new(format!("Holdfast: {cause} {}", cause.action()))
 }
 
-/// Runs the operator's program with what happened in its environment.
-async fn run(hook: &Path, state: &str, cause: Cause) -> anyhow::Result<()> {
+/// Runs the operator's program with what happened in its environment, in a process group of its own: what takes too long is
+/// ended with all that it started.
+async fn run(hook: &Path, state: &str, cause: Cause, limit: Duration) -> anyhow::Result<()> {
     let mut command = Command::new(hook);
+    for name in OURS {
+        command.env_remove(name);
+    }
     command
+        .process_group(0)
         .env("HOLDFAST_STATE", state)
         .env("HOLDFAST_CAUSE", cause.code.as_str())
         .env("HOLDFAST_SENTENCE", cause.to_string())
@@ -70,8 +89,18 @@ async fn run(hook: &Path, state: &str, cause: Cause) -> anyhow::Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    let status = timeout(HOOK_LIMIT, command.status()).await;
-    let status = status.map_err(|_| anyhow::anyhow!("it took longer than {HOOK_LIMIT:?}"))??;
+    let mut running = command.spawn()?;
+    let Ok(status) = timeout(limit, running.wait()).await else {
+        let group = running
+            .id()
+            .and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        if let Some(group) = group {
+            kill_process_group(group, Signal::KILL)?;
+        }
+        running.wait().await?;
+        anyhow::bail!("it took longer than {limit:?}");
+    };
+    let status = status?;
     anyhow::ensure!(status.success(), "it ended with {status}");
     Ok(())
 }
@@ -82,26 +111,51 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use holdfast_core::CauseCode;
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    use tokio::task::spawn_blocking;
 
     use super::*;
+
+    /// A program of these lines.
+    fn hook(dir: &Path, lines: &str) -> PathBuf {
+        let hook = dir.join("hook");
+        fs::write(&hook, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        hook
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_ended_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = dir.path().join("held");
+        mkfifoat(CWD, &held, Mode::RWXU).unwrap();
+        // The pipe is open for writing as long as either of them lives.
+        let lines = format!("exec 3>{}\nsleep 1000 &\nwait", held.display());
+        let hook = hook(dir.path(), &lines);
+        let released = spawn_blocking(move || fs::read(held));
+        let limit = Duration::from_secs(1);
+        let ended = run(&hook, "Replaced", CauseCode::Replaced.into(), limit).await;
+        assert!(ended.unwrap_err().to_string().contains("longer"));
+        let released = timeout(Duration::from_secs(30), released).await;
+        assert!(released.unwrap().unwrap().unwrap().is_empty());
+    }
 
     #[tokio::test]
     async fn the_program_is_told_what_happened_and_its_failure_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let (hook, told) = (dir.path().join("hook"), dir.path().join("told"));
-        let script = format!(
-            "#!/bin/sh\necho \"$HOLDFAST_STATE $HOLDFAST_CAUSE\" >{}\ntest \"$HOLDFAST_STATE\" = Replaced\n",
+        let told = dir.path().join("told");
+        let lines = format!(
+            "echo \"$HOLDFAST_STATE $HOLDFAST_CAUSE\" >{}\ntest \"$HOLDFAST_STATE\" = Replaced",
             told.display()
         );
-        fs::write(&hook, script).unwrap();
-        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-        let cause = CauseCode::Replaced.into();
-        run(&hook, "Replaced", cause).await.unwrap();
+        let (hook, cause) = (hook(dir.path(), &lines), CauseCode::Replaced.into());
+        let run = async |hook, state| run(hook, state, cause, HOOK_LIMIT).await;
+        run(&hook, "Replaced").await.unwrap();
         assert_eq!(
             fs::read_to_string(&told).unwrap(),
             "Replaced session.replaced\n"
         );
-        assert!(run(&hook, "Connected", cause).await.is_err());
-        assert!(run(&told, "Replaced", cause).await.is_err(), "no program");
+        assert!(run(&hook, "Connected").await.is_err());
+        assert!(run(&told, "Replaced").await.is_err(), "no program");
     }
 }
