@@ -19,6 +19,10 @@ impl Daemon {
                 Ok(false) => tracing::warn!(
                     "{id} could not be logged out; remove it on the phone, under \"Linked devices\""
                 ),
+                // It was brought back meanwhile: what the phone shows is the one in use.
+                Err(error @ HistoryError::Live { .. }) => {
+                    tracing::warn!("{id} is not logged out: {error}");
+                }
                 Err(error) => tracing::warn!(
                     "{id} could not be logged out: {error}; remove it on the phone, under \"Linked devices\""
                 ),

@@ -18,10 +18,24 @@ pub(super) fn keep(path: &Path, past: &Past) -> io::Result<()> {
     atomic::replace(path, format!("{now}\n{past}").as_bytes())
 }
 
-/// What the last runs wrote down. A file that is not there, or is not ours, is none.
+/// What the last runs wrote down. A file that cannot be read is kept aside: a ban or a budget may stand in it.
 pub(super) fn read(path: &Path) -> Option<Event> {
-    let text = fs::read_to_string(path).ok()?;
-    let (written, past) = text.split_once('\n')?;
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        bytes => bytes,
+    };
+    let remembered = bytes.ok().and_then(|bytes| parse(&bytes));
+    if remembered.is_none() {
+        tracing::warn!("what the last run noted for this one cannot be read; it is kept aside");
+        if let Err(error) = fs::rename(path, path.with_extension("unreadable")) {
+            tracing::warn!("{}: {error}", path.display());
+        }
+    }
+    remembered
+}
+
+fn parse(bytes: &[u8]) -> Option<Event> {
+    let (written, past) = str::from_utf8(bytes).ok()?.split_once('\n')?;
     Some(Event::Remembered {
         past: past.parse().ok()?,
         elapsed_ms: Stamp::now().since(&serde_json::from_str(written).ok()?),
@@ -33,10 +47,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_read_and_anything_else_is_nothing() {
+    fn what_is_kept_is_read_and_anything_else_is_kept_aside() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("past");
         assert_eq!(read(&path), None);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing is nothing");
         let past: Past = "attempts 5000\nreplaced 2\nwait banned 60000\n"
             .parse()
             .unwrap();
@@ -53,6 +68,9 @@ mod tests {
         for other in ["", "no stamp\nattempts\n", "{}\nattempts\n"] {
             fs::write(&path, other).unwrap();
             assert_eq!(read(&path), None, "{other:?}");
+            assert!(!path.exists());
+            let aside = dir.path().join("past.unreadable");
+            assert_eq!(fs::read_to_string(aside).unwrap(), other);
         }
     }
 }
