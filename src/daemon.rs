@@ -477,7 +477,7 @@ impl Daemon {
             }
             Effect::Connect | Effect::Pair => self.link.start(self.vault.backend()),
             Effect::Disconnect => self.link.disconnect(),
-            Effect::Retire(order) => return Some(self.retire(order).await),
+            Effect::Retire(order) => self.retire(order).await,
             Effect::DropOldestArchive => return Some(self.drop_oldest_archive().await),
             Effect::Restore { order, from } => self.restore(order, from).await,
             Effect::Farewell(id) => self.farewell(id),

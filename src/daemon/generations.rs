@@ -10,31 +10,25 @@ use crate::journal;
 use crate::vault::Vault;
 
 impl Daemon {
-    /// Gives the live generation up for the next.
-    pub(super) async fn retire(&mut self, order: core::Audit) -> Event {
-        match self.try_retire(order).await {
-            Ok(linked) => {
-                journal::retired(order.old, linked.generation, order.trigger);
-                Event::Retired(linked)
-            }
-            Err(error) => {
-                tracing::error!("{} could not be retired: {error:#}", order.old);
-                Event::RetireFailed
-            }
-        }
-    }
-
-    /// The audit entry first, then the switch to the next generation, then the move of the old one, which the next
-    /// start finishes when it is cut short.
-    async fn try_retire(&mut self, order: core::Audit) -> anyhow::Result<Linked> {
+    /// Gives the live generation up for the next. A slow card takes its time: the loop goes on meanwhile.
+    pub(super) async fn retire(&mut self, order: core::Audit) {
         self.link.ended().await;
-        let account = self.vault.linked().account;
-        self.audit.append(Kind::Retire, &order)?;
-        let linked = self.vault.begin_next().await?.linked;
-        if let Err(error) = self.archive.retire(&order, account, reason(order.trigger)) {
-            tracing::error!("{} is retired but not moved yet: {error}", order.old);
-        }
-        Ok(linked)
+        let (vault, archive) = (Arc::clone(&self.vault), self.archive.clone());
+        let (audit, events) = (self.audit.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let done = match try_retire(&vault, &archive, &audit, order).await {
+                Ok(linked) => {
+                    journal::retired(order.old, linked.generation, order.trigger);
+                    Event::Retired(linked)
+                }
+                Err(error) => {
+                    tracing::error!("{} could not be retired: {error:#}", order.old);
+                    Event::RetireFailed
+                }
+            };
+            // Without a loop to hear of it, the next start finds it done or undone.
+            let _ = events.send(done);
+        });
     }
 
     /// Gives the live generation up for an archived one. That reads a whole archive: the loop goes on meanwhile.
@@ -58,6 +52,23 @@ impl Daemon {
             let _ = events.send(done);
         });
     }
+}
+
+/// The audit entry first, then the switch to the next generation, then the move of the old one, which the next
+/// start finishes when it is cut short.
+async fn try_retire(
+    vault: &Vault,
+    archive: &Archive,
+    audit: &Audit,
+    order: core::Audit,
+) -> anyhow::Result<Linked> {
+    let account = vault.linked().account;
+    audit.append(Kind::Retire, &order)?;
+    let linked = vault.begin_next().await?.linked;
+    if let Err(error) = archive.retire(&order, account, reason(order.trigger)) {
+        tracing::error!("{} is retired but not moved yet: {error}", order.old);
+    }
+    Ok(linked)
 }
 
 /// The new generation is made aside first; then the audit entries, the switch, and the move of the old generation,
