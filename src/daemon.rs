@@ -186,6 +186,7 @@ async fn serve(
         Err(error) => {
             if let Some(code) = start::fault(&error) {
                 start::show_fault(state, started, code, &showing, &mut hand, &mut signals).await;
+        news: of_the_boot,
             }
             return Err(error);
         }
@@ -272,6 +273,9 @@ async fn serve(
     }
     for seen in first {
         daemon.take(seen).await;
+    for cause in of_the_boot {
+        daemon.notify(cause);
+    }
     }
     // What the finger did meanwhile, it did while we started.
     while let Ok((at, input)) = hand.try_recv() {

@@ -1,6 +1,8 @@
 //! What WhatsApp can do to the link, and what an owner then meets: the daemon against the lab's faults.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +12,9 @@ use holdfast::ctl;
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::ledger::Ledger;
 use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, When};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// A connected Holdfast.
 struct Scene {
@@ -51,6 +55,23 @@ impl Scene {
     async fn generation(&self) -> String {
         let session = self.holdfast.session().await.unwrap();
         session.generation().await.unwrap()
+    }
+
+    /// From the next start on a program is told; what it is told first.
+    fn tells_a_program(&self) -> JoinHandle<io::Result<String>> {
+        let at = |name: &str| self.directory.path().join(name);
+        mkfifoat(CWD, at("told"), Mode::RWXU).unwrap();
+        let lines = format!(
+            "#!/bin/sh\necho $HOLDFAST_CAUSE >{}\n",
+            at("told").display()
+        );
+        fs::write(at("hook"), lines).unwrap();
+        fs::set_permissions(at("hook"), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut settings = fs::read_to_string(at("holdfast.toml")).unwrap();
+        settings += &format!("[notify]\nhook = \"{}\"\n", at("hook").display());
+        fs::write(at("holdfast.toml"), settings).unwrap();
+        let told = at("told");
+        tokio::task::spawn_blocking(move || fs::read_to_string(told))
     }
 
     /// The code of the cause, as the bus tells it.
@@ -171,9 +192,15 @@ async fn a_broken_store_costs_neither_the_link_nor_a_message_and_fresh_keys_go_u
 
     let store = scene.holdfast.data().join("gen-0001/store.v2");
     fs::write(store.join("sled/db"), b"rotten").unwrap();
+    let told = scene.tells_a_program();
     scene.holdfast.start().await.unwrap();
     scene.reaches("Connected").await;
     assert_eq!(scene.generation().await, "gen-0001");
+    let told = tokio::time::timeout(Duration::from_secs(30), told);
+    assert_eq!(
+        told.await.unwrap().unwrap().unwrap(),
+        "storage.keys-rebuilt\n"
+    );
     scene
         .lab
         .send_text(&friend, "15550000001", "after")

@@ -4,7 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use holdfast_core::{self as core, Effect, Event, Now, Plan, State, Trigger, step};
+use holdfast_core::{self as core, Cause, Effect, Event, Now, Plan, State, Trigger, step};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -28,6 +28,8 @@ pub struct Rooms {
     pub audit: Audit,
     /// Retired generations.
     pub archive: Archive,
+    /// What the owner is to be told of the repair.
+    pub news: Vec<Cause>,
 }
 
 impl Rooms {
@@ -57,7 +59,7 @@ impl Rooms {
     ) -> anyhow::Result<Rooms> {
         let audit = Audit::open(dir);
         let inspection = Vault::inspect(dir.clone(), barrier.clone()).await?;
-        let vault = repair(state, inspection, &audit, report, show).await?;
+        let (vault, news) = repair(state, inspection, &audit, report, show).await?;
         stages.done("vault");
         let inbox = Inbox::open(dir, barrier).await?;
         report.found("inbox", inbox.findings());
@@ -80,6 +82,7 @@ impl Rooms {
             outbox,
             audit,
             archive,
+            news,
         })
     }
 }
@@ -91,19 +94,18 @@ async fn repair(
     audit: &Audit,
     report: &mut Report,
     show: impl Fn(&State),
-) -> anyhow::Result<Vault> {
+) -> anyhow::Result<(Vault, Vec<Cause>)> {
     let now = Now { mono_ms: 0 };
     let generation = inspection.linked().generation;
-    let mut planned = Plan::NOTHING;
+    let (mut planned, mut news) = (Plan::NOTHING, Vec::new());
     for effect in step(state, Event::Found(inspection.findings()), now).effects {
         match effect {
             Effect::Repair(plan) => planned = plan,
-            Effect::Report(cause) => journal::told(cause),
-            _ => {}
+            effect => tell(&effect, &mut news),
         }
     }
     if planned.is_empty() {
-        return Ok(inspection.carry_out(planned).await?.0);
+        return Ok((inspection.carry_out(planned).await?.0, news));
     }
     show(state);
     let order = core::Audit {
@@ -113,14 +115,28 @@ async fn repair(
     };
     audit.append(Kind::Repair, &order)?;
     let carried_out = inspection.carry_out(planned);
-    let (vault, repaired) = ticking(state, carried_out, show).await?;
+    let (vault, repaired) = ticking(state, carried_out, &mut news, show).await?;
     journal::repaired(generation, &repaired);
     report.found("vault", repaired.lines());
-    Ok(vault)
+    Ok((vault, news))
+}
+
+/// The operator is told at once, the owner when somebody can carry it to them.
+fn tell(effect: &Effect, news: &mut Vec<Cause>) {
+    match effect {
+        Effect::Report(cause) => journal::told(*cause),
+        Effect::Notify(cause) => news.push(*cause),
+        _ => {}
+    }
 }
 
 /// Waits for the work, and has the core's deadlines come meanwhile: a repair that takes long is told about.
-async fn ticking<T>(state: &mut State, work: impl Future<Output = T>, show: impl Fn(&State)) -> T {
+async fn ticking<T>(
+    state: &mut State,
+    work: impl Future<Output = T>,
+    news: &mut Vec<Cause>,
+    show: impl Fn(&State),
+) -> T {
     let begun = Instant::now();
     let mut work = pin!(work);
     loop {
@@ -129,9 +145,7 @@ async fn ticking<T>(state: &mut State, work: impl Future<Output = T>, show: impl
             done = &mut work => return done,
             () = sleep_until(begun + due.unwrap_or_default()), if due.is_some() => {
                 for effect in step(state, Event::Tick, moment(begun, Instant::now())).effects {
-                    if let Effect::Report(cause) = effect {
-                        journal::told(cause);
-                    }
+                    tell(&effect, news);
                 }
                 show(state);
             }
@@ -166,7 +180,8 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(150)).await;
             "done"
         };
-        assert_eq!(ticking(&mut state, slow, show).await, "done");
+        let mut news = Vec::new();
+        assert_eq!(ticking(&mut state, slow, &mut news, show).await, "done");
         let slowly = ("Repairing", Some("storage.repair-slow"));
         assert_eq!(*shown.borrow(), [slowly, slowly]);
     }
