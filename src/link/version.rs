@@ -1,29 +1,30 @@
 //! Which client version to tell WhatsApp.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout};
 use wacore::store::Device;
 use whatsapp_rust::http::HttpClient;
 use whatsapp_rust::version::fetch_latest_app_version;
 
 /// WhatsApp Web's version: `2.3000.x`.
-type Version = (u32, u32, u32);
+pub(super) type Version = (u32, u32, u32);
 
 const FETCH_LIMIT: Duration = Duration::from_secs(10);
-const FRESH_MS: i64 = 24 * 60 * 60 * 1000;
+const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The version fetched last and kept with the device, fetched anew once a day; a pinned one is its floor.
+/// The newest version known; fetched anew once in a process, once a day, and when it was refused. A pinned one is its floor.
 ///
-/// A failed fetch never fails a connection: then what is known has to do, and the next connection tries again.
+/// A failed fetch never fails a connection: then what is known has to do, and the next connection tries again. What the
+/// device row says of the last fetch means nothing: the library stamps it at every connection.
 pub(super) struct Versions {
     pinned: Option<Version>,
     http: Arc<dyn HttpClient>,
     /// WhatsApp's own servers are meant; another server has nothing to fetch from.
     fetch: bool,
-    /// What the device row calls fetched is not good enough: it was refused, or set without a fetch.
-    stale: AtomicBool,
+    /// What was fetched last, and when.
+    fetched: Mutex<Option<(Version, Instant)>>,
 }
 
 impl Versions {
@@ -32,13 +33,13 @@ impl Versions {
             pinned: pinned.map(Version::from),
             http,
             fetch,
-            stale: AtomicBool::new(false),
+            fetched: Mutex::default(),
         }
     }
 
     /// WhatsApp refused the version: the next connection fetches first.
     pub(super) fn refused(&self) {
-        self.stale.store(true, Ordering::Relaxed);
+        self.note(None);
     }
 
     pub(super) async fn choose(&self, device: &Device) -> Version {
@@ -48,20 +49,36 @@ impl Versions {
             device.app_version_tertiary,
         );
         let floor = self.pinned.map_or(known, |pinned| pinned.max(known));
-        let age_ms = wacore::time::now_millis() - device.app_version_last_fetched_ms;
-        if !self.fetch || (age_ms < FRESH_MS && !self.stale.load(Ordering::Relaxed)) {
+        if !self.fetch {
             return floor;
         }
-        let fetched = tokio::time::timeout(FETCH_LIMIT, fetch_latest_app_version(&self.http)).await;
-        let fetched = fetched.ok().and_then(Result::ok);
-        self.stale.store(fetched.is_none(), Ordering::Relaxed);
-        fetched.map_or(floor, |fetched| fetched.max(floor))
+        if let Some(fresh) = self.fresh() {
+            return fresh.max(floor);
+        }
+        let fetched = timeout(FETCH_LIMIT, fetch_latest_app_version(&self.http)).await;
+        let Some(fetched) = fetched.ok().and_then(Result::ok) else {
+            return floor;
+        };
+        self.note(Some((fetched, Instant::now())));
+        fetched.max(floor)
+    }
+
+    fn fresh(&self) -> Option<Version> {
+        let fetched = *self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched
+            .filter(|(_, at)| at.elapsed() < FRESH)
+            .map(|(version, _)| version)
+    }
+
+    fn note(&self, fetched: Option<(Version, Instant)>) {
+        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = fetched;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
+    use tokio::time::advance;
     use whatsapp_rust::http::{HttpRequest, HttpResponse};
 
     use super::*;
@@ -78,6 +95,16 @@ mod tests {
                 status_code: 200,
                 body,
             })
+        }
+    }
+
+    /// Takes the question and never answers.
+    struct Silent;
+
+    #[async_trait]
+    impl HttpClient for Silent {
+        async fn execute(&self, _request: HttpRequest) -> anyhow::Result<HttpResponse> {
+            std::future::pending().await
         }
     }
 
@@ -109,18 +136,39 @@ mod tests {
         assert_eq!(pinned.choose(&device()).await, (2, 3000, 3_000));
     }
 
-    #[tokio::test]
-    async fn a_fresh_one_is_fetched_again_only_when_refused() {
-        let mut fresh = device();
-        fresh.app_version_last_fetched_ms = wacore::time::now_millis();
+    #[tokio::test(start_paused = true)]
+    async fn the_librarys_stamp_at_each_connection_is_no_fetch() {
+        let mut stamped = device();
+        stamped.app_version_last_fetched_ms = wacore::time::now_millis();
         let versions = Versions::new(None, Arc::new(Web(Some(2_000))), true);
-        assert_eq!(versions.choose(&fresh).await, (2, 3000, 1_000));
-        versions.refused();
-        assert_eq!(versions.choose(&fresh).await, (2, 3000, 2_000));
+        assert_eq!(versions.choose(&stamped).await, (2, 3000, 2_000));
+        let versions = Versions::new(None, Arc::new(Web(Some(3_000))), true);
+        versions.note(Some(((2, 3000, 2_000), Instant::now())));
+        advance(FRESH).await;
+        assert_eq!(versions.choose(&stamped).await, (2, 3000, 3_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetched_one_is_kept_for_a_day_unless_it_is_refused() {
+        let versions = Versions::new(None, Arc::new(Web(Some(3_000))), true);
+        versions.note(Some(((2, 3000, 2_000), Instant::now())));
+        advance(FRESH / 2).await;
         assert_eq!(
-            versions.choose(&fresh).await,
-            (2, 3000, 1_000),
-            "fetched once"
+            versions.choose(&device()).await,
+            (2, 3000, 2_000),
+            "also by a device that was linked since"
         );
+        versions.refused();
+        assert_eq!(versions.choose(&device()).await, (2, 3000, 3_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_that_gets_no_answer_holds_a_connection_up_for_its_limit_and_is_tried_again() {
+        let versions = Versions::new(None, Arc::new(Silent), true);
+        for _ in 0..2 {
+            let begun = Instant::now();
+            assert_eq!(versions.choose(&device()).await, (2, 3000, 1_000));
+            assert_eq!(begun.elapsed().as_secs(), FETCH_LIMIT.as_secs());
+        }
     }
 }
