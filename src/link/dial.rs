@@ -1,89 +1,67 @@
 //! Opening the socket, and remembering why it did not open: the library tells nobody.
 
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use wacore::net::{Transport, TransportEvent, TransportFactory};
+use holdfast_core::CauseCode;
+use tokio::net::{TcpStream, lookup_host};
+use tokio_websockets::ClientBuilder;
+use wacore::net::{
+    Transport, TransportEvent, TransportFactory, WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL,
+};
 use whatsapp_rust::Client;
 use whatsapp_rust::async_channel;
-use whatsapp_rust::transport::TokioWebSocketTransportFactory;
+use whatsapp_rust::transport::{Connector, default_tls_connector, from_websocket};
 
-/// Why the last dial failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DialFailure {
-    /// The server's name has no address: no network, or no DNS.
-    NoAddress,
-    /// The name has an address, and nobody there speaks to us: TCP, TLS or the upgrade failed.
-    NoAnswer,
-}
+use super::observer::Observer;
 
-/// The library's own factory, watched.
+/// The library's own factory, a step at a time: its error is only text, and its limit drops a dial without a word.
 pub(super) struct Dialer {
-    inner: TokioWebSocketTransportFactory,
-    /// `host:port`, to ask the resolver first: the factory's error is only text.
-    host: String,
-    last: Arc<Mutex<Option<DialFailure>>>,
-    client: Arc<OnceLock<Weak<Client>>>,
-}
-
-/// What the run keeps of its dialer.
-pub(super) struct Watch {
-    /// The last failure, `None` once a dial succeeded.
-    pub last: Arc<Mutex<Option<DialFailure>>>,
-    /// The client that dials, to be set before it does.
-    pub client: Arc<OnceLock<Weak<Client>>>,
-}
-
-impl Dialer {
-    /// `url` replaces WhatsApp's own.
-    pub(super) fn new(url: Option<&str>) -> (Self, Watch) {
-        let inner = TokioWebSocketTransportFactory::new();
-        let (inner, host) = match url {
-            Some(url) => (inner.with_url(url), host_of(url)),
-            None => (inner, "web.whatsapp.com:443".to_owned()),
-        };
-        let watch = Watch {
-            last: Arc::default(),
-            client: Arc::default(),
-        };
-        (
-            Self {
-                inner,
-                host,
-                last: Arc::clone(&watch.last),
-                client: Arc::clone(&watch.client),
-            },
-            watch,
-        )
-    }
-
-    async fn dial(&self) -> Result<Dialed, (DialFailure, anyhow::Error)> {
-        if let Err(error) = tokio::net::lookup_host(&self.host).await {
-            return Err((DialFailure::NoAddress, error.into()));
-        }
-        self.inner
-            .create_transport()
-            .await
-            .map_err(|error| (DialFailure::NoAnswer, error))
-    }
+    url: String,
+    observer: Arc<Observer>,
 }
 
 type Dialed = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 
+impl Dialer {
+    /// `url` replaces WhatsApp's own.
+    pub(super) fn new(url: Option<&str>, observer: Arc<Observer>) -> Self {
+        let url = url.unwrap_or(WHATSAPP_WEB_WS_URL).to_owned();
+        Self { url, observer }
+    }
+
+    async fn dial(&self) -> anyhow::Result<Dialed> {
+        let host = host_of(&self.url);
+        self.observer.dials(CauseCode::DnsFailed);
+        let addresses: Vec<_> = lookup_host(&host).await?.collect();
+        self.observer.dials(CauseCode::DialFailed);
+        let stream = TcpStream::connect(&addresses[..]).await?;
+        self.observer.dials(CauseCode::TlsFailed);
+        let connector = match self.url.starts_with("ws://") {
+            true => Connector::Plain,
+            false => default_tls_connector(),
+        };
+        let name = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
+        let stream = connector.wrap(name, stream).await?;
+        self.observer.dials(CauseCode::DialFailed);
+        let upgrade = ClientBuilder::new()
+            .uri(&self.url)?
+            .add_header("origin".parse()?, WHATSAPP_WEB_ORIGIN.parse()?)?;
+        let (socket, _) = upgrade.connect_on(stream).await?;
+        Ok(from_websocket(socket))
+    }
+}
+
 #[async_trait]
 impl TransportFactory for Dialer {
-    async fn create_transport(&self) -> Result<Dialed, anyhow::Error> {
+    async fn create_transport(&self) -> anyhow::Result<Dialed> {
         // WhatsApp must not meet a linking that is not kept.
-        if let Some(client) = self.client.get().and_then(Weak::upgrade) {
+        if let Some(client) = self.observer.client() {
             settle_identity(&client).await;
         }
-        let dialed = self.dial().await;
-        let failure = dialed.as_ref().err().map(|(failure, _)| *failure);
-        *self
-            .last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = failure;
-        dialed.map_err(|(_, error)| error)
+        let dialed = self.dial().await?;
+        self.observer.reaches();
+        Ok(dialed)
     }
 }
 
@@ -113,6 +91,13 @@ pub(super) fn host_of(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::super::observer::Heard;
     use super::*;
 
     #[test]
@@ -122,16 +107,64 @@ mod tests {
         assert_eq!(host_of("wss://[::1]/ws"), "[::1]:443");
     }
 
+    /// Dials for so long that a local answer comes, and says what it stumbled over.
+    async fn unreached(url: String) -> Option<CauseCode> {
+        let heard = Heard::new();
+        let dialer = Dialer::new(Some(&url), Arc::clone(&heard.observer));
+        // As the library's own limit would, only sooner.
+        let dialed = timeout(Duration::from_secs(1), dialer.create_transport()).await;
+        assert!(!matches!(dialed, Ok(Ok(_))));
+        heard.observer.unreached()
+    }
+
     #[tokio::test]
-    async fn a_refused_dial_is_no_answer() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
+    async fn what_a_dial_stumbles_over_is_known() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let silent = unreached(format!("ws://127.0.0.1:{port}/")).await;
+        assert_eq!(silent, Some(CauseCode::DialFailed), "cut off by a limit");
+        let silent = unreached(format!("wss://127.0.0.1:{port}/")).await;
+        assert_eq!(silent, Some(CauseCode::TlsFailed), "cut off by a limit");
         drop(listener);
-        let (dialer, watch) = Dialer::new(Some(&format!("ws://127.0.0.1:{port}/")));
-        assert!(dialer.create_transport().await.is_err());
-        assert_eq!(
-            *watch.last.lock().expect("no panic held it"),
-            Some(DialFailure::NoAnswer)
-        );
+        let refused = unreached(format!("ws://127.0.0.1:{port}/")).await;
+        assert_eq!(refused, Some(CauseCode::DialFailed));
+        let nameless = unreached("ws://nobody.invalid/".to_owned()).await;
+        assert_eq!(nameless, Some(CauseCode::DnsFailed));
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_page_in_the_way_is_no_trusted_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let page = tokio::spawn(async move {
+            let (mut guest, _) = listener.accept().await.unwrap();
+            guest
+                .write_all(b"HTTP/1.1 200 OK\r\n\r\nhello")
+                .await
+                .unwrap();
+            guest
+        });
+        let dialed = unreached(format!("wss://127.0.0.1:{port}/")).await;
+        assert_eq!(dialed, Some(CauseCode::TlsFailed));
+        drop(page.await);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_opens_leaves_nothing_to_say() {
+        let heard = Heard::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        heard.observer.dials(CauseCode::DialFailed);
+        let server = tokio::spawn(async move {
+            let (guest, _) = listener.accept().await.unwrap();
+            tokio_websockets::ServerBuilder::new()
+                .accept(guest)
+                .await
+                .unwrap()
+        });
+        let dialer = Dialer::new(Some(&url), Arc::clone(&heard.observer));
+        let _open = dialer.create_transport().await.unwrap();
+        assert_eq!(heard.observer.unreached(), None);
+        drop(server.await);
     }
 }

@@ -12,10 +12,9 @@ use wacore::store::traits::Backend;
 use whatsapp_rust::Client;
 
 use super::Parts;
-use super::dial::Dialer;
 use super::inbound::ToInbox;
 use super::observer::{Notice, Observer};
-use super::run::{build, end};
+use super::run::{build, end, load};
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -36,14 +35,16 @@ impl Farewell {
             notices_tx,
             watch::Sender::default(),
             parts.last_words.clone(),
+            Arc::clone(&parts.peers),
         );
-        let (dialer, dials) = Dialer::new(parts.settings.server_url.as_deref());
-        let Some(bot) = build(parts, backend, Arc::clone(&observer), dialer).await else {
+        let Some(device) = load(&backend).await else {
+            return false;
+        };
+        let version = parts.versions.choose(&device).await;
+        let Some(bot) = build(parts, backend, &device, version, &observer).await else {
             return false;
         };
         let client = bot.client();
-        // Nobody else sets it.
-        let _ = dials.client.set(Arc::downgrade(&client));
         observer.steer(&client);
         let mut running = bot.spawn();
         let asked = AtomicBool::new(false);
@@ -52,6 +53,7 @@ impl Farewell {
             said = timeout(LIMIT, log_out(parts, &client, notices, &asked)) => said.unwrap_or(false),
         };
         end(&client, running).await;
+        observer.close();
         // WhatsApp answers, or ends the connection as one of a device that is gone, whichever comes first.
         said || (asked.load(Ordering::Relaxed) && observer.ending() == Some(Ending::LoggedOut))
     }

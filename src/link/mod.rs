@@ -11,17 +11,19 @@ mod inbound;
 mod observer;
 mod outgoing;
 mod passkey;
+mod peers;
 mod run;
 mod self_test;
 mod version;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wacore::store::traits::Backend;
-use whatsapp_rust::http::{HttpClient, UreqHttpClient};
+use whatsapp_rust::http::UreqHttpClient;
 
 pub use credentials::Credentials;
 pub use farewell::Farewell;
@@ -30,12 +32,20 @@ pub use passkey::{PasskeyAnswer, PasskeyRefused, PasskeyStep};
 use crate::config::Settings;
 use crate::history::LastWords;
 use crate::mail::{Inbox, Outbox};
+use peers::Peers;
 use version::Versions;
+
+/// How long the web may take to answer at all, and how long all of it may take: the client version, or a snapshot of the
+/// app's state. What nobody waits for any more holds a thread.
+const WEB_ANSWERS: Duration = Duration::from_secs(10);
+const WEB_LIMIT: Duration = Duration::from_secs(120);
 
 /// What every run needs.
 struct Parts {
     settings: Settings,
+    http: UreqHttpClient,
     versions: Versions,
+    peers: Arc<Peers>,
     inbox: Inbox,
     outbox: Outbox,
     events: mpsc::UnboundedSender<Event>,
@@ -51,6 +61,17 @@ pub fn is_near(settings: &Settings) -> bool {
             .iter()
             .any(|near| host.starts_with(near))
     })
+}
+
+/// Asks the web, now and then: no connection is kept for the next time.
+fn web(answers: Duration, limit: Duration) -> UreqHttpClient {
+    let config = ureq::config::Config::builder()
+        .timeout_resolve(Some(answers))
+        .timeout_connect(Some(answers))
+        .timeout_recv_response(Some(answers))
+        .timeout_global(Some(limit))
+        .max_idle_connections(0);
+    UreqHttpClient::with_agent(config.build().into())
 }
 
 /// The link: at most one run at a time.
@@ -94,12 +115,18 @@ impl Link {
         credentials: watch::Sender<Credentials>,
         last_words: LastWords,
     ) -> Self {
-        let http: Arc<dyn HttpClient> = Arc::new(UreqHttpClient::new());
-        let versions = Versions::new(settings.server_version, http, settings.server_url.is_none());
+        let http = web(WEB_ANSWERS, WEB_LIMIT);
+        let versions = Versions::new(
+            settings.server_version,
+            Arc::new(http.clone()),
+            settings.server_url.is_none(),
+        );
         Self {
             parts: Arc::new(Parts {
                 settings,
+                http,
                 versions,
+                peers: Arc::default(),
                 inbox,
                 outbox,
                 events,
@@ -194,6 +221,27 @@ impl Link {
     pub async fn ended(&mut self) {
         if let Some(running) = self.running.take() {
             let _ = running.task.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+    use whatsapp_rust::http::{HttpClient as _, HttpRequest};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_web_that_gives_no_answer_is_given_up() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/sw.js", silent.local_addr().unwrap());
+        let short = Duration::from_millis(200);
+        for (answers, limit) in [(short, WEB_LIMIT), (WEB_LIMIT, short)] {
+            let web = web(answers, limit);
+            let asked = timeout(WEB_ANSWERS, web.execute(HttpRequest::get(&url)));
+            assert!(asked.await.unwrap().is_err());
         }
     }
 }

@@ -1,11 +1,9 @@
 //! What the library says, turned into core events.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use holdfast_core::{Ending, Event, LastFour};
+use holdfast_core::{CauseCode, Ending, Event, LastFour};
 use tokio::sync::{broadcast, mpsc, watch};
 use wacore::xml::DisplayableNodeRef;
 use wacore_binary::{JidExt, NodeRef};
@@ -16,11 +14,12 @@ use whatsapp_rust::types::events::{
 use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 use super::credentials::Credentials;
+use super::peers::Peers;
 use crate::history::LastWords;
 use crate::journal::Secret;
 
-/// How many peers are remembered of which something could not be decrypted.
-const PEERS: usize = 256;
+/// What is older is no sign that the phone is there now: WhatsApp kept it for us.
+const NEWS_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How far a linking has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +46,15 @@ pub(super) enum Notice {
     Bypassed(Vec<InboundMessage>),
 }
 
+/// Why the connection ends, as far as WhatsApp told.
+#[derive(Default)]
+struct Reasons {
+    /// What it said of this device or account. The last word counts.
+    said: Option<Ending>,
+    /// What may end a connection, or may not. The first one counts, where nothing else was said.
+    hinted: Option<Ending>,
+}
+
 /// Listens to one run, inline on the library's dispatch path: it only hands on.
 pub(super) struct Observer {
     events: mpsc::UnboundedSender<Event>,
@@ -55,11 +63,12 @@ pub(super) struct Observer {
     phase: watch::Sender<Phase>,
     /// The client that is listened to; see `run` for what is steered.
     client: Mutex<Weak<Client>>,
-    /// The first reason the run gave for its end.
-    ending: Mutex<Option<Ending>>,
-    /// Peers of which something could not be decrypted, by what the core knows them by.
-    peers: Mutex<HashMap<u64, Jid>>,
-    salt: RandomState,
+    reasons: Mutex<Reasons>,
+    /// What the dial that is under way, or that failed, stumbles over; `None` once the socket is open.
+    unreached: Mutex<Option<CauseCode>>,
+    /// The run has ended: parts of the library outlive it, and would speak as if they were the next one.
+    over: AtomicBool,
+    peers: Arc<Peers>,
     /// The messages of which the phone says that it has them.
     receipts: broadcast::Sender<Vec<String>>,
     last_words: LastWords,
@@ -71,6 +80,7 @@ impl Observer {
         notices: mpsc::UnboundedSender<Notice>,
         credentials: watch::Sender<Credentials>,
         last_words: LastWords,
+        peers: Arc<Peers>,
     ) -> Arc<Self> {
         let phase = watch::Sender::new(Phase::Unpaired);
         Arc::new(Self {
@@ -79,9 +89,10 @@ impl Observer {
             credentials,
             phase,
             client: Mutex::default(),
-            ending: Mutex::default(),
-            peers: Mutex::default(),
-            salt: RandomState::new(),
+            reasons: Mutex::default(),
+            unreached: Mutex::default(),
+            over: AtomicBool::new(false),
+            peers,
             receipts: broadcast::Sender::new(64),
             last_words,
         })
@@ -99,12 +110,39 @@ impl Observer {
 
     /// Why the run ended, when WhatsApp said so.
     pub(super) fn ending(&self) -> Option<Ending> {
-        lock(&self.ending).take()
+        let reasons = std::mem::take(&mut *lock(&self.reasons));
+        reasons.said.or(reasons.hinted)
+    }
+
+    /// The client that is listened to, while there is one.
+    pub(super) fn client(&self) -> Option<Arc<Client>> {
+        lock(&self.client).upgrade()
+    }
+
+    /// A new connection is being made, and would fail over this. What ended the one before is behind us.
+    pub(super) fn dials(&self, stumble: CauseCode) {
+        *lock(&self.reasons) = Reasons::default();
+        *lock(&self.unreached) = Some(stumble);
+    }
+
+    /// The socket is open.
+    pub(super) fn reaches(&self) {
+        *lock(&self.unreached) = None;
+    }
+
+    /// Why the socket did not open.
+    pub(super) fn unreached(&self) -> Option<CauseCode> {
+        *lock(&self.unreached)
+    }
+
+    /// The run has ended: nothing that is still said is heard.
+    pub(super) fn close(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 
     /// Whom the core means.
     pub(super) fn peer(&self, peer: u64) -> Option<Jid> {
-        lock(&self.peers).get(&peer).cloned()
+        self.peers.of(peer)
     }
 
     /// The ids of messages that the phone has, as it says so.
@@ -112,25 +150,16 @@ impl Observer {
         self.receipts.subscribe()
     }
 
-    /// Something of this peer could not be decrypted.
-    fn undecrypted(&self, sender: &Jid) {
-        let peer = self.salt.hash_one(sender);
-        let mut peers = lock(&self.peers);
-        // More do not matter: the core asks for those of which much came lately.
-        if peers.len() == PEERS {
-            peers.clear();
-        }
-        peers.insert(peer, sender.clone());
-        drop(peers);
-        self.tell(Event::Undecrypted { peer });
+    fn ended(&self, ending: Ending) {
+        lock(&self.reasons).said = Some(ending);
     }
 
-    fn ended(&self, ending: Ending) {
-        lock(&self.ending).get_or_insert(ending);
+    fn hinted(&self, ending: Ending) {
+        lock(&self.reasons).hinted.get_or_insert(ending);
     }
 
     fn reconnect_by_itself(&self, on: bool) {
-        if let Some(client) = lock(&self.client).upgrade() {
+        if let Some(client) = self.client() {
             client.enable_auto_reconnect.store(on, Ordering::Relaxed);
         }
     }
@@ -184,6 +213,9 @@ impl EventHandler for Listener {
 
 impl Observer {
     fn hear(&self, event: &Said) {
+        if self.over.load(Ordering::Relaxed) {
+            return;
+        }
         match event {
             Said::PairingQrCode(qr) => {
                 self.credentials
@@ -231,8 +263,8 @@ impl Observer {
             }
             Said::PairError(_) => self.tell(Event::PairFailed),
             Said::Connected(_) => {
-                // The 515 between linking and login is behind us, not the reason of what ends this connection.
-                lock(&self.ending).take();
+                // What did not end the connection until now did not end it.
+                lock(&self.reasons).hinted = None;
                 self.reconnect_by_itself(false);
                 self.tell(Event::LinkUp);
                 self.phase.send_replace(Phase::Up);
@@ -260,7 +292,8 @@ impl Observer {
                     code => Ending::Refused { code },
                 },
             }),
-            Said::StreamError(error) => self.ended(Ending::Refused {
+            // The library keeps the socket open.
+            Said::StreamError(error) => self.hinted(Ending::Refused {
                 code: error.code.parse().unwrap_or(0),
             }),
             Said::RawNode(node) => self.stanza(node),
@@ -273,15 +306,17 @@ impl Observer {
             Said::Receipt(receipt) if self.is_the_phone(&receipt.source.sender) => {
                 // Nobody waits for one, most of the time.
                 let _ = self.receipts.send(receipt.message_ids.clone());
-                self.tell(Event::PhoneSeen);
+                if !receipt.offline {
+                    self.tell(Event::PhoneSeen);
+                }
             }
             // Of one that is unavailable there is nothing to decrypt: it is asked of the phone.
             Said::UndecryptableMessage(message) if !message.is_unavailable => {
-                self.undecrypted(&message.info.source.sender);
+                let peer = self.peers.number(&message.info.source.sender);
+                self.tell(Event::Undecrypted { peer });
             }
             Said::Messages(batch) => {
-                let senders = batch.iter().map(|inbound| &inbound.info.source.sender);
-                if senders.into_iter().any(|sender| self.is_the_phone(sender)) {
+                if batch.iter().any(|inbound| self.shows_the_phone(inbound)) {
                     self.tell(Event::PhoneSeen);
                 }
                 let bypassed: Vec<_> = batch
@@ -297,10 +332,14 @@ impl Observer {
         }
     }
 
+    fn shows_the_phone(&self, inbound: &InboundMessage) -> bool {
+        let age_ms = wacore::time::now_millis() - inbound.info.timestamp.timestamp_millis();
+        age_ms < NEWS_MS && self.is_the_phone(&inbound.info.source.sender)
+    }
+
     /// Whether this is the phone that the device is linked to: companions have other device numbers.
     fn is_the_phone(&self, sender: &Jid) -> bool {
-        let client = lock(&self.client).upgrade();
-        let own = client.map(|client| [client.pn(), client.lid()]);
+        let own = self.client().map(|client| [client.pn(), client.lid()]);
         let mut own = own.into_iter().flatten().flatten();
         sender.device() == 0
             && own.any(|own| own.user == sender.user && own.server == sender.server)
@@ -319,9 +358,9 @@ impl Observer {
             .map(|code| code.as_str().into_owned())
             .as_deref()
         {
-            Some("515") => self.ended(Ending::RestartRequired),
-            Some("429") => self.ended(Ending::Throttled),
-            Some("503") => self.ended(Ending::Refused { code: 503 }),
+            Some("515") => self.hinted(Ending::RestartRequired),
+            Some("429") => self.hinted(Ending::Throttled),
+            Some("503") => self.hinted(Ending::Refused { code: 503 }),
             _ => {}
         }
     }
@@ -371,3 +410,8 @@ fn millis(duration: std::time::Duration) -> u64 {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(super) use tests::Heard;

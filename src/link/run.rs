@@ -10,24 +10,28 @@ use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use wacore::iq::keepalive::KeepaliveSpec;
-use wacore::store::DevicePropsOverride;
 use wacore::store::traits::Backend;
+use wacore::store::{Device, DevicePropsOverride};
 use whatsapp_rust::Client;
 use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
 
 use super::credentials::Credentials;
-use super::dial::{DialFailure, Dialer, settle_identity};
+use super::dial::{Dialer, settle_identity};
 use super::inbound::ToInbox;
 use super::observer::{Listener, Notice, Observer, Phase};
 use super::outgoing::{self, Outgoing};
 use super::passkey;
 use super::self_test::self_test;
+use super::version::Version;
 use super::{Errand, Parts};
 
 /// How long an orderly end may take: the library flushes for up to 5 s.
 const END_LIMIT: Duration = Duration::from_secs(8);
+
+/// How long the run may take once all is flushed. A dial goes on for 20 s whatever it is told.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// From the phone's consent to the first login. In between the library reconnects by itself, and reports no failure.
 const FIRST_LOGIN_LIMIT: Duration = Duration::from_secs(180);
@@ -46,7 +50,7 @@ pub(super) async fn run(
     parts: &Parts,
     backend: Arc<dyn Backend>,
     errands: mpsc::UnboundedReceiver<Errand>,
-    stop: oneshot::Receiver<()>,
+    mut stop: oneshot::Receiver<()>,
 ) -> Ending {
     let (notices_tx, notices) = mpsc::unbounded_channel();
     let observer = Observer::new(
@@ -54,14 +58,19 @@ pub(super) async fn run(
         notices_tx,
         parts.credentials.clone(),
         parts.last_words.clone(),
+        Arc::clone(&parts.peers),
     );
-    let (dialer, dials) = Dialer::new(parts.settings.server_url.as_deref());
-    let Some(bot) = build(parts, backend, Arc::clone(&observer), dialer).await else {
+    let Some(device) = load(&backend).await else {
+        return Ending::Storage;
+    };
+    let version = tokio::select! {
+        version = parts.versions.choose(&device) => version,
+        _ = &mut stop => return Ending::Asked,
+    };
+    let Some(bot) = build(parts, backend, &device, version, &observer).await else {
         return Ending::Storage;
     };
     let client = bot.client();
-    // Nobody else sets it.
-    let _ = dials.client.set(Arc::downgrade(&client));
     // The core owns reconnection. Only from the phone's consent to the first login the library keeps it, because
     // what that login still has to sync lives in the library's memory.
     observer.steer(&client);
@@ -74,43 +83,48 @@ pub(super) async fn run(
         }
     };
     let asked = serve(bot.spawn(), &client, &observer, work, stop).await;
+    observer.close();
     parts.credentials.send_replace(Credentials::default());
     if asked {
         return Ending::Asked;
     }
-    let dial = *dials
-        .last
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let ending = observer
-        .ending()
-        .unwrap_or_else(|| Ending::Network(unspoken(dial, *observer.phase().borrow()).into()));
+    let ending = observer.ending().unwrap_or_else(|| {
+        let heard = client.stats().frames_received > 0;
+        let code = unspoken(observer.unreached(), *observer.phase().borrow(), heard);
+        Ending::Network(code.into())
+    });
     if ending == Ending::ClientOutdated {
         parts.versions.refused();
     }
     ending
 }
 
-/// Why a run ended of which WhatsApp said nothing.
-fn unspoken(dial: Option<DialFailure>, phase: Phase) -> CauseCode {
-    match (dial, phase) {
-        (Some(DialFailure::NoAddress), _) => CauseCode::DnsFailed,
-        (Some(DialFailure::NoAnswer), _) => CauseCode::DialFailed,
-        (None, Phase::Up) => CauseCode::ConnectionLost,
+/// Why a run ended of which WhatsApp said nothing; `heard`: but it spoke.
+fn unspoken(unreached: Option<CauseCode>, phase: Phase, heard: bool) -> CauseCode {
+    match (unreached, phase) {
+        (Some(code), _) => code,
         (None, Phase::Paired) => CauseCode::LoginTimeout,
+        (None, Phase::Up) => CauseCode::ConnectionLost,
+        (None, Phase::Unpaired) if heard => CauseCode::ConnectionLost,
         (None, Phase::Unpaired) => CauseCode::HandshakeFailed,
     }
 }
 
+/// The device as the vault has it, or a new one; `None` when it does not answer.
+pub(super) async fn load(backend: &Arc<dyn Backend>) -> Option<Device> {
+    Some(backend.load().await.ok()?.unwrap_or_default())
+}
+
+/// The client of one run.
 pub(super) async fn build(
     parts: &Parts,
     backend: Arc<dyn Backend>,
-    observer: Arc<Observer>,
-    dialer: Dialer,
+    device: &Device,
+    version: Version,
+    observer: &Arc<Observer>,
 ) -> Option<Bot> {
-    let device = backend.load().await.ok()?.unwrap_or_default();
-    let version = parts.versions.choose(&device).await;
     let settings = &parts.settings;
+    let dialer = Dialer::new(settings.server_url.as_deref(), Arc::clone(observer));
     // The name and kind shown under "Linked devices"; WhatsApp knows browsers and a few apps, no appliances.
     let props = DevicePropsOverride::new()
         .with_os(&settings.device_name)
@@ -118,9 +132,10 @@ pub(super) async fn build(
     let mut builder = Bot::builder()
         .with_backend_arc(backend)
         .with_transport_factory(dialer)
+        .with_http_client(parts.http.clone())
         .with_version(version)
         .with_device_props(props)
-        .with_event_handler(Listener(observer))
+        .with_event_handler(Listener(Arc::clone(observer)))
         .with_inbound_durability_hook(ToInbox(parts.inbox.clone()))
         .skip_history_sync();
     if let (Some(phone), None) = (&settings.pairing_phone, &device.pn) {
@@ -312,10 +327,30 @@ async fn renegotiate(client: &Arc<Client>, observer: &Observer, peer: u64) {
 pub(super) async fn end(client: &Arc<Client>, mut running: BotHandle) {
     let in_order = async {
         client.disconnect().await;
-        (&mut running).await;
+        timeout(LAST_MOMENT, &mut running).await.is_ok()
     };
-    if timeout(END_LIMIT, in_order).await.is_err() {
+    if !timeout(END_LIMIT, in_order).await.unwrap_or(false) {
         running.abort();
         running.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_said_is_told_from_how_far_the_connection_came() {
+        use CauseCode::{ConnectionLost, HandshakeFailed, LoginTimeout, TlsFailed};
+        for (unreached, phase, heard, cause) in [
+            (Some(TlsFailed), Phase::Unpaired, false, TlsFailed),
+            (Some(TlsFailed), Phase::Paired, true, TlsFailed),
+            (None, Phase::Unpaired, false, HandshakeFailed),
+            (None, Phase::Unpaired, true, ConnectionLost),
+            (None, Phase::Paired, true, LoginTimeout),
+            (None, Phase::Up, true, ConnectionLost),
+        ] {
+            assert_eq!(unspoken(unreached, phase, heard), cause, "{phase:?}");
+        }
     }
 }

@@ -1,0 +1,229 @@
+use std::time::Duration;
+
+use wacore::net::{HttpClient, HttpRequest, HttpResponse};
+use wacore::store::{Device, InMemoryBackend, traits::DeviceStore};
+use wacore::types::message::{MessageInfo, MessageSource};
+use wacore_binary::builder::NodeBuilder;
+use whatsapp_rust::bot::Bot;
+use whatsapp_rust::types::events::{self, MessageBatch};
+
+use super::super::dial::Dialer;
+use super::*;
+use crate::vault::DataDir;
+
+/// An observer, and what it told.
+pub(in crate::link) struct Heard {
+    pub(in crate::link) observer: Arc<Observer>,
+    events: mpsc::UnboundedReceiver<Event>,
+    credentials: watch::Receiver<Credentials>,
+}
+
+impl Heard {
+    pub(in crate::link) fn new() -> Self {
+        Self::of(Arc::default(), watch::Sender::default())
+    }
+
+    fn of(peers: Arc<Peers>, shown: watch::Sender<Credentials>) -> Self {
+        let (events_in, events) = mpsc::unbounded_channel();
+        let credentials = shown.subscribe();
+        let last_words = LastWords::new(&DataDir::new("/nowhere"));
+        let notices = mpsc::unbounded_channel().0;
+        Self {
+            observer: Observer::new(events_in, notices, shown, last_words, peers),
+            events,
+            credentials,
+        }
+    }
+
+    fn told(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+}
+
+fn qr() -> Said {
+    let qr = events::PairingQrCode::builder().code("2@ref".to_owned());
+    Said::PairingQrCode(qr.timeout(Duration::from_secs(20)).build())
+}
+
+fn stream_error(code: &str) -> Said {
+    Said::StreamError(events::StreamError::builder().code(code.to_owned()).build())
+}
+
+fn logged_out() -> Said {
+    let out = events::LoggedOut::builder().on_connect(false);
+    Said::LoggedOut(out.reason(ConnectFailureReason::LoggedOut).build())
+}
+
+fn replaced() -> Said {
+    Said::StreamReplaced(events::StreamReplaced::builder().build())
+}
+
+/// The server's `<stream:error>`, as it came.
+fn raw(code: &str) -> Said {
+    let node = NodeBuilder::new("stream:error").attr("code", code).build();
+    let bytes = wacore_binary::marshal::marshal(&node).unwrap();
+    // Behind the byte that says how it is packed.
+    Said::RawNode(Arc::new(OwnedNodeRef::new(bytes[1..].to_vec()).unwrap()))
+}
+
+#[test]
+fn nothing_of_a_run_that_is_over_is_heard() {
+    let shown = watch::Sender::default();
+    let mut old = Heard::of(Arc::default(), shown.clone());
+    old.observer.hear(&qr());
+    assert!(matches!(old.told(), Some(Event::QrShown { .. })));
+    old.observer.close();
+    shown.send_replace(Credentials::default());
+
+    // The library goes on showing codes for two minutes more.
+    let exhausted = events::PairingQrCodesExhausted::builder().disconnected(true);
+    let exhausted = Said::PairingQrCodesExhausted(exhausted.build());
+    let mut new = Heard::of(Arc::default(), shown);
+    new.observer.hear(&qr());
+    new.credentials.mark_unchanged();
+    for late in [qr(), exhausted, logged_out()] {
+        old.observer.hear(&late);
+    }
+    assert!(!new.credentials.has_changed().unwrap());
+    assert_eq!((old.told(), old.observer.ending()), (None, None));
+    assert!(new.told().is_some());
+}
+
+#[tokio::test]
+async fn what_was_said_of_this_device_counts_more_than_what_may_be_nothing() {
+    let ending = |said: &[Said]| {
+        let heard = Heard::new();
+        said.iter().for_each(|said| heard.observer.hear(said));
+        heard.observer.ending()
+    };
+    let restart = Some(Ending::RestartRequired);
+    assert_eq!(ending(&[raw("515")]), restart);
+    assert_eq!(ending(&[raw("515"), logged_out()]), Some(Ending::LoggedOut));
+    assert_eq!(ending(&[logged_out(), raw("515")]), Some(Ending::LoggedOut));
+    let refused = Some(Ending::Refused { code: 0 });
+    assert_eq!(ending(&[stream_error(""), raw("503")]), refused);
+    assert_eq!(
+        ending(&[stream_error(""), replaced()]),
+        Some(Ending::Replaced)
+    );
+    assert_eq!(
+        ending(&[raw("429"), stream_error("")]),
+        Some(Ending::Throttled)
+    );
+    assert_eq!(ending(&[replaced(), logged_out()]), Some(Ending::LoggedOut));
+}
+
+#[tokio::test]
+async fn what_did_not_end_the_run_is_forgotten() {
+    let observer = Heard::new().observer;
+    observer.hear(&raw("515"));
+    observer.dials(CauseCode::DialFailed);
+    assert_eq!(observer.ending(), None, "the library dials again");
+    observer.hear(&stream_error(""));
+    observer.hear(&Said::Connected(events::Connected::builder().build()));
+    assert_eq!(observer.ending(), None);
+    observer.hear(&logged_out());
+    observer.hear(&Said::Connected(events::Connected::builder().build()));
+    assert_eq!(observer.ending(), Some(Ending::LoggedOut), "told late");
+}
+
+#[test]
+fn a_peer_is_known_again_in_the_next_run_and_a_number_says_nothing_of_it() {
+    let peers = Arc::new(Peers::default());
+    let info = |user: &str| {
+        let source = MessageSource {
+            sender: format!("{user}@s.whatsapp.net").parse().unwrap(),
+            ..MessageSource::default()
+        };
+        Arc::new(MessageInfo {
+            source,
+            ..MessageInfo::default()
+        })
+    };
+    let number = |peers: &Arc<Peers>, user: &str| {
+        let mut heard = Heard::of(Arc::clone(peers), watch::Sender::default());
+        let message = events::UndecryptableMessage::builder()
+            .info(info(user))
+            .is_unavailable(false)
+            .unavailable_type(events::UnavailableType::Unknown)
+            .decrypt_fail_mode(events::DecryptFailMode::Show);
+        heard
+            .observer
+            .hear(&Said::UndecryptableMessage(message.build()));
+        let Some(Event::Undecrypted { peer }) = heard.told() else {
+            panic!("not told")
+        };
+        assert_eq!(heard.observer.peer(peer).unwrap().user, user);
+        peer
+    };
+    let first = number(&peers, "15550000002");
+    assert_eq!(number(&peers, "15550000002"), first);
+    assert_ne!(number(&peers, "15550000003"), first);
+    assert_ne!(
+        number(&Arc::default(), "15550000002"),
+        first,
+        "another process"
+    );
+}
+
+/// Never asks the web.
+struct NoWeb;
+
+#[async_trait::async_trait]
+impl HttpClient for NoWeb {
+    async fn execute(&self, _request: HttpRequest) -> anyhow::Result<HttpResponse> {
+        anyhow::bail!("no web")
+    }
+}
+
+#[tokio::test]
+async fn what_whatsapp_kept_for_days_is_no_sign_of_the_phone() {
+    let mut heard = Heard::new();
+    let backend = Arc::new(InMemoryBackend::new());
+    let own: Jid = "15550000001:7@s.whatsapp.net".parse().unwrap();
+    let mut device = Device::new();
+    device.pn = Some(own.clone());
+    backend.save(&device).await.unwrap();
+    let bot = Bot::builder()
+        .with_backend_arc(backend)
+        .with_transport_factory(Dialer::new(None, Arc::clone(&heard.observer)))
+        .with_http_client(NoWeb)
+        .build();
+    let bot = bot.await.unwrap();
+    heard.observer.steer(&bot.client());
+
+    let source = MessageSource {
+        sender: own.to_non_ad(),
+        ..MessageSource::default()
+    };
+    let now = wacore::time::now_utc();
+    let receipt = |offline| {
+        let receipt = events::Receipt::builder().source(source.clone());
+        let receipt = receipt.message_ids(Vec::new()).timestamp(now);
+        let receipt = receipt.r#type(wacore::types::presence::ReceiptType::Sender);
+        Said::Receipt(receipt.offline(offline).build())
+    };
+    let written = |age: Duration| {
+        let info = Arc::new(MessageInfo {
+            source: source.clone(),
+            timestamp: now - age,
+            ..MessageInfo::default()
+        });
+        let message = InboundMessage::builder().message(Arc::default()).info(info);
+        let batch = MessageBatch::builder()
+            .messages([message.build()].into())
+            .origin(events::BatchOrigin::Live);
+        Said::Messages(batch.build())
+    };
+    let day = Duration::from_secs(24 * 60 * 60);
+    for (said, is_sign) in [
+        (receipt(false), true),
+        (receipt(true), false),
+        (written(day / 2), true),
+        (written(2 * day), false),
+    ] {
+        heard.observer.hear(&said);
+        let told = heard.told();
+        assert_eq!(told == Some(Event::PhoneSeen), is_sign, "{told:?}");
+    }
+}
