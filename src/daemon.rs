@@ -53,6 +53,9 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// How long the link may take to end once the daemon leaves; the core has waited before.
 const LEAVE: Duration = Duration::from_secs(5);
 
+/// How long what is still looked up, or asked of the web, is waited for at the very end: nothing rests on it.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
 pub fn main(args: &Args) -> ExitCode {
     match run(args) {
@@ -80,7 +83,9 @@ fn run(args: &Args) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the async runtime")?;
-    runtime.block_on(with_panel(config, &log))
+    let ended = runtime.block_on(with_panel(config, &log));
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    ended
 }
 
 /// The panel is up first and given back last, whatever happens in between.
@@ -181,12 +186,12 @@ async fn serve(
         outbox,
         audit,
         archive,
+        news: of_the_boot,
     } = match opened {
         Ok(rooms) => rooms,
         Err(error) => {
             if let Some(code) = start::fault(&error) {
                 start::show_fault(state, started, code, &showing, &mut hand, &mut signals).await;
-        news: of_the_boot,
             }
             return Err(error);
         }
@@ -268,14 +273,14 @@ async fn serve(
     let mut watchdog = Watchdog::new();
     let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
     daemon.measure().await;
+    for cause in of_the_boot {
+        daemon.notify(cause);
+    }
     if let Some(remembered) = past::read(&daemon.past) {
         daemon.take(remembered).await;
     }
     for seen in first {
         daemon.take(seen).await;
-    for cause in of_the_boot {
-        daemon.notify(cause);
-    }
     }
     // What the finger did meanwhile, it did while we started.
     while let Ok((at, input)) = hand.try_recv() {

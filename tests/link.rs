@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use holdfast::ctl;
@@ -256,4 +256,19 @@ async fn a_refused_upload_is_made_up_for() {
 fn leapt(ledger: &Ledger, device: &str) -> bool {
     let published = ledger.pre_keys().remove(device).unwrap_or_default();
     published.keys.keys().any(|id| *id > 10_000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dial_that_gets_no_answer_does_not_hold_a_stop_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
+    let mut holdfast = Holdfast::new(program, directory.path(), &url).unwrap();
+    holdfast.start().await.unwrap();
+    // It dials, and hears nothing.
+    let _dialled = listener.accept().await.unwrap();
+    let asked = Instant::now();
+    holdfast.stop().await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(3));
 }
