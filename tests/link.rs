@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -14,7 +15,7 @@ use holdfast_lab::ledger::Ledger;
 use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, When};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 /// A connected Holdfast.
 struct Scene {
@@ -58,7 +59,7 @@ impl Scene {
     }
 
     /// From the next start on a program is told; what it is told first.
-    fn tells_a_program(&self) -> JoinHandle<io::Result<String>> {
+    fn tells_a_program(&self) -> oneshot::Receiver<io::Result<String>> {
         let at = |name: &str| self.directory.path().join(name);
         mkfifoat(CWD, at("told"), Mode::RWXU).unwrap();
         let lines = format!(
@@ -70,8 +71,10 @@ impl Scene {
         let mut settings = fs::read_to_string(at("holdfast.toml")).unwrap();
         settings += &format!("[notify]\nhook = \"{}\"\n", at("hook").display());
         fs::write(at("holdfast.toml"), settings).unwrap();
-        let told = at("told");
-        tokio::task::spawn_blocking(move || fs::read_to_string(told))
+        let (tell, told) = oneshot::channel();
+        let pipe = at("told");
+        thread::spawn(move || tell.send(fs::read_to_string(pipe)));
+        told
     }
 
     /// The code of the cause, as the bus tells it.

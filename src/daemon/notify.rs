@@ -109,10 +109,11 @@ async fn run(hook: &Path, state: &str, cause: Cause, limit: Duration) -> anyhow:
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::thread;
 
     use holdfast_core::CauseCode;
     use rustix::fs::{CWD, Mode, mkfifoat};
-    use tokio::task::spawn_blocking;
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -132,7 +133,8 @@ mod tests {
         // The pipe is open for writing as long as either of them lives.
         let lines = format!("exec 3>{}\nsleep 1000 &\nwait", held.display());
         let hook = hook(dir.path(), &lines);
-        let released = spawn_blocking(move || fs::read(held));
+        let (tell, released) = oneshot::channel();
+        thread::spawn(move || tell.send(fs::read(held)));
         let limit = Duration::from_secs(1);
         let ended = run(&hook, "Replaced", CauseCode::Replaced.into(), limit).await;
         assert!(ended.unwrap_err().to_string().contains("longer"));
