@@ -1,5 +1,6 @@
 //! What the core wants done.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::{ArchiveId, Cause, GenerationId, Past, Plan, Tested, Todo};
@@ -55,7 +56,7 @@ pub enum Effect {
     /// Tell whoever waits for it what came of the test.
     Tested(Tested),
     /// Write this down, durable before the next effect: the next start is told it as `Remembered`.
-    Remember(Past),
+    Remember(Box<Past>),
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Audit),

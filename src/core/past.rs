@@ -1,5 +1,6 @@
 //! What outlives a restart: pulling the plug is no way round a wait, nor round a budget.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
@@ -228,7 +229,7 @@ impl Turn<'_> {
         if !as_it_was && (is_over || !self.state.is_past(before)) {
             self.state.noted_at = self.now;
             let past = self.state.past(self.now);
-            self.effects.insert(0, Effect::Remember(past));
+            self.effects.insert(0, Effect::Remember(Box::new(past)));
         }
     }
 

@@ -71,7 +71,7 @@ impl Story {
                 false
             }
             Effect::Remember(past) => {
-                self.past = Some((past.clone(), self.now));
+                self.past = Some((Past::clone(past), self.now));
                 false
             }
             Effect::Probe if !self.deaf => {

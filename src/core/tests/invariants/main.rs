@@ -275,7 +275,7 @@ impl World {
                 assert!(self.run.is_some(), "nobody to ask");
                 self.probed = true;
             }
-            Effect::Remember(past) => assert_eq!(past.to_string().parse(), Ok(past)),
+            Effect::Remember(past) => assert_eq!(past.to_string().parse(), Ok(*past)),
             Effect::CatchUp(todo) => {
                 assert!(!todo.is_empty() && self.repaired && self.run.is_some());
             }
