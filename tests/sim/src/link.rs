@@ -144,12 +144,12 @@ impl World {
         run.shown += 1;
         let valid_ms = valid_s * SECOND;
         if run.shown == 1 && self.board.has_number {
-            self.watch.shows(self.now + 3 * MINUTE);
+            self.watch.shows(self.now, self.now + 3 * MINUTE);
             self.tell(Event::CodeShown {
                 valid_ms: 3 * MINUTE,
             });
         }
-        self.watch.shows(self.now + valid_ms);
+        self.watch.shows(self.now, self.now + valid_ms);
         self.tell(Event::QrShown { valid_ms });
         self.after(valid_ms, What::Said(id, Said::Asks));
     }
@@ -175,6 +175,7 @@ impl World {
             self.board.flash.linked = true;
             self.whatsapp.valid = true;
             self.whatsapp.errs = false;
+            self.whatsapp.phone_away_until = 0;
             self.tell(Event::Paired(ACCOUNT));
             self.tell(Event::PhoneSeen);
             let delay = self.dice.random_range(SECOND..20 * SECOND);
