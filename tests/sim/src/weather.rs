@@ -181,6 +181,8 @@ impl World {
                 // Troubles come in company.
                 if self.dice.random_ratio(1, 4) {
                     self.board.flash.stuck_until = self.now + self.magnitude(MINUTE, DAY);
+                    let cut = self.magnitude(10 * SECOND, HOUR);
+                    self.after(cut, What::Cut);
                 }
                 self.ends_if_up(Ending::LoggedOut);
             }
