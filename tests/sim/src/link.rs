@@ -65,11 +65,18 @@ impl World {
         } else {
             usual
         };
+        // Its last word may be a logout that is not meant.
+        let errs = !self.fair && self.dice.random_ratio(1, 20) && self.may_err();
         if let Some(run) = &mut self.board.run
             && !std::mem::replace(&mut run.ending, true)
         {
+            let ending = if errs && run.up {
+                Ending::LoggedOut
+            } else {
+                Ending::Asked
+            };
             let id = run.id;
-            self.after(delay, What::Said(id, Said::Ends(Ending::Asked)));
+            self.after(delay, What::Said(id, Said::Ends(ending)));
         }
     }
 

@@ -167,8 +167,7 @@ impl World {
             }
             Spell::Crash => self.dies(LastEnd::ProcessCrash, 2 * SECOND),
             Spell::WrongLogout => {
-                // Only of a device that is linked, and once: it is let in before WhatsApp errs again.
-                if !self.whatsapp.valid || self.whatsapp.errs || self.watch.is_suspected() {
+                if !self.may_err() {
                     return;
                 }
                 match self.board.run.as_ref().filter(|run| run.up) {
@@ -274,6 +273,11 @@ impl World {
             self.whatsapp.valid = false;
             self.ends_if_up(Ending::LoggedOut);
         }
+    }
+
+    /// WhatsApp errs only of a device that is linked, and once: it is let in before WhatsApp errs again.
+    pub(crate) fn may_err(&self) -> bool {
+        self.whatsapp.valid && !self.whatsapp.errs && !self.watch.is_suspected()
     }
 
     fn ends_if_up(&mut self, ending: Ending) {

@@ -26,8 +26,6 @@ pub(super) struct Habits {
     useful_since: Option<u64>,
     /// Attempts in a row that came to nothing.
     failures: u32,
-    /// The same, when it was last written down.
-    written: u32,
     /// The run that has just ended may have been one.
     failed: bool,
     /// For want of a way to the outside.
@@ -37,7 +35,7 @@ pub(super) struct Habits {
 impl Habits {
     pub(super) fn starts(&mut self) {
         (self.unseen_ms, self.connected_at) = (0, None);
-        self.failures = self.written;
+        self.failures = 0;
         (self.useful_since, self.failed, self.is_offline) = (None, false, false);
     }
 
@@ -89,7 +87,6 @@ impl Habits {
 
     pub(super) fn does(&mut self, now: u64, effect: &Effect) -> Result<(), String> {
         match effect {
-            Effect::Remember(_) => self.written = self.failures,
             Effect::Pulse => {
                 self.unseen_ms = 0;
                 self.pulses.push_back(now);
