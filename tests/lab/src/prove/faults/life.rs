@@ -445,7 +445,10 @@ fn face(meets: &Meets) -> Option<Face> {
         "Stale" => Face::Stale { left_ms: next_ms },
         "ClientOutdated" => Face::ClientOutdated { next_ms },
         "Connecting" => Face::Connecting,
-        "Connected" => Face::Connected { account: None },
+        "Connected" => Face::Connected {
+            account: None,
+            phone_away: false,
+        },
         "Pairing" => Face::Pairing(PairingFace::Preparing),
         "PairingPaused" => Face::PairingPaused,
         "PasskeyNeeded" => Face::PasskeyNeeded,
