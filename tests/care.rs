@@ -97,20 +97,51 @@ impl Scene {
         lines.find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
     }
 
-    /// The kinds of the presences that the device sent, from this entry on.
-    fn presences(&self, from: u64) -> Vec<String> {
+    /// How often the device asked for a message again.
+    fn retries(&self) -> usize {
+        let entries = self.lab.ledger().entries(0).into_iter();
+        let retries = entries.filter(|entry| {
+            matches!(&entry.act, Act::Accepted { stanza } if stanza.kind.as_deref() == Some("retry"))
+        });
+        retries.count()
+    }
+
+    /// How many receipts the device had for this message.
+    fn receipts(&self, id: &str) -> usize {
+        let entries = self.lab.ledger().entries(0).into_iter();
+        let receipts = entries.filter(|entry| {
+            matches!(&entry.act, Act::Delivered { stanza } if stanza.tag == "receipt" && stanza.id == id)
+        });
+        receipts.count()
+    }
+
+    /// How many sessions were begun with this number's own one-time keys.
+    fn begun(&self, number: &str) -> usize {
+        let published = self.lab.ledger().pre_keys();
+        let its = published
+            .iter()
+            .filter(|(device, _)| device.starts_with(number));
+        its.map(|(_, published)| published.used.len()).sum()
+    }
+
+    /// The kinds of the presences that the device sent, from this entry on, and when.
+    fn presences(&self, from: u64) -> Vec<(String, u64)> {
         let device = self.device.to_string();
         let entries = self.lab.ledger().entries(from).into_iter();
         entries
             .filter(|entry| entry.device == device)
             .filter_map(|entry| match entry.act {
-                Act::Accepted { stanza } if stanza.tag == "presence" => stanza.kind,
+                Act::Accepted { stanza } if stanza.tag == "presence" => {
+                    Some((stanza.kind?, entry.at_ms))
+                }
                 _ => None,
             })
             .collect()
     }
 }
 
+/// How long a sign of life is to be seen at least, milliseconds.
+const PULSE: u64 = 4_000;
 /// Milliseconds of a day.
 const DAY: u64 = 86_400_000;
 
@@ -227,23 +258,41 @@ async fn the_owner_hears_of_it_by_signal_hook_and_own_chat_and_it_is_written_dow
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_of_which_nothing_can_be_decrypted_is_given_a_new_session() {
     let scene = Scene::with(|_| String::new()).await;
-    let friend = scene
-        .lab
-        .create_phone("15550000002", "Friend")
-        .await
-        .unwrap();
-    scene.holdfast.sends("15550000002", "hello").await.unwrap();
-    for number in 1..=10 {
-        if number <= 8 {
-            scene.strike(Fault::BadMac, 1).await;
-        }
-        let text = format!("number {number}");
+    let number = "15550000002";
+    let friend = scene.lab.create_phone(number, "Friend").await.unwrap();
+    scene.holdfast.sends(number, "hello").await.unwrap();
+    let hears = async |nth: usize| {
+        let text = format!("number {nth}");
         scene.lab.send_text(&friend, OWNER, &text).await.unwrap();
-        let received = scene.holdfast.receives("bot", number).await.unwrap();
-        assert_eq!(received.len(), number, "each once");
-        assert_eq!(received[number - 1].text, text);
+        let received = scene.holdfast.receives("bot", nth).await.unwrap();
+        assert_eq!(received.len(), nth, "each once");
+        assert_eq!(received[nth - 1].text, text);
+    };
+    for nth in 1..=7 {
+        scene.strike(Fault::BadMac, 1).await;
+        hears(nth).await;
     }
-    scene.holdfast.sends("15550000002", "still").await.unwrap();
+    let before = scene.holdfast.sends(number, "before").await.unwrap();
+    let heard_of = async || scene.receipts(&before) == 2;
+    eventually("both phones have it", heard_of).await;
+    let (asked, begun) = (scene.retries(), scene.begun(number));
+
+    // The eighth that cannot be read. The friend's answer, in a session of its own, is kept back until the next stanza.
+    scene.strike(Fault::BadMac, 1).await;
+    let (device, answer) = (scene.device.clone(), When::Nth(2));
+    let held = scene
+        .lab
+        .inject(device, Fault::OutOfOrderDelivery, answer, 1);
+    held.await.unwrap();
+    let eighth = scene.lab.send_text(&friend, OWNER, "number 8");
+    eighth.await.unwrap();
+    eventually("it is asked for again", async || scene.retries() > asked).await;
+    scene.holdfast.sends(number, "after").await.unwrap();
+    assert_eq!(scene.begun(number), begun + 1, "the session is a new one");
+    let received = scene.holdfast.receives("bot", 8).await.unwrap();
+    assert_eq!(received.len(), 8, "each once");
+    hears(9).await;
+    scene.holdfast.sends(number, "still").await.unwrap();
     let session = scene.holdfast.session().await.unwrap();
     assert_eq!(session.state().await.unwrap(), "Connected");
     let crimes = scene.lab.ledger().crimes();
@@ -256,14 +305,15 @@ async fn the_last_word_is_always_that_holdfast_is_not_available() {
     // The library shows itself at each login; that is taken back at once.
     for _ in 0..2 {
         let before = scene.lab.ledger().entries(0).len() as u64;
-        scene.strike(Fault::SocketDrop, 1).await;
-        scene.reaches("Reconnecting").await;
+        let struck = scene.strike(Fault::SocketDrop, 1);
+        let lost = scene.holdfast.passes("Reconnecting", struck);
+        lost.await.unwrap();
         scene.reaches("Connected").await;
         let hushed = async || {
             scene
                 .presences(before)
                 .last()
-                .is_some_and(|it| it == "unavailable")
+                .is_some_and(|(it, _)| it == "unavailable")
         };
         eventually("it is not available", hushed).await;
     }
@@ -272,21 +322,26 @@ async fn the_last_word_is_always_that_holdfast_is_not_available() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_after_the_last_there_is_one_sign_of_life() {
     let mut scene = Scene::with(|_| String::new()).await;
-    scene.restart_remembering("pulse 0").await;
+    let before = scene.lab.ledger().entries(0).len() as u64;
+    // Well after the login, at which the library shows itself; that is taken back at once.
+    scene.restart_remembering("pulse 10000").await;
     scene.reaches("Connected").await;
-    // The login's show and its end, and the same of our own.
     let shown = async || {
-        scene
-            .presences(0)
-            .ends_with(&["available".into(), "unavailable".into()])
+        let presences = scene.presences(before);
+        presences.windows(2).any(|two| {
+            let [(shown, from), (hidden, to)] = two else {
+                return false;
+            };
+            shown == "available" && hidden == "unavailable" && to - from >= PULSE
+        })
     };
-    eventually("a sign of life", async || {
+    eventually("a sign of life, and its end", shown).await;
+    eventually("the next is due a day later", async || {
         scene
             .remembered("pulse")
             .is_some_and(|left| left > DAY - 60_000)
     })
     .await;
-    eventually("and its end", shown).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

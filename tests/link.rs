@@ -44,6 +44,13 @@ impl Scene {
         }
     }
 
+    /// The connection is cut, and that is told, however soon it is back.
+    async fn is_lost(&self) {
+        let struck = self.strike(Fault::SocketDrop);
+        let lost = self.holdfast.passes("Reconnecting", struck);
+        lost.await.unwrap();
+    }
+
     async fn strike(&self, fault: Fault) {
         let struck = self.lab.inject(self.device.clone(), fault, When::Now, 1);
         struck.await.unwrap();
@@ -96,8 +103,7 @@ async fn a_single_spurious_logout_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_comes_back_by_itself() {
     let scene = Scene::connected().await;
-    scene.strike(Fault::SocketDrop).await;
-    scene.reaches("Reconnecting").await;
+    scene.is_lost().await;
     scene.reaches("Connected").await;
     assert_eq!(scene.generation().await, "gen-0001");
 }
@@ -172,8 +178,7 @@ async fn a_refused_version_and_a_ban_have_their_own_names() {
 async fn a_version_that_is_refused_once_costs_no_wait() {
     let scene = Scene::connected().await;
     scene.strike(Fault::Failure405).await;
-    scene.strike(Fault::SocketDrop).await;
-    scene.reaches("Reconnecting").await;
+    scene.is_lost().await;
     scene.reaches("Connected").await;
 }
 

@@ -152,6 +152,27 @@ impl Holdfast {
             .with_context(|| format!("its log says:\n{}", self.read_log()))
     }
 
+    /// Does this, and waits until the session was in this state since, however shortly.
+    pub async fn passes(&self, state: &str, work: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let properties = self.properties().await?;
+        let mut changes = properties.receive_properties_changed().await?;
+        work.await;
+        let passed = async {
+            loop {
+                let change = changes.next().await.context("the daemon has left")?;
+                let args = change.args()?;
+                let now = args.changed_properties().get("State");
+                if now.is_some_and(|now| now.downcast_ref::<&str>() == Ok(state)) {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        let passed = within(60, &format!("the state {state}"), passed).await;
+        passed
+            .and_then(|passed| passed)
+            .with_context(|| format!("its log says:\n{}", self.read_log()))
+    }
+
     /// Waits until a generation is live.
     pub async fn lives(&self, generation: &str) -> anyhow::Result<()> {
         let session = self.session().await?;
@@ -182,7 +203,8 @@ impl Holdfast {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        within(60, "a QR on the screen", seen).await?
+        // One that failed stands for its minute before the next comes.
+        within(120, "a QR on the screen", seen).await?
     }
 
     /// The session, over the bus.

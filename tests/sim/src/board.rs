@@ -9,7 +9,7 @@ use rand::rngs::SmallRng;
 
 use crate::link::{ACCOUNT, Run};
 use crate::world::{Answer, What, World};
-use crate::{HOUR, MINUTE, SECOND, Sabotage};
+use crate::{DAY, HOUR, MINUTE, SECOND, Sabotage};
 
 /// What survives a power cut.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub(crate) struct Process {
     pub(crate) state: State,
     /// The world's time at the zero of the core's clock.
     pub(crate) zero: u64,
+    /// What is on the data partition is open.
+    opened: bool,
     /// Its loop runs.
     booted: bool,
 }
@@ -63,8 +65,8 @@ pub(crate) struct Board {
     boots: u32,
     processes: u32,
     last_end: LastEnd,
-    /// What a retirement under way is for.
-    order: Option<Audit>,
+    /// What a retirement under way is for, and whether an archived link comes back.
+    order: Option<(Audit, bool)>,
 }
 
 impl Board {
@@ -158,6 +160,7 @@ impl World {
             id: board.processes,
             state: State::new(self.seed ^ u64::from(board.processes)),
             zero: self.now,
+            opened: false,
             booted: false,
         });
         let end = board.last_end;
@@ -202,7 +205,15 @@ impl World {
         if self.board.process.take().is_none() {
             return;
         }
-        (self.board.run, self.board.order) = (None, None);
+        self.board.run = None;
+        // What was under way is done on the disk, or not at all.
+        if let Some((order, restores)) = self.board.order.take()
+            && self.board.flash.stuck_until <= self.now
+            && self.dice.random_ratio(1, 2)
+        {
+            self.retire_on_disk(order, restores);
+            self.watch.retired_unheard();
+        }
         self.board.last_end = end;
         if end == LastEnd::PowerLoss {
             self.life.power_cuts += 1;
@@ -223,18 +234,13 @@ impl World {
         }
         match answer {
             Answer::Booted => self.booted(),
-            Answer::Retired(is_linked) => {
-                let Some(order) = self.board.order.take() else {
+            Answer::Retired => {
+                let Some((order, restores)) = self.board.order.take() else {
                     return;
                 };
-                self.life.retired += 1;
-                let flash = &mut self.board.flash;
-                flash.archives += 1;
-                let was_linked = flash.linked;
-                (flash.generation, flash.linked) = (order.new, is_linked);
-                // An archived link may be as good as it was, or revoked since.
-                self.whatsapp.valid = is_linked && self.dice.random_ratio(1, 2);
-                self.watch.retired(order, was_linked, is_linked);
+                let was_linked = self.board.flash.linked;
+                self.retire_on_disk(order, restores);
+                self.watch.retired(order, was_linked, restores);
                 let linked = self.board.linked();
                 self.tell(Event::Retired(linked));
             }
@@ -280,11 +286,14 @@ impl World {
 
     /// What the daemon tells the core before its loop begins.
     fn booted(&mut self) {
+        self.board
+            .process
+            .iter_mut()
+            .for_each(|process| process.opened = true);
         if let Some((text, written, boot)) = self.board.flash.past.clone()
             && let Ok(past) = text.parse()
         {
-            let knows = boot == self.board.boots || !self.board.behind;
-            let elapsed_ms = if knows { self.now - written } else { 0 };
+            let elapsed_ms = self.elapsed(written, boot);
             self.tell(Event::Remembered { past, elapsed_ms });
         }
         let (way, behind) = (self.board.way, self.board.behind);
@@ -300,6 +309,23 @@ impl World {
             .iter_mut()
             .for_each(|process| process.booted = true);
         self.tell(Event::Booted(linked));
+    }
+
+    /// How long ago that was, as the daemon takes it: over a boot by the wall clock, which may have been set back, or far ahead.
+    fn elapsed(&mut self, written: u64, boot: u32) -> u64 {
+        let passed = self.now - written;
+        if boot == self.board.boots {
+            return passed;
+        }
+        match self.dice.random_range(0..50) {
+            0 => 0,
+            1 => {
+                self.watch.clock_lies();
+                passed + self.magnitude(SECOND, 60 * 365 * DAY)
+            }
+            _ if self.board.behind => 0,
+            _ => passed,
+        }
     }
 
     /// The network sets the clock, once there is one.
@@ -327,7 +353,12 @@ impl World {
         };
         self.life.steps += 1;
         self.watch.happens(self.now, &event);
-        let outcome = step(&mut process.state, event.clone(), now);
+        let mut outcome = step(&mut process.state, event.clone(), now);
+        if !process.opened {
+            // There is nothing yet that could tell the owner.
+            let is_told = |effect: &Effect| !matches!(effect, Effect::Notify(_));
+            outcome.effects.retain(is_told);
+        }
         self.watch.effects(self.now, &event, &outcome.effects);
         for effect in outcome.effects {
             self.carry_out(effect);
@@ -335,7 +366,9 @@ impl World {
         if let Some(process) = &self.board.process {
             let face = face(&process.state, now);
             let run = self.board.run.as_ref();
-            self.watch.looks(self.now, now, &process.state, &face, run);
+            if self.watch.looks(self.now, now, &process.state, &face, run) {
+                self.changed();
+            }
         }
         let jumps = self.sabotage == Some(Sabotage::TrustsTheFirstLogout);
         if jumps && event == Event::LinkEnded(holdfast_core::Ending::LoggedOut) {
@@ -371,7 +404,8 @@ impl World {
             Effect::NoteCaughtUp => self.board.flash.todo = Todo::default(),
             Effect::Probe => self.answer_within(2 * SECOND, Answer::Heard),
             // It may be off, or without a network.
-            Effect::AskPhone if self.dice.random_ratio(1, 4) => {}
+            Effect::AskPhone
+                if self.whatsapp.phone_away_until > self.now || self.dice.random_ratio(1, 4) => {}
             Effect::AskPhone => self.answer_within(30 * SECOND, Answer::PhoneSeen),
             Effect::Remember(past) => {
                 if self.sabotage != Some(Sabotage::ForgetsThePast) {
@@ -419,13 +453,23 @@ impl World {
         }
     }
 
+    /// The live generation is in the archive, and the next is live.
+    fn retire_on_disk(&mut self, order: Audit, restores: bool) {
+        self.life.retired += 1;
+        let flash = &mut self.board.flash;
+        flash.archives += 1;
+        (flash.generation, flash.linked) = (order.new, restores);
+        // An archived link may be as good as it was, or revoked since.
+        self.whatsapp.valid = restores && self.dice.random_ratio(1, 2);
+    }
+
     fn retire(&mut self, order: Audit, restores: bool) {
         self.watch.retires(order);
-        self.board.order = Some(order);
+        self.board.order = Some((order, restores));
         let answer = if self.board.flash.stuck_until > self.now {
             Answer::RetireFailed
         } else {
-            Answer::Retired(restores)
+            Answer::Retired
         };
         let slow = !self.fair && self.dice.random_ratio(1, 20);
         let limit = if slow { 5 * MINUTE } else { 5 * SECOND };

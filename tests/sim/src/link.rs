@@ -65,11 +65,18 @@ impl World {
         } else {
             usual
         };
+        // Its last word may be a logout that is not meant.
+        let errs = !self.fair && self.dice.random_ratio(1, 20) && self.may_err();
         if let Some(run) = &mut self.board.run
             && !std::mem::replace(&mut run.ending, true)
         {
+            let ending = if errs && run.up {
+                Ending::LoggedOut
+            } else {
+                Ending::Asked
+            };
             let id = run.id;
-            self.after(delay, What::Said(id, Said::Ends(Ending::Asked)));
+            self.after(delay, What::Said(id, Said::Ends(ending)));
         }
     }
 
@@ -144,12 +151,12 @@ impl World {
         run.shown += 1;
         let valid_ms = valid_s * SECOND;
         if run.shown == 1 && self.board.has_number {
-            self.watch.shows(self.now + 3 * MINUTE);
+            self.watch.shows(self.now, self.now + 3 * MINUTE);
             self.tell(Event::CodeShown {
                 valid_ms: 3 * MINUTE,
             });
         }
-        self.watch.shows(self.now + valid_ms);
+        self.watch.shows(self.now, self.now + valid_ms);
         self.tell(Event::QrShown { valid_ms });
         self.after(valid_ms, What::Said(id, Said::Asks));
     }
@@ -175,6 +182,7 @@ impl World {
             self.board.flash.linked = true;
             self.whatsapp.valid = true;
             self.whatsapp.errs = false;
+            self.whatsapp.phone_away_until = 0;
             self.tell(Event::Paired(ACCOUNT));
             self.tell(Event::PhoneSeen);
             let delay = self.dice.random_range(SECOND..20 * SECOND);

@@ -125,6 +125,10 @@ struct World {
     /// A human wanted the link given up.
     consent: Option<Trigger>,
     token: bool,
+    /// Somebody told it to stop.
+    stopped: bool,
+    /// The data partition failed.
+    failed: bool,
     exited: bool,
     moves: u8,
     broken: Option<String>,
@@ -143,7 +147,8 @@ impl Hash for World {
     fn hash<H: Hasher>(&self, to: &mut H) {
         self.core.hash(to);
         (self.linked, self.run, self.owed, &self.past, self.logouts).hash(to);
-        (self.finger, self.consent, self.token, self.exited).hash(to);
+        (self.finger, self.consent, self.token).hash(to);
+        (self.stopped, self.failed, self.exited).hash(to);
         (self.moves, &self.broken).hash(to);
     }
 }
@@ -200,6 +205,8 @@ impl World {
             finger: None,
             consent: None,
             token: false,
+            stopped: false,
+            failed: false,
             exited: false,
             moves,
             broken: None,
@@ -211,8 +218,11 @@ impl World {
     /// The process begins.
     fn start(&mut self, behind: bool) {
         (self.core, self.now) = State::new(0).canonical(Now { mono_ms: 0 });
-        (self.run, self.owed, self.logouts) = (None, None, 0);
-        (self.finger, self.consent, self.token, self.exited) = (None, None, false, false);
+        (self.run, self.owed) = (None, None);
+        // A suspicion does not outlive a restart; a proof does.
+        self.logouts = if self.logouts < 2 { 0 } else { 2 };
+        (self.finger, self.consent, self.token) = (None, None, false);
+        (self.stopped, self.failed, self.exited) = (false, false, false);
         if let Some(past) = self.past.clone() {
             let elapsed_ms = 0;
             self.happen(Event::Remembered { past, elapsed_ms });
@@ -246,7 +256,7 @@ impl World {
         self.expect(&event);
         let outcome = step(&mut self.core, event.clone(), self.now);
         for effect in outcome.effects {
-            self.carry_out(effect, &event);
+            self.carry_out(effect);
         }
         self.look();
         let core = std::mem::replace(&mut self.core, State::new(0));
@@ -267,7 +277,8 @@ impl World {
                 self.owed = self
                     .owed
                     .filter(|owed| !matches!(owed, Owed::Answer | Owed::CatchUp));
-                if *ending == Ending::LoggedOut && self.linked.account.is_some() {
+                let counts = self.linked.account.is_some() && !self.stopped && !self.failed;
+                if *ending == Ending::LoggedOut && counts {
                     self.logouts = (self.logouts + 1).min(2);
                 }
             }
@@ -283,8 +294,10 @@ impl World {
                     }
                 }
                 Command::Ask { .. } => self.token = false,
-                Command::Link | Command::SelfTest | Command::Stop => {}
+                Command::Stop => self.stopped = true,
+                Command::Link | Command::SelfTest => {}
             },
+            Event::StorageFailed(_) => self.failed = true,
             Event::Booted(_) => self.answered(Owed::Boot),
             Event::CaughtUp => self.answered(Owed::CatchUp),
             Event::Heard => self.answered(Owed::Answer),
@@ -306,7 +319,7 @@ impl World {
         matches!(face(&self.core, self.now), Face::ConfirmRelink { .. })
     }
 
-    fn carry_out(&mut self, effect: Effect, event: &Event) {
+    fn carry_out(&mut self, effect: Effect) {
         let busy = self.run.is_some() || matches!(self.owed, Some(Owed::Retirement(_)));
         match effect {
             Effect::Repair(_) => self.owed = Some(Owed::Boot),
@@ -348,10 +361,11 @@ impl World {
                 self.token = matches!(reply, Reply::Token { .. });
             }
             Effect::Exit | Effect::ExitFailed => {
-                let asked = matches!(effect, Effect::ExitFailed)
-                    || self.core.name() == "Stopped"
-                    || matches!(event, Event::Command { .. });
-                self.check(asked, || "it left, and nobody asked".to_owned());
+                let told = match effect {
+                    Effect::ExitFailed => self.failed,
+                    _ => self.stopped,
+                };
+                self.check(told, || "it left, and nobody asked".to_owned());
                 self.exited = true;
             }
             Effect::NoteCaughtUp

@@ -27,12 +27,14 @@ pub(crate) enum Deed {
     Confirms,
     /// Somebody guesses tokens.
     Guesses,
+    /// An operator has the link tested, and an archive handed out.
+    Tests,
     /// An operator stops the daemon.
     Stops,
 }
 
 impl Deed {
-    pub(crate) const ALL: [Deed; 8] = [
+    pub(crate) const ALL: [Deed; 9] = [
         Deed::OwnerLooks,
         Deed::Presses,
         Deed::Bounces,
@@ -40,6 +42,7 @@ impl Deed {
         Deed::Nags,
         Deed::Confirms,
         Deed::Guesses,
+        Deed::Tests,
         Deed::Stops,
     ];
 
@@ -47,7 +50,7 @@ impl Deed {
         match self {
             Self::OwnerLooks => 8 * HOUR,
             Self::Presses | Self::Nags | Self::Guesses => 3 * DAY,
-            Self::Bounces | Self::Stops => 20 * DAY,
+            Self::Bounces | Self::Tests | Self::Stops => 20 * DAY,
             Self::Relinks | Self::Confirms => 60 * DAY,
         }
     }
@@ -108,6 +111,13 @@ impl World {
                     token: nonce ^ 1,
                 });
                 self.ask(Command::Confirm { deed, token: nonce });
+            }
+            Deed::Tests => {
+                self.ask(Command::SelfTest);
+                let deed = Asked::Export(ArchiveId::Retired(GenerationId(1)));
+                let token = self.dice.random();
+                self.ask(Command::Ask { deed, nonce: token });
+                self.ask(Command::Confirm { deed, token });
             }
             Deed::Stops => self.ask(Command::Stop),
         }

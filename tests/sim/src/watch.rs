@@ -1,19 +1,25 @@
 //! What must hold at each step: the invariants of the design that concern the core, and what its states promise.
 
+mod habits;
+
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, Audit, CauseCode, Command, Deed, Effect, Ending, Event, Face, GenerationId, Now,
-    PairingFace, Reply, STAYS, State, Trigger,
+    ArchiveId, Audit, CauseCode, Command, Deed, Effect, Ending, Event, Face, Findings,
+    GenerationId, Now, PairingFace, Plan, Reply, STAYS, State, StoreFound, Treatment, Trigger,
+    Unusable,
 };
 
 use crate::link::Run;
 use crate::{DAY, HOUR, MINUTE, SECOND};
+use habits::Habits;
 
 /// A tick is late by no more.
 const SLACK: u64 = 3 * SECOND;
 /// What comes at once after a logout proves nothing.
 const CONFIRMATION: &str = "a confirmation means something";
+/// So many logouts in a row are meant.
+const PROOF: u32 = 2;
 /// WhatsApp's own restarts come to a loop.
 const PAUSE: &str = "a pause in a loop of restarts";
 /// How much of the past is told when something is broken.
@@ -68,14 +74,17 @@ pub(crate) struct Watch {
     /// When WhatsApp asked for a restart.
     restarts: VecDeque<u64>,
     steps_at: (u64, u32),
-    /// The repair at this process's start was carried out.
-    repaired: bool,
+    /// What this process's start found, until it is dealt with.
+    found: Option<Findings>,
     /// Messages that could not be decrypted, within ten minutes.
     garbled: VecDeque<u64>,
     /// Repairs of the session keys in the middle of a life, within a day.
     rebuilt: VecDeque<u64>,
     /// The link a human gave up, which is still to be logged out.
     given_up: Option<GenerationId>,
+    /// The run was told to end and did not.
+    stuck: bool,
+    habits: Habits,
 }
 
 impl Watch {
@@ -102,6 +111,12 @@ impl Watch {
         }
     }
 
+    fn holds(&mut self, held: Result<(), String>) {
+        if let Err(what) = held {
+            self.fails(what);
+        }
+    }
+
     /// How long a state may last with nothing done about it; `None`: until a human acts.
     pub(crate) fn longest(state: &str) -> Option<u64> {
         STAYS.iter().find(|stay| stay.state == state)?.longest_ms
@@ -117,13 +132,15 @@ impl Watch {
     /// A process begins.
     pub(crate) fn starts(&mut self, now: u64) {
         (self.name, self.idle_since) = ("Starting", now);
-        (self.running, self.retiring, self.logouts) = (false, false, 0);
+        (self.running, self.retiring) = (false, false);
         (self.pressed_at, self.button, self.token, self.bus) = (None, false, None, false);
         (self.stop_at, self.storage_failed, self.human) = (None, false, false);
         self.restarts.clear();
         self.garbled.clear();
-        self.repaired = false;
-        // A suspicion does not outlive a restart: it is asked twice anew.
+        (self.found, self.stuck) = (None, false);
+        self.habits.starts();
+        // A suspicion does not outlive a restart: it is asked twice anew. A proof does.
+        self.logouts = if self.logouts < PROOF { 0 } else { PROOF };
         self.not_before = self.not_before.filter(|(_, why)| *why != CONFIRMATION);
     }
 
@@ -143,6 +160,7 @@ impl Watch {
 
     pub(crate) fn up(&mut self, now: u64) {
         self.heard = now;
+        self.habits.up(now);
         self.logouts = 0;
     }
 
@@ -151,7 +169,8 @@ impl Watch {
         self.logouts > 0
     }
 
-    pub(crate) fn shows(&mut self, until: u64) {
+    pub(crate) fn shows(&mut self, now: u64, until: u64) {
+        self.habits.shows(now);
         self.code_until = self.code_until.max(until);
     }
 
@@ -162,9 +181,12 @@ impl Watch {
     /// A run ended; whether the account has not ended the link.
     pub(crate) fn ended(&mut self, now: u64, ending: &Ending, linked: bool, valid: bool) {
         self.running = false;
+        self.habits.ended(now, ending);
         (self.code_until, self.showed) = (0, false);
+        // Who leaves notes nothing any more.
+        let leaves = self.stop_at.is_some() || self.storage_failed;
         let wait = match ending {
-            Ending::LoggedOut if linked => {
+            Ending::LoggedOut if linked && !leaves => {
                 self.logouts += 1;
                 self.revoked = !valid;
                 Some((8 * SECOND, CONFIRMATION))
@@ -191,8 +213,6 @@ impl Watch {
             } => Some(((*ms).min(30 * DAY), "the end of the ban")),
             _ => None,
         };
-        // Who leaves notes nothing any more.
-        let leaves = self.stop_at.is_some() || self.storage_failed;
         if let Some((ms, why)) = wait.filter(|_| !leaves) {
             self.not_before = Some((now + ms, why));
         }
@@ -203,7 +223,7 @@ impl Watch {
         let (running, retiring) = (self.running, self.retiring);
         self.check(!running && !retiring, || "one thing at a time".to_owned());
         let proved = match order.trigger {
-            Trigger::Server => self.logouts >= 2 && self.revoked,
+            Trigger::Server => self.logouts >= PROOF && self.revoked,
             Trigger::Button => self.button,
             Trigger::Bus => self.bus,
             Trigger::Recovery => false,
@@ -221,7 +241,6 @@ impl Watch {
     /// It could not be given up.
     pub(crate) fn keeps(&mut self) {
         self.retiring = false;
-        self.not_before = self.not_before.filter(|(_, why)| *why != CONFIRMATION);
     }
 
     pub(crate) fn retired(&mut self, order: Audit, was_linked: bool, restores: bool) {
@@ -232,6 +251,25 @@ impl Watch {
             _ => self.given_up,
         };
         (self.logouts, self.revoked, self.not_before) = (0, false, None);
+    }
+
+    /// The process ended over it, and it was done all the same.
+    pub(crate) fn retired_unheard(&mut self) {
+        (self.logouts, self.revoked, self.not_before) = (0, false, None);
+    }
+
+    /// The clock said that more time has passed than has: what was written down does not count any more.
+    pub(crate) fn clock_lies(&mut self) {
+        self.not_before = None;
+        for times in [
+            &mut self.attempts,
+            &mut self.codes,
+            &mut self.replaced,
+            &mut self.rebuilt,
+        ] {
+            times.clear();
+        }
+        self.habits.forgets();
     }
 
     /// There is an attempt.
@@ -249,7 +287,7 @@ impl Watch {
             self.fails(format!("an attempt before {why}"));
         }
         let logouts = self.logouts;
-        self.check(pairs || logouts < 2, || {
+        self.check(pairs || logouts < PROOF, || {
             "revoked keys are used again".to_owned()
         });
     }
@@ -275,7 +313,9 @@ impl Watch {
         ) {
             self.not_before = self.not_before.filter(|(_, why)| *why != PAUSE);
         }
+        self.habits.happens(now, event);
         match *event {
+            Event::Found(findings) => self.found = Some(findings),
             Event::Undecrypted { .. } => self.garbled.push_back(now),
             Event::Pressed => {
                 (self.human, self.resumed) = (true, true);
@@ -305,6 +345,30 @@ impl Watch {
         }
     }
 
+    /// What was found at a start is dealt with: no ratchet is used again that may not be the newest.
+    fn heals(&mut self, found: &Findings, plan: &Plan) {
+        let is_old = !matches!(found.store, StoreFound::Sound | StoreFound::OneBehind);
+        let renewed = plan.store == Treatment::Rebuild && plan.leap;
+        self.check(renewed || !is_old, || {
+            format!("old session keys are kept: {found:?}")
+        });
+        let is_whole = found.store == StoreFound::Sound && found.unusable == Unusable::default();
+        self.check(is_whole || plan.store != Treatment::Keep, || {
+            format!("what is of no use is kept: {found:?}")
+        });
+    }
+
+    /// A run that would not end has ended: what a human, or a repair, wanted of it was refused.
+    fn refuses(&mut self, effect: &Effect) {
+        let refused = match effect {
+            Effect::Retire(order) => order.trigger == Trigger::Server,
+            effect => !matches!(effect, Effect::Restore { .. } | Effect::Repair(_)),
+        };
+        self.check(refused, || {
+            format!("it was refused, and done later: {effect:?}")
+        });
+    }
+
     /// The session keys are made anew though this is no start.
     fn rebuilds(&mut self, now: u64) {
         let running = self.running;
@@ -325,6 +389,14 @@ impl Watch {
         for effect in effects {
             if !matches!(effect, Effect::Probe) {
                 self.tell(now, Note::Does(effect.clone()));
+            }
+            // What a partition that has failed is told of cannot be written down, so that it is not counted.
+            if !matches!(event, Event::StorageFailed(_)) {
+                let held = self.habits.does(now, effect);
+                self.holds(held);
+            }
+            if self.stuck && matches!(event, Event::LinkEnded(_)) {
+                self.refuses(effect);
             }
             match effect {
                 Effect::Remember(_) => written = true,
@@ -353,8 +425,10 @@ impl Watch {
                         format!("{old} is logged out, and {owed:?} was given up")
                     });
                 }
-                Effect::Repair(_) if !std::mem::replace(&mut self.repaired, true) => {}
-                Effect::Repair(_) => self.rebuilds(now),
+                Effect::Repair(plan) => match self.found.take() {
+                    Some(found) => self.heals(&found, plan),
+                    None => self.rebuilds(now),
+                },
                 Effect::Exit => {
                     let asked = self.stop_at.is_some();
                     self.check(asked, || "it left, and nobody asked".to_owned());
@@ -383,7 +457,7 @@ impl Watch {
         });
     }
 
-    /// What an owner sees must be true, bounded and explained.
+    /// What an owner sees must be true, bounded and explained. Whether the state has another name.
     pub(crate) fn looks(
         &mut self,
         now: u64,
@@ -391,7 +465,7 @@ impl Watch {
         state: &State,
         face: &Face,
         run: Option<&Run>,
-    ) {
+    ) -> bool {
         let (runs, deaf) = (run.is_some(), run.is_none_or(|run| run.deaf));
         let name = state.name();
         let is_new = std::mem::replace(&mut self.name, name) != name;
@@ -407,6 +481,16 @@ impl Watch {
         } else {
             self.asking_at_press
         };
+        let code = state.cause().map(|cause| cause.code);
+        self.stuck = code == Some(CauseCode::LinkStuck);
+        let is_asked = matches!(
+            code,
+            Some(CauseCode::Relinked | CauseCode::Restoring | CauseCode::RetireSlow)
+        );
+        // The question ran out, or was refused.
+        (self.button, self.bus) = (self.button && is_asked, self.bus && is_asked);
+        let held = self.habits.looks(now, name);
+        self.holds(held);
         let told = state
             .cause()
             .filter(|cause| !cause.action().starts_with("none"));
@@ -438,6 +522,10 @@ impl Watch {
             self.check(state.cause().is_none(), || {
                 "connected, and something is wrong".to_owned()
             });
+            let owed = self.given_up.filter(|_| self.habits.is_stable(now));
+            self.check(owed.is_none(), || {
+                "the new link holds, and the old one is not logged out".to_owned()
+            });
         }
         if let Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms }) = face {
             let until = self.code_until;
@@ -460,6 +548,7 @@ impl Watch {
                 "a stop that takes too long".to_owned()
             });
         }
+        is_new
     }
 }
 

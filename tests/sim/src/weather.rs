@@ -8,6 +8,9 @@ use crate::link::Said;
 use crate::world::{What, World};
 use crate::{DAY, HOUR, MINUTE, SECOND};
 
+/// How long the phone may be away.
+const PHONE_AWAY: u64 = 14 * DAY;
+
 /// Something that goes wrong, at times for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spell {
@@ -39,6 +42,8 @@ pub(crate) enum Spell {
     Copy,
     /// Linking takes a passkey.
     Gate,
+    /// The phone is off, or has no network.
+    PhoneAway,
     FullDisk,
     BadMedium,
     /// Nothing can be moved to the archive.
@@ -52,7 +57,7 @@ pub(crate) enum Spell {
 }
 
 impl Spell {
-    pub(crate) const ALL: [Spell; 25] = [
+    pub(crate) const ALL: [Spell; 26] = [
         Spell::Outage,
         Spell::SilentOutage,
         Spell::Flapping,
@@ -72,6 +77,7 @@ impl Spell {
         Spell::Hanging,
         Spell::Copy,
         Spell::Gate,
+        Spell::PhoneAway,
         Spell::FullDisk,
         Spell::BadMedium,
         Spell::StuckArchive,
@@ -84,7 +90,7 @@ impl Spell {
     fn least(self) -> u64 {
         match self {
             Self::Drop | Self::Outage | Self::Zombie => 4 * HOUR,
-            Self::Revocation => 20 * DAY,
+            Self::Revocation | Self::PhoneAway => 20 * DAY,
             Self::Ban | Self::Lock | Self::Gate | Self::BadMedium => 10 * DAY,
             _ => 2 * DAY,
         }
@@ -161,8 +167,7 @@ impl World {
             }
             Spell::Crash => self.dies(LastEnd::ProcessCrash, 2 * SECOND),
             Spell::WrongLogout => {
-                // Only of a device that is linked, and once: it is let in before WhatsApp errs again.
-                if !self.whatsapp.valid || self.whatsapp.errs || self.watch.is_suspected() {
+                if !self.may_err() {
                     return;
                 }
                 match self.board.run.as_ref().filter(|run| run.up) {
@@ -175,6 +180,8 @@ impl World {
                 // Troubles come in company.
                 if self.dice.random_ratio(1, 4) {
                     self.board.flash.stuck_until = self.now + self.magnitude(MINUTE, DAY);
+                    let cut = self.magnitude(10 * SECOND, HOUR);
+                    self.after(cut, What::Cut);
                 }
                 self.ends_if_up(Ending::LoggedOut);
             }
@@ -212,6 +219,11 @@ impl World {
                 self.ends_if_up(Ending::Replaced);
             }
             Spell::Gate => self.whatsapp.gated_until = until,
+            Spell::PhoneAway => {
+                let away = self.magnitude(DAY, 40 * DAY);
+                self.whatsapp.phone_away_until = self.now + away;
+                self.after(PHONE_AWAY, What::PhoneMissed);
+            }
             Spell::FullDisk => {
                 for _ in 0..4 {
                     let at = self.dice.random_range(0..HOUR);
@@ -253,6 +265,19 @@ impl World {
                 self.tell(Event::Panel { part, fault });
             }
         }
+    }
+
+    /// WhatsApp ends the links of a phone that has been away for so long.
+    pub(crate) fn phone_missed(&mut self) {
+        if self.whatsapp.phone_away_until > self.now {
+            self.whatsapp.valid = false;
+            self.ends_if_up(Ending::LoggedOut);
+        }
+    }
+
+    /// WhatsApp errs only of a device that is linked, and once: it is let in before WhatsApp errs again.
+    pub(crate) fn may_err(&self) -> bool {
+        self.whatsapp.valid && !self.whatsapp.errs && !self.watch.is_suspected()
     }
 
     fn ends_if_up(&mut self, ending: Ending) {

@@ -25,6 +25,8 @@ pub(crate) struct WhatsApp {
     pub(crate) copy_until: u64,
     /// How soon it takes the session back.
     pub(crate) copy_within: u64,
+    /// The phone that the device is linked to is off.
+    pub(crate) phone_away_until: u64,
     /// Linking takes a passkey.
     pub(crate) gated_until: u64,
 }

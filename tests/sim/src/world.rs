@@ -17,6 +17,10 @@ use crate::{Broken, DAY, HOUR, Life, MINUTE, SECOND, Sabotage};
 
 /// How often it is asked whether all would be well again if only the weather turned.
 const LOOK_AHEAD: u64 = 30 * DAY;
+/// And at one in so many changes to a state that is not Connected.
+const LOOKS: u32 = 1_000;
+/// No wait that is written down is longer.
+const LONGEST_WAIT: u64 = 30 * DAY;
 /// A connected link is left alone when nothing is to happen for so long; its first and last minutes are played.
 const CALM: u64 = 10 * MINUTE;
 
@@ -31,6 +35,8 @@ pub(crate) enum What {
     Start,
     /// The weather turns bad.
     Begins(Spell),
+    /// The phone may have been away for too long.
+    PhoneMissed,
     /// The power goes for a few seconds.
     Cut,
     /// The network changes.
@@ -49,8 +55,7 @@ pub(crate) enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Booted,
-    /// Linked or not.
-    Retired(bool),
+    Retired,
     PhoneSeen,
     RetireFailed,
     CaughtUp,
@@ -104,6 +109,8 @@ pub(crate) struct World {
     pub(crate) life: Life,
     queue: BinaryHeap<Due>,
     planned: u64,
+    /// It is asked now whether all would be well again.
+    wonders: bool,
     /// Nothing goes wrong any more.
     pub(crate) fair: bool,
 }
@@ -123,6 +130,7 @@ impl World {
             life: Life::default(),
             queue: BinaryHeap::new(),
             planned: 0,
+            wonders: false,
             fair: false,
             dice,
         };
@@ -153,14 +161,16 @@ impl World {
         let mut look = LOOK_AHEAD;
         while self.now < until {
             let stop = look.min(until);
-            self.play_until(stop, |_| false);
+            self.play_until(stop, |world| world.wonders);
             self.hold()?;
             for owner in [false, true] {
                 let mut ahead = self.clone();
                 ahead.turns_fair(owner);
                 ahead.hold()?;
             }
-            look = stop + LOOK_AHEAD;
+            if !std::mem::take(&mut self.wonders) {
+                look = stop + LOOK_AHEAD;
+            }
         }
         self.life.simulated_ms = self.now;
         Ok(self.life)
@@ -222,6 +232,11 @@ impl World {
         }
     }
 
+    /// The state has another name.
+    pub(crate) fn changed(&mut self) {
+        self.wonders |= !self.is_connected() && self.dice.random_ratio(1, LOOKS);
+    }
+
     fn is_connected(&self) -> bool {
         self.board.state().is_some_and(State::is_connected)
     }
@@ -247,6 +262,7 @@ impl World {
                 self.begins(spell);
                 self.expect_spell(spell);
             }
+            What::PhoneMissed => self.phone_missed(),
             What::Cut => self.dies(LastEnd::PowerLoss, 5 * SECOND),
             What::Way(way) => self.set_way(way),
             What::Space(mib) => self.set_space(mib),
@@ -271,6 +287,8 @@ impl World {
     /// From now on nothing goes wrong, and the owner, if there is one, believes the screen. The link has to come up: by
     /// itself while the account has not ended it, and with the owner's help in any case.
     fn turns_fair(&mut self, owner: bool) {
+        // A question that is on the glass is answered by that, so that the link may be lost by it.
+        self.finger(false);
         let lost = !self.board.flash.linked || !self.whatsapp.valid || self.board.is_given_up();
         if lost && !owner {
             return;
@@ -281,6 +299,7 @@ impl World {
                 due.what,
                 What::Begins(_)
                     | What::Does(_)
+                    | What::Finger(_)
                     | What::Cut
                     | What::Way(_)
                     | What::Space(_)
@@ -292,7 +311,6 @@ impl World {
         self.set_way(Way::Open);
         self.set_space(4000);
         self.weather.silent_until = 0;
-        self.finger(false);
         if self.board.process.is_none() {
             self.after(0, What::Start);
         }
@@ -300,7 +318,11 @@ impl World {
             self.expect_deed(Deed::OwnerLooks);
         }
         let state = self.board.state().map_or("Starting", |state| state.name());
-        let longest = Watch::longest(state).unwrap_or(HOUR);
+        let longest = match state {
+            // These pass, and then a wait that was written down goes on.
+            "Starting" | "Repairing" | "StorageFault" | "Stopped" => LONGEST_WAIT,
+            _ => Watch::longest(state).unwrap_or(HOUR),
+        };
         // It may have been banned without knowing.
         let within = (self.now + longest).max(self.whatsapp.banned_until) + 3 * HOUR;
         self.play_until(within, Self::is_connected);

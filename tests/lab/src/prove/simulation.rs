@@ -2,13 +2,14 @@
 //!
 //! Life *n* of a run has the seed plus *n*, so that a run goes on from where another was cut short.
 
+use std::panic::{RefUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use holdfast_sim::{Broken, DAYS, Life, Sabotage, play};
+use holdfast_sim::{DAYS, Life, Sabotage, play};
 use tokio::sync::mpsc;
 
 use super::{Proof, Run};
@@ -43,9 +44,10 @@ impl Proof for Lives {
                 .await;
         }
         let (seed, count) = (run.seed(), run.count(1_000, 1_000_000));
+        run.case("a seed is one life", WITHIN, twice(seed)).await;
         let begun = Instant::now();
         let mut lives = Lived::start(seed, count);
-        let (mut all, mut played) = (Life::default(), 0_u64);
+        let (mut all, mut played, mut failed) = (Life::default(), 0_u64, 0_u64);
         while let Some(lived) = lives.next().await {
             played += 1;
             match lived {
@@ -53,7 +55,10 @@ impl Proof for Lives {
                     all += life;
                     run.drawn("a life", Ok(()));
                 }
-                Err(broken) => run.drawn(format!("life {}", broken.seed), Err(broken.to_string())),
+                Err(what) => {
+                    failed += 1;
+                    run.drawn("a life", Err(what));
+                }
             }
             if played.is_multiple_of(TOLD) {
                 let (next, left) = (seed.wrapping_add(played), count - played);
@@ -61,6 +66,10 @@ impl Proof for Lives {
                     "          {all}; cut short here, go on with --seed {next} --count {left}"
                 );
             }
+        }
+        if played < count && failed == 0 {
+            let left = count - played;
+            run.drawn("the rest", Err(format!("{left} lives were not played")));
         }
         let years = all.simulated_ms as f64 / (365.0 * 86_400e3);
         let rate = years / begun.elapsed().as_secs_f64();
@@ -77,9 +86,32 @@ fn noticed(seed: u64, sabotage: Sabotage) -> Result<(), String> {
     })
 }
 
+/// The same seed gives the same life.
+async fn twice(seed: u64) -> Result<(), String> {
+    let once = || tokio::task::spawn_blocking(move || lived(seed, |seed| play(seed, DAYS, None)));
+    match (once().await, once().await) {
+        (Ok(one), Ok(other)) if one == other => Ok(()),
+        (one, other) => Err(format!("{one:?}, and then {other:?}")),
+    }
+}
+
+/// One life; one in which the core panics is broken, too. An error says how to see it again.
+fn lived<E: ToString>(
+    seed: u64,
+    play: impl Fn(u64) -> Result<Life, E> + RefUnwindSafe,
+) -> Result<Life, String> {
+    let what = match catch_unwind(|| play(seed)) {
+        Ok(Ok(life)) => return Ok(life),
+        Ok(Err(broken)) => broken.to_string(),
+        Err(_) => "the core panicked, as said above".to_owned(),
+    };
+    let again = format!("holdfast-lab prove simulation --seed {seed} --count 1");
+    Err(format!("{what}\n          again: {again}"))
+}
+
 /// Lives, played on every core of this machine.
 struct Lived {
-    lives: mpsc::Receiver<Result<Life, Box<Broken>>>,
+    lives: mpsc::Receiver<Result<Life, String>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -97,7 +129,7 @@ impl Lived {
                     if nth >= count || broken.load(Ordering::Relaxed) >= ENOUGH {
                         return;
                     }
-                    let life = play(seed.wrapping_add(nth), DAYS, None);
+                    let life = lived(seed.wrapping_add(nth), |seed| play(seed, DAYS, None));
                     broken.fetch_add(u64::from(life.is_err()), Ordering::Relaxed);
                     if done.blocking_send(life).is_err() {
                         return;
@@ -108,7 +140,7 @@ impl Lived {
         Self { lives, stop }
     }
 
-    async fn next(&mut self) -> Option<Result<Life, Box<Broken>>> {
+    async fn next(&mut self) -> Option<Result<Life, String>> {
         self.lives.recv().await
     }
 }
@@ -116,5 +148,23 @@ impl Lived {
 impl Drop for Lived {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_that_breaks_or_panics_fails_and_says_how_to_see_it_again() {
+        let again = "holdfast-lab prove simulation --seed 7 --count 1";
+        let broken = lived(7, |_| Err("bad")).unwrap_err();
+        assert!(broken.starts_with("bad") && broken.ends_with(again));
+        let panicked = lived(7, |_| -> Result<Life, &str> { panic!("worse") }).unwrap_err();
+        assert!(panicked.ends_with(again), "{panicked}");
+        assert_eq!(
+            lived(7, |_| Ok::<_, &str>(Life::default())),
+            Ok(Life::default())
+        );
     }
 }

@@ -226,6 +226,12 @@ impl Faults {
         struck
     }
 
+    /// How often they are still to strike.
+    pub fn left(&self, target: &Target) -> u32 {
+        let planned = self.planned.get(target).into_iter().flatten();
+        planned.map(|plan| plan.times).sum()
+    }
+
     pub fn strike_at(&mut self, target: &Target, occasion: Occasion) -> Option<Fault> {
         self.strike(target, |fault| fault.occasion() == occasion)
     }
@@ -418,10 +424,12 @@ mod tests {
         let mut faults = Faults::default();
         let target = Target::Linking;
         faults.plan(target.clone(), Fault::NackSend, When::Nth(2), 2);
+        assert_eq!(faults.left(&target), 2);
         let mut strikes = || faults.strike_at(&target, Occasion::Send);
         assert_eq!(
             [strikes(), strikes(), strikes(), strikes()],
             [None, Some(Fault::NackSend), Some(Fault::NackSend), None]
         );
+        assert_eq!(faults.left(&target), 0);
     }
 }

@@ -531,6 +531,12 @@ impl Lab {
             .change(|world| world.inject(target, fault, when, times))
     }
 
+    /// How often faults are still to strike there.
+    pub fn faults_left(&self, target: impl Into<Target>) -> u32 {
+        let target = target.into();
+        self.shared.look(|world| world.faults.left(&target))
+    }
+
     /// Stops: connections are cut, and with a state directory everything is on disk when this returns.
     ///
     /// # Errors

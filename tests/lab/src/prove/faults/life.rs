@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures_util::StreamExt as _;
+use holdfast::boot::Report;
 use holdfast::panel::{Frame, draw};
-use holdfast_core::{CauseCode, Face};
+use holdfast_core::{CauseCode, Face, PairingFace};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 
 use super::table::{End, Meets};
 use crate::holdfast::Holdfast;
+use crate::ledger::{Act, Entry};
 use crate::server::{DeviceId, Fault, Lab, LabConfig, Occasion, PhoneId, Target, When};
 
 /// The account that is linked, and whoever writes to it.
@@ -22,8 +24,6 @@ const FRIEND: &str = "15550000002";
 const STRANGER: &str = "15550000003";
 /// A silent link takes minutes to be found out.
 const MET: Duration = Duration::from_secs(300);
-/// How long a picture may take to follow.
-const PICTURE: Duration = Duration::from_secs(10);
 /// The rows of the glass with a screen's title.
 const TITLE: u32 = 16;
 
@@ -53,6 +53,14 @@ pub(super) struct Life<'a> {
     /// Before a phone linked it there is none.
     device: Option<DeviceId>,
     struck: Instant,
+    /// What is struck.
+    target: Target,
+    /// What the log held then, bytes.
+    logged: usize,
+    /// And how many entries the ledger had.
+    entries: u64,
+    /// The device's keys, as WhatsApp knows them.
+    keys: String,
     seen: watch::Receiver<Vec<Seen>>,
     watching: JoinHandle<()>,
     sent: usize,
@@ -75,9 +83,11 @@ impl<'a> Life<'a> {
         let program = std::env::current_exe().context("this program cannot find itself")?;
         let mut holdfast = Holdfast::new(&program, directory.path(), &lab.url())?;
         if is_of_linking(meets.fault) {
-            lab.inject(Target::Linking, meets.fault, When::Now, 1)
+            lab.inject(Target::Linking, meets.fault, When::Now, meets.times)
                 .await?;
         }
+        // What strikes the linking may do so as soon as the daemon runs.
+        let struck = Instant::now();
         holdfast.start().await?;
         let (seen, watching) = watch_session(&holdfast).await?;
         let mut life = Self {
@@ -87,7 +97,11 @@ impl<'a> Life<'a> {
             owner,
             friend,
             device: None,
-            struck: Instant::now(),
+            struck,
+            target: Target::Linking,
+            logged: 0,
+            entries: 0,
+            keys: String::new(),
             seen,
             watching,
             sent: 0,
@@ -102,18 +116,37 @@ impl<'a> Life<'a> {
 
     async fn link(&mut self) -> anyhow::Result<()> {
         let qr = self.holdfast.scan_screen().await?;
-        self.device = Some(self.lab.scan_qr(&self.owner, &qr).await?);
+        let device = self.lab.scan_qr(&self.owner, &qr).await?;
+        self.keys = self.keys_of(&device).await?;
+        self.device = Some(device);
         self.holdfast.reaches("Connected").await
+    }
+
+    /// What tells the keys of a linked device from others.
+    async fn keys_of(&self, device: &DeviceId) -> anyhow::Result<String> {
+        let devices = self.lab.devices(&self.owner).await?;
+        let known = devices.into_iter().find(|known| known.id == *device);
+        Ok(known.context("WhatsApp does not know the device")?.keys)
+    }
+
+    fn is_struck(&mut self) {
+        self.struck = Instant::now();
+        self.logged = self.holdfast.read_log().len();
+        self.entries = self.lab.ledger().entries(0).len() as u64;
+    }
+
+    /// What the log says since the strike.
+    fn log(&self) -> String {
+        let log = self.holdfast.read_log();
+        log.get(self.logged..).unwrap_or_default().to_owned()
     }
 
     /// Has the fault strike, with what it waits for.
     pub async fn strike(&mut self) -> anyhow::Result<()> {
         let fault = self.meets.fault;
-        if !is_of_linking(fault) || fault == Fault::PairError {
-            self.struck = Instant::now();
-        }
         if fault == Fault::PairError {
             let qr = self.holdfast.scan_screen().await?;
+            self.is_struck();
             // The phone is told nothing of what the device thinks of its answer.
             let _ = self.lab.scan_qr(&self.owner, &qr).await;
             return Ok(());
@@ -121,11 +154,35 @@ impl<'a> Life<'a> {
         let Some(device) = self.device.clone() else {
             return Ok(());
         };
-        self.lab.inject(device, fault, When::Now, 1).await?;
-        match fault.occasion() {
-            Occasion::Upload => self.renew_keys().await,
-            _ => Ok(()),
+        self.is_struck();
+        self.target = device.into();
+        let (target, times) = (self.target.clone(), self.meets.times);
+        if fault.occasion() == Occasion::Stanza {
+            for nth in 0..times {
+                if nth > 0 {
+                    self.is_back_in().await?;
+                }
+                let target = target.clone();
+                self.lab.inject(target, fault, When::Now, 1).await?;
+            }
+        } else {
+            self.lab.inject(target, fault, When::Now, times).await?;
         }
+        if fault.occasion() == Occasion::Upload {
+            self.renew_keys().await?;
+            self.is_struck();
+        }
+        Ok(())
+    }
+
+    /// The device, which was struck, has logged in again.
+    async fn is_back_in(&mut self) -> anyhow::Result<()> {
+        let ledger = self.lab.ledger();
+        let is_login = |entry: &Entry| entry.act == Act::LoggedIn;
+        let login = ledger.wait_for(self.entries, MET, is_login).await;
+        ensure!(login.is_some(), "it does not come back");
+        self.entries = ledger.entries(0).len() as u64;
+        Ok(())
     }
 
     /// Has the daemon make fresh keys, which it uploads: its store is broken.
@@ -149,28 +206,29 @@ impl<'a> Life<'a> {
             seen.at >= self.struck && seen.state == meets.state && seen.cause == meets.cause
         };
         let mut seen = self.seen.clone();
-        let met = seen.wait_for(|seen| seen.iter().any(is_it));
-        let met = match timeout(MET, met).await {
-            Ok(Ok(seen)) => seen.iter().find(|seen| is_it(seen)).map(|seen| seen.at),
-            _ => None,
+        let told = async {
+            let met = seen.wait_for(|seen| seen.iter().any(is_it));
+            let met = match timeout(MET, met).await {
+                Ok(Ok(seen)) => seen.iter().find(|seen| is_it(seen)).map(|seen| seen.at),
+                _ => None,
+            };
+            met.with_context(|| {
+                let (told, log) = (self.since(), self.log());
+                format!("the bus told {told:?}; the log says:\n{log}")
+            })
         };
-        ensure!(
-            met.is_some(),
-            "the bus told {:?}; the log says:\n{}",
-            self.since(),
-            self.holdfast.read_log()
-        );
-        self.is_shown().await?;
+        // Side by side: what passes within seconds is not on the glass any more when the bus has told.
+        let (met, ()) = tokio::try_join!(told, self.is_shown())?;
         let code = CauseCode::ALL
             .iter()
             .find(|code| code.as_str() == meets.cause);
         let sentence = code.context("there is no such cause")?.sentence();
-        let log = self.holdfast.read_log();
+        let log = self.log();
         ensure!(
             log.contains(sentence),
             "the log does not say {sentence:?}:\n{log}"
         );
-        Ok(met)
+        Ok(Some(met))
     }
 
     /// What the bus told since the strike.
@@ -182,27 +240,29 @@ impl<'a> Life<'a> {
             .collect()
     }
 
-    /// The glass has the title of the state.
+    /// The glass has the title of the state, sooner or later; or a code, where there is a new link.
     async fn is_shown(&self) -> anyhow::Result<()> {
-        let Some(face) = face(self.meets) else {
-            return Ok(());
-        };
+        let face = face(self.meets).context("there is no such state")?;
         let mut wanted = Frame::new();
         let Ok(()) = draw(&face, None, &mut wanted);
         let panel = self.holdfast.panel().await?;
         let shown = async {
             loop {
-                // A code on the glass is none of these titles.
-                if let Ok((_, _, bits)) = panel.frame().await
-                    && Frame::from_bits(&bits).is_some_and(|frame| title(&frame) == title(&wanted))
-                {
+                let is_it = match panel.frame().await {
+                    Ok((_, _, bits)) => {
+                        Frame::from_bits(&bits).is_some_and(|frame| title(&frame) == title(&wanted))
+                    }
+                    // It is refused while a code is on the glass.
+                    Err(_) => self.meets.end == End::Relinked,
+                };
+                if is_it {
                     return;
                 }
                 // Frames have no change signal.
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PICTURE, shown)
+        timeout(MET, shown)
             .await
             .with_context(|| format!("the glass does not show {}", self.meets.state))
     }
@@ -238,7 +298,10 @@ impl<'a> Life<'a> {
             End::Unseen => Instant::now(),
             _ => self.is_back().await?,
         };
-        let recovered = Some(back.saturating_duration_since(since));
+        let took = back.saturating_duration_since(since);
+        let limit = self.meets.limit();
+        ensure!(took <= limit, "it took {took:?}, not {limit:?} at most");
+        let recovered = Some(took);
         self.talk().await?;
         Ok(Told { noticed, recovered })
     }
@@ -271,13 +334,19 @@ impl<'a> Life<'a> {
             }
             Occasion::Upload => self.has_fresh_keys().await?,
             Occasion::Send => {
-                let refused = self.holdfast.sends(FRIEND, "refused").await;
-                ensure!(refused.is_err(), "WhatsApp's refusal is not told");
+                let sent = self.holdfast.sends(FRIEND, "refused").await;
+                let told = sent.err().map(|error| error.root_cause().to_string());
+                let is_refused = |told: &str| told.starts_with("WhatsApp refused the message");
+                ensure!(told.as_deref().is_some_and(is_refused), "{told:?}");
             }
             Occasion::Login | Occasion::Scan => {}
         }
-        let session = self.holdfast.session().await?;
-        ensure!(session.state().await? == "Connected");
+        let told = self.since();
+        let well = |(state, cause): &(String, String)| state == "Connected" && cause.is_empty();
+        ensure!(told.iter().all(well), "the bus told {told:?}");
+        self.is_shown().await?;
+        let log = self.log();
+        ensure!(!log.contains(" ERROR "), "the log says:\n{log}");
         Ok(())
     }
 
@@ -323,17 +392,35 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    /// What the vault kept, and whether WhatsApp saw a crime.
-    pub async fn kept(&self) -> anyhow::Result<()> {
-        let crimes = self.lab.ledger().crimes();
-        ensure!(crimes.is_empty(), "the ledger saw crimes: {crimes:?}");
-        let relinked = self.meets.end == End::Relinked;
+    /// That the fault did strike, what the vault kept, and whether WhatsApp saw a crime.
+    pub async fn kept(&mut self) -> anyhow::Result<()> {
+        let (relinked, device) = (self.meets.end == End::Relinked, self.device.clone());
+        let device = device.context("nothing is linked")?;
+        let left = self.lab.faults_left(self.target.clone());
+        ensure!(left == 0, "the fault has still to strike {left} times");
+        // What is on the disk opens, and nothing in it is found wanting.
+        self.holdfast.stop().await?;
+        self.holdfast.start().await?;
+        let vault = self.holdfast.vault().await?;
+        let report: Report = serde_json::from_str(&vault.boot_report().await?)?;
+        ensure!(report.findings.is_empty(), "found: {:?}", report.findings);
+        if self.meets.end != End::Sat {
+            self.holdfast.reaches("Connected").await?;
+            self.talk().await?;
+        }
         let session = self.holdfast.session().await?;
         let generation = session.generation().await?;
         let wanted = if relinked { "gen-0002" } else { "gen-0001" };
         ensure!(generation == wanted, "{generation} is live");
         let archives = self.holdfast.vault().await?.list_archives().await?;
         ensure!(archives.len() == usize::from(relinked), "{archives:?}");
+        let devices = self.lab.devices(&self.owner).await?;
+        let companions = devices.iter().filter(|known| known.id.device != 0);
+        ensure!(companions.count() == 1, "{devices:?}");
+        let keys = self.keys_of(&device).await?;
+        ensure!(keys == self.keys, "the device has other keys");
+        let crimes = self.lab.ledger().crimes();
+        ensure!(crimes.is_empty(), "the ledger saw crimes: {crimes:?}");
         Ok(())
     }
 }
@@ -357,12 +444,17 @@ fn face(meets: &Meets) -> Option<Face> {
         "LogoutSuspected" => Face::LogoutSuspected { next_ms },
         "Stale" => Face::Stale { left_ms: next_ms },
         "ClientOutdated" => Face::ClientOutdated { next_ms },
+        "Connecting" => Face::Connecting,
+        "Connected" => Face::Connected {
+            account: None,
+            phone_away: false,
+        },
+        "Pairing" => Face::Pairing(PairingFace::Preparing),
         "PairingPaused" => Face::PairingPaused,
         "PasskeyNeeded" => Face::PasskeyNeeded,
         "Banned" => Face::Banned {
             left_ms: (meets.fault == Fault::Ban).then_some(next_ms),
         },
-        // A moment only, or a code.
         _ => return None,
     })
 }

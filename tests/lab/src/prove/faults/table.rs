@@ -1,11 +1,15 @@
 //! What each fault leads to.
 
+use std::time::Duration;
+
 use crate::server::Fault;
 
 /// What an owner meets when a fault strikes, and what ends it.
 pub(super) struct Meets {
     /// The fault.
     pub fault: Fault,
+    /// How often it strikes, one time right after the other.
+    pub times: u32,
     /// The state it leads to.
     pub state: &'static str,
     /// The cause named then; empty where nothing is wrong.
@@ -31,7 +35,38 @@ pub(super) enum End {
     Unseen,
 }
 
+/// How long it may take until messages go both ways again.
+const SOON: Duration = Duration::from_secs(30);
+/// The same where WhatsApp's patience, or a code's minute, is waited for.
+const PATIENT: Duration = Duration::from_secs(90);
+
 impl Meets {
+    /// What the row is called.
+    pub fn name(&self) -> String {
+        match self.times {
+            1 => format!("`{}`", self.fault),
+            times => format!("`{}`, {times} times", self.fault),
+        }
+    }
+
+    /// How long the recovery may take.
+    pub fn limit(&self) -> Duration {
+        match self.fault {
+            Fault::Stream429 | Fault::Failure429 | Fault::PairError => PATIENT,
+            _ => SOON,
+        }
+    }
+
+    /// A row of the table in `docs/proofs`, up to what is measured.
+    pub fn row(&self) -> [String; 4] {
+        let cause = match self.cause {
+            "" => "-".to_owned(),
+            cause => format!("`{cause}`"),
+        };
+        let human = self.human().unwrap_or("no").to_owned();
+        [self.name(), self.state.to_owned(), cause, human]
+    }
+
     /// What a human has to do.
     pub fn human(&self) -> Option<&'static str> {
         match self.end {
@@ -47,19 +82,33 @@ impl Meets {
 const fn row(fault: Fault, state: &'static str, cause: &'static str, end: End) -> Meets {
     Meets {
         fault,
+        times: 1,
         state,
         cause,
         end,
     }
 }
 
-/// One row a fault, in their order.
+const fn times(times: u32, row: Meets) -> Meets {
+    Meets { times, ..row }
+}
+
+/// One row a fault, in their order; another where more of the same is something else.
 pub(super) const TABLE: &[Meets] = &[
     row(
         Fault::Stream515,
         "Connecting",
         "session.restart",
         End::Alone,
+    ),
+    times(
+        3,
+        row(
+            Fault::Stream515,
+            "Reconnecting",
+            "session.restart-loop",
+            End::Alone,
+        ),
     ),
     row(
         Fault::Replaced,
@@ -141,11 +190,15 @@ pub(super) const TABLE: &[Meets] = &[
         End::Sat,
     ),
     row(Fault::Failure403, "Banned", "account.locked", End::Resumed),
-    row(
-        Fault::Failure405,
-        "ClientOutdated",
-        "session.client-outdated",
-        End::Resumed,
+    // The first is answered by another attempt, with the newest version there is.
+    times(
+        2,
+        row(
+            Fault::Failure405,
+            "ClientOutdated",
+            "session.client-outdated",
+            End::Resumed,
+        ),
     ),
     row(Fault::Failure406, "Banned", "account.locked", End::Resumed),
     row(

@@ -1,0 +1,124 @@
+//! What it does beside the session: how often it shows itself and tells its owner, and when it says that nothing helps.
+
+use std::collections::VecDeque;
+
+use holdfast_core::{Effect, Ending, Event};
+
+use super::recent;
+use crate::{DAY, SECOND};
+
+/// A run that was of use for so long was no failure.
+const STABLE: u64 = 30 * SECOND;
+/// After so many failures in a row it says so.
+const MANY: u32 = 10;
+
+/// What has to be known of the past for that.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Habits {
+    /// Signs of life, within a day.
+    pulses: VecDeque<u64>,
+    /// How long this process was called connected since the last one.
+    unseen_ms: u64,
+    connected_at: Option<u64>,
+    /// What the owner was told of, within a day.
+    news: VecDeque<u64>,
+    /// Since when the run is of use.
+    useful_since: Option<u64>,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+    /// The run that has just ended may have been one.
+    failed: bool,
+    /// For want of a way to the outside.
+    is_offline: bool,
+}
+
+impl Habits {
+    pub(super) fn starts(&mut self) {
+        (self.unseen_ms, self.connected_at) = (0, None);
+        self.failures = 0;
+        (self.useful_since, self.failed, self.is_offline) = (None, false, false);
+    }
+
+    /// What was written down counts for nothing any more.
+    pub(super) fn forgets(&mut self) {
+        self.pulses.clear();
+        self.news.clear();
+    }
+
+    pub(super) fn up(&mut self, now: u64) {
+        self.useful_since = Some(now);
+    }
+
+    pub(super) fn shows(&mut self, now: u64) {
+        self.useful_since.get_or_insert(now);
+    }
+
+    /// Whether the link that is up was so for so long that it is not given up any more.
+    pub(super) fn is_stable(&self, now: u64) -> bool {
+        self.useful_since.is_some_and(|since| now > since + STABLE)
+    }
+
+    pub(super) fn ended(&mut self, now: u64, ending: &Ending) {
+        if self
+            .useful_since
+            .take()
+            .is_some_and(|since| now >= since + STABLE)
+        {
+            self.failures = 0;
+        }
+        self.failed = matches!(
+            ending,
+            Ending::Network(_) | Ending::Refused { .. } | Ending::Storage
+        );
+    }
+
+    pub(super) fn happens(&mut self, now: u64, event: &Event) {
+        if let Some(at) = &mut self.connected_at {
+            self.unseen_ms += now - std::mem::replace(at, now);
+        }
+        let begins_anew = match event {
+            Event::Network(_) => self.is_offline,
+            event => matches!(event, Event::Paired(_) | Event::Retired(_)),
+        };
+        if begins_anew {
+            self.failures = 0;
+        }
+    }
+
+    pub(super) fn does(&mut self, now: u64, effect: &Effect) -> Result<(), String> {
+        match effect {
+            Effect::Pulse => {
+                self.unseen_ms = 0;
+                self.pulses.push_back(now);
+                let times = recent(&mut self.pulses, now, DAY);
+                if times > 1 {
+                    return Err(format!("it showed itself {times} times within a day"));
+                }
+            }
+            Effect::Notify(_) => {
+                self.news.push_back(now);
+                let times = recent(&mut self.news, now, DAY);
+                if times > 12 {
+                    return Err(format!("the owner is told {times} times within a day"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn looks(&mut self, now: u64, name: &str) -> Result<(), String> {
+        self.connected_at = (name == "Connected").then_some(now);
+        self.is_offline = name == "WaitingForNetwork";
+        let waits = self.is_offline || matches!(name, "Reconnecting" | "Degraded");
+        self.failures += u32::from(std::mem::take(&mut self.failed) && waits);
+        let failures = self.failures;
+        if name == "Reconnecting" && failures >= MANY {
+            return Err(format!("after {failures} failures it does not say so"));
+        }
+        if self.unseen_ms > 2 * DAY {
+            return Err("connected for two days, and it never showed itself".to_owned());
+        }
+        Ok(())
+    }
+}
