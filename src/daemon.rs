@@ -186,7 +186,6 @@ async fn serve(
         outbox,
         audit,
         archive,
-        news: of_the_boot,
     } = match opened {
         Ok(rooms) => rooms,
         Err(error) => {
@@ -273,9 +272,6 @@ async fn serve(
     let mut watchdog = Watchdog::new();
     let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
     daemon.measure().await;
-    for cause in of_the_boot {
-        daemon.notify(cause);
-    }
     if let Some(remembered) = past::read(&daemon.past) {
         daemon.take(remembered).await;
     }

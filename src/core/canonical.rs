@@ -80,6 +80,7 @@ impl State {
         self.pulse = fresh.pulse;
         self.phone = fresh.phone;
         self.notified = fresh.notified;
+        self.untold = fresh.untold;
         self
     }
 }

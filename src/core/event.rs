@@ -1,5 +1,7 @@
 //! What can happen to Holdfast.
 
+use alloc::boxed::Box;
+
 use crate::{
     Cause, CauseCode, Deed, Findings, GenerationId, Ignored, LastEnd, LastFour, Part, Past, Space,
     Tested, Way,
@@ -33,7 +35,7 @@ pub enum Event {
     /// What the last [`crate::Effect::Remember`] wrote down. Sent once before `Booted`, when there is any.
     Remembered {
         /// What was written down.
-        past: Past,
+        past: Box<Past>,
         /// How long ago, milliseconds; 0 where nobody knows.
         elapsed_ms: u64,
     },

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(past.farewell(), Some(GenerationId(1)));
         let mut next = Story::new();
         next.on(Event::Remembered {
-            past: alloc::format!("{past}").parse().expect("what was written"),
+            past: alloc::boxed::Box::new(past),
             elapsed_ms: 0,
         });
         next.on(Event::Booted(Linked {

@@ -1,9 +1,8 @@
 //! What its owner is told of beyond journal and screen: in the chat with oneself, and by a program of the operator's.
 
-use alloc::vec::Vec;
-
 use crate::cause::NONE;
 use crate::reconnect::DEGRADED_AFTER;
+use crate::session::Session;
 use crate::step::Turn;
 use crate::{Cause, CauseClass, CauseCode, Effect};
 
@@ -21,33 +20,38 @@ impl Cause {
 }
 
 impl Turn<'_> {
-    /// Tells the owner of what was just reported, a few times a day.
+    /// Tells the owner of what was reported, a few times a day. What a start has to tell waits until it is over: before, nobody
+    /// can carry it, and how often the owner was told is not known.
     pub(crate) fn notify(&mut self) {
         let is_degraded = self.state.attempt() == DEGRADED_AFTER;
-        let mut effects = Vec::with_capacity(self.effects.len());
-        for effect in self.effects.drain(..) {
-            let news = match effect {
-                Effect::Report(cause) if cause.is_news() || is_degraded => Some(cause),
-                _ => None,
-            };
-            effects.push(effect);
-            if let Some(cause) = news
-                && self.state.notified.blocked_until(self.now).is_none()
-            {
+        let news = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Report(cause) if cause.is_news() || is_degraded => Some(*cause),
+            _ => None,
+        });
+        self.state.untold.extend(news);
+        if matches!(
+            self.state.session,
+            Session::Starting | Session::Repairing { .. }
+        ) {
+            return;
+        }
+        for cause in core::mem::take(&mut self.state.untold) {
+            if self.state.notified.blocked_until(self.now).is_none() {
                 self.state.notified.take(self.now);
-                effects.push(Effect::Notify(cause));
+                self.effects.push(Effect::Notify(cause));
             }
         }
-        self.effects = effects;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Ending;
     use crate::state::DAY;
     use crate::story::{ACCOUNT, Story};
+    use crate::{
+        Ending, Event, Findings, GenerationId, IdentityFound, Linked, StoreFound, Todo, Unusable,
+    };
 
     #[test]
     fn the_owner_hears_of_what_matters_and_of_attempts_that_go_on_and_on() {
@@ -65,12 +69,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_start_repaired_is_told_when_it_is_over() {
+        let mut story = Story::new();
+        let found = Findings {
+            identity: IdentityFound::Sound,
+            store: StoreFound::Lost,
+            unusable: Unusable::default(),
+            todo: Todo::default(),
+        };
+        story.on(Event::Found(found));
+        assert_eq!((story.reports.len(), story.news.len()), (1, 0));
+        story.on(Event::Booted(Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        }));
+        assert_eq!(story.news, ["storage.keys-rebuilt"]);
+    }
+
+    #[test]
     fn an_owner_is_told_a_dozen_times_a_day_at_most() {
         let mut story = Story::connected();
         for _ in 0..20 {
             story.ended(Ending::Replaced);
             story.press(100);
-            story.on(crate::Event::LinkUp);
+            story.on(Event::LinkUp);
             story.wait(60_000);
         }
         assert_eq!(story.news.len(), 12);

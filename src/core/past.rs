@@ -294,6 +294,7 @@ mod tests {
         let elapsed_ms = story.now.wrapping_sub(*at) + pause_ms;
         let mut next = Story::new();
         next.past = Some((past.clone(), next.now.wrapping_sub(elapsed_ms)));
+        let past = Box::new(past);
         next.on(Event::Remembered { past, elapsed_ms });
         let linked = Linked {
             generation: GenerationId(1),
@@ -362,7 +363,7 @@ mod tests {
         let mut next = Story::new();
         let past = story.past.clone().expect("written down").0;
         next.on(Event::Remembered {
-            past,
+            past: Box::new(past),
             elapsed_ms: 0,
         });
         assert_eq!(next.on(Event::Booted(switched)), [Effect::Pair]);
@@ -511,7 +512,7 @@ mod tests {
         let mut story = Story::new();
         let past = alloc::format!("wait banned {}\n", u64::MAX);
         story.on(Event::Remembered {
-            past: past.parse().expect("a past"),
+            past: Box::new(past.parse().expect("a past")),
             elapsed_ms: 0,
         });
         let linked = Linked {

@@ -150,7 +150,7 @@ mod tests {
 
         let mut next = Story::new();
         next.on(Event::Remembered {
-            past,
+            past: alloc::boxed::Box::new(past),
             elapsed_ms: DAY / 2,
         });
         next.on(Event::Booted(story.state.linked()));

@@ -1,5 +1,7 @@
 //! Where Holdfast stands.
 
+use alloc::vec::Vec;
+
 use crate::backoff::{Backoff, Jitter};
 use crate::budget::Budget;
 use crate::gesture::Gesture;
@@ -56,6 +58,8 @@ pub struct State {
     pub(crate) outdated: Budget<1>,
     /// Repairs of the session keys in the middle of a life.
     pub(crate) rebuilds: Budget<1>,
+    /// What the owner is to be told of when the start is over.
+    pub(crate) untold: Vec<Cause>,
     /// What the owner was told of.
     pub(crate) notified: Budget<12>,
     pub(crate) token: Option<Token>,
@@ -111,6 +115,7 @@ impl State {
             farewell: None,
             outdated: Budget::new(DAY),
             rebuilds: Budget::new(DAY),
+            untold: Vec::new(),
             notified: Budget::new(DAY),
             token: None,
             jitter: Jitter(seed),

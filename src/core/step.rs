@@ -108,7 +108,7 @@ impl Turn<'_> {
             Event::SettingsIgnored(ignored) => self.state.notices.settings(ignored, self.now),
             Event::Found(findings) => self.found(&findings),
             Event::Booted(linked) => self.booted(linked),
-            Event::Remembered { past, elapsed_ms } => self.remembered(past, elapsed_ms),
+            Event::Remembered { past, elapsed_ms } => self.remembered(*past, elapsed_ms),
             Event::Tick => {}
             Event::Network(way) => self.network(way),
             Event::Clock { behind } => self.clock(behind),
@@ -254,6 +254,7 @@ impl Turn<'_> {
             return self.pair_by_itself();
         }
         if self.is_revoked() {
+            self.blame(CauseCode::Revoked);
             return self.retire(Successor::Fresh(Trigger::Server));
         }
         if self.within_budget() {

@@ -4,7 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use holdfast_core::{self as core, Cause, Effect, Event, Now, Plan, State, Trigger, step};
+use holdfast_core::{self as core, Effect, Event, Now, Plan, State, Trigger, step};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -28,8 +28,6 @@ pub struct Rooms {
     pub audit: Audit,
     /// Retired generations.
     pub archive: Archive,
-    /// What the owner is to be told of the repair.
-    pub news: Vec<Cause>,
 }
 
 impl Rooms {
@@ -59,7 +57,7 @@ impl Rooms {
     ) -> anyhow::Result<Rooms> {
         let audit = Audit::open(dir);
         let inspection = Vault::inspect(dir.clone(), barrier.clone()).await?;
-        let (vault, news) = repair(state, inspection, &audit, report, show).await?;
+        let vault = repair(state, inspection, &audit, report, show).await?;
         stages.done("vault");
         let inbox = Inbox::open(dir, barrier).await?;
         report.found("inbox", inbox.findings());
@@ -82,7 +80,6 @@ impl Rooms {
             outbox,
             audit,
             archive,
-            news,
         })
     }
 }
@@ -94,18 +91,19 @@ async fn repair(
     audit: &Audit,
     report: &mut Report,
     show: impl Fn(&State),
-) -> anyhow::Result<(Vault, Vec<Cause>)> {
+) -> anyhow::Result<Vault> {
     let now = Now { mono_ms: 0 };
     let generation = inspection.linked().generation;
-    let (mut planned, mut news) = (Plan::NOTHING, Vec::new());
+    let mut planned = Plan::NOTHING;
     for effect in step(state, Event::Found(inspection.findings()), now).effects {
         match effect {
             Effect::Repair(plan) => planned = plan,
-            effect => tell(&effect, &mut news),
+            Effect::Report(cause) => journal::told(cause),
+            _ => {}
         }
     }
     if planned.is_empty() {
-        return Ok((inspection.carry_out(planned).await?.0, news));
+        return Ok(inspection.carry_out(planned).await?.0);
     }
     show(state);
     let order = core::Audit {
@@ -115,28 +113,14 @@ async fn repair(
     };
     audit.append(Kind::Repair, &order)?;
     let carried_out = inspection.carry_out(planned);
-    let (vault, repaired) = ticking(state, carried_out, &mut news, show).await?;
+    let (vault, repaired) = ticking(state, carried_out, show).await?;
     journal::repaired(generation, &repaired);
     report.found("vault", repaired.lines());
-    Ok((vault, news))
-}
-
-/// The operator is told at once, the owner when somebody can carry it to them.
-fn tell(effect: &Effect, news: &mut Vec<Cause>) {
-    match effect {
-        Effect::Report(cause) => journal::told(*cause),
-        Effect::Notify(cause) => news.push(*cause),
-        _ => {}
-    }
+    Ok(vault)
 }
 
 /// Waits for the work, and has the core's deadlines come meanwhile: a repair that takes long is told about.
-async fn ticking<T>(
-    state: &mut State,
-    work: impl Future<Output = T>,
-    news: &mut Vec<Cause>,
-    show: impl Fn(&State),
-) -> T {
+async fn ticking<T>(state: &mut State, work: impl Future<Output = T>, show: impl Fn(&State)) -> T {
     let begun = Instant::now();
     let mut work = pin!(work);
     loop {
@@ -145,7 +129,9 @@ async fn ticking<T>(
             done = &mut work => return done,
             () = sleep_until(begun + due.unwrap_or_default()), if due.is_some() => {
                 for effect in step(state, Event::Tick, moment(begun, Instant::now())).effects {
-                    tell(&effect, news);
+                    if let Effect::Report(cause) = effect {
+                        journal::told(cause);
+                    }
                 }
                 show(state);
             }
@@ -180,8 +166,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(150)).await;
             "done"
         };
-        let mut news = Vec::new();
-        assert_eq!(ticking(&mut state, slow, &mut news, show).await, "done");
+        assert_eq!(ticking(&mut state, slow, show).await, "done");
         let slowly = ("Repairing", Some("storage.repair-slow"));
         assert_eq!(*shown.borrow(), [slowly, slowly]);
     }

@@ -40,8 +40,6 @@ pub(crate) struct Process {
     pub(crate) state: State,
     /// The world's time at the zero of the core's clock.
     pub(crate) zero: u64,
-    /// What is on the data partition is open.
-    opened: bool,
     /// Its loop runs.
     booted: bool,
 }
@@ -160,7 +158,6 @@ impl World {
             id: board.processes,
             state: State::new(self.seed ^ u64::from(board.processes)),
             zero: self.now,
-            opened: false,
             booted: false,
         });
         let end = board.last_end;
@@ -286,14 +283,11 @@ impl World {
 
     /// What the daemon tells the core before its loop begins.
     fn booted(&mut self) {
-        self.board
-            .process
-            .iter_mut()
-            .for_each(|process| process.opened = true);
         if let Some((text, written, boot)) = self.board.flash.past.clone()
             && let Ok(past) = text.parse()
         {
             let elapsed_ms = self.elapsed(written, boot);
+            let past = Box::new(past);
             self.tell(Event::Remembered { past, elapsed_ms });
         }
         let (way, behind) = (self.board.way, self.board.behind);
@@ -353,11 +347,11 @@ impl World {
         };
         self.life.steps += 1;
         self.watch.happens(self.now, &event);
-        let mut outcome = step(&mut process.state, event.clone(), now);
-        if !process.opened {
-            // There is nothing yet that could tell the owner.
-            let is_told = |effect: &Effect| !matches!(effect, Effect::Notify(_));
-            outcome.effects.retain(is_told);
+        let outcome = step(&mut process.state, event.clone(), now);
+        let tells = |effect: &Effect| matches!(effect, Effect::Notify(_));
+        let fails = matches!(event, Event::StorageFailed(_));
+        if !process.booted && !fails && outcome.effects.iter().any(tells) {
+            self.watch.fails("the owner is told before anybody can");
         }
         self.watch.effects(self.now, &event, &outcome.effects);
         for effect in outcome.effects {

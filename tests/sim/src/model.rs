@@ -224,7 +224,7 @@ impl World {
         (self.finger, self.consent, self.token) = (None, None, false);
         (self.stopped, self.failed, self.exited) = (false, false, false);
         if let Some(past) = self.past.clone() {
-            let elapsed_ms = 0;
+            let (past, elapsed_ms) = (Box::new(past), 0);
             self.happen(Event::Remembered { past, elapsed_ms });
         }
         self.happen(Event::Clock { behind });
@@ -356,7 +356,7 @@ impl World {
                 }));
             }
             Effect::DropOldestArchive => self.owed = Some(Owed::Space),
-            Effect::Remember(past) => self.past = Some(past.without_chores()),
+            Effect::Remember(past) => self.past = Some(Past::clone(&past).without_chores()),
             Effect::Reply { reply, .. } => {
                 self.token = matches!(reply, Reply::Token { .. });
             }
