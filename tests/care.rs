@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use holdfast::bus::Error;
 use holdfast_lab::holdfast::Holdfast;
-use holdfast_lab::ledger::Act;
+use holdfast_lab::ledger::{Act, Entry};
 use holdfast_lab::phone::inbox::Content;
 use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, PhoneId, Target, When};
 use tempfile::TempDir;
@@ -323,17 +323,23 @@ async fn the_last_word_is_always_that_holdfast_is_not_available() {
 async fn a_day_after_the_last_there_is_one_sign_of_life() {
     let mut scene = Scene::with(|_| String::new()).await;
     let before = scene.lab.ledger().entries(0).len() as u64;
-    // Well after the login, at which the library shows itself; that is taken back at once.
     scene.restart_remembering("pulse 10000").await;
-    scene.reaches("Connected").await;
+    let is_login = |entry: &Entry| entry.act == Act::LoggedIn;
+    let login = scene
+        .lab
+        .ledger()
+        .wait_for(before, DEADLINE, is_login)
+        .await;
+    let login = login.expect("it logs in again").seq;
+    // At the login, too, the library shows itself; that is taken back earlier.
     let shown = async || {
-        let presences = scene.presences(before);
-        presences.windows(2).any(|two| {
-            let [(shown, from), (hidden, to)] = two else {
-                return false;
-            };
-            shown == "available" && hidden == "unavailable" && to - from >= PULSE
-        })
+        let presences = scene.presences(login);
+        let times = |what: &'static str| {
+            let those = presences.iter().filter(move |(kind, _)| kind == what);
+            those.map(|(_, at)| *at)
+        };
+        let ends = |from: u64| times("unavailable").any(|to| to >= from + PULSE);
+        times("available").any(ends)
     };
     eventually("a sign of life, and its end", shown).await;
     eventually("the next is due a day later", async || {

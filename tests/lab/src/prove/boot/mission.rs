@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use holdfast_core::Face;
 
 use super::Run;
 use crate::ledger::{Act, Entry};
@@ -22,7 +23,7 @@ const CONFIRM: Duration = Duration::from_millis(300);
 pub const BUTTON: u8 = 0;
 
 /// How many cases the story has.
-pub const STEPS: u64 = 9;
+pub const STEPS: u64 = 10;
 
 /// Tells it, and hands on a card that is linked.
 ///
@@ -50,6 +51,10 @@ pub async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<Scene> {
         .ok_or_else(stop)?;
     let name = "the first picture comes from the boot itself, before the daemon runs";
     run.case(name, STEP, first_picture(&scene, &machine)).await;
+    let name = "stopped, it says that it is safe to unplug";
+    run.case(name, STEP, stop_and_start(&scene, &machine))
+        .await
+        .ok_or_else(stop)?;
     let name = "held and confirmed, a real button links it anew";
     run.case(name, STEP, relink(&scene, &mut machine, &qr))
         .await
@@ -105,6 +110,17 @@ async fn reboot(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
         "the stop was not in order: {status}"
     );
     talk(scene, machine, "second").await
+}
+
+/// The glass keeps what was drawn last.
+async fn stop_and_start(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let stop = "systemctl stop holdfastd";
+    scene.operator.run(machine, stop).await?;
+    let saved = Face::Stopped { saved: true };
+    scene.shows(machine, &saved, SOON).await?;
+    let start = "systemctl start holdfastd";
+    scene.operator.run(machine, start).await?;
+    scene.connected(machine, SOON).await
 }
 
 /// The journal names who drew it; the glass says when.

