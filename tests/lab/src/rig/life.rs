@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use wacore_binary::Jid;
 
+use super::DISK_MIB;
 use super::disk::Disk;
 use super::promise::{Notary, What};
 use crate::holdfast::Holdfast;
 use crate::ledger::{Act, Entry};
 use crate::peers::STEP;
 use crate::server::{DeviceId, Lab, LabConfig, MessageId, PhoneId};
-
-/// Size of the disk, MiB: more than one block group of ext4 (128 MiB), so that there is a second superblock, as on any card.
-const DISK_MIB: u64 = 192;
 
 /// The number of the phone that Holdfast is linked to, and of a friend's.
 pub const OWNER: &str = "15550000001";

@@ -82,6 +82,10 @@ pub fn scratch() -> io::Result<tempfile::TempDir> {
     }
 }
 
+/// Size of a disk whose power is cut, MiB: more than one block group of ext4 (128 MiB), so that there is a second superblock,
+/// as on any card.
+pub const DISK_MIB: u64 = 192;
+
 /// An empty ext4 of this many MiB, as an image in `place`.
 ///
 /// # Errors

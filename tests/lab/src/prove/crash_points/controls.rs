@@ -11,9 +11,6 @@ use crate::rig::disk::{Disk, Record};
 use crate::rig::writer::{self, Acked, Store};
 use crate::rig::{self, states};
 
-/// Size of a writer's disk, MiB.
-const DISK_MIB: u64 = 32;
-
 /// Steps that a writer acknowledges.
 const STEPS: u64 = 120;
 
@@ -58,7 +55,7 @@ struct Written {
 impl Written {
     fn new(store: Store, careful: bool) -> anyhow::Result<Written> {
         let place = rig::scratch()?;
-        let blank = rig::blank(place.path(), DISK_MIB)?;
+        let blank = rig::blank(place.path(), rig::DISK_MIB)?;
         let disk = Disk::begin(place.path(), &blank)?;
         let acked = writer::write(store, careful, &disk.path(), &disk.clock(), STEPS)?;
         ensure!(acked.len() as u64 == STEPS, "it did not finish");
