@@ -22,6 +22,8 @@ pub use diagram::Diagram;
 const ACCOUNT: LastFour = LastFour(*b"0001");
 /// The token of a question over the bus.
 const NONCE: u64 = 7;
+/// What is written down on the day that WhatsApp refused a version.
+const REFUSED: &str = "outdated 86400000";
 /// A human who is told what to do, and everybody else at their best, need no more steps.
 const WAY_BACK: usize = 120;
 
@@ -190,7 +192,8 @@ fn endings() -> [Ending; 12] {
 
 impl World {
     /// A device that was linked, or never was, before its first start.
-    fn new(linked: bool, behind: bool, moves: u8) -> Self {
+    /// At its first start; or, `refused`, at one on the day that WhatsApp refused the version and a newer one was asked for.
+    fn new(linked: bool, behind: bool, refused: bool, moves: u8) -> Self {
         let mut world = Self {
             core: State::new(0),
             now: Now { mono_ms: 0 },
@@ -200,7 +203,9 @@ impl World {
             },
             run: None,
             owed: None,
-            past: None,
+            past: refused
+                .then_some(REFUSED)
+                .and_then(|past| past.parse().ok()),
             logouts: 0,
             finger: None,
             consent: None,
@@ -545,9 +550,10 @@ impl Model for Adversaries {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        [(false, false), (true, false), (true, true)]
-            .map(|(linked, behind)| World::new(linked, behind, self.moves))
-            .into()
+        let linked = [(false, false), (true, false), (false, true)]
+            .map(|(behind, refused)| World::new(true, behind, refused, self.moves));
+        let unlinked = World::new(false, false, false, self.moves);
+        linked.into_iter().chain([unlinked]).collect()
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
