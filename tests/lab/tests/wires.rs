@@ -1,5 +1,7 @@
 //! The panel on simulated wires: the real driver and an emulated display, a button's line, and all that can go wrong there.
 
+/// The package beside the lab draws them in its own tests, too.
+#[path = "../../faces.rs"]
 mod faces;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,181 @@
+//! The papers: each record of a decision has the one form and stands in the index, and each package's tests lie with it.
+//! `HOLDFAST_WRITE=1` writes the index anew.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn at(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A record of a decision, without its text.
+struct Decision {
+    file: String,
+    number: String,
+    title: String,
+    date: String,
+    status: String,
+}
+
+impl Decision {
+    /// Reads a record; says what is missing of the form.
+    fn read(path: &Path) -> Result<Self, String> {
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let number = file.split('-').next().unwrap();
+        let text = read(path);
+        let mut lines = text.lines();
+        let mut after = |start: &str| {
+            lines
+                .next()
+                .and_then(|line| line.strip_prefix(start))
+                .map(str::to_owned)
+                .ok_or(format!("a line must begin with `{start}`"))
+        };
+        let title = after(&format!("# {number}: "))?;
+        after("")?;
+        let date = after("- Date: ")?;
+        let status = after("- Status: ")?;
+        let digits = |text: &str, count| text.len() == count && text.parse::<u32>().is_ok();
+        let parts: Vec<_> = date.split('-').collect();
+        if !matches!(parts[..], [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
+        {
+            return Err(format!("`{date}` is no date like 2026-11-29"));
+        }
+        let other = ["amended by ", "superseded by "]
+            .iter()
+            .find_map(|by| status.strip_prefix(by));
+        let known = match other {
+            Some(numbers) => numbers.split(", ").all(|other| record(other).is_some()),
+            None => status == "accepted",
+        };
+        if !known {
+            return Err(format!(
+                "status `{status}` is none of: accepted, amended by NNNN, superseded by NNNN"
+            ));
+        }
+        for part in ["\n**Decision.**", "\n**Why.**"] {
+            if !text.contains(part) {
+                return Err(format!("`{}` is missing", part.trim()));
+            }
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            number: number.to_owned(),
+            title,
+            date,
+            status,
+        })
+    }
+}
+
+/// All records, by number.
+fn records() -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(at("docs/decisions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.ends_with("README.md"))
+        .collect();
+    found.sort();
+    found
+}
+
+fn record(number: &str) -> Option<PathBuf> {
+    let begins = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(&format!("{number}-"))
+    };
+    records().into_iter().find(begins)
+}
+
+#[test]
+fn every_decision_has_the_form_and_a_number_of_its_own() {
+    let mut complaints = String::new();
+    let mut last = String::new();
+    for path in records() {
+        match Decision::read(&path) {
+            Ok(decision) if decision.number == last => {
+                let _ = writeln!(complaints, "{}: its number is taken", decision.file);
+            }
+            Ok(decision) => last = decision.number,
+            Err(error) => {
+                let _ = writeln!(complaints, "{}: {error}", path.display());
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+#[test]
+fn the_index_of_decisions_is_what_the_records_say() {
+    let mut index = String::from(
+        "# Decisions\n\n\
+         Each record says what was decided, when, whether it still holds, and why. A record is amended by a later one where its sentences no\n\
+         longer hold in part, and superseded where they no longer hold at all. A new one takes the next free number and this form:\n\n\
+         ```\n\
+         # NNNN: The decision in one sentence\n\n\
+         - Date: 2026-11-29\n\
+         - Status: accepted | amended by NNNN | superseded by NNNN\n\n\
+         **Context.** Where the reader needs it.\n\n\
+         **Decision.** ...\n\n\
+         **Why.** ...\n\
+         ```\n\n\
+         This page is made from the records (`HOLDFAST_WRITE=1 cargo test --test papers`); a test fails when they differ.\n\n\
+         | number | decision | date | status |\n|---|---|---|---|\n",
+    );
+    for decision in records().iter().flat_map(|path| Decision::read(path)) {
+        let Decision {
+            file,
+            number,
+            title,
+            date,
+            status,
+        } = decision;
+        let _ = writeln!(
+            index,
+            "| [{number}]({file}) | {title} | {date} | {status} |"
+        );
+    }
+    let page = at("docs/decisions/README.md");
+    if env::var_os("HOLDFAST_WRITE").is_some() {
+        fs::write(&page, &index).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&page).unwrap_or_default() == index,
+        "docs/decisions/README.md is not what the records say; write it anew with HOLDFAST_WRITE=1"
+    );
+}
+
+#[test]
+fn the_tests_of_a_package_lie_with_it() {
+    let workspace: toml::Table = read(&at("Cargo.toml")).parse().unwrap();
+    let members = workspace["workspace"]["members"].as_array().unwrap();
+    for member in members
+        .iter()
+        .map(|member| member.as_str().unwrap())
+        .chain(["."])
+    {
+        let package: toml::Table = read(&at(member).join("Cargo.toml")).parse().unwrap();
+        let targets = package.get("test").and_then(toml::Value::as_array);
+        for target in targets.into_iter().flatten() {
+            let Some(path) = target.get("path").and_then(toml::Value::as_str) else {
+                continue;
+            };
+            assert!(path.starts_with("tests/"), "{member}: {path}");
+            // The folders of `tests/` that are packages hold no test of the one beside them.
+            let foreign = members.iter().any(|other| {
+                at(member)
+                    .join(path)
+                    .starts_with(at(other.as_str().unwrap()))
+            });
+            assert!(member != "." || !foreign, "{member}: {path}");
+        }
+    }
+}
