@@ -154,6 +154,15 @@ fn the_index_of_decisions_is_what_the_records_say() {
 }
 
 #[test]
+fn the_readme_is_read_in_one_go() {
+    let lines = read(&at("README.md")).lines().count();
+    assert!(
+        lines < 120,
+        "{lines} lines; figures and details belong to docs/"
+    );
+}
+
+#[test]
 fn the_tests_of_a_package_lie_with_it() {
     let workspace: toml::Table = read(&at("Cargo.toml")).parse().unwrap();
     let members = workspace["workspace"]["members"].as_array().unwrap();
