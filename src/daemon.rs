@@ -149,7 +149,9 @@ async fn serve(
     let started = Instant::now();
 
     let mut stages = Stages::new();
-    let (mut report, mark) = start::begin(&config, &mut state);
+    let (events_in, mut events) = mpsc::unbounded_channel();
+    let (around, way, behind) = Around::look(&config, &events_in);
+    let (mut report, mark) = start::begin(&config, &mut state, way, behind);
     showing.send_replace(Showing::new(face(&state, since(started)), None));
     stages.done("evidence");
     if let Some(why) = boot::set_aside(&Machine::this()) {
@@ -198,7 +200,6 @@ async fn serve(
 
     let news = broadcast::Sender::new(16);
     let tested = broadcast::Sender::new(4);
-    let (events_in, mut events) = mpsc::unbounded_channel();
     let (requests_in, mut requests) = mpsc::channel(16);
     let credentials = watch::Sender::new(Credentials::default());
     let mut codes = credentials.subscribe();
@@ -223,7 +224,6 @@ async fn serve(
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
     let served = bus::serve(place, &config.runtime, handle).await;
-    let (around, first) = Around::look(&config, &events_in);
     let notices = Notices {
         own_chat: config.settings.notify_own_chat,
         hook: config.settings.notify_hook.clone(),
@@ -272,12 +272,6 @@ async fn serve(
     let mut watchdog = Watchdog::new();
     let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
     daemon.measure().await;
-    if let Some(remembered) = past::read(&daemon.past) {
-        daemon.take(remembered).await;
-    }
-    for seen in first {
-        daemon.take(seen).await;
-    }
     // What the finger did meanwhile, it did while we started.
     while let Ok((at, input)) = hand.try_recv() {
         daemon.input(at.into(), input).await;
@@ -451,7 +445,8 @@ impl Daemon {
             incidents::note(incidents, &effect);
         }
         match effect {
-            // The first one came before there was a daemon: see `rooms`.
+            // They came before there was a daemon: see `rooms`.
+            Effect::Inspect => {}
             Effect::Repair(plan) => self.repair(plan).await,
             Effect::AskPhone => self.link.ask_phone(),
             Effect::Pulse => self.link.pulse(),

@@ -113,13 +113,14 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
     use alloc::vec::Vec;
 
     use super::*;
     use crate::story::ACCOUNT;
     use crate::{
-        CauseCode, Command, Deed, Ending, Event, Findings, GenerationId, IdentityFound, Ignored,
-        LastEnd, Linked, Part, Space, StoreFound, Todo, Unusable, Way, step,
+        CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId, IdentityFound,
+        Ignored, LastEnd, Linked, Part, Space, StoreFound, Todo, Unusable, Way, step,
     };
 
     fn events() -> Vec<Event> {
@@ -162,12 +163,16 @@ mod tests {
             Ending::Throttled,
             Ending::QrExhausted,
         ];
-        let mut events = Vec::from([
-            Event::LastEnd(LastEnd::PowerLoss),
-            Event::SettingsIgnored(Ignored {
+        let woke = Facts {
+            last_end: LastEnd::PowerLoss,
+            ignored: Some(Ignored {
                 count: 1,
                 line: None,
             }),
+            ..Facts::default()
+        };
+        let mut events = Vec::from([
+            Event::Woke(Box::new(woke)),
             Event::Found(found),
             Event::Booted(linked(Some(ACCOUNT))),
             Event::Tick,

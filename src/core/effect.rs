@@ -17,8 +17,10 @@ pub struct Outcome {
 /// One thing to do. Each fallible one answers with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Carry out the plan, an empty one too; one that is not is audited first. No run is left. Answers with `Booted`, or
-    /// with `StorageFailed`.
+    /// Look through the vault. Answers with `Found`, or with `StorageFailed`.
+    Inspect,
+    /// Carry out the plan, an empty one too; one that is not is audited first. No run is left. Answers with `Space` and `Booted`,
+    /// or with `StorageFailed`.
     Repair(Plan),
     /// Log in with the live generation, keeping the library from reconnecting by itself.
     /// Answers with `LinkUp` and, in the end, `LinkEnded`.
@@ -55,7 +57,7 @@ pub enum Effect {
     SelfTest,
     /// Tell whoever waits for it what came of the test.
     Tested(Tested),
-    /// Write this down, durable before the next effect: the next start is told it as `Remembered`.
+    /// Write this down, durable before the next effect: the next start is told it in [`crate::Facts`].
     Remember(Box<Past>),
     /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.

@@ -23,33 +23,42 @@ pub struct Linked {
     pub account: Option<LastFour>,
 }
 
+/// The facts of a start: what the machine tells before anything is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Facts {
+    /// How the last run ended.
+    pub last_end: LastEnd,
+    /// Settings of the owner that were ignored, if any were.
+    pub ignored: Option<Ignored>,
+    /// How far the way to the outside goes; `None` where it does not matter.
+    pub way: Option<Way>,
+    /// The wall clock is behind the last time known to be good.
+    pub clock_behind: bool,
+    /// The last [`crate::Effect::Remember`], and how long ago it was written, milliseconds; 0 where nobody knows.
+    pub past: Option<(Past, u64)>,
+    /// The data partition was broken, was set aside, and nothing can be kept in this start.
+    pub set_aside: bool,
+}
+
 /// One thing that happened. Every event is legal in every state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// How the last run ended. Sent once, before anything is opened.
-    LastEnd(LastEnd),
-    /// The vault was looked through. Sent once; answered with an [`crate::Effect::Repair`].
+    /// The process started, with all that the machine could tell before anything was opened. Answered with an
+    /// [`crate::Effect::Inspect`].
+    Woke(Box<Facts>),
+    /// An [`crate::Effect::Inspect`] is done. Answered with an [`crate::Effect::Repair`].
     Found(Findings),
-    /// The vault is open: the [`crate::Effect::Repair`] is carried out.
+    /// An [`crate::Effect::Repair`] is carried out: the vault and the mail are open.
     Booted(Linked),
-    /// What the last [`crate::Effect::Remember`] wrote down. Sent once before `Booted`, when there is any.
-    Remembered {
-        /// What was written down.
-        past: Box<Past>,
-        /// How long ago, milliseconds; 0 where nobody knows.
-        elapsed_ms: u64,
-    },
     /// [`crate::State::deadline`] has come (an early or late tick is harmless).
     Tick,
-    /// How far the way to the outside goes now. Sent once before `Booted`, and when it changed.
+    /// How far the way to the outside goes now, when that changed.
     Network(Way),
-    /// Whether the wall clock is behind the last time known to be good. Sent once before `Booted`, and when it changed.
+    /// Whether the wall clock is behind the last time known to be good, when that changed.
     Clock {
         /// It is, or it was set to that time for want of a better one.
         behind: bool,
     },
-    /// Settings of the owner were ignored. Sent once, before anything is opened.
-    SettingsIgnored(Ignored),
     /// The link shows a QR: WhatsApp's server gave a ref. The code itself never passes through the core.
     QrShown {
         /// How long it can be scanned, milliseconds.
@@ -101,7 +110,7 @@ pub enum Event {
     /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] failed; the old generation is untouched and still
     /// live.
     RetireFailed,
-    /// How full the data partition is. Sent every few seconds, and once before `Booted`.
+    /// How full the data partition is: an answer of [`crate::Effect::Repair`], and then every few seconds.
     Space(Space),
     /// An [`crate::Effect::DropOldestArchive`] failed; the archive is as it was.
     DropFailed,

@@ -107,11 +107,7 @@ mod tests {
         let story = given_up();
         let (past, _) = story.past.clone().expect("written down");
         assert_eq!(past.farewell(), Some(GenerationId(1)));
-        let mut next = Story::new();
-        next.on(Event::Remembered {
-            past: alloc::boxed::Box::new(past),
-            elapsed_ms: 0,
-        });
+        let mut next = Story::remembering(past, 0);
         next.on(Event::Booted(Linked {
             generation: GenerationId(2),
             account: Some(ACCOUNT),

@@ -1,9 +1,10 @@
 //! How the last run of the daemon ended.
 
 /// How the last run of the daemon ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LastEnd {
     /// It stopped in order.
+    #[default]
     Clean,
     /// The process died, the machine went on.
     ProcessCrash,
@@ -67,12 +68,14 @@ impl LastEnd {
 mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Effect, Event, Face, Linked, PairingFace};
+    use crate::{Effect, Event, Face, Facts, Linked, PairingFace};
 
     fn started(end: LastEnd) -> Story {
-        let mut story = Story::new();
-        assert_eq!(story.on(Event::LastEnd(end)), []);
-        story
+        let last_end = end;
+        Story::woken(Facts {
+            last_end,
+            ..Facts::default()
+        })
     }
 
     fn boot(story: &mut Story, account: bool) -> alloc::vec::Vec<Effect> {

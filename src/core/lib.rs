@@ -12,6 +12,7 @@ mod budget;
 mod canonical;
 mod cause;
 mod clock;
+mod course;
 mod effect;
 mod event;
 mod face;
@@ -44,8 +45,9 @@ mod token;
 mod way;
 
 pub use cause::{Cause, CauseClass, CauseCode};
+pub use course::{Course, Hands};
 pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
-pub use event::{Command, Ending, Event, Linked, Now};
+pub use event::{Command, Ending, Event, Facts, Linked, Now};
 pub use face::{Face, PairingFace, face};
 pub use generation::{ArchiveId, GenerationId, LastFour, NotAName};
 pub use last_end::LastEnd;

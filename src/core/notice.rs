@@ -88,17 +88,19 @@ impl Notices {
 mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Event, Face, GenerationId, Linked};
+    use crate::{Event, Face, Facts, GenerationId, Linked};
 
     #[test]
     fn ignored_settings_are_told_for_a_minute_after_the_last_end() {
-        let mut story = Story::new();
         let ignored = Ignored {
             count: 2,
             line: Some(7),
         };
-        story.on(Event::LastEnd(LastEnd::PowerLoss));
-        story.on(Event::SettingsIgnored(ignored));
+        let mut story = Story::woken(Facts {
+            last_end: LastEnd::PowerLoss,
+            ignored: Some(ignored),
+            ..Facts::default()
+        });
         story.on(Event::Booted(Linked {
             generation: GenerationId(1),
             account: Some(ACCOUNT),

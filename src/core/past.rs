@@ -235,12 +235,6 @@ impl Turn<'_> {
 
     /// What was written down before the restart, so long ago.
     pub(crate) fn remembered(&mut self, past: Past, elapsed_ms: u64) {
-        if !matches!(
-            self.state.session,
-            Session::Starting | Session::Repairing { .. }
-        ) {
-            return;
-        }
         let (state, past, now) = (&mut *self.state, past.after(elapsed_ms), self.now);
         state.attempts.resume(&past.attempts, now);
         state.pairings.resume(&past.pairings, now);
@@ -292,10 +286,8 @@ mod tests {
         let (past, at) = story.past.as_ref().expect("written down");
         let past: Past = past.to_string().parse().expect("what was written");
         let elapsed_ms = story.now.wrapping_sub(*at) + pause_ms;
-        let mut next = Story::new();
-        next.past = Some((past.clone(), next.now.wrapping_sub(elapsed_ms)));
-        let past = Box::new(past);
-        next.on(Event::Remembered { past, elapsed_ms });
+        let mut next = Story::remembering(past.clone(), elapsed_ms);
+        next.past = Some((past, next.now.wrapping_sub(elapsed_ms)));
         let linked = Linked {
             generation: GenerationId(1),
             account,
@@ -360,12 +352,8 @@ mod tests {
             generation: GenerationId(2),
             account: None,
         };
-        let mut next = Story::new();
         let past = story.past.clone().expect("written down").0;
-        next.on(Event::Remembered {
-            past: Box::new(past),
-            elapsed_ms: 0,
-        });
+        let mut next = Story::remembering(past, 0);
         assert_eq!(next.on(Event::Booted(switched)), [Effect::Pair]);
         assert_eq!(
             next.cause(),
@@ -509,12 +497,8 @@ mod tests {
             assert_eq!(text.parse::<Past>(), Err(NotAPast), "{text:?}");
         }
         assert_eq!("".parse(), Ok(Past::default()));
-        let mut story = Story::new();
         let past = alloc::format!("wait banned {}\n", u64::MAX);
-        story.on(Event::Remembered {
-            past: Box::new(past.parse().expect("a past")),
-            elapsed_ms: 0,
-        });
+        let mut story = Story::remembering(past.parse().expect("a past"), 0);
         let linked = Linked {
             generation: GenerationId(1),
             account: Some(ACCOUNT),

@@ -148,11 +148,7 @@ mod tests {
         story.on(Event::PhoneSeen);
         assert!(!is_away(&story));
 
-        let mut next = Story::new();
-        next.on(Event::Remembered {
-            past: alloc::boxed::Box::new(past),
-            elapsed_ms: DAY / 2,
-        });
+        let mut next = Story::remembering(past, DAY / 2);
         next.on(Event::Booted(story.state.linked()));
         next.on(Event::LinkUp);
         assert_eq!(next.reports, ["account.phone-away"]);

@@ -7,8 +7,8 @@ use crate::session::{Session, Successor, Then, Wait};
 use crate::state::{MINUTE, SECOND, State};
 use crate::storage::Room;
 use crate::{
-    Cause, CauseCode, Command, Effect, Event, GenerationId, Linked, Now, Outcome, Refusal, Reply,
-    Trigger, Way,
+    Cause, CauseCode, Command, Effect, Event, Facts, GenerationId, Linked, Now, Outcome, Refusal,
+    Reply, Trigger, Way,
 };
 
 /// How long logging in may take. The library's own watchdog for the first sync after linking ends at 180 s.
@@ -104,11 +104,9 @@ impl Turn<'_> {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::LastEnd(end) => self.state.notices.last_end(end, self.now),
-            Event::SettingsIgnored(ignored) => self.state.notices.settings(ignored, self.now),
+            Event::Woke(facts) => self.woke(*facts),
             Event::Found(findings) => self.found(&findings),
             Event::Booted(linked) => self.booted(linked),
-            Event::Remembered { past, elapsed_ms } => self.remembered(*past, elapsed_ms),
             Event::Tick => {}
             Event::Network(way) => self.network(way),
             Event::Clock { behind } => self.clock(behind),
@@ -153,6 +151,26 @@ impl Turn<'_> {
             Event::DropFailed => self.drop_failed(),
             Event::StorageFailed(code) => self.storage_failed(code),
             Event::Panel { part, fault } => self.panel(part, fault),
+        }
+    }
+
+    /// The process started: the vault is looked through, unless it is known that nothing can be kept.
+    fn woke(&mut self, facts: Facts) {
+        if self.state.session != Session::Starting {
+            return;
+        }
+        self.state.notices.last_end(facts.last_end, self.now);
+        if let Some(ignored) = facts.ignored {
+            self.state.notices.settings(ignored, self.now);
+        }
+        (self.state.way, self.state.clock_behind) = (facts.way, facts.clock_behind);
+        if let Some((past, elapsed_ms)) = facts.past {
+            self.remembered(past, elapsed_ms);
+        }
+        if facts.set_aside {
+            self.storage_failed(CauseCode::SetAside);
+        } else {
+            self.effects.push(Effect::Inspect);
         }
     }
 

@@ -1,10 +1,11 @@
 //! Stories for the tests: a state and a virtual clock.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::{
-    Command, Effect, Ending, Event, Face, GenerationId, LastFour, Linked, Now, Past, Reply, State,
-    face, step,
+    Command, Effect, Ending, Event, Face, Facts, GenerationId, LastFour, Linked, Now, Past, Reply,
+    State, face, step,
 };
 
 pub(crate) const ACCOUNT: LastFour = LastFour(*b"1234");
@@ -33,6 +34,21 @@ impl Story {
             past: None,
             deaf: false,
         }
+    }
+
+    /// The process started, and these are its facts.
+    pub(crate) fn woken(facts: Facts) -> Self {
+        let mut story = Self::new();
+        assert_eq!(story.on(Event::Woke(Box::new(facts))), [Effect::Inspect]);
+        story
+    }
+
+    /// The process started, and this was written down so long ago.
+    pub(crate) fn remembering(past: Past, elapsed_ms: u64) -> Self {
+        Self::woken(Facts {
+            past: Some((past, elapsed_ms)),
+            ..Facts::default()
+        })
     }
 
     /// Booted with this account, or with none.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use holdfast_core::Event;
+use holdfast_core::{Event, Way};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -19,25 +19,25 @@ pub(super) struct Around {
 }
 
 impl Around {
-    /// Looks around: what the core has to know before it begins. Changes go to `events` from now on.
+    /// Looks around: how far the way to the outside goes, where that matters, and whether the clock is behind. Changes go to
+    /// `events` from now on.
     pub(super) fn look(
         config: &Config,
         events: &mpsc::UnboundedSender<Event>,
-    ) -> (Self, Vec<Event>) {
-        let (machine, mut first) = (Machine::this(), Vec::new());
+    ) -> (Self, Option<Way>, bool) {
+        let (machine, mut way) = (Machine::this(), None);
         // A lab on this very machine is reached without a network.
         if !link::is_near(&config.settings) {
-            let way = network::way(&machine);
-            first.push(Event::Network(way));
-            tokio::spawn(network::watch(machine.clone(), way, events.clone()));
+            let first = network::way(&machine);
+            way = Some(first);
+            tokio::spawn(network::watch(machine.clone(), first, events.clone()));
         }
         let good = LastKnownGood::read(&config.data);
         let behind = boot::is_behind(&machine, &good);
-        first.push(Event::Clock { behind });
         if behind {
             tokio::spawn(await_clock(machine, good.clone(), events.clone()));
         }
-        (Self { good }, first)
+        (Self { good }, way, behind)
     }
 
     /// The session is connected: the clock is good enough for WhatsApp.

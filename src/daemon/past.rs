@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use holdfast_core::{Event, Past};
+use holdfast_core::Past;
 
 use crate::history::Stamp;
 use crate::vault::atomic;
@@ -18,8 +18,8 @@ pub(super) fn keep(path: &Path, past: &Past) -> io::Result<()> {
     atomic::replace(path, format!("{now}\n{past}").as_bytes())
 }
 
-/// What the last runs wrote down. A file that cannot be read is kept aside: a ban or a budget may stand in it.
-pub(super) fn read(path: &Path) -> Option<Event> {
+/// Reads what the last runs wrote down, and how long ago that was, milliseconds. A file that cannot be read is kept aside: a ban or a budget may stand in it.
+pub(super) fn read(path: &Path) -> Option<(Past, u64)> {
     let bytes = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         bytes => bytes,
@@ -34,12 +34,10 @@ pub(super) fn read(path: &Path) -> Option<Event> {
     remembered
 }
 
-fn parse(bytes: &[u8]) -> Option<Event> {
+fn parse(bytes: &[u8]) -> Option<(Past, u64)> {
     let (written, past) = str::from_utf8(bytes).ok()?.split_once('\n')?;
-    Some(Event::Remembered {
-        past: Box::new(past.parse().ok()?),
-        elapsed_ms: Stamp::now().since(&serde_json::from_str(written).ok()?),
-    })
+    let elapsed_ms = Stamp::now().since(&serde_json::from_str(written).ok()?);
+    Some((past.parse().ok()?, elapsed_ms))
 }
 
 #[cfg(test)]
@@ -56,14 +54,8 @@ mod tests {
             .parse()
             .unwrap();
         keep(&path, &past).unwrap();
-        let Some(Event::Remembered {
-            past: kept,
-            elapsed_ms,
-        }) = read(&path)
-        else {
-            panic!("nothing is read")
-        };
-        assert_eq!(*kept, past);
+        let (kept, elapsed_ms) = read(&path).expect("something is read");
+        assert_eq!(kept, past);
         assert!(elapsed_ms < 60_000, "{elapsed_ms}");
         for other in ["", "no stamp\nattempts\n", "{}\nattempts\n"] {
             fs::write(&path, other).unwrap();

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use holdfast_core::{
-    CauseClass, CauseCode, Command, Effect, Event, Ignored, Now, State, face, step,
+    CauseClass, CauseCode, Command, Effect, Event, Facts, Ignored, Now, State, Way, face, step,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::past;
 use super::service::{self, Watchdog};
 use super::{Signals, since};
 use crate::boot::{Evidence, Machine, Report, RunMark};
@@ -20,7 +21,12 @@ use crate::wires::Input;
 
 /// Finds out how the last run ended, and marks this one as begun; no mark where another process has the data directory.
 /// Nothing that fails here is a reason not to start.
-pub(super) fn begin(config: &Config, state: &mut State) -> (Report, Option<RunMark>) {
+pub(super) fn begin(
+    config: &Config,
+    state: &mut State,
+    way: Option<Way>,
+    clock_behind: bool,
+) -> (Report, Option<RunMark>) {
     let dir = &config.data;
     let evidence = Evidence::gather(&Machine::this(), dir);
     let verdict = evidence.verdict();
@@ -40,19 +46,24 @@ pub(super) fn begin(config: &Config, state: &mut State) -> (Report, Option<RunMa
         }
     };
     journal::last_end(verdict.end, verdict.why);
-    // They raise notices; there is nothing to carry out.
-    step(state, Event::LastEnd(verdict.end), Now { mono_ms: 0 });
-    if let Some(first) = config.ignored.first() {
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let ignored = Ignored {
-            count: number(config.ignored.len()),
-            line: first
-                .line
-                .filter(|_| first.file.ends_with("holdfast.toml"))
-                .map(number),
-        };
-        step(state, Event::SettingsIgnored(ignored), Now { mono_ms: 0 });
-    }
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let ignored = config.ignored.first().map(|first| Ignored {
+        count: number(config.ignored.len()),
+        line: first
+            .line
+            .filter(|_| first.file.ends_with("holdfast.toml"))
+            .map(number),
+    });
+    let facts = Facts {
+        last_end: verdict.end,
+        ignored,
+        way,
+        clock_behind,
+        past: past::read(&config.data.past()),
+        set_aside: false,
+    };
+    // The inspection follows anyway.
+    step(state, Event::Woke(Box::new(facts)), Now { mono_ms: 0 });
     (report, mark)
 }
 

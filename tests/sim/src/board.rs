@@ -1,8 +1,8 @@
 //! Power and the process: the core's effects are carried out as the daemon does it.
 
 use holdfast_core::{
-    Audit, CauseCode, Effect, Event, Findings, GenerationId, IdentityFound, LastEnd, Linked, Now,
-    Space, State, StoreFound, Tested, Todo, Treatment, Trigger, Unusable, Way, face, step,
+    Audit, CauseCode, Effect, Event, Facts, Findings, GenerationId, IdentityFound, LastEnd, Linked,
+    Now, Space, State, StoreFound, Tested, Todo, Treatment, Trigger, Unusable, Way, face, step,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -162,13 +162,34 @@ impl World {
         });
         let end = board.last_end;
         self.watch.starts(self.now);
-        self.tell(Event::LastEnd(end));
+        let facts = self.facts(end);
+        if facts.clock_behind {
+            self.set_clock();
+        }
+        self.tell(Event::Woke(Box::new(facts)));
         if self.board.flash.broken_until > self.now {
             self.watch.storage_fails();
             return self.tell(Event::StorageFailed(CauseCode::OpenFailed));
         }
         let findings = self.findings();
         self.tell(Event::Found(findings));
+    }
+
+    /// What the machine tells before anything is opened.
+    fn facts(&mut self, last_end: LastEnd) -> Facts {
+        let past = self.board.flash.past.clone();
+        let past = past.and_then(|(text, written, boot)| {
+            let past = text.parse().ok()?;
+            Some((past, self.elapsed(written, boot)))
+        });
+        Facts {
+            last_end,
+            ignored: None,
+            way: Some(self.board.way),
+            clock_behind: self.board.behind,
+            past,
+            set_aside: false,
+        }
     }
 
     fn findings(&mut self) -> Findings {
@@ -281,21 +302,8 @@ impl World {
         }
     }
 
-    /// What the daemon tells the core before its loop begins.
+    /// The rooms are open.
     fn booted(&mut self) {
-        if let Some((text, written, boot)) = self.board.flash.past.clone()
-            && let Ok(past) = text.parse()
-        {
-            let elapsed_ms = self.elapsed(written, boot);
-            let past = Box::new(past);
-            self.tell(Event::Remembered { past, elapsed_ms });
-        }
-        let (way, behind) = (self.board.way, self.board.behind);
-        self.tell(Event::Network(way));
-        self.tell(Event::Clock { behind });
-        if behind {
-            self.set_clock();
-        }
         let (space, linked) = (self.board.space(), self.board.linked());
         self.tell(Event::Space(space));
         self.board
@@ -427,6 +435,8 @@ impl World {
             Effect::Renegotiate { .. } if self.board.flash.garbled_until > self.now => {}
             Effect::Renegotiate { peer } => self.board.flash.garbled.retain(|other| *other != peer),
             Effect::SelfTest => self.answer_within(20 * SECOND, Answer::Tested),
+            // What it finds is told by `start`.
+            Effect::Inspect => {}
             Effect::Pulse
             | Effect::Tested(_)
             | Effect::Farewell(_)

@@ -9,9 +9,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_core::{
-    CauseCode, Command, Deed, Effect, Ending, Event, Face, Findings, GenerationId, IdentityFound,
-    LastFour, Linked, Now, Past, Reply, STAYS, Space, State, StoreFound, Tested, Todo, Trigger,
-    Unusable, Way, face, step,
+    CauseCode, Command, Deed, Effect, Ending, Event, Face, Facts, Findings, GenerationId,
+    IdentityFound, LastFour, Linked, Now, Past, Reply, STAYS, Space, State, StoreFound, Tested,
+    Todo, Trigger, Unusable, Way, face, step,
 };
 use stateright::{Checker, Model, Property};
 
@@ -228,11 +228,11 @@ impl World {
         self.logouts = if self.logouts < 2 { 0 } else { 2 };
         (self.finger, self.consent, self.token) = (None, None, false);
         (self.stopped, self.failed, self.exited) = (false, false, false);
-        if let Some(past) = self.past.clone() {
-            let (past, elapsed_ms) = (Box::new(past), 0);
-            self.happen(Event::Remembered { past, elapsed_ms });
-        }
-        self.happen(Event::Clock { behind });
+        self.happen(Event::Woke(Box::new(Facts {
+            clock_behind: behind,
+            past: self.past.clone().map(|past| (past, 0)),
+            ..Facts::default()
+        })));
         self.happen(Event::Found(Findings {
             identity: IdentityFound::Sound,
             store: StoreFound::OneBehind,
@@ -373,7 +373,8 @@ impl World {
                 self.check(told, || "it left, and nobody asked".to_owned());
                 self.exited = true;
             }
-            Effect::NoteCaughtUp
+            Effect::Inspect
+            | Effect::NoteCaughtUp
             | Effect::SelfTest
             | Effect::Tested(_)
             | Effect::Report(_)

@@ -304,7 +304,7 @@ impl World {
         if way != Way::Open {
             self.deafens(true);
         }
-        if self.board.is_booted() {
+        if self.board.process.is_some() {
             self.tell(Event::Network(way));
         }
         self.set_clock();

@@ -3,7 +3,7 @@
 mod moves;
 
 use holdfast_core::{
-    ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face,
+    ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face, Facts,
     GenerationId, LastFour, Linked, Now, PairingFace, Plan, Reply, STAYS, State, Trigger, face,
     step,
 };
@@ -250,6 +250,7 @@ impl World {
             "{effect:?} after Stop"
         );
         match effect {
+            Effect::Inspect => assert!(self.run.is_none() && !self.repaired, "only at the start"),
             Effect::Repair(plan) => {
                 assert!(
                     self.run.is_none() && self.retiring.is_none(),
@@ -496,7 +497,8 @@ proptest! {
     #[test]
     fn whatever_happens(seed: u64, linked: bool, behind: bool, found in findings(), moves in moves()) {
         let mut world = World::new(seed, linked.then_some(ACCOUNT));
-        world.happen(Event::Clock { behind });
+        let clock_behind = behind;
+        world.happen(Event::Woke(Box::new(Facts { clock_behind, ..Facts::default() })));
         world.happen(Event::Found(found));
         world.happen(Event::Booted(world.linked));
         moves.into_iter().for_each(|one| world.play(one));

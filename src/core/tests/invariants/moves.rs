@@ -1,8 +1,8 @@
 //! What may happen, fitting or not.
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Command, Deed, Ending, Event, Findings, GenerationId, IdentityFound,
-    Ignored, LastEnd, Linked, Part, Space, StoreFound, Tested, Todo, Unusable, Way,
+    ArchiveId, CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId,
+    IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Tested, Todo, Unusable, Way,
 };
 use proptest::prelude::*;
 
@@ -115,13 +115,34 @@ fn panel(display: bool, works: bool) -> Event {
     }
 }
 
+fn facts() -> impl Strategy<Value = Facts> {
+    const WAYS: [Way; 4] = [Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open];
+    let ignored =
+        (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Ignored { count, line });
+    (
+        prop::sample::select(&LastEnd::ALL[..]),
+        prop::option::of(ignored),
+        prop::option::of(prop::sample::select(&WAYS[..])),
+        any::<bool>(),
+        prop::bool::weighted(0.05),
+    )
+        .prop_map(|(last_end, ignored, way, clock_behind, set_aside)| Facts {
+            last_end,
+            ignored,
+            way,
+            clock_behind,
+            past: None,
+            set_aside,
+        })
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
     prop_oneof![
         1 => Just(Event::Tick),
         3 => prop::sample::select(vec![Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open, Way::Open]).prop_map(Event::Network),
         1 => any::<bool>().prop_map(|behind| Event::Clock { behind }),
-        1 => (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Event::SettingsIgnored(Ignored { count, line })),
+        2 => facts().prop_map(|facts| Event::Woke(Box::new(facts))),
         4 => valid_ms().prop_map(|valid_ms| Event::QrShown { valid_ms }),
         2 => valid_ms().prop_map(|valid_ms| Event::CodeShown { valid_ms }),
         1 => Just(Event::PasskeyAsked),
@@ -143,7 +164,6 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0..600_u64, 0..3_u32, 0..20_000_u64).prop_map(|(mib, archives, unread)| Event::Space(space(mib, archives, unread))),
         1 => Just(Event::DropFailed),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(display, works)| panel(display, works)),
-        1 => prop::sample::select(&LastEnd::ALL[..]).prop_map(Event::LastEnd),
         1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
     ]
 }
