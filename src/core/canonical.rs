@@ -1,44 +1,18 @@
 //! What the future depends on, and nothing else: for whoever tells states apart.
 
 use crate::Now;
+use crate::ground::{HOUR, Moments};
 use crate::past::NOTED_MS;
 use crate::reconnect::DEGRADED_AFTER;
 use crate::session::Session;
-use crate::state::{DAY, HOUR, State};
-
-/// The moment that a canonical state is in. No moment that still counts is further back.
-const NOW: u64 = DAY;
-
-/// A moment that was told apart from others, as if it had been [`NOW`].
-#[derive(Clone, Copy)]
-pub(crate) struct Moments {
-    now: u64,
-}
-
-impl Moments {
-    /// One to come; one that has come is as good as now.
-    pub(crate) fn due(self, at: &mut u64) {
-        *at = NOW.saturating_add(at.saturating_sub(self.now));
-    }
-
-    /// One that has been; what is longer ago than `counts_ms` makes no difference.
-    pub(crate) fn since(self, at: &mut u64, counts_ms: u64) {
-        *at = NOW - self.now.saturating_sub(*at).min(counts_ms);
-    }
-
-    /// One until which something counts; `None` when that is over.
-    pub(crate) fn counts(self, at: &mut Option<u64>) {
-        *at = at.filter(|at| *at > self.now);
-        at.iter_mut().for_each(|at| self.due(at));
-    }
-}
+use crate::state::State;
 
 impl State {
     /// This state with all forgotten that makes no difference any more, as if it were another moment, which is returned: two
     /// states that are the same then do the same for ever. Jitter is taken out, and failures beyond those that lengthen a
     /// wait are not counted.
     pub fn canonical(mut self, now: Now) -> (Self, Now) {
-        let moments = Moments { now: now.mono_ms };
+        let moments = Moments::at(now);
         self.session.rebase(moments);
         self.gesture.rebase(moments);
         self.notices.rebase(moments);
@@ -68,7 +42,7 @@ impl State {
             backoff.forget_beyond(DEGRADED_AFTER + 1);
         }
         self.jitter.0 = 0;
-        (self, Now { mono_ms: NOW })
+        (self, Now::REBASED)
     }
 }
 

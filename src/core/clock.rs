@@ -2,8 +2,8 @@
 //! client from the past: the network has to set the clock first, but is not waited for for ever.
 
 use crate::CauseCode;
+use crate::ground::MINUTE;
 use crate::session::Session;
-use crate::state::MINUTE;
 use crate::step::Turn;
 
 /// How long the network is waited for. NTP takes seconds; where it is blocked, the time of the last run has to do.

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::{ArchiveId, Cause, GenerationId, Past, Plan, Tested, Todo};
+use crate::{ArchiveId, Audit, Cause, Past, Plan, Tested, Todo};
 
 /// What a step leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -90,30 +90,6 @@ pub enum Effect {
     Exit,
     /// Leave the daemon's loop as failed: the service manager starts us again.
     ExitFailed,
-}
-
-/// What is written down before a generation is retired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Audit {
-    /// Who wanted it.
-    pub trigger: Trigger,
-    /// The generation that goes.
-    pub old: GenerationId,
-    /// The generation that comes.
-    pub new: GenerationId,
-}
-
-/// Who caused a change that the audit records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trigger {
-    /// A human at the device.
-    Button,
-    /// A human or program on the bus, in two steps.
-    Bus,
-    /// WhatsApp revoked the link, and confirmed it.
-    Server,
-    /// Holdfast itself: at boot, or for want of space.
-    Recovery,
 }
 
 /// The answer to a command.

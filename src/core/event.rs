@@ -3,25 +3,9 @@
 use alloc::boxed::Box;
 
 use crate::{
-    Cause, CauseCode, Deed, Findings, GenerationId, Ignored, LastEnd, LastFour, Part, Past, Space,
+    Cause, CauseCode, Deed, Findings, Ignored, LastEnd, LastFour, Linked, Part, Past, Space,
     Tested, Way,
 };
-
-/// The moment a step happens in. Deadlines are kept on the monotonic clock only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Now {
-    /// Milliseconds since an arbitrary start, never stepping back.
-    pub mono_ms: u64,
-}
-
-/// What the live generation holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Linked {
-    /// The live generation.
-    pub generation: GenerationId,
-    /// The account it is linked to; `None` when it was never linked.
-    pub account: Option<LastFour>,
-}
 
 /// The facts of a start: what the machine tells before anything is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

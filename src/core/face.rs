@@ -139,7 +139,7 @@ pub enum PairingFace {
 pub fn face(state: &State, now: Now) -> Face {
     match (state.gesture, state.linked.account) {
         (Gesture::Asking { until, .. }, account @ Some(_)) => Face::ConfirmRelink {
-            left_ms: left(until, now),
+            left_ms: now.until(until),
             account,
             generation: state.linked.generation,
         },
@@ -153,11 +153,11 @@ pub fn face(state: &State, now: Now) -> Face {
             | (face, None) => face,
             (_, Some((Notice::LastEnd(end), until))) => Face::LastEnd {
                 end,
-                left_ms: left(until, now),
+                left_ms: now.until(until),
             },
             (_, Some((Notice::Settings(ignored), until))) => Face::SettingsIgnored {
                 ignored,
-                left_ms: left(until, now),
+                left_ms: now.until(until),
             },
         },
     }
@@ -177,7 +177,7 @@ pub(crate) fn of_session(state: &State, now: Now) -> Face {
         }
         Session::Pairing(codes) => Face::Pairing(codes.face(now)),
         Session::Stale { until } => Face::Stale {
-            left_ms: left(*until, now),
+            left_ms: now.until(*until),
         },
         Session::Closing {
             then: Then::Retry(CauseCode::Stale),
@@ -225,11 +225,11 @@ pub(crate) fn of_session(state: &State, now: Now) -> Face {
         },
         Session::Failed { code, until } => Face::StorageFault {
             code: *code,
-            next_ms: until.map(|until| left(until, now)),
+            next_ms: until.map(|until| now.until(until)),
         },
-        Session::Waiting { wait, until } => waiting(state, *wait, left(*until, now)),
+        Session::Waiting { wait, until } => waiting(state, *wait, now.until(*until)),
         Session::AwaitingClock { until } => Face::WaitingForClock {
-            next_ms: left(*until, now),
+            next_ms: now.until(*until),
         },
         Session::PairingPaused => Face::PairingPaused,
         Session::PasskeyNeeded => Face::PasskeyNeeded,
@@ -268,10 +268,6 @@ fn trying(state: &State, next_ms: u64) -> Face {
         _ if attempt >= DEGRADED_AFTER => Face::Degraded { attempt, next_ms },
         _ => Face::Reconnecting { attempt, next_ms },
     }
-}
-
-pub(crate) fn left(until: u64, now: Now) -> u64 {
-    until.saturating_sub(now.mono_ms)
 }
 
 impl Face {

@@ -3,7 +3,7 @@
 //! Short: on with it. Held for [`HOLD_MS`]: "re-link?", or a new pairing when nothing is linked. While the question
 //! stands a short press is yes; a long one, or [`ASK_MS`] of silence, is no.
 
-use crate::canonical::Moments;
+use crate::ground::Moments;
 
 /// How long a hold lasts, milliseconds.
 pub(crate) const HOLD_MS: u64 = 5_000;

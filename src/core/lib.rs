@@ -7,19 +7,15 @@
 
 extern crate alloc;
 
-mod backoff;
-mod budget;
 mod canonical;
-mod cause;
 mod clock;
 mod course;
 mod effect;
 mod event;
 mod face;
 mod farewell;
-mod generation;
 mod gesture;
-mod last_end;
+mod ground;
 mod logout;
 mod notice;
 mod notify;
@@ -42,15 +38,15 @@ mod storm;
 #[cfg(test)]
 mod story;
 mod token;
-mod way;
 
-pub use cause::{Cause, CauseClass, CauseCode};
 pub use course::{Course, Hands};
-pub use effect::{Audit, Effect, Outcome, Refusal, Reply, Trigger};
-pub use event::{Command, Ending, Event, Facts, Linked, Now};
+pub use effect::{Effect, Outcome, Refusal, Reply};
+pub use event::{Command, Ending, Event, Facts};
 pub use face::{Face, PairingFace, face};
-pub use generation::{ArchiveId, GenerationId, LastFour, NotAName};
-pub use last_end::LastEnd;
+pub use ground::{
+    ArchiveId, Audit, Cause, CauseClass, CauseCode, GenerationId, LastEnd, LastFour, Linked,
+    NotAName, Now, Trigger, Way,
+};
 pub use notice::Ignored;
 pub use panel::Part;
 pub use past::{NotAPast, Past};
@@ -61,4 +57,3 @@ pub use stay::{STAYS, Stay};
 pub use step::step;
 pub use storage::Space;
 pub use token::Deed;
-pub use way::Way;

@@ -1,8 +1,8 @@
 //! WhatsApp says we are logged out. It errs at times, so it is asked once more before a generation is retired.
 
+use crate::ground::SECOND;
 use crate::phone::Phone;
 use crate::session::{Session, Successor, Wait};
-use crate::state::SECOND;
 use crate::step::{PATIENCE_MS, Turn};
 use crate::{Audit, Cause, CauseCode, Effect, Linked, Trigger};
 
@@ -113,7 +113,7 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::HOUR;
+    use crate::ground::HOUR;
     use crate::story::Story;
     use crate::{Command, Ending, Event, Face, GenerationId, Reply, Way};
 

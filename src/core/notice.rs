@@ -1,8 +1,8 @@
 //! What the screen tells in passing, one thing after the other.
 
 use crate::LastEnd;
-use crate::canonical::Moments;
-use crate::state::{MINUTE, SECOND};
+use crate::ground::Moments;
+use crate::ground::{MINUTE, SECOND};
 
 /// Settings of the owner that were ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! What its owner is told of beyond journal and screen: in the chat with oneself, and by a program of the operator's.
 
-use crate::cause::NONE;
+use crate::ground::NONE;
 use crate::reconnect::DEGRADED_AFTER;
 use crate::session::Session;
 use crate::step::Turn;
@@ -47,7 +47,7 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::DAY;
+    use crate::ground::DAY;
     use crate::story::{ACCOUNT, Story};
     use crate::{
         Ending, Event, Findings, GenerationId, IdentityFound, Linked, StoreFound, Todo, Unusable,

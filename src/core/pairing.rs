@@ -1,9 +1,8 @@
 //! Linking a device that is not linked: codes come and go until a phone takes one.
 
-use crate::canonical::Moments;
-use crate::face::left;
+use crate::ground::MINUTE;
+use crate::ground::Moments;
 use crate::session::{Session, Then};
-use crate::state::MINUTE;
 use crate::step::{LOGIN_MS, Turn};
 use crate::{CauseCode, Effect, LastFour, Now, PairingFace};
 
@@ -40,7 +39,7 @@ impl Codes {
 
     /// The pairing code goes first: there is one only where the owner configured a number for it.
     pub(crate) fn face(&self, now: Now) -> PairingFace {
-        let valid = |until: Option<u64>| until.map(|at| left(at, now)).filter(|left| *left > 0);
+        let valid = |until: Option<u64>| until.map(|at| now.until(at)).filter(|left| *left > 0);
         match (valid(self.code_until), valid(self.qr_until)) {
             (Some(left_ms), _) => PairingFace::Code { left_ms },
             (None, Some(left_ms)) => PairingFace::Qr { left_ms },

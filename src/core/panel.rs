@@ -1,8 +1,8 @@
 //! How the panel itself does: told once to the operator, never a reason for anything else.
 
-use crate::canonical::Moments;
+use crate::ground::MINUTE;
+use crate::ground::Moments;
 use crate::session::Session;
-use crate::state::MINUTE;
 use crate::step::Turn;
 use crate::{CauseCode, Effect};
 

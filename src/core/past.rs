@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::ground::{DAY, HOUR};
 use crate::session::{Session, Wait};
-use crate::state::{DAY, HOUR, State};
+use crate::state::State;
 use crate::step::Turn;
 use crate::{Effect, GenerationId};
 
@@ -277,7 +278,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
-    use crate::state::{HOUR, MINUTE};
+    use crate::ground::{HOUR, MINUTE};
     use crate::story::{ACCOUNT, Story};
     use crate::{Command, Ending, Event, GenerationId, LastFour, Linked, Reply, Way};
 

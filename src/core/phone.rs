@@ -1,7 +1,7 @@
 //! The owner's phone: WhatsApp drops the devices linked to one that has been away for 14 days.
 
-use crate::canonical::Moments;
-use crate::state::DAY;
+use crate::ground::DAY;
+use crate::ground::Moments;
 use crate::step::Turn;
 use crate::{CauseCode, Effect};
 

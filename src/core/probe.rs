@@ -1,7 +1,7 @@
 //! Whether the link is alive. A quiet chat is no sign of death; a question that is not answered is.
 
+use crate::ground::{MINUTE, SECOND};
 use crate::session::Session;
-use crate::state::{MINUTE, SECOND};
 use crate::step::Turn;
 use crate::{CauseCode, Effect};
 

@@ -2,8 +2,8 @@
 //! never shows itself is taken for dead.
 
 use crate::Effect;
-use crate::canonical::Moments;
-use crate::state::DAY;
+use crate::ground::DAY;
+use crate::ground::Moments;
 use crate::step::Turn;
 
 /// When we show ourselves next.

@@ -2,8 +2,8 @@
 
 use core::ops::RangeInclusive;
 
+use crate::ground::{DAY, HOUR, MINUTE, SECOND};
 use crate::session::{Session, Then, Wait};
-use crate::state::{DAY, HOUR, MINUTE, SECOND};
 use crate::step::Turn;
 use crate::{Cause, CauseClass, CauseCode, Ending, Way};
 

@@ -4,9 +4,9 @@
 //! one round trip a peer, and a *stale* ratchet uses message keys twice. So the identity is never given up, and a
 //! ratchet is dropped wherever it is in doubt that it is the newest.
 
+use crate::ground::MINUTE;
 use crate::self_test::SelfTest;
 use crate::session::Session;
-use crate::state::MINUTE;
 use crate::step::Turn;
 use crate::{CauseCode, Effect};
 

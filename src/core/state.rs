@@ -2,9 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::backoff::{Backoff, Jitter};
-use crate::budget::Budget;
 use crate::gesture::Gesture;
+use crate::ground::{Backoff, Budget, DAY, HOUR, Jitter, MINUTE, SECOND};
 use crate::notice::Notices;
 use crate::panel::{Panel, Part};
 use crate::phone::Phone;
@@ -15,11 +14,6 @@ use crate::storage::Storage;
 use crate::storm::Storm;
 use crate::token::Token;
 use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, Way, face};
-
-pub(crate) const SECOND: u64 = 1_000;
-pub(crate) const MINUTE: u64 = 60 * SECOND;
-pub(crate) const HOUR: u64 = 60 * MINUTE;
-pub(crate) const DAY: u64 = 24 * HOUR;
 
 /// Everything Holdfast knows when it decides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

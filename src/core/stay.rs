@@ -1,6 +1,6 @@
 //! How long each state may last with nothing done about it.
 
-use crate::state::{DAY, HOUR, MINUTE, SECOND};
+use crate::ground::{DAY, HOUR, MINUTE, SECOND};
 
 /// A state, and how long it may last with nothing done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

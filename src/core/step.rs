@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::gesture::Gesture;
+use crate::ground::{MINUTE, SECOND};
 use crate::session::{Session, Successor, Then, Wait};
-use crate::state::{MINUTE, SECOND, State};
+use crate::state::State;
 use crate::storage::Room;
 use crate::{
     Cause, CauseCode, Command, Effect, Event, Facts, GenerationId, Linked, Now, Outcome, Refusal,

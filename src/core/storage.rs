@@ -2,8 +2,8 @@
 //!
 //! While there is no room for what WhatsApp would deliver, no run of the link is started: WhatsApp keeps the messages.
 
+use crate::ground::MINUTE;
 use crate::session::{Session, Then, Wait};
-use crate::state::MINUTE;
 use crate::step::Turn;
 use crate::{CauseCode, Effect, Reply};
 

@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
-use crate::canonical::Moments;
+use crate::ground::Moments;
+use crate::ground::{HOUR, MINUTE};
 use crate::session::{Session, Then};
-use crate::state::{HOUR, MINUTE};
 use crate::step::Turn;
 use crate::{CauseCode, Effect, Plan};
 
@@ -143,7 +143,7 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::DAY;
+    use crate::ground::DAY;
     use crate::story::{ACCOUNT, Story};
     use crate::{Command, Ending, Event, GenerationId, Linked, Reply};
 

@@ -1,8 +1,9 @@
 //! What the bus asks for in two steps: a token first, then the deed itself.
 
-use crate::canonical::Moments;
+use crate::ground::MINUTE;
+use crate::ground::Moments;
 use crate::session::{Session, Successor, Then, Wait};
-use crate::state::{MINUTE, State};
+use crate::state::State;
 use crate::step::Turn;
 use crate::{ArchiveId, Refusal, Reply, Trigger};
 

@@ -24,7 +24,7 @@ fn the_page_is_what_the_code_says() {
 fn page() -> String {
     let mut page = String::from(
         "# States and causes\n\n\
-         Made from `src/core/stay.rs` and `src/core/cause.rs`; a test fails when they differ.\n\n\
+         Made from `src/core/stay.rs` and `src/core/ground/cause.rs`; a test fails when they differ.\n\n\
          ## States\n\n\
          `holdfastctl status` and `HOLDFAST_STATE` name them. No state lasts longer than this with nothing done about it.\n\n\
          | state | at most | then |\n|---|---|---|\n",

@@ -1,6 +1,6 @@
 //! The way to the outside.
 
-use crate::CauseCode;
+use super::CauseCode;
 
 /// How far the way to the outside goes, as seen from this machine. Whether names are looked up and WhatsApp answers, only
 /// an attempt tells.

@@ -82,6 +82,15 @@ fn read<T: ToString>(name: &str, prefix: &str, made: fn(u32) -> T) -> Result<T, 
         .ok_or(NotAName)
 }
 
+/// What the live generation holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Linked {
+    /// The live generation.
+    pub generation: GenerationId,
+    /// The account it is linked to; `None` when it was never linked.
+    pub account: Option<LastFour>,
+}
+
 /// The last four digits of the own account: all of a phone number that may be shown after pairing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LastFour(pub [u8; 4]);

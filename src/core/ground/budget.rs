@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::canonical::Moments;
+use super::Moments;
 
 /// At most `N` times within any window of `window_ms`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
