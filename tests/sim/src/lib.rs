@@ -9,10 +9,13 @@
 //! - `weather`: what goes wrong, and how often in this life
 //! - `people`: the owner, who believes the screen, and others who press and ask for the fun of it
 //! - `watch`: what must hold at each step
+//!
+//! [`mutations`] are the edits of the core that the watch must notice.
 
 mod board;
 mod link;
 pub mod model;
+pub mod mutations;
 mod people;
 mod watch;
 mod weather;

@@ -1,7 +1,7 @@
 //! `prove mutations`: the core with one line wrong, many times over; the simulation has to notice each.
 //!
-//! The patches are in `tests/sim/mutations`. Each is built with the simulation from a copy of the source: the code under
-//! test has no hook for it.
+//! They stand in `tests/sim/mutations.toml`. Each is built with the simulation from a copy of the source: the code under test
+//! has no hook for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
+use holdfast_sim::mutations::{Mutation, Unfit};
 use rand::seq::SliceRandom as _;
 use tokio::process::Command;
 
@@ -36,42 +37,42 @@ impl Proof for Mutants {
     }
 
     async fn try_on(&self, run: &mut Run) {
-        let mut patches = match patches() {
-            Ok(patches) if !patches.is_empty() => patches,
-            _ => return run.not_run(1, "the project's source is not on this machine"),
+        let mut mutations = match Mutation::all(&source()) {
+            Ok(mutations) => mutations,
+            Err(Unfit::Io(..)) => {
+                return run.not_run(1, "the project's source is not on this machine");
+            }
+            Err(error) => return run.drawn("the table", Err(error.to_string())),
         };
         // Each takes a build: a sample of them is drawn.
-        patches.shuffle(&mut run.dice(1));
-        patches.truncate(run.count(SAMPLE, u64::MAX).try_into().unwrap_or(usize::MAX));
-        for tool in ["cargo", "patch"] {
-            if !answers(tool).await {
-                let count = patches.len() as u64 + 1;
-                return run.not_run(count, format!("there is no {tool} on this machine"));
-            }
+        mutations.shuffle(&mut run.dice(1));
+        mutations.truncate(run.count(SAMPLE, u64::MAX).try_into().unwrap_or(usize::MAX));
+        if !answers("cargo").await {
+            let count = mutations.len() as u64 + 1;
+            return run.not_run(count, "there is no cargo on this machine");
         }
         let seed = run.seed().to_string();
         let place = match tempfile::tempdir() {
             Ok(place) => place,
             Err(error) => return run.not_run(1, format!("there is no room for a copy: {error}")),
         };
-        let source = || Mutant::new(place.path(), None);
         run.case("the core as it is", WITHIN, async {
-            match source()?.is_noticed(&seed).await? {
+            let mutant = Mutant::new(place.path(), None)?;
+            match mutant.is_noticed(&seed).await? {
                 None => Ok(()),
                 Some(what) => bail!("{what}"),
             }
         })
         .await;
-        for patch in patches {
-            let name = patch.file_stem().unwrap_or_default().to_string_lossy();
-            run.case(&name, WITHIN, async {
-                let mutant = Mutant::new(place.path(), Some(&patch))?;
+        for mutation in mutations {
+            run.case(&mutation.name, WITHIN, async {
+                let mutant = Mutant::new(place.path(), Some(&mutation))?;
                 match mutant.is_noticed(&seed).await? {
                     Some(what) => {
                         println!("          {what}");
                         Ok(())
                     }
-                    None => bail!("nobody noticed within {LIVES} lives"),
+                    None => bail!("nobody noticed within {LIVES} lives: {}", mutation.why),
                 }
             })
             .await;
@@ -82,14 +83,6 @@ impl Proof for Mutants {
 /// The top of the source tree.
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn patches() -> anyhow::Result<Vec<PathBuf>> {
-    let mut patches: Vec<PathBuf> = fs::read_dir(source().join("tests/sim/mutations"))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
-    patches.sort();
-    Ok(patches)
 }
 
 async fn answers(tool: &str) -> bool {
@@ -109,7 +102,7 @@ struct Mutant {
 
 impl Mutant {
     /// Copies anew into the same place, so that what does not change is not built again.
-    fn new(place: &Path, patch: Option<&Path>) -> anyhow::Result<Self> {
+    fn new(place: &Path, mutation: Option<&Mutation>) -> anyhow::Result<Self> {
         let (tree, target) = (place.join("tree"), place.join("target"));
         if tree.exists() {
             fs::remove_dir_all(&tree)?;
@@ -122,15 +115,8 @@ impl Mutant {
         }
         let whole = fs::read_to_string(source().join("Cargo.toml"))?;
         fs::write(tree.join("Cargo.toml"), workspace(&whole)?)?;
-        if let Some(patch) = patch {
-            let done = std::process::Command::new("patch")
-                .args(["-p1", "--silent", "--force", "-i"])
-                .arg(patch)
-                .current_dir(&tree)
-                .output()?;
-            if !done.status.success() {
-                bail!("the patch does not fit the source any more");
-            }
+        if let Some(mutation) = mutation {
+            mutation.apply(&tree)?;
         }
         Ok(Self { tree, target })
     }
