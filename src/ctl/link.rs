@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon, screen, status::Report};
+use super::{Error, Output, find::Daemon, screen, status::StatusOutput};
 
 /// What `link` and `relink` print when they are done.
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub(super) async fn link(daemon: &Daemon, show: bool, output: &Output) -> Result
         };
     }
     asked?;
-    let report = Report::read(daemon).await?;
+    let report = StatusOutput::read(daemon).await?;
     Ok(output.say(&Asked {
         done: "link",
         generation: report.generation,
@@ -49,7 +49,7 @@ pub(super) async fn link(daemon: &Daemon, show: bool, output: &Output) -> Result
 
 /// Shows what a re-link retires, asks unless `yes`, and does it.
 pub(super) async fn relink(daemon: &Daemon, yes: bool, output: &Output) -> Result<(), Error> {
-    let report = Report::read(daemon).await?;
+    let report = StatusOutput::read(daemon).await?;
     if !yes {
         let question = format!(
             "Re-linking retires {} (account {}) to the archive. Holdfast is then not linked until a phone scans the new code.",

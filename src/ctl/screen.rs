@@ -16,7 +16,7 @@ use super::{
     Error, Output,
     find::Daemon,
     output::coloured,
-    status::{CONNECTED, Report},
+    status::{CONNECTED, StatusOutput},
 };
 use crate::{
     bus,
@@ -74,7 +74,7 @@ pub(super) async fn follow(daemon: &Daemon, output: &Output) -> Result<(), Error
     let in_place = !output.json() && io::stdout().is_terminal();
     let mut shown = None;
     loop {
-        let report = Report::read(daemon).await?;
+        let report = StatusOutput::read(daemon).await?;
         let frame = fetch(daemon).await?;
         if shown.as_ref() != Some(&frame) {
             if in_place {

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// What `status` prints.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct StatusOutput {
     pub(super) state: String,
     pub(super) cause: Option<Cause>,
     pub(super) generation: String,
@@ -29,13 +29,13 @@ pub(super) struct Report {
     pub(super) attempt: u32,
     pub(super) next_attempt_ms: u64,
     pub(super) last_end: String,
-    pub(super) panel: Panel,
+    pub(super) panel: PanelOutput,
     pub(super) bus: String,
 }
 
 /// The panel, and what of it does not work.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Panel {
+pub(super) struct PanelOutput {
     pub(super) glass: String,
     pub(super) faults: Vec<Cause>,
 }
@@ -59,7 +59,7 @@ impl Cause {
     }
 }
 
-impl Report {
+impl StatusOutput {
     /// Asks the daemon.
     pub(super) async fn read(daemon: &Daemon) -> Result<Self, Error> {
         let session = daemon.session().await?;
@@ -73,7 +73,7 @@ impl Report {
             attempt: session.attempt().await?,
             next_attempt_ms: session.next_attempt().await?,
             last_end: daemon.vault().await?.last_end().await?,
-            panel: Panel {
+            panel: PanelOutput {
                 glass: panel.glass().await?,
                 faults: faults.into_iter().filter_map(Cause::of).collect(),
             },
@@ -103,7 +103,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for StatusOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} Holdfast: {}", self.dot(), self.state)?;
         if let Some(cause) = &self.cause {
@@ -140,7 +140,7 @@ impl fmt::Display for Report {
 
 /// Prints how the session is.
 pub(super) async fn status(daemon: &Daemon, output: &Output) -> Result<ExitCode, Error> {
-    let report = Report::read(daemon).await?;
+    let report = StatusOutput::read(daemon).await?;
     output.say(&report)?;
     Ok(if report.state == CONNECTED {
         ExitCode::SUCCESS
@@ -178,8 +178,8 @@ pub(super) async fn wait(
 async fn across_restarts(
     finder: &Finder,
     wanted: &str,
-    last: &mut Option<Report>,
-) -> Result<Report, Error> {
+    last: &mut Option<StatusOutput>,
+) -> Result<StatusOutput, Error> {
     loop {
         match finder.find().await {
             Ok(daemon) => match until(&daemon, wanted, last).await {
@@ -194,13 +194,17 @@ async fn across_restarts(
 }
 
 /// Waits for a state at one daemon; `last` is what was seen on the way.
-async fn until(daemon: &Daemon, wanted: &str, last: &mut Option<Report>) -> Result<Report, Error> {
+async fn until(
+    daemon: &Daemon,
+    wanted: &str,
+    last: &mut Option<StatusOutput>,
+) -> Result<StatusOutput, Error> {
     let departure = daemon.departure().await?;
     tokio::pin!(departure);
     let session = daemon.session().await?;
     let mut changes = session.receive_state_changed().await;
     loop {
-        let report = Report::read(daemon).await?;
+        let report = StatusOutput::read(daemon).await?;
         if report.state == wanted {
             return Ok(report);
         }

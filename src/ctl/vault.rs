@@ -9,7 +9,7 @@ use super::{Error, Output, find::Daemon};
 
 /// What `vault` prints.
 #[derive(Debug, Serialize)]
-struct Report {
+struct VaultOutput {
     generation: String,
     /// Records by tier.
     records: BTreeMap<String, u64>,
@@ -36,7 +36,7 @@ struct Card {
     years: f64,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for VaultOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.generation)?;
         for (tier, count) in &self.records {
@@ -79,7 +79,7 @@ pub(super) async fn vault(daemon: &Daemon, output: &Output) -> Result<(), Error>
     let (commits, barriers, bytes) = vault.counters().await?;
     let costs = vault.costs().await?.into_iter();
     let (bytes_per_day, budget_per_day, years) = vault.forecast().await?;
-    let report = Report {
+    let report = VaultOutput {
         generation: vault.generation().await?,
         records: vault.records().await?.into_iter().collect(),
         commits,
