@@ -28,8 +28,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 
 use crate::boot::{self, LastKnownGood, Machine, RunMark, Stages, settings};
-use crate::bus::{self, Handle, Request, Status};
+use crate::bus;
 use crate::config::{Args, Board, Config, Places};
+use crate::desk::{self, Desk, Request, Status};
 use crate::history::{Archive, Audit, Incidents, LastWords};
 use crate::journal::{self, Destination};
 use crate::link::{self, Credentials, Link};
@@ -204,26 +205,30 @@ async fn serve(
     let credentials = watch::Sender::new(Credentials::default());
     let mut codes = credentials.subscribe();
     let status = watch::Sender::new(Status::of(&state, started));
-    let handle = Handle {
-        requests: requests_in,
-        status: status.subscribe(),
+    let (_booted, boot) = watch::channel(Arc::new(report));
+    let (_opened, opened) = watch::channel(Some(desk::Rooms {
         inbox: inbox.clone(),
         outbox: outbox.clone(),
-        glass: config.board.to_string(),
-        credentials: credentials.subscribe(),
-        picture: panel.pictures(),
-        barrier: barrier.clone(),
-        card: Card::of(config.data.root()).ok(),
-        boot: Arc::new(report),
         archive: archive.clone(),
         audit: audit.clone(),
-        data: config.data.clone(),
+    }));
+    let desk = Desk::new(desk::Lines {
+        requests: requests_in,
+        status: status.subscribe(),
+        credentials: credentials.subscribe(),
+        picture: panel.pictures(),
+        glass: config.board.to_string(),
+        boot,
         news: news.clone(),
         tested: tested.clone(),
-    };
+        barrier: barrier.clone(),
+        card: Card::of(config.data.root()).ok(),
+        data: config.data.clone(),
+        rooms: opened,
+    });
     let place = bus::Where::choose(config.data.root());
     name_what_is_missing(&place, log);
-    let served = bus::serve(place, &config.runtime, handle).await;
+    let served = bus::serve(place, &config.runtime, desk).await;
     let notices = Notices {
         own_chat: config.settings.notify_own_chat,
         hook: config.settings.notify_hook.clone(),

@@ -12,7 +12,8 @@
 //! - [`link`]: the mouth and ears
 //! - [`wires`]: the owner's hand
 //! - [`panel`]: the face
-//! - [`bus`]: D-Bus, and [`ctl`], its client for operators
+//! - [`desk`]: what any client may ask and be told
+//! - [`bus`]: D-Bus over the desk, and [`ctl`], its client for operators
 //! - [`journal`]: the log
 //! - [`daemon`]: the wiring
 
@@ -21,6 +22,7 @@ pub mod bus;
 pub mod config;
 pub mod ctl;
 pub mod daemon;
+pub mod desk;
 pub mod history;
 pub mod journal;
 pub mod link;

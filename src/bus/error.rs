@@ -1,13 +1,10 @@
-//! What can go wrong on the bus, in D-Bus's own terms.
+//! D-Bus errors: the desk's refusals by their names on the wire.
 
 use std::fmt;
 
-use holdfast_core::Refusal;
 use zbus::DBusError;
 
-use crate::history::HistoryError;
-use crate::link::PasskeyRefused;
-use crate::mail::MailError;
+use crate::desk::Refusal;
 
 /// Why a call failed. The name on the wire is `org.holdfast.Error.` plus the variant; the text is one sentence for people.
 #[derive(Debug, DBusError)]
@@ -18,6 +15,8 @@ pub enum Error {
     Bus(zbus::Error),
     /// An argument cannot be used.
     InvalidArgument(String),
+    /// Holdfast is still starting, and what the call needs is not open yet.
+    Starting(String),
     /// Holdfast is not linked to an account, so that there is nobody to send as.
     NotLinked(String),
     /// There is nothing to do: the call makes no sense in the present state.
@@ -38,103 +37,33 @@ pub enum Error {
     BadPassphrase(String),
     /// The file is not a whole archive that this version can read.
     BadFile(String),
-    /// The disk did not take it; nothing was accepted.
+    /// The disk did not take it, or cannot be opened; nothing was accepted.
     Storage(String),
     /// The daemon is shutting down.
     Stopping(String),
 }
 
-impl Error {
-    /// No passkey is asked for.
-    pub(super) fn no_passkey() -> Self {
-        Self::NothingToDo("WhatsApp asks for no passkey now.".into())
-    }
-
-    /// A test was begun and has no outcome.
-    pub(super) fn not_tested() -> Self {
-        Self::NothingToDo(
-            "The connection ended before the test did. Try again when it is back.".into(),
-        )
-    }
-
-    /// The daemon does not answer requests any more.
-    pub(super) fn stopping() -> Self {
-        Self::Stopping(
-            "Holdfast is stopping and takes no more requests. Try again when it runs.".into(),
-        )
-    }
-}
-
-impl From<PasskeyRefused> for Error {
-    fn from(refused: PasskeyRefused) -> Self {
-        Self::InvalidArgument(refused.to_string())
-    }
-}
-
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
         match refusal {
-            Refusal::NothingToDo => {
-                Self::NothingToDo("There is nothing to do for this in the present state; `holdfastctl status` shows it.".into())
-            }
-            Refusal::BadToken => Self::BadToken("The token is wrong, was used before, or is too old. Start over.".into()),
-            Refusal::TooSoon { retry_ms } => {
-                let seconds = retry_ms.div_ceil(1000);
-                Self::TooSoon(format!("Another attempt so soon would harm the account. Try again in {seconds} s."))
-            }
-            Refusal::NoRoom => Self::Storage("The data partition is full; the link comes back when messages were read, or the card is larger.".into()),
-            Refusal::Stopping => Self::stopping(),
+            Refusal::InvalidArgument(_) => Self::InvalidArgument(text),
+            Refusal::Starting => Self::Starting(text),
+            Refusal::NotLinked => Self::NotLinked(text),
+            Refusal::NothingToDo(_) => Self::NothingToDo(text),
+            Refusal::BadToken => Self::BadToken(text),
+            Refusal::TooSoon { .. } => Self::TooSoon(text),
+            Refusal::CredentialShown => Self::CredentialShown(text),
+            Refusal::UnknownMessage => Self::UnknownMessage(text),
+            Refusal::UnknownArchive(_) => Self::UnknownArchive(text),
+            Refusal::NotRestorable(_) => Self::NotRestorable(text),
+            Refusal::BadPassphrase(_) => Self::BadPassphrase(text),
+            Refusal::BadFile(_) => Self::BadFile(text),
+            Refusal::NotOpen { .. } | Refusal::Storage(_) => Self::Storage(text),
+            Refusal::Stopping => Self::Stopping(text),
+            Refusal::Failed(_) => zbus::Error::Failure(text).into(),
         }
     }
-}
-
-impl From<MailError> for Error {
-    fn from(error: MailError) -> Self {
-        let text = error.to_string();
-        match error {
-            MailError::Io { .. } | MailError::Barrier(_) => Self::Storage(text),
-            MailError::Closing => Self::stopping(),
-            MailError::UnknownMessage => Self::UnknownMessage(text),
-            MailError::TooLarge { .. }
-            | MailError::ConsumerName { .. }
-            | MailError::TooManyConsumers { .. }
-            | MailError::NotYet { .. }
-            | MailError::MessageId { .. }
-            | MailError::IdTaken => Self::InvalidArgument(text),
-        }
-    }
-}
-
-impl From<HistoryError> for Error {
-    fn from(error: HistoryError) -> Self {
-        let text = error.to_string();
-        match error {
-            HistoryError::NoArchive { .. } => Self::UnknownArchive(text),
-            HistoryError::NoManifest { .. }
-            | HistoryError::NeverLinked { .. }
-            | HistoryError::Revoked { .. }
-            | HistoryError::Exported { .. }
-            | HistoryError::Live { .. } => Self::NotRestorable(text),
-            HistoryError::ShortPassphrase | HistoryError::Passphrase => Self::BadPassphrase(text),
-            HistoryError::Altered | HistoryError::Foreign | HistoryError::Newer { .. } => {
-                Self::BadFile(text)
-            }
-            HistoryError::Io { .. }
-            | HistoryError::Incidents(_)
-            | HistoryError::LastWords(_)
-            | HistoryError::Exists { .. }
-            | HistoryError::Missing { .. }
-            | HistoryError::Output(_)
-            | HistoryError::Input(_)
-            | HistoryError::Vault(_) => Self::Storage(text),
-            HistoryError::Stopped(_) => Self::stopping(),
-        }
-    }
-}
-
-/// The kernel gave no random numbers; what needed them is not done.
-pub(super) fn no_random(error: getrandom::Error) -> Error {
-    zbus::Error::Failure(format!("no random numbers from the kernel: {error}")).into()
 }
 
 impl fmt::Display for Error {

@@ -1,27 +1,23 @@
 //! `org.holdfast.Messages1`: the mail of a bot. At least once both ways; duplicates have the same id.
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast::error::RecvError;
-use wacore_binary::{Jid, Server};
 use zbus::{Connection, Type, interface, object_server::SignalEmitter};
 
-use super::{Error, Handle, PATH, error::no_random};
+use super::{Error, PATH, unless_zero};
 use crate::{
+    desk::{self, Desk, Moved},
     journal::Secret,
-    mail::{Message, OutMessage, OutState, fresh_id},
+    mail::OutState,
 };
-
-/// The most messages one `Read` returns.
-const MOST_MESSAGES: u32 = 128;
 
 /// The messages object.
 pub struct Messages {
-    handle: Handle,
+    desk: Desk,
 }
 
 impl Messages {
-    pub(super) fn new(handle: Handle) -> Self {
-        Self { handle }
+    pub(super) fn new(desk: Desk) -> Self {
+        Self { desk }
     }
 }
 
@@ -58,65 +54,33 @@ impl Messages {
     /// With an empty `id` Holdfast chooses one. An id used before means the same message: it is not sent again.
     #[zbus(out_args("id"))]
     async fn send(&self, to: &str, text: &str, id: &str) -> Result<String, Error> {
-        if self.handle.status.borrow().linked.account.is_none() {
-            return Err(Error::NotLinked("Holdfast is not linked to a phone yet, so it has nobody to send as. Link it first: `holdfastctl link --show`.".into()));
-        }
-        if text.is_empty() {
-            return Err(Error::InvalidArgument(
-                "The text is empty; WhatsApp takes no empty message.".into(),
-            ));
-        }
-        let message = OutMessage {
-            id: if id.is_empty() {
-                fresh_id().map_err(no_random)?
-            } else {
-                id.into()
-            },
-            to: recipient(to)?,
-            text: Secret::new(text.into()),
-        };
-        let id = message.id.clone();
-        self.handle.outbox.accept(message).await?;
-        Ok(id)
+        let id = (!id.is_empty()).then(|| id.to_owned());
+        Ok(self.desk.send(to, Secret::new(text.into()), id).await?)
     }
 
     /// How far a message accepted by `Send` is: `accepted`, `sent`, `acked` or `failed CODE`. The last two are final.
     #[zbus(out_args("state"))]
     async fn state(&self, id: &str) -> Result<String, Error> {
-        self.handle.outbox.state(id).map(|state| state_name(&state)).ok_or_else(|| {
-            Error::UnknownMessage("No message was accepted under this id, or it was so long ago that it is forgotten.".into())
-        })
+        Ok(state_name(&self.desk.message_state(id)?))
     }
 
     /// Up to `max` (0: as many as fit) received messages, oldest first, from the place `from` on; 0 means the first one that `consumer` has not acknowledged.
     #[zbus(out_args("messages"))]
     async fn read(&self, consumer: &str, from: u64, max: u32) -> Result<Vec<InboxMessage>, Error> {
-        let from = if from == 0 {
-            self.handle.inbox.cursor(consumer) + 1
-        } else {
-            from
-        };
-        let max = if max == 0 {
-            MOST_MESSAGES
-        } else {
-            max.min(MOST_MESSAGES)
-        };
-        let messages = self.handle.inbox.read(from, max as usize)?;
-        Ok(messages
-            .into_iter()
-            .map(|(seq, message)| on_the_wire(seq, message))
-            .collect())
+        let from = (from != 0).then_some(from);
+        let messages = self.desk.read(consumer, from, unless_zero(max)).await?;
+        Ok(messages.into_iter().map(InboxMessage::from).collect())
     }
 
     /// Says that `consumer` is done with every message up to and including `seq`; durable when this returns.
     async fn acknowledge(&self, consumer: &str, seq: u64) -> Result<(), Error> {
-        Ok(self.handle.inbox.acknowledge(consumer, seq).await?)
+        Ok(self.desk.acknowledge(consumer, seq).await?)
     }
 
     /// The last message `consumer` has acknowledged; 0 when none.
     #[zbus(out_args("seq"))]
     async fn cursor(&self, consumer: &str) -> Result<u64, Error> {
-        Ok(self.handle.inbox.cursor(consumer))
+        Ok(self.desk.cursor(consumer)?)
     }
 
     /// A message is in the inbox; `seq` is the newest. Several at once may be announced by one signal.
@@ -130,26 +94,20 @@ impl Messages {
 }
 
 /// Emits the two signals. Returns when the mail is gone.
-pub(super) async fn announce(connection: &Connection, handle: &Handle) -> zbus::Result<()> {
+pub(super) async fn announce(connection: &Connection, desk: &Desk) -> zbus::Result<()> {
     let emitter = SignalEmitter::new(connection, PATH)?;
-    let (mut newest, mut moves) = (handle.inbox.newest(), handle.outbox.moves());
-    loop {
-        tokio::select! {
-            alive = newest.changed() => {
-                if alive.is_err() {
-                    return Ok(());
-                }
-                let seq = *newest.borrow_and_update();
-                Messages::received(&emitter, seq).await?;
-            }
-            moved = moves.recv() => match moved {
-                Ok((id, state)) => Messages::outbox_changed(&emitter, &id, &state_name(&state)).await?,
-                // Too far behind to name each: who waits for one asks for its state.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Ok(()),
+    let Some(mut changes) = desk.mail_changes().await else {
+        return Ok(());
+    };
+    while let Some(moved) = changes.next().await {
+        match moved {
+            Moved::In { newest } => Messages::received(&emitter, newest).await?,
+            Moved::Out { id, state } => {
+                Messages::outbox_changed(&emitter, &id, &state_name(&state)).await?;
             }
         }
     }
+    Ok(())
 }
 
 fn state_name(state: &OutState) -> String {
@@ -161,59 +119,19 @@ fn state_name(state: &OutState) -> String {
     }
 }
 
-fn on_the_wire(seq: u64, message: Message) -> InboxMessage {
-    let text =
-        |secret: Option<Secret<String>>| secret.map(Secret::into_exposed).unwrap_or_default();
-    InboxMessage {
-        seq,
-        id: message.id,
-        chat: message.chat.into_exposed(),
-        sender: message.sender.into_exposed(),
-        timestamp: message.timestamp_s,
-        push_name: text(message.push_name),
-        text: text(message.text),
-        raw: message.raw,
-    }
-}
-
-/// The JID a message goes to, from a phone number or a JID. Errors do not repeat what was given: it may be somebody's number.
-fn recipient(to: &str) -> Result<Secret<String>, Error> {
-    let unusable = || {
-        Error::InvalidArgument("The recipient is neither a phone number with country code (such as +49 151 …) nor the JID of a person or group.".into())
-    };
-    if to.contains('@') {
-        let jid: Jid = to.parse().map_err(|_| unusable())?;
-        let reachable = matches!(jid.server, Server::Pn | Server::Lid | Server::Group)
-            && !jid.user.is_empty()
-            && jid.device == 0;
-        return reachable
-            .then(|| Secret::new(jid.to_string()))
-            .ok_or_else(unusable);
-    }
-    let digits: String = to.chars().filter(|c| !" +-()".contains(*c)).collect();
-    // E.164: at most 15 digits with the country code.
-    let number = (7..=15).contains(&digits.len())
-        && digits.bytes().all(|digit| digit.is_ascii_digit())
-        && !digits.starts_with('0');
-    number
-        .then(|| Secret::new(format!("{digits}@s.whatsapp.net")))
-        .ok_or_else(unusable)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_recipient_is_a_number_as_people_write_it_or_a_jid() {
-        let jid = |to| recipient(to).unwrap().into_exposed();
-        assert_eq!(jid("+49 (151) 000-00001"), "4915100000001@s.whatsapp.net");
-        assert_eq!(jid("4915100000001"), "4915100000001@s.whatsapp.net");
-        assert_eq!(
-            jid("4915100000001@s.whatsapp.net"),
-            "4915100000001@s.whatsapp.net"
-        );
-        assert_eq!(jid("100000000000001@lid"), "100000000000001@lid");
-        assert_eq!(jid("120363000000000001@g.us"), "120363000000000001@g.us");
+impl From<desk::Received> for InboxMessage {
+    fn from(desk::Received { seq, message }: desk::Received) -> Self {
+        let text =
+            |secret: Option<Secret<String>>| secret.map(Secret::into_exposed).unwrap_or_default();
+        Self {
+            seq,
+            id: message.id,
+            chat: message.chat.into_exposed(),
+            sender: message.sender.into_exposed(),
+            timestamp: message.timestamp_s,
+            push_name: text(message.push_name),
+            text: text(message.text),
+            raw: message.raw,
+        }
     }
 }

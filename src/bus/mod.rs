@@ -1,10 +1,10 @@
-//! The nerves to the outside: D-Bus, one file per interface.
+//! D-Bus over the desk, one file per interface.
 //!
 //! The same objects are served on a message bus (the system bus on the appliance, the session bus on a workstation)
-//! and on a private socket in the runtime directory. The daemon hands in a [`Handle`]; nothing here decides anything.
+//! and on a private socket in the runtime directory. It translates what the [`Desk`] answers and refuses; nothing here decides
+//! anything.
 
 mod error;
-mod handle;
 mod messages;
 mod panel;
 mod private;
@@ -23,8 +23,8 @@ use tokio::{
 };
 use zbus::{Connection, connection::Builder};
 
+use crate::desk::Desk;
 pub use error::Error;
-pub use handle::{Handle, Request, Status};
 pub use messages::{InboxMessage, MessagesProxy};
 pub use panel::PanelProxy;
 pub use private::socket_path;
@@ -131,11 +131,11 @@ impl Served {
 /// Serves the objects on a message bus and on the private socket in `runtime`. What cannot be had is said once, as a warning.
 ///
 /// When this returns the name is ours, or known not to be for now.
-pub async fn serve(place: Where, runtime: &Path, handle: Handle) -> Served {
+pub async fn serve(place: Where, runtime: &Path, desk: Desk) -> Served {
     let mut tasks = JoinSet::new();
     let private = match private::PrivateSocket::bind(runtime) {
         Ok(socket) => {
-            tasks.spawn(socket.serve(handle.clone()));
+            tasks.spawn(socket.serve(desk.clone()));
             Some(socket_path(runtime))
         }
         Err(error) => {
@@ -144,32 +144,32 @@ pub async fn serve(place: Where, runtime: &Path, handle: Handle) -> Served {
         }
     };
     // The socket is there before the bus is: nobody waits for that.
-    let first = timeout(FIRST, connect(&place, &handle)).await;
+    let first = timeout(FIRST, connect(&place, &desk)).await;
     if let Some(first) = first.unwrap_or(Some(Err(BusError::Silent))) {
         // Early in a boot this is how it is.
         if let Err(error) = &first {
             tracing::info!("{error}");
         }
-        tasks.spawn(stay(place, handle, first.ok()));
+        tasks.spawn(stay(place, desk, first.ok()));
     }
     Served { tasks, private }
 }
 
 /// Keeps the name on the message bus: serves the connection, and gets a new one when it is lost or was never there.
-async fn stay(place: Where, handle: Handle, mut connection: Option<Connection>) {
+async fn stay(place: Where, desk: Desk, mut connection: Option<Connection>) {
     loop {
         if let Some(connection) = connection {
-            attend(&connection, &handle).await;
+            attend(&connection, &desk).await;
             tracing::warn!("the message bus is gone; trying to get back");
         }
         time::sleep(RETRY).await;
-        connection = connect(&place, &handle).await.and_then(Result::ok);
+        connection = connect(&place, &desk).await.and_then(Result::ok);
     }
 }
 
-async fn connect(place: &Where, handle: &Handle) -> Option<Result<Connection, BusError>> {
+async fn connect(place: &Where, desk: &Desk) -> Option<Result<Connection, BusError>> {
     // Never replace or be replaced: which daemon has the name must not change under its clients.
-    let builder = with_objects(place.builder()?, handle)
+    let builder = with_objects(place.builder()?, desk)
         .name(NAME)
         .allow_name_replacements(false)
         .replace_existing_names(false);
@@ -178,23 +178,28 @@ async fn connect(place: &Where, handle: &Handle) -> Option<Result<Connection, Bu
 }
 
 /// Puts every interface on the one object.
-fn with_objects(builder: Builder<'static>, handle: &Handle) -> Builder<'static> {
+fn with_objects(builder: Builder<'static>, desk: &Desk) -> Builder<'static> {
     builder
-        .serve_at(PATH, session::Session::new(handle.clone()))
-        .serve_at(PATH, messages::Messages::new(handle.clone()))
-        .serve_at(PATH, vault::Vault::new(handle.clone()))
-        .serve_at(PATH, panel::Panel::new(handle.clone()))
+        .serve_at(PATH, session::Session::new(desk.clone()))
+        .serve_at(PATH, messages::Messages::new(desk.clone()))
+        .serve_at(PATH, vault::Vault::new(desk.clone()))
+        .serve_at(PATH, panel::Panel::new(desk.clone()))
 }
 
 /// Announces changes to one connection until it closes or the daemon goes.
-async fn attend(connection: &Connection, handle: &Handle) {
+async fn attend(connection: &Connection, desk: &Desk) {
     let ended = tokio::select! {
         () = connection.closed() => Ok(()),
-        ended = session::announce(connection, handle) => ended,
-        ended = session::tell(connection, handle) => ended,
-        ended = messages::announce(connection, handle) => ended,
+        ended = session::announce(connection, desk) => ended,
+        ended = session::tell(connection, desk) => ended,
+        ended = messages::announce(connection, desk) => ended,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection to the bus ended");
     }
+}
+
+/// A limit on the wire, where 0 means none.
+fn unless_zero(limit: u32) -> Option<usize> {
+    (limit != 0).then_some(limit as usize)
 }

@@ -13,7 +13,8 @@ use std::{
 use tokio::{net::UnixListener, task::JoinSet, time};
 use zbus::{Guid, connection::Builder};
 
-use super::{BusError, Handle, attend, with_objects};
+use super::{BusError, attend, with_objects};
+use crate::desk::Desk;
 
 /// How long a client may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -63,7 +64,7 @@ impl PrivateSocket {
     }
 
     /// Serves every client that comes, for as long as it is polled.
-    pub(super) async fn serve(self, handle: Handle) {
+    pub(super) async fn serve(self, desk: Desk) {
         let guid = Guid::generate();
         let mut clients = JoinSet::new();
         loop {
@@ -87,7 +88,7 @@ impl PrivateSocket {
                     };
                     clients.spawn(client(
                         Builder::unix_stream(stream).server(guid.clone()).p2p(),
-                        handle.clone(),
+                        desk.clone(),
                     ));
                 }
                 Err(error) => {
@@ -108,9 +109,9 @@ impl Drop for PrivateSocket {
 }
 
 /// One client, from its handshake to its end.
-async fn client(builder: Builder<'static>, handle: Handle) {
-    match time::timeout(HANDSHAKE, with_objects(builder, &handle).build()).await {
-        Ok(Ok(connection)) => attend(&connection, &handle).await,
+async fn client(builder: Builder<'static>, desk: Desk) {
+    match time::timeout(HANDSHAKE, with_objects(builder, &desk).build()).await {
+        Ok(Ok(connection)) => attend(&connection, &desk).await,
         Ok(Err(error)) => {
             tracing::debug!(%error, "a client of the private socket failed its handshake")
         }

@@ -2,28 +2,28 @@
 
 use std::collections::HashMap;
 
-use holdfast_core::{Cause, Command, Deed};
+use holdfast_core::Cause;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use zbus::{
     Connection, Type, Variant, fdo::Properties, interface, names::InterfaceName,
     object_server::SignalEmitter,
 };
 
-use super::{Error, Handle, PATH, Status};
-use crate::history::{HistoryError, LastWord, LastWords};
+use super::{Error, PATH, unless_zero};
+use crate::desk::{Desk, Status};
+use crate::history::LastWord;
 use crate::journal::Secret;
 use crate::link::PasskeyAnswer;
 
 /// The session object.
 pub struct Session {
-    handle: Handle,
+    desk: Desk,
 }
 
 impl Session {
-    pub(super) fn new(handle: Handle) -> Self {
-        Self { handle }
+    pub(super) fn new(desk: Desk) -> Self {
+        Self { desk }
     }
 }
 
@@ -58,51 +58,48 @@ impl From<LastWord> for LastWordEntry {
 impl Session {
     /// Resumes linking when it is paused, or connects now instead of waiting.
     async fn link(&self) -> Result<(), Error> {
-        self.handle.command(Command::Link).await.map(drop)
+        Ok(self.desk.link().await?)
     }
 
     /// First step of a re-link: answers with a token to be repeated in `ConfirmRelink` within `valid_ms` milliseconds.
     #[zbus(out_args("token", "valid_ms"))]
     async fn relink(&self) -> Result<(u64, u64), Error> {
-        self.handle.token(Deed::Relink).await
+        let token = self.desk.relink().await?;
+        Ok((token.token, token.valid_ms))
     }
 
     /// Second step of a re-link: retires the live generation to the archive and starts linking the next.
     async fn confirm_relink(&self, token: u64) -> Result<(), Error> {
-        self.handle.confirm(Deed::Relink, token).await
+        Ok(self.desk.confirm_relink(token).await?)
     }
 
     /// What WhatsApp wants signed with a passkey to link this device, as the JSON that `navigator.credentials.get` takes; and,
     /// once it was, the code that the phone has to show as well, which is empty when there is no need to compare.
     #[zbus(out_args("options", "code"))]
     async fn passkey(&self) -> Result<(String, String), Error> {
-        let shown = self.handle.credentials.borrow();
-        let options = shown.passkey.clone().ok_or_else(Error::no_passkey)?;
-        let code = shown.passkey_code.clone();
+        let prompt = self.desk.passkey()?;
         Ok((
-            options.into_exposed(),
-            code.map(Secret::into_exposed).unwrap_or_default(),
+            prompt.options.into_exposed(),
+            prompt.code.map(Secret::into_exposed).unwrap_or_default(),
         ))
     }
 
     /// Hands on the assertion that answers it, as JSON: `id`, `rawId`, `type`, `response`.
     async fn answer_passkey(&self, assertion: String) -> Result<(), Error> {
-        let assertion = Secret::new(assertion);
-        self.handle
-            .passkey(PasskeyAnswer::Assertion(assertion))
-            .await
+        let assertion = PasskeyAnswer::Assertion(Secret::new(assertion));
+        Ok(self.desk.answer_passkey(assertion).await?)
     }
 
     /// Says that the phone shows the same code, which ends the linking.
     async fn confirm_passkey(&self) -> Result<(), Error> {
-        self.handle.passkey(PasskeyAnswer::SameCode).await
+        Ok(self.desk.answer_passkey(PasskeyAnswer::SameCode).await?)
     }
 
     /// Tests the connection: whether WhatsApp answers, and what became of a message in the chat with oneself: `received`, `missing`,
     /// or `not-allowed` where the settings do not allow one.
     #[zbus(out_args("answered", "echo"))]
     async fn self_test(&self) -> Result<(bool, String), Error> {
-        let tested = self.handle.self_test().await?;
+        let tested = self.desk.self_test().await?;
         let echo = match tested.echoed {
             Some(true) => "received",
             Some(false) => "missing",
@@ -115,13 +112,7 @@ impl Session {
     /// to humans, and the whole of each as XML. They may name the account.
     #[zbus(out_args("last_words"))]
     async fn last_words(&self, max: u32) -> Result<Vec<LastWordEntry>, Error> {
-        let last_words = LastWords::new(&self.handle.data);
-        let max = if max == 0 { usize::MAX } else { max as usize };
-        let read = tokio::task::spawn_blocking(move || last_words.last(max));
-        let Ok(read) = read.await else {
-            return Err(Error::stopping());
-        };
-        let all = read.map_err(HistoryError::LastWords)?.into_iter();
+        let all = self.desk.last_words(unless_zero(max)).await?.into_iter();
         Ok(all.map(LastWordEntry::from).collect())
     }
 
@@ -137,42 +128,38 @@ impl Session {
     /// The name of the state: `Starting`, `Connecting`, `Connected`, `Reconnecting`, `Pairing`, …
     #[zbus(property)]
     fn state(&self) -> String {
-        self.handle.status.borrow().state.into()
+        self.desk.status().borrow().state.into()
     }
 
     /// Why the session is not connected: stable code, one sentence, one action for a human. Empty strings when there is no cause.
     #[zbus(property)]
     fn cause(&self) -> (String, String, String) {
-        texts(self.handle.status.borrow().cause)
+        texts(self.desk.status().borrow().cause)
     }
 
     /// The live generation, such as `gen-0007`.
     #[zbus(property)]
     fn generation(&self) -> String {
-        self.handle.status.borrow().linked.generation.to_string()
+        self.desk.status().borrow().linked.generation.to_string()
     }
 
     /// The last four digits of the account linked to; empty when none is.
     #[zbus(property)]
     fn account(&self) -> String {
-        account(&self.handle.status.borrow())
+        account(&self.desk.status().borrow())
     }
 
     /// Which attempt to connect is planned or under way; 0 when none is counted.
     #[zbus(property)]
     fn attempt(&self) -> u32 {
-        self.handle.status.borrow().attempt
+        self.desk.status().borrow().attempt
     }
 
     /// Milliseconds until the next attempt, at the moment of reading; 0 when none is planned.
     #[zbus(property(emits_changed_signal = "false"))]
     fn next_attempt(&self) -> u64 {
-        let left = self
-            .handle
-            .status
-            .borrow()
-            .next_attempt
-            .map(|due| due.saturating_duration_since(Instant::now()));
+        let due = self.desk.status().borrow().next_attempt;
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         left.map_or(0, |left| {
             u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
         })
@@ -180,26 +167,20 @@ impl Session {
 }
 
 /// Emits `News` as it comes. Returns when the daemon is gone.
-pub(super) async fn tell(connection: &Connection, handle: &Handle) -> zbus::Result<()> {
+pub(super) async fn tell(connection: &Connection, desk: &Desk) -> zbus::Result<()> {
     let emitter = SignalEmitter::new(connection, PATH)?;
-    let mut news = handle.news.subscribe();
-    loop {
-        match news.recv().await {
-            Ok(cause) => {
-                let (code, sentence, action) = texts(Some(cause));
-                Session::news(&emitter, &code, &sentence, &action).await?;
-            }
-            // A bus that slow has heard the last ones.
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return Ok(()),
-        }
+    let mut news = desk.news();
+    while let Some(cause) = news.next().await {
+        let (code, sentence, action) = texts(Some(cause));
+        Session::news(&emitter, &code, &sentence, &action).await?;
     }
+    Ok(())
 }
 
 /// Emits one `PropertiesChanged` per change of the status, so that state and cause never disagree. Returns when the daemon is gone.
-pub(super) async fn announce(connection: &Connection, handle: &Handle) -> zbus::Result<()> {
+pub(super) async fn announce(connection: &Connection, desk: &Desk) -> zbus::Result<()> {
     let emitter = SignalEmitter::new(connection, PATH)?;
-    let mut status = handle.status.clone();
+    let mut status = desk.status();
     // Nothing counts as announced at first: a client may have read the properties before this began.
     let mut announced = HashMap::new();
     loop {

@@ -6,12 +6,12 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use holdfast_core::{ArchiveId, Deed};
 use serde::{Deserialize, Serialize};
 use zbus::{Type, interface};
 
-use super::{Error, Handle, Request};
-use crate::history::{Archive, Archived, HistoryError, Incidents};
+use super::{Error, unless_zero};
+use crate::desk::{ArchiveLine, Desk, Refusal};
+use crate::history::HistoryError;
 use crate::journal::Secret;
 use crate::vault::tiers::Tier;
 
@@ -21,12 +21,9 @@ const LONGEST_PASSPHRASE: u64 = 1024;
 /// How long a passphrase may take to come.
 const PASSPHRASE_WAIT: Duration = Duration::from_secs(10);
 
-/// The most entries one `ReadAudit` returns.
-const MOST_ENTRIES: u32 = 128;
-
 /// The vault object.
 pub struct Vault {
-    handle: Handle,
+    desk: Desk,
 }
 
 /// An archive on the wire.
@@ -47,25 +44,22 @@ pub struct ArchiveEntry {
 }
 
 impl Vault {
-    pub(super) fn new(handle: Handle) -> Self {
-        Self { handle }
+    pub(super) fn new(desk: Desk) -> Self {
+        Self { desk }
     }
 }
 
-impl ArchiveEntry {
-    /// Reads files: not on the loop.
-    fn of(archive: &Archive, archived: Archived) -> Self {
-        let standing = archive.standing(archived.id);
-        let standing = standing.as_ref().map_or("unreadable", |it| it.as_str());
+impl From<ArchiveLine> for ArchiveEntry {
+    fn from(line: ArchiveLine) -> Self {
         let mut entry = Self {
-            id: archived.id.to_string(),
-            standing: standing.into(),
+            id: line.id.to_string(),
+            standing: line.standing.into(),
             account: String::new(),
             trigger: String::new(),
             reason: String::new(),
             retired_ms: 0,
         };
-        if let Some(manifest) = archived.manifest {
+        if let Some(manifest) = line.manifest {
             entry.account = manifest.account.unwrap_or_default();
             entry.trigger = manifest.trigger.unwrap_or_default();
             entry.reason = manifest.reason;
@@ -86,23 +80,21 @@ impl Vault {
     /// How many records of each tier the live generation holds.
     #[zbus(out_args("records"))]
     async fn records(&self) -> Result<BTreeMap<String, u64>, Error> {
-        let counts = self.handle.ask(|reply| Request::Records { reply });
-        counts.await?.map_err(Error::Storage)
+        Ok(self.desk.records().await?)
     }
 
     /// What was asked of the disk since the daemon started: commits, the barriers (device flushes) they took, and bytes written.
     #[zbus(out_args("commits", "barriers", "bytes"))]
     async fn counters(&self) -> (u64, u64, u64) {
-        let stats = self.handle.barrier.stats();
+        let stats = self.desk.counters();
         (stats.commits, stats.barriers, stats.bytes)
     }
 
     /// What each purpose cost the card since the daemon started: its name, bytes written, and barriers made for it.
     #[zbus(out_args("costs"))]
     async fn costs(&self) -> Vec<(String, u64, u64)> {
-        let costs = self.handle.barrier.costs();
+        let costs = self.desk.costs().into_iter();
         costs
-            .into_iter()
             .map(|(purpose, cost)| (purpose.as_str().to_owned(), cost.bytes, cost.barriers))
             .collect()
     }
@@ -111,8 +103,7 @@ impl Vault {
     /// lasts as things are. All zero where the card cannot be looked at.
     #[zbus(out_args("bytes_per_day", "budget_per_day", "years"))]
     async fn forecast(&self) -> (u64, u64, f64) {
-        let forecast = self.handle.card.as_ref().map(|card| {
-            let forecast = card.forecast(&self.handle.barrier.costs());
+        let forecast = self.desk.forecast().map(|forecast| {
             (
                 forecast.bytes_per_day,
                 forecast.budget_per_day,
@@ -125,27 +116,21 @@ impl Vault {
     /// The boot report as JSON: how the last run ended, what each signal said, what was found, how long each stage took.
     #[zbus(out_args("report"))]
     async fn boot_report(&self) -> Result<String, Error> {
-        serde_json::to_string(&*self.handle.boot)
+        serde_json::to_string(&*self.desk.boot_report())
             .map_err(|error| zbus::Error::Failure(format!("the boot report: {error}")).into())
     }
 
     /// How the last run ended: `clean`, `process-crash`, `kernel-crash`, `watchdog`, `power-loss`, `first-start`, `unknown`.
     #[zbus(property(emits_changed_signal = "const"))]
     fn last_end(&self) -> String {
-        self.handle.boot.last_end.clone()
+        self.desk.boot_report().last_end.clone()
     }
 
     /// What is in the archive: id, standing, account, trigger, reason, time of its retirement.
     #[zbus(out_args("archives"))]
     async fn list_archives(&self) -> Result<Vec<ArchiveEntry>, Error> {
-        let archive = self.handle.archive.clone();
-        aside(move || {
-            let archives = archive.list()?.into_iter();
-            Ok(archives
-                .map(|archived| ArchiveEntry::of(&archive, archived))
-                .collect())
-        })
-        .await
+        let archives = self.desk.archives().await?.into_iter();
+        Ok(archives.map(ArchiveEntry::from).collect())
     }
 
     /// One archive: as in `ListArchives`, its manifest (JSON; empty when it cannot be read), how many records of each tier a restore
@@ -164,41 +149,36 @@ impl Vault {
         ),
         Error,
     > {
-        let archive = self.handle.archive.clone();
-        let shown = archive.show(named(id)?).await?;
-        let manifest = shown.archived.manifest.as_ref();
+        let content = self.desk.archive(id).await?;
+        let manifest = content.line.manifest.as_ref();
         let manifest = manifest.and_then(|manifest| serde_json::to_string(manifest).ok());
-        let archived = shown.archived;
         Ok((
-            aside(move || Ok(ArchiveEntry::of(&archive, archived))).await?,
+            content.line.into(),
             manifest.unwrap_or_default(),
-            by_name(shown.kept),
-            by_name(shown.dropped),
-            shown.bad,
+            by_name(content.kept),
+            by_name(content.dropped),
+            content.damaged,
         ))
     }
 
     /// First step of a restore: answers with a token to be repeated in `ConfirmRestore` within `valid_ms` milliseconds.
     #[zbus(out_args("token", "valid_ms"))]
     async fn restore(&self, id: &str) -> Result<(u64, u64), Error> {
-        let id = named(id)?;
-        let archive = self.handle.archive.clone();
-        aside(move || archive.standing(id)?.check(id)).await?;
-        self.handle.token(Deed::Restore(id)).await
+        let token = self.desk.restore(id).await?;
+        Ok((token.token, token.valid_ms))
     }
 
     /// Second step of a restore: retires the live generation to the archive and logs in with the identity of this one, which needs no
     /// phone.
     async fn confirm_restore(&self, id: &str, token: u64) -> Result<(), Error> {
-        self.handle.confirm(Deed::Restore(named(id)?), token).await
+        Ok(self.desk.confirm_restore(id, token).await?)
     }
 
     /// First step of an export: answers with a token to be repeated in `ConfirmExport` within `valid_ms` milliseconds.
     #[zbus(out_args("token", "valid_ms"))]
     async fn export(&self, id: &str) -> Result<(u64, u64), Error> {
-        let id = named(id)?;
-        self.handle.archive.find(id)?;
-        self.handle.token(Deed::Export(id)).await
+        let token = self.desk.export(id).await?;
+        Ok((token.token, token.valid_ms))
     }
 
     /// Second step of an export: writes the archive, encrypted with the passphrase, to `output`. `passphrase` is read to its end; a
@@ -210,11 +190,10 @@ impl Vault {
         passphrase: zbus::OwnedFd,
         output: zbus::OwnedFd,
     ) -> Result<(), Error> {
-        let id = named(id)?;
         let passphrase = read_passphrase(passphrase).await?;
-        self.handle.confirm(Deed::Export(id), token).await?;
-        let (archive, audit) = (&self.handle.archive, &self.handle.audit);
-        Ok(archive.export(audit, id, passphrase, file(output)).await?)
+        let output = file(output);
+        let export = self.desk.confirm_export(id, token, passphrase, output);
+        Ok(export.await?)
     }
 
     /// Takes the exported archive in `input` into the archive, where it gets a new name. `passphrase` is read to its end; a newline at the
@@ -226,8 +205,7 @@ impl Vault {
         input: zbus::OwnedFd,
     ) -> Result<String, Error> {
         let passphrase = read_passphrase(passphrase).await?;
-        let (archive, audit) = (&self.handle.archive, &self.handle.audit);
-        let id = archive.import(audit, passphrase, file(input)).await?;
+        let id = self.desk.import(passphrase, file(input)).await?;
         Ok(id.to_string())
     }
 
@@ -235,8 +213,7 @@ impl Vault {
     /// wrong (nothing when empty).
     #[zbus(out_args("entries", "torn", "faults"))]
     async fn verify_audit(&self) -> Result<(u64, u64, Vec<String>), Error> {
-        let audit = self.handle.audit.clone();
-        let verdict = aside(move || audit.check()).await?;
+        let verdict = self.desk.verify_audit().await?;
         let faults = verdict.faults.iter().map(ToString::to_string).collect();
         let torn = verdict.torn_tail.unwrap_or(0) as u64;
         Ok((verdict.entries, torn, faults))
@@ -245,25 +222,14 @@ impl Vault {
     /// Up to `max` (0: as many as fit) entries of the audit log, JSON as they stand in it, from number `from` on.
     #[zbus(out_args("entries"))]
     async fn read_audit(&self, from: u64, max: u32) -> Result<Vec<String>, Error> {
-        let max = match max {
-            0 => MOST_ENTRIES,
-            max => max.min(MOST_ENTRIES),
-        };
-        let audit = self.handle.audit.clone();
-        aside(move || audit.read(from, max as usize)).await
+        Ok(self.desk.read_audit(from, unless_zero(max)).await?)
     }
 
     /// The last `max` (0: as many as fit) times in which something was wrong, JSON as they stand in the log, the newest last: since
     /// when, why, what Holdfast did, and how long it took.
     #[zbus(out_args("incidents"))]
     async fn incidents(&self, max: u32) -> Result<Vec<String>, Error> {
-        let max = match max {
-            0 => MOST_ENTRIES,
-            max => max.min(MOST_ENTRIES),
-        };
-        let dir = self.handle.data.clone();
-        let read = move || Incidents::last(&dir, max as usize).map_err(HistoryError::Incidents);
-        let incidents = aside(read).await?;
+        let incidents = self.desk.incidents(unless_zero(max)).await?;
         let json = incidents.iter().map(serde_json::to_string);
         json.collect::<Result<_, _>>()
             .map_err(|error| zbus::Error::Failure(error.to_string()).into())
@@ -272,23 +238,7 @@ impl Vault {
     /// The live generation, such as `gen-0007`.
     #[zbus(property(emits_changed_signal = "false"))]
     fn generation(&self) -> String {
-        self.handle.status.borrow().linked.generation.to_string()
-    }
-}
-
-fn named(id: &str) -> Result<ArchiveId, Error> {
-    id.parse().map_err(|error: holdfast_core::NotAName| {
-        Error::UnknownArchive(format!("No archive is called that: {error}."))
-    })
-}
-
-/// Runs what waits for the disk beside the loop that carries everything.
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, HistoryError> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Err(Error::stopping()),
+        self.desk.status().borrow().linked.generation.to_string()
     }
 }
 
@@ -315,7 +265,7 @@ async fn read_passphrase(passed: zbus::OwnedFd) -> Result<Secret<String>, Error>
     let read = tokio::time::timeout(PASSPHRASE_WAIT, reading).await;
     let text = match read {
         Err(_) => return Err(unreadable("its writer does not close it")),
-        Ok(Err(_)) => return Err(Error::stopping()),
+        Ok(Err(_)) => return Err(Refusal::Stopping.into()),
         Ok(Ok(Err(error))) => return Err(unreadable(&error.kind().to_string())),
         Ok(Ok(Ok(text))) => text,
     };
@@ -324,7 +274,7 @@ async fn read_passphrase(passed: zbus::OwnedFd) -> Result<Secret<String>, Error>
     }
     let line = text.expose().strip_suffix('\n').unwrap_or(text.expose());
     if line.is_empty() {
-        return Err(HistoryError::ShortPassphrase.into());
+        return Err(Refusal::from(HistoryError::ShortPassphrase).into());
     }
     Ok(Secret::new(line.to_owned()))
 }

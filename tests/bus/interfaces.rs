@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use zbus::{
     Connection,
     fdo::{IntrospectableProxy, PropertiesProxy},
+    proxy::CacheProperties,
 };
 
 use super::rig::{Daemon, bus_client, in_time, message_bus, picture, private_client, status};
@@ -196,6 +197,73 @@ async fn state_and_cause_change_in_one_signal() {
         let left = session.next_attempt().await.unwrap();
         assert!((1..=100_000).contains(&left), "{left}");
     }
+}
+
+#[tokio::test]
+async fn until_the_rooms_are_open_what_needs_them_is_refused_with_the_reason() {
+    let (daemon, _served, clients) = both().await;
+    let rooms = daemon.rooms.send_replace(None);
+    for client in &clients {
+        let session = SessionProxy::builder(client)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
+            .unwrap();
+        let messages = MessagesProxy::new(client).await.unwrap();
+        let vault = VaultProxy::new(client).await.unwrap();
+        let panel = PanelProxy::new(client).await.unwrap();
+        let asked = async || {
+            [
+                messages.send("4915100000001", "hello", "").await.err(),
+                messages.state("any").await.err(),
+                messages.read("bot", 0, 0).await.err(),
+                messages.acknowledge("bot", 0).await.err(),
+                messages.cursor("bot").await.err(),
+                vault.records().await.err(),
+                vault.list_archives().await.err(),
+                vault.show_archive("gen-0001").await.err(),
+                vault.restore("gen-0001").await.err(),
+                vault.export("gen-0001").await.err(),
+                vault.verify_audit().await.err(),
+                vault.read_audit(0, 0).await.err(),
+            ]
+        };
+        daemon.status.send_modify(|status| {
+            status.state = "Starting";
+            status.linked.account = None;
+        });
+        assert_eq!(session.state().await.unwrap(), "Starting");
+        for refused in asked().await {
+            let Some(Error::Starting(text)) = &refused else {
+                panic!("{refused:?}")
+            };
+            assert!(text.contains("still starting"), "{text}");
+        }
+        daemon.status.send_modify(|status| {
+            status.state = "StorageFault";
+            status.cause = Some(CauseCode::OpenFailed.into());
+        });
+        for refused in asked().await {
+            let Some(Error::Storage(text)) = &refused else {
+                panic!("{refused:?}")
+            };
+            let cause = CauseCode::OpenFailed;
+            assert!(text.contains(cause.sentence()) && text.contains(cause.action()));
+        }
+        assert_eq!(session.cause().await.unwrap().0, "storage.open-failed");
+        panel.frame().await.unwrap();
+        vault.boot_report().await.unwrap();
+        vault.incidents(0).await.unwrap();
+        session.last_words(0).await.unwrap();
+        vault.counters().await.unwrap();
+    }
+    daemon.status.send_replace(status("Connected"));
+    let messages = MessagesProxy::new(&clients[0]).await.unwrap();
+    let mut arrivals = messages.receive_received().await.unwrap();
+    daemon.rooms.send_replace(rooms);
+    daemon.receive("A", "one").await;
+    in_time(async { while arrivals.next().await.unwrap().args().unwrap().seq < 1 {} }).await;
+    assert_eq!(messages.read("bot", 0, 0).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use std::{
 
 use holdfast::{
     boot::{Evidence, Machine, Report},
-    bus::{self, Handle, Request, Served, Status, Where},
+    bus::{self, Served, Where},
+    desk::{Desk, Lines, Request, Rooms, Status},
     history::{Archive, Audit},
     journal::Secret,
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
@@ -45,7 +46,9 @@ pub struct Daemon {
     pub audit: Audit,
     /// Whether the button is down, as it changes.
     pub button: mpsc::UnboundedReceiver<bool>,
-    handle: Handle,
+    pub rooms: watch::Sender<Option<Rooms>>,
+    desk: Desk,
+    _boot: watch::Sender<Arc<Report>>,
 }
 
 impl Daemon {
@@ -67,23 +70,27 @@ impl Daemon {
         let (pressed, button) = mpsc::unbounded_channel();
         let (archive, _) = Archive::open(&data, GenerationId(3)).unwrap();
         let audit = Audit::open(&data);
-        let handle = Handle {
-            requests,
-            status: status.subscribe(),
-            glass: "SSD1306 at 0x3c (raspberrypi)".into(),
-            picture: picture.subscribe(),
-            credentials: credentials.subscribe(),
-            news: news.clone(),
-            tested: tested.clone(),
-            data: data.clone(),
+        let (rooms, opened) = watch::channel(Some(Rooms {
             inbox: inbox.clone(),
             outbox: outbox.clone(),
-            barrier,
-            card,
-            boot: Arc::new(boot),
             archive: archive.clone(),
             audit: audit.clone(),
-        };
+        }));
+        let (_boot, report) = watch::channel(Arc::new(boot));
+        let desk = Desk::new(Lines {
+            requests,
+            status: status.subscribe(),
+            credentials: credentials.subscribe(),
+            picture: picture.subscribe(),
+            glass: "SSD1306 at 0x3c (raspberrypi)".into(),
+            boot: report,
+            news: news.clone(),
+            tested: tested.clone(),
+            barrier,
+            card,
+            data: data.clone(),
+            rooms: opened,
+        });
         tokio::spawn(answer(asked, status.clone(), pressed, tested));
         Self {
             dir,
@@ -97,7 +104,9 @@ impl Daemon {
             archive,
             audit,
             button,
-            handle,
+            rooms,
+            desk,
+            _boot,
         }
     }
 
@@ -106,7 +115,7 @@ impl Daemon {
     }
 
     pub async fn serve(&self, place: Where) -> Served {
-        bus::serve(place, &self.runtime(), self.handle.clone()).await
+        bus::serve(place, &self.runtime(), self.desk.clone()).await
     }
 
     pub async fn receive(&self, id: &str, text: &str) {

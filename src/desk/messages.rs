@@ -1,0 +1,161 @@
+//! A bot's mail: at least once both ways; duplicates have the same id.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+
+use super::{Desk, Refusal, aside, recipient};
+use crate::journal::Secret;
+use crate::mail::{Message, OutMessage, OutState, fresh_id};
+
+/// The most messages one [`Desk::read`] returns.
+const MOST_MESSAGES: usize = 128;
+
+/// A received message and its place in the inbox.
+pub struct Received {
+    /// The sequence number: grows by at least one with each message.
+    pub seq: u64,
+    /// The message.
+    pub message: Message,
+}
+
+/// A change of the mail.
+pub enum Moved {
+    /// A message is in the inbox; several at once may be announced as one.
+    In {
+        /// The sequence number of the newest.
+        newest: u64,
+    },
+    /// A message of the outbox got further.
+    Out {
+        /// Its id.
+        id: Arc<str>,
+        /// Its new state.
+        state: OutState,
+    },
+}
+
+/// The changes of the mail, as they come.
+pub struct MailChanges {
+    newest: watch::Receiver<u64>,
+    moves: broadcast::Receiver<(Arc<str>, OutState)>,
+}
+
+impl Desk {
+    /// Accepts a text message for sending, durably, and returns its id. `to` is a phone number with country code, or a JID.
+    ///
+    /// It is idempotent by the id: one that was used before means the same message, which is not sent again. Without an id
+    /// the desk chooses one.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was accepted.
+    pub async fn send(
+        &self,
+        to: &str,
+        text: Secret<String>,
+        id: Option<String>,
+    ) -> Result<String, Refusal> {
+        let outbox = self.rooms()?.outbox;
+        if self.0.status.borrow().linked.account.is_none() {
+            return Err(Refusal::NotLinked);
+        }
+        if text.expose().is_empty() {
+            let empty = "The text is empty; WhatsApp takes no empty message.";
+            return Err(Refusal::InvalidArgument(empty.into()));
+        }
+        let id = match id {
+            Some(id) => id,
+            None => fresh_id().map_err(Refusal::no_random)?,
+        };
+        let to = recipient::parse(to)?;
+        let message = OutMessage {
+            id: id.clone(),
+            to,
+            text,
+        };
+        outbox.accept(message).await?;
+        Ok(id)
+    }
+
+    /// How far a message accepted by [`Desk::send`] is.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownMessage`].
+    pub fn message_state(&self, id: &str) -> Result<OutState, Refusal> {
+        let state = self.rooms()?.outbox.state(id);
+        state.ok_or(Refusal::UnknownMessage)
+    }
+
+    /// Up to `max` (`None`: as many as fit) received messages, oldest first, from the place `from` on; `None` means the first
+    /// that `consumer` has not acknowledged.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub async fn read(
+        &self,
+        consumer: &str,
+        from: Option<u64>,
+        max: Option<usize>,
+    ) -> Result<Vec<Received>, Refusal> {
+        let inbox = self.rooms()?.inbox;
+        let from = from.unwrap_or_else(|| inbox.cursor(consumer) + 1);
+        let max = max.unwrap_or(MOST_MESSAGES).min(MOST_MESSAGES);
+        let messages = aside(move || inbox.read(from, max)).await?.into_iter();
+        Ok(messages
+            .map(|(seq, message)| Received { seq, message })
+            .collect())
+    }
+
+    /// Says that `consumer` is done with every message up to and including `seq`; durable when this returns.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidArgument`], [`Refusal::Storage`].
+    pub async fn acknowledge(&self, consumer: &str, seq: u64) -> Result<(), Refusal> {
+        Ok(self.rooms()?.inbox.acknowledge(consumer, seq).await?)
+    }
+
+    /// The last message that `consumer` has acknowledged; 0 when none.
+    ///
+    /// # Errors
+    /// While the inbox is not open.
+    pub fn cursor(&self, consumer: &str) -> Result<u64, Refusal> {
+        Ok(self.rooms()?.inbox.cursor(consumer))
+    }
+
+    /// The changes of the mail from now on; `None` when the daemon ends before the mail is open. When it opens only later, the
+    /// messages it holds are announced first.
+    pub async fn mail_changes(&self) -> Option<MailChanges> {
+        let late = self.0.rooms.borrow().is_none();
+        let rooms = self.opened().await?;
+        let mut newest = rooms.inbox.newest();
+        if late && *newest.borrow() > 0 {
+            newest.mark_changed();
+        }
+        Some(MailChanges {
+            newest,
+            moves: rooms.outbox.moves(),
+        })
+    }
+}
+
+impl MailChanges {
+    /// The next change; `None` when the mail is gone. After too many at once some of the outbox's are missed: a client that
+    /// waits for one message asks for its state.
+    pub async fn next(&mut self) -> Option<Moved> {
+        loop {
+            tokio::select! {
+                alive = self.newest.changed() => {
+                    alive.ok()?;
+                    let newest = *self.newest.borrow_and_update();
+                    return Some(Moved::In { newest });
+                }
+                moved = self.moves.recv() => match moved {
+                    Ok((id, state)) => return Some(Moved::Out { id, state }),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        }
+    }
+}

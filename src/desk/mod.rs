@@ -1,0 +1,110 @@
+//! The desk answers what any client may ask, in plain types, and refuses in sentences of its own.
+//!
+//! It knows no protocol: a door such as [`crate::bus`] translates requests, answers and refusals, and decides nothing.
+//!
+//! - [`Desk`]: the questions, one file per subject: `session`, `messages` (with the parser of a `recipient`), `vault`,
+//!   `archives`, `panel`
+//! - [`Lines`]: what the daemon connects it with; [`Request`] and [`Status`] cross there
+//! - [`Rooms`]: what is open only once the start is over
+//! - [`Refusal`]: why a request is not granted
+
+mod archives;
+mod messages;
+mod panel;
+mod recipient;
+mod refusal;
+mod request;
+mod rooms;
+mod session;
+mod status;
+mod vault;
+
+use std::sync::Arc;
+
+use holdfast_core::{Cause, Tested};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+pub use archives::{ArchiveContent, ArchiveLine};
+pub use messages::{MailChanges, Moved, Received};
+pub use refusal::Refusal;
+pub use request::Request;
+pub use rooms::Rooms;
+pub use session::{News, PasskeyPrompt, Token};
+pub use status::Status;
+
+use crate::boot::Report;
+use crate::link::Credentials;
+use crate::panel::Picture;
+use crate::vault::DataDir;
+use crate::vault::barrier::Barrier;
+use crate::vault::wear::Card;
+
+/// Connects the desk with the daemon. All but the rooms is there from the first second of the process.
+pub struct Lines {
+    /// Takes requests to the daemon's loop.
+    pub requests: mpsc::Sender<Request>,
+    /// The session, as it is now.
+    pub status: watch::Receiver<Status>,
+    /// The secrets a phone can link us by.
+    pub credentials: watch::Receiver<Credentials>,
+    /// The picture on the glass.
+    pub picture: watch::Receiver<Picture>,
+    /// The type and place of the glass.
+    pub glass: String,
+    /// The boot report, as far as it is written.
+    pub boot: watch::Receiver<Arc<Report>>,
+    /// News for the owner.
+    pub news: broadcast::Sender<Cause>,
+    /// Results of self-tests.
+    pub tested: broadcast::Sender<Tested>,
+    /// Counts what is written to the disk.
+    pub barrier: Barrier,
+    /// The disk's wear; `None` where it cannot be read.
+    pub card: Option<Card>,
+    /// The data directory, for logs that are read without any room.
+    pub data: DataDir,
+    /// The rooms; `None` until they are open, which after a fault is never.
+    pub rooms: watch::Receiver<Option<Rooms>>,
+}
+
+/// Answers clients. Cheap to clone: every connection has its own.
+#[derive(Clone)]
+pub struct Desk(Arc<Lines>);
+
+impl Desk {
+    /// Opens the desk, which may be before anything else is open.
+    pub fn new(lines: Lines) -> Self {
+        Self(Arc::new(lines))
+    }
+
+    /// The session, now and from now on.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.0.status.clone()
+    }
+
+    /// Sends a request that has an answer to the daemon's loop, and waits for it.
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.0
+            .requests
+            .send(request(reply))
+            .await
+            .map_err(|_| Refusal::Stopping)?;
+        answer.await.map_err(|_| Refusal::Stopping)
+    }
+}
+
+/// Runs what waits for the disk off the runtime's thread.
+async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Refusal>
+where
+    T: Send + 'static,
+    E: Into<Refusal> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(Refusal::Stopping),
+    }
+}

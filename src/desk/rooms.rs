@@ -1,0 +1,36 @@
+//! The rooms that are open only once the data partition is found good, or repaired.
+
+use super::{Desk, Refusal};
+use crate::history::{Archive, Audit};
+use crate::mail::{Inbox, Outbox};
+
+/// The rooms a client's question may lead to. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Received messages.
+    pub inbox: Inbox,
+    /// Messages to be sent.
+    pub outbox: Outbox,
+    /// Retired generations.
+    pub archive: Archive,
+    /// The log of who had them retired.
+    pub audit: Audit,
+}
+
+impl Desk {
+    /// The rooms.
+    ///
+    /// # Errors
+    /// Until they are open: whether they will be, or why they cannot.
+    pub(super) fn rooms(&self) -> Result<Rooms, Refusal> {
+        let rooms = self.0.rooms.borrow().clone();
+        rooms.ok_or_else(|| self.0.status.borrow().not_open())
+    }
+
+    /// Waits for the rooms; `None` when the daemon ends without them.
+    pub(super) async fn opened(&self) -> Option<Rooms> {
+        let mut rooms = self.0.rooms.clone();
+        let opened = rooms.wait_for(Option::is_some).await.ok()?;
+        opened.clone()
+    }
+}
