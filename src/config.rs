@@ -16,7 +16,7 @@ use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use tracing::Level;
 
-use crate::{journal::Secret, vault::DataDir, wires::Description};
+use crate::{journal::Secret, panel::glass, vault::DataDir, wires::Description};
 
 pub(crate) mod sheet;
 
@@ -67,15 +67,16 @@ impl Board {
     /// The one of this name; with none given a terminal where standard output is one that can be drawn on, else what
     /// this machine is.
     fn choose(name: Option<&str>, places: &Places) -> Result<Self, Vec<Problem>> {
+        let drivers = glass::drivers();
         let board = match name {
             Some("terminal") => return Ok(Self::Terminal),
             Some("headless") => return Ok(Self::Headless),
-            Some(name) => match Description::find(&places.boards, name)? {
+            Some(name) => match Description::find(&places.boards, &drivers, name)? {
                 None => return Err(vec![unknown_board(name, places)]),
                 board => board,
             },
             None if terminal_to_draw_in() => return Ok(Self::Terminal),
-            None => Description::detect(&places.boards, &places.models)?,
+            None => Description::detect(&places.boards, &drivers, &places.models)?,
         };
         Ok(board.map_or(Self::Headless, Self::Wired))
     }
@@ -322,10 +323,10 @@ fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Hands every `section.key` of a TOML text to `set`, and says what is wrong, by line.
-pub(crate) fn walk(
+pub(crate) fn walk<E: fmt::Display>(
     file: &Path,
     text: &str,
-    mut set: impl FnMut(&str, &str, &DeValue<'_>) -> Result<(), &'static str>,
+    mut set: impl FnMut(&str, &str, &DeValue<'_>) -> Result<(), E>,
 ) -> Vec<Problem> {
     let problem = |offset: Option<usize>, what: String| Problem {
         file: file.to_owned(),

@@ -5,12 +5,14 @@ use std::{fs, path::Path, time::Duration};
 use clap::Parser;
 use holdfast::{
     config::{Args, Board, Config, Places},
-    wires::{Backend, Button, Description, Display, Driver, LineName, Pull},
+    panel::glass,
+    wires::{Backend, Button, Description, Display, LineName, Pull},
 };
 
 /// What is said of a bad description, by line.
 fn complaints(text: &str) -> String {
-    let problems = Description::parse("bad", Path::new("bad.toml"), text).expect_err(text);
+    let problems =
+        Description::parse("bad", &["ssd1306"], Path::new("bad.toml"), text).expect_err(text);
     let mut said: Vec<_> = problems
         .iter()
         .map(|problem| (problem.line, problem.to_string()))
@@ -46,7 +48,7 @@ fn load(places: &Places, board: &[&str]) -> Result<Board, String> {
 
 #[test]
 fn the_raspberry_pi_is_wired_as_the_documentation_says() {
-    let board = Description::find(Path::new("/nonexistent"), "raspberrypi");
+    let board = Description::find(Path::new("/nonexistent"), &glass::drivers(), "raspberrypi");
     let line = |chip: &str| LineName {
         chip: chip.into(),
         number: 17,
@@ -55,7 +57,7 @@ fn the_raspberry_pi_is_wired_as_the_documentation_says() {
         name: "raspberrypi".into(),
         models: vec!["Raspberry Pi".into()],
         display: Some(Display {
-            driver: Driver::Ssd1306,
+            driver: "ssd1306".into(),
             buses: vec!["i2c@7e804000".into(), "i2c@74000".into()],
             address: 0x3c,
             upside_down: false,
@@ -80,7 +82,9 @@ fn every_built_in_board_is_sound() {
     let nowhere = Path::new("/nonexistent");
     assert_eq!(Description::names(nowhere), ["qemu", "raspberrypi"]);
     for name in Description::names(nowhere) {
-        let board = Description::find(nowhere, &name).unwrap().unwrap();
+        let board = Description::find(nowhere, &glass::drivers(), &name)
+            .unwrap()
+            .unwrap();
         assert!(board.display.is_some() && board.button.is_some(), "{name}");
     }
 }
@@ -113,7 +117,7 @@ line = 1
     bad.toml:1: `top` stands outside a section, such as [device]
     bad.toml:3: board.models: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:4: board.colour: no such key; known are board.models and the sections [display] and [button]
-    bad.toml:6: display.driver: must be "ssd1306", the one controller this build drives
+    bad.toml:6: display.driver: must be one of "ssd1306"
     bad.toml:7: display.bus: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:8: display.address: must be a 7-bit I2C address from 0x08 to 0x77, such as 0x3c
     bad.toml:9: display.rotation: must be 0 or 180 degrees

@@ -2,7 +2,7 @@
 
 use holdfast::{
     journal::Secret,
-    panel::{Credential, Frame, draw},
+    panel::{Credential, Frame, draw, glass::PLAIN},
 };
 use holdfast_core::{CauseCode, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace};
 
@@ -31,7 +31,7 @@ pub fn code() -> Credential {
 }
 
 pub fn frame(face: &Face, credential: Option<&Credential>) -> Frame {
-    let mut frame = Frame::new();
+    let mut frame = Frame::new(PLAIN);
     let Ok(()) = draw(face, credential, &mut frame);
     frame
 }

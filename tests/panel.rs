@@ -8,7 +8,10 @@ use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
 use holdfast::{
     config::Board,
     journal::Secret,
-    panel::{Credential, Frame, HEIGHT, Panel, Showing, WIDTH, draw, text},
+    panel::{
+        Credential, Depth, Format, Frame, Panel, Showing, draw,
+        glass::{PLAIN, text},
+    },
 };
 use holdfast_core::{CauseCode, Face, GenerationId, LastFour, PairingFace};
 use proptest::prelude::*;
@@ -18,6 +21,11 @@ use tokio::{
 };
 
 use self::faces::{CODE_FACE, QR_FACE, code, faces, frame, payload, qr};
+
+/// Pixels of the usual glass.
+const WIDTH: u32 = PLAIN.width;
+/// See [`WIDTH`].
+const HEIGHT: u32 = PLAIN.height;
 
 const PREFIX: &str = "https://wa.me/settings/linked_devices#";
 
@@ -158,7 +166,7 @@ fn a_showing_counts_down_second_by_second_and_ends_with_its_credential() {
     let at = |ms| start + Duration::from_millis(ms);
     // `Showing::new` is a little later than `start`: leave it 300 ms.
     let changes: Vec<bool> = [0, 1_000, 2_000, 2_499, 2_800]
-        .map(|ms| showing.picture(at(ms)).confidential)
+        .map(|ms| showing.picture(PLAIN, at(ms)).confidential)
         .into();
     assert_eq!(changes, [true, true, true, true, false]);
     let first = showing.next_change(at(0)).unwrap() - at(0);
@@ -216,7 +224,7 @@ fn nothing_that_links_a_phone_prints() {
     let face = Face::Pairing(PairingFace::Qr { left_ms: 1_000 });
     for credential in [qr(&payload(239)), code()] {
         let showing = Showing::new(face.clone(), Some(credential));
-        let printed = format!("{showing:?} {:?}", showing.picture(Instant::now()));
+        let printed = format!("{showing:?} {:?}", showing.picture(PLAIN, Instant::now()));
         assert!(
             !printed.contains("2@") && !printed.contains("ABCD"),
             "{printed}"
@@ -230,11 +238,7 @@ fn a_png_holds_the_frame_s_pixels() {
         let frame = frame(&face, credential.as_ref());
         for scale in [0, 1, 3] {
             let side = u32::from(scale.max(1));
-            let mut decoder = png::Decoder::new(std::io::Cursor::new(frame.to_png(scale)));
-            decoder.set_transformations(png::Transformations::EXPAND);
-            let mut reader = decoder.read_info().unwrap();
-            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-            reader.next_frame(&mut pixels).unwrap();
+            let pixels = pixels(&frame.to_png(scale));
             assert_eq!(pixels.len() as u32, WIDTH * HEIGHT * side * side);
             for (at, pixel) in (0..).zip(&pixels) {
                 let (x, y) = (at % (WIDTH * side) / side, at / (WIDTH * side) / side);
@@ -247,18 +251,54 @@ fn a_png_holds_the_frame_s_pixels() {
 #[test]
 fn a_frame_s_bits_make_the_same_frame_again() {
     let shown = frame(&Face::Connecting, None);
-    assert!(Frame::from_bits(shown.bits()).unwrap() == shown);
-    assert!(Frame::from_bits(&shown.bits()[1..]).is_none());
+    let again = |bits: &[u8]| Frame::from_bits(WIDTH, HEIGHT, bits);
+    assert!(again(&shown.bits()).unwrap() == shown);
+    assert!(again(&shown.bits()[1..]).is_none());
+    assert!(Frame::from_bits(u32::MAX, u32::MAX, &[]).is_none());
     let mut corner = [0; 1024];
     corner[0] = 0x80;
     corner[1023] = 0x01;
-    let corner = Frame::from_bits(&corner).unwrap();
+    let corner = again(&corner).unwrap();
     assert!(corner.lit(0, 0) && corner.lit(127, 63) && !corner.lit(1, 0) && !corner.lit(128, 63));
 }
 
 #[test]
+fn a_frame_has_the_size_and_the_depth_of_its_glass() {
+    for (width, height) in [(128, 32), (122, 250), (400, 300), (800, 480), (1, 1)] {
+        let of = |depth| {
+            let format = Format {
+                width,
+                height,
+                depth,
+            };
+            let mut frame = Frame::new(format);
+            let last = Point::new(width as i32 - 1, height as i32 - 1);
+            let beside = last + Point::new(1, 0);
+            let Ok(()) = frame.draw_iter([last, beside].map(|point| Pixel(point, BinaryColor::On)));
+            assert_eq!(frame.level(width - 1, height - 1), depth.lit());
+            frame
+        };
+        let (plain, grey) = (of(Depth::One), of(Depth::Two));
+        assert_eq!(plain.bits(), grey.bits(), "{width}x{height}");
+        assert_eq!(plain.bits().len() as u32, width.div_ceil(8) * height);
+        assert!(Frame::from_bits(width, height, &grey.bits()).unwrap() == plain);
+        assert_eq!(pixels(&plain.to_png(1)), pixels(&grey.to_png(1)));
+    }
+}
+
+/// The grey levels of a PNG, 0 to 255 each.
+fn pixels(png: &[u8]) -> Vec<u8> {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    pixels
+}
+
+#[test]
 fn a_terminal_gets_the_finest_picture_it_has_room_for() {
-    let mut corner = Frame::new();
+    let mut corner = Frame::new(PLAIN);
     let Ok(()) = corner.draw_iter([Pixel(Point::new(1, 3), BinaryColor::On)]);
     for (columns, rows, wide, high, mark) in [
         (200, 50, 128, 32, ' '),
@@ -386,7 +426,7 @@ proptest! {
     fn a_showing_never_panics_whatever_its_numbers(face in any_face(), later_ms in any::<u32>()) {
         let showing = Showing::new(face, Some(code()));
         let now = Instant::now() + Duration::from_millis(later_ms.into());
-        showing.picture(now);
+        showing.picture(PLAIN, now);
         prop_assert!(showing.next_change(now).is_none_or(|next| next > now && next <= now + Duration::from_secs(1)));
     }
 }

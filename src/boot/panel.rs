@@ -13,7 +13,7 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use super::early::Early;
 use super::{Machine, NOTES};
 use crate::config::Places;
-use crate::panel::{Frame, draw, put};
+use crate::panel::{Frame, draw, glass};
 use crate::wires::{self, Description, Display, WireError, Wires};
 
 /// A bus that is not there by then is the daemon's to wait for.
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) fn show(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let places = Places::system();
     // A faulty description is told of by the daemon, too.
-    let board = Description::detect(&places.boards, &places.models);
+    let board = Description::detect(&places.boards, &glass::drivers(), &places.models);
     let Some(display) = board.ok().flatten().and_then(|board| board.display) else {
         return Ok(Vec::new());
     };
@@ -49,7 +49,7 @@ pub(super) fn show(machine: &Machine) -> anyhow::Result<Vec<String>> {
 /// # Errors
 /// The display does not answer.
 pub fn accompany(
-    wires: &impl Wires,
+    wires: &dyn Wires,
     display: &Display,
     machine: &Machine,
     changes: &Receiver<()>,
@@ -61,9 +61,9 @@ pub fn accompany(
         let wanted = face(early.as_ref());
         let mut until = end;
         if shown.as_ref() != Some(&wanted) {
-            let mut frame = Frame::new();
+            let mut frame = Frame::new(glass::format(display));
             let Ok(()) = draw(&wanted, None, &mut frame);
-            match put(wires, display, &frame) {
+            match glass::put(wires, display, &frame) {
                 Ok(()) => shown = Some(wanted.clone()),
                 Err(WireError::NoBus(_)) => {}
                 Err(WireError::Taken(_)) => return Ok(shown.is_some()),

@@ -6,7 +6,7 @@ use zbus::interface;
 
 use super::{Error, session::texts};
 use crate::desk::Desk;
-use crate::panel::{Frame, HEIGHT, WIDTH};
+use crate::panel::Frame;
 
 /// The panel object.
 pub struct Panel {
@@ -21,7 +21,8 @@ impl Panel {
 
 /// A frame on the wire: width, height, and the bits.
 fn pixels(frame: &Frame) -> (u32, u32, Vec<u8>) {
-    (WIDTH, HEIGHT, frame.bits().to_vec())
+    let format = frame.format();
+    (format.width, format.height, frame.bits())
 }
 
 #[interface(

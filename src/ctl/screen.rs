@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     bus,
-    panel::{self, Frame, HEIGHT, WIDTH},
+    panel::{Frame, glass},
 };
 
 /// Pixels of the PNG for one of the screen.
@@ -97,10 +97,7 @@ async fn fetch(daemon: &Daemon) -> Result<Frame, Error> {
         Err(bus::Error::CredentialShown(_)) => panel.frame_with_credential().await,
         frame => frame,
     }?;
-    let known = (width, height) == (WIDTH, HEIGHT);
-    Frame::from_bits(&bits)
-        .filter(|_| known)
-        .ok_or(Error::ForeignScreen)
+    Frame::from_bits(width, height, &bits).ok_or(Error::ForeignScreen)
 }
 
 /// Writes a file that only its owner can read: the screen may show a QR.
@@ -116,15 +113,16 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 impl From<Frame> for Drawing {
     fn from(frame: Frame) -> Self {
+        let format = frame.format();
         let row = |y| {
-            (0..WIDTH)
+            (0..format.width)
                 .map(|x| if frame.lit(x, y) { '1' } else { '0' })
                 .collect()
         };
         Self {
-            width: WIDTH,
-            height: HEIGHT,
-            rows: (0..HEIGHT).map(row).collect(),
+            width: format.width,
+            height: format.height,
+            rows: (0..format.height).map(row).collect(),
             frame,
         }
     }
@@ -139,7 +137,7 @@ impl fmt::Display for Drawing {
             ("", "")
         };
         let (columns, rows) = room();
-        let lines = panel::text(&self.frame, columns, rows);
+        let lines = glass::text(&self.frame, columns, rows);
         let lines: Vec<_> = lines
             .iter()
             .map(|line| format!("{on}{line}{off}"))

@@ -1,60 +1,121 @@
-//! What is on the glass: 128x64 pixels, lit or not.
+//! Pictures: pixels in the size and the depth of the glass they are for.
 
 use std::{convert::Infallible, fmt};
 
 use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
 
-/// Pixels from left to right.
-pub const WIDTH: u32 = 128;
-/// Pixels from top to bottom.
-pub const HEIGHT: u32 = 64;
-/// Eight pixels to the byte.
-const BYTES: usize = (WIDTH * HEIGHT / 8) as usize;
+/// Bits of a pixel: how many levels of grey a glass has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Dark or lit.
+    One = 1,
+    /// Dark, two greys, lit.
+    Two = 2,
+}
 
-/// One picture of the glass.
+/// Size and depth of a glass, and of the pictures for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// Bits of a pixel.
+    pub depth: Depth,
+}
+
+/// A picture in memory, packed as PNG has it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
-    bits: [u8; BYTES],
+    format: Format,
+    /// Row by row from the top; each row begins with a byte of its own, the leftmost pixel in its highest bits.
+    bytes: Vec<u8>,
+}
+
+impl Depth {
+    /// The level of a lit pixel.
+    pub fn lit(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Two => 3,
+        }
+    }
+
+    fn bits(self) -> u32 {
+        self as u32
+    }
+}
+
+impl Format {
+    fn row_bytes(self) -> u32 {
+        (self.width * self.depth.bits()).div_ceil(8)
+    }
 }
 
 impl Frame {
     /// All pixels dark.
-    pub fn new() -> Self {
-        Self { bits: [0; BYTES] }
+    pub fn new(format: Format) -> Self {
+        let bytes = format.row_bytes() as usize * format.height as usize;
+        Self {
+            format,
+            bytes: vec![0; bytes],
+        }
     }
 
-    /// The picture [`Frame::bits`] was taken of; `None` unless it is 1024 bytes long.
-    pub fn from_bits(bits: &[u8]) -> Option<Self> {
-        Some(Self {
-            bits: bits.try_into().ok()?,
+    /// The picture [`Frame::bits`] was taken of, as lit and dark pixels; `None` when there are not as many bits.
+    pub fn from_bits(width: u32, height: u32, bits: &[u8]) -> Option<Self> {
+        let row = u64::from(width.div_ceil(8));
+        let fits = row.checked_mul(height.into()) == Some(bits.len() as u64);
+        let format = Format {
+            width,
+            height,
+            depth: Depth::One,
+        };
+        fits.then(|| Self {
+            format,
+            bytes: bits.to_vec(),
         })
     }
 
-    /// Row by row from the top, each from the left, the leftmost pixel in a byte's highest bit; 1 is lit.
-    pub fn bits(&self) -> &[u8] {
-        &self.bits
+    /// Its size and depth.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
-    /// Whether a pixel is lit; outside of the glass none is.
+    /// Which pixels are lit, one bit each whatever the depth: row by row from the top, each beginning with a byte of its own,
+    /// the leftmost pixel in a byte's highest bit.
+    pub fn bits(&self) -> Vec<u8> {
+        pack(self.format.width, self.format.height, 1, |x, y| {
+            u8::from(self.lit(x, y))
+        })
+    }
+
+    /// How bright a pixel is, from 0 to [`Depth::lit`]; outside of the picture all are dark.
+    pub fn level(&self, x: u32, y: u32) -> u8 {
+        self.place(x, y).map_or(0, |(at, shift)| {
+            self.bytes[at] >> shift & self.format.depth.lit()
+        })
+    }
+
+    /// Whether a pixel is nearer to lit than to dark.
     pub fn lit(&self, x: u32, y: u32) -> bool {
-        Self::place(x, y).is_some_and(|(byte, mask)| self.bits[byte] & mask != 0)
+        self.level(x, y) * 2 > self.format.depth.lit()
     }
 
     /// A greyscale PNG with each pixel `scale` wide and high (0 counts as 1); lit is white.
     pub fn to_png(&self, scale: u8) -> Vec<u8> {
         let scale = u32::from(scale.max(1));
-        let mut rows = Vec::with_capacity(BYTES * (scale * scale) as usize);
-        for y in 0..HEIGHT * scale {
-            rows.extend((0..WIDTH * scale / 8).map(|byte| {
-                (0..8).fold(0, |bits, x| {
-                    bits << 1 | u8::from(self.lit((byte * 8 + x) / scale, y / scale))
-                })
-            }));
-        }
+        let (width, height) = (self.format.width * scale, self.format.height * scale);
+        let rows = pack(width, height, self.format.depth.bits(), |x, y| {
+            self.level(x / scale, y / scale)
+        });
         let mut file = Vec::new();
-        let mut encoder = png::Encoder::new(&mut file, WIDTH * scale, HEIGHT * scale);
+        let mut encoder = png::Encoder::new(&mut file, width, height);
         encoder.set_color(png::ColorType::Grayscale);
-        encoder.set_depth(png::BitDepth::One);
+        encoder.set_depth(match self.format.depth {
+            Depth::One => png::BitDepth::One,
+            Depth::Two => png::BitDepth::Two,
+        });
         encoder
             .write_header()
             .and_then(|mut writer| writer.write_image_data(&rows))
@@ -62,15 +123,33 @@ impl Frame {
         file
     }
 
-    fn place(x: u32, y: u32) -> Option<(usize, u8)> {
-        (x < WIDTH && y < HEIGHT).then(|| ((y * WIDTH + x) as usize / 8, 0x80 >> (x % 8)))
+    /// The byte of a pixel, and how far its bits are from the byte's lowest.
+    fn place(&self, x: u32, y: u32) -> Option<(usize, u32)> {
+        let Format {
+            width,
+            height,
+            depth,
+        } = self.format;
+        (x < width && y < height).then(|| {
+            let bit = x * depth.bits();
+            let at = (y * self.format.row_bytes() + bit / 8) as usize;
+            (at, 8 - depth.bits() - bit % 8)
+        })
     }
 }
 
-impl Default for Frame {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Rows of pixels of so many bits, each row filled up to a whole byte.
+fn pack(width: u32, height: u32, bits: u32, level: impl Fn(u32, u32) -> u8) -> Vec<u8> {
+    let in_a_byte = 8 / bits;
+    let byte = |first: u32, y: u32| {
+        (first..first + in_a_byte).fold(0, |byte, x| {
+            byte << bits | if x < width { level(x, y) } else { 0 }
+        })
+    };
+    (0..height)
+        .flat_map(|y| (0..width).step_by(in_a_byte as usize).map(move |x| (x, y)))
+        .map(|(x, y)| byte(x, y))
+        .collect()
 }
 
 /// A picture may show a QR, so it does not print itself.
@@ -82,7 +161,7 @@ impl fmt::Debug for Frame {
 
 impl OriginDimensions for Frame {
     fn size(&self) -> Size {
-        Size::new(WIDTH, HEIGHT)
+        Size::new(self.format.width, self.format.height)
     }
 }
 
@@ -98,10 +177,11 @@ impl DrawTarget for Frame {
             let (Ok(x), Ok(y)) = (u32::try_from(point.x), u32::try_from(point.y)) else {
                 continue;
             };
-            if let Some((byte, mask)) = Self::place(x, y) {
+            if let Some((at, shift)) = self.place(x, y) {
+                let lit = self.format.depth.lit() << shift;
                 match color {
-                    BinaryColor::On => self.bits[byte] |= mask,
-                    BinaryColor::Off => self.bits[byte] &= !mask,
+                    BinaryColor::On => self.bytes[at] |= lit,
+                    BinaryColor::Off => self.bytes[at] &= !lit,
                 }
             }
         }

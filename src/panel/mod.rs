@@ -1,18 +1,17 @@
 //! The face of Holdfast: from what an owner meets to pixels, and the glass they appear on.
 //!
 //! - [`screens`](draw): one pure function, a screen for each face (`page` is their layout, `qr` the code)
-//! - [`Frame`]: the pixels
-//! - [`Showing`] and [`Picture`]: what is shown, and what is on the glass at a moment
-//! - `terminal`: the glass of a workstation; `oled`: the glass of an appliance
-//! - [`Panel`]: the task that keeps the glass up to date
+//! - [`Frame`]: the pixels, in the [`Format`] of the glass
+//! - [`Showing`] and [`Picture`]: a face over time, and its picture at a moment
+//! - [`glass`]: the displays, one file per controller
+//! - [`Panel`]: the task that paints
 
 mod frame;
-mod glass;
-mod oled;
+pub mod glass;
 mod page;
 mod qr;
 mod screens;
-mod terminal;
+mod showing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,19 +20,18 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use self::glass::PLAIN;
 pub use self::{
-    frame::{Frame, HEIGHT, WIDTH},
-    glass::{Picture, Showing},
-    oled::put,
+    frame::{Depth, Format, Frame},
     screens::{Credential, draw},
-    terminal::text,
+    showing::{Picture, Showing},
 };
 use crate::{
     config::Board,
     wires::{Description, Inputs, Machine, Wires, button},
 };
 
-/// How long a glass that hangs may hold up the end of the daemon.
+/// Timeout for a glass that hangs at the end of the daemon.
 const LAST_PICTURE: Duration = Duration::from_secs(2);
 
 /// The running panel. A dead display never stops it: the pictures go on.
@@ -56,10 +54,10 @@ impl Panel {
         inputs: Inputs,
     ) -> Self {
         match board {
-            Board::Terminal => Self::show(showings, |pictures, given_back| {
-                terminal::spawn(captions, pictures, inputs, given_back)
+            Board::Terminal => Self::show(PLAIN, showings, |pictures, given_back| {
+                glass::spawn_in_terminal(captions, pictures, inputs, given_back);
             }),
-            Board::Headless => Self::show(showings, |_, _| {}),
+            Board::Headless => Self::show(PLAIN, showings, |_, _| {}),
             Board::Wired(board) => Self::start_on(Machine, board, showings, inputs),
         }
     }
@@ -71,35 +69,37 @@ impl Panel {
         showings: watch::Receiver<Showing>,
         inputs: Inputs,
     ) -> Self {
-        let wires = Arc::new(wires);
+        let wires: Arc<dyn Wires> = Arc::new(wires);
         if let Some(button) = board.button.clone() {
             button::listen(Arc::clone(&wires), button, inputs.clone());
         }
-        let display = board.display.clone();
-        Self::show(showings, |pictures, given_back| {
-            if let Some(display) = display {
-                oled::spawn(wires, display, pictures, inputs, given_back);
-            }
+        let Some(display) = board.display.clone() else {
+            return Self::show(PLAIN, showings, |_, _| {});
+        };
+        let format = glass::format(&display);
+        Self::show(format, showings, |pictures, given_back| {
+            glass::spawn(wires, display, pictures, inputs, given_back);
         })
     }
 
-    /// Paints what `showings` holds, on the glass that `spawn` starts.
+    /// Paints what `showings` holds in a format, on the glass that `spawn` starts.
     fn show(
+        format: Format,
         showings: watch::Receiver<Showing>,
         spawn: impl FnOnce(watch::Receiver<Picture>, oneshot::Sender<()>),
     ) -> Self {
-        let first = showings.borrow().picture(Instant::now());
+        let first = showings.borrow().picture(format, Instant::now());
         let (painted, pictures) = watch::channel(first);
         let (given_back, glass) = oneshot::channel();
         spawn(pictures.clone(), given_back);
         Self {
             pictures,
-            painter: tokio::spawn(paint(showings, painted)),
+            painter: tokio::spawn(paint(format, showings, painted)),
             glass,
         }
     }
 
-    /// What is on the glass, now and from now on.
+    /// Tells the picture on the glass, now and from now on.
     pub fn pictures(&self) -> watch::Receiver<Picture> {
         self.pictures.clone()
     }
@@ -117,12 +117,16 @@ impl Panel {
 }
 
 /// Publishes each new picture: on a new showing, and when a countdown shows another second.
-async fn paint(mut showings: watch::Receiver<Showing>, pictures: watch::Sender<Picture>) {
+async fn paint(
+    format: Format,
+    mut showings: watch::Receiver<Showing>,
+    pictures: watch::Sender<Picture>,
+) {
     loop {
         let now = Instant::now();
         let (picture, next) = {
             let showing = showings.borrow_and_update();
-            (showing.picture(now), showing.next_change(now))
+            (showing.picture(format, now), showing.next_change(now))
         };
         pictures.send_if_modified(|shown| {
             let new = *shown != picture;

@@ -1,6 +1,7 @@
-//! What hangs on which wires: board descriptions, one TOML file each.
+//! Board descriptions: which parts are on which wires, one TOML file each.
 
 use std::{
+    borrow::Cow,
     fmt, fs, io,
     path::{Path, PathBuf},
     time::Duration,
@@ -19,7 +20,10 @@ const BUILT_IN: [(&str, &str); 2] = [
     ),
 ];
 
-/// A board's panel and how to recognise the board. What is not described is not there.
+/// Why a key is not taken.
+type Wrong = Cow<'static, str>;
+
+/// A board's panel, and how to recognise the board. A part that is not described is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// The board's name.
@@ -32,11 +36,11 @@ pub struct Description {
     pub button: Option<Button>,
 }
 
-/// A screen of 128x64 pixels on an I2C bus.
+/// A display on an I2C bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Display {
-    /// The controller.
-    pub driver: Driver,
+    /// The controller's name.
+    pub driver: String,
     /// Ways to find the bus, the first that fits counts: its device file, or a part of its adapter's name or of its
     /// device-tree node's. Numbers of buses are not stable.
     pub buses: Vec<String>,
@@ -44,13 +48,6 @@ pub struct Display {
     pub address: u8,
     /// It is mounted the wrong way up.
     pub upside_down: bool,
-}
-
-/// A display controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driver {
-    /// Solomon Systech's, and the SSD1309, which understands the same commands.
-    Ssd1306,
 }
 
 /// A button on a GPIO line.
@@ -105,20 +102,20 @@ impl fmt::Display for LineName {
 
 impl fmt::Display for Display {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Driver::Ssd1306 = self.driver;
-        write!(f, "SSD1306 at {:#04x}", self.address)
+        write!(f, "{} at {:#04x}", self.driver.to_uppercase(), self.address)
     }
 }
 
 impl Description {
-    /// The board of this name, from `boards` or built in; `None` when there is none.
+    /// Finds the board of this name, in `boards` or built in; `None` when there is none. A display's driver has to be one of
+    /// `drivers`.
     ///
     /// # Errors
     /// With everything that is wrong in its file.
-    pub fn find(boards: &Path, name: &str) -> Result<Option<Self>, Vec<Problem>> {
+    pub fn find(boards: &Path, drivers: &[&str], name: &str) -> Result<Option<Self>, Vec<Problem>> {
         let file = boards.join(name).with_extension("toml");
         match fs::read_to_string(&file) {
-            Ok(text) => return Self::parse(name, &file, &text).map(Some),
+            Ok(text) => return Self::parse(name, drivers, &file, &text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(vec![Problem::unreadable(&file, &error)]),
         }
@@ -127,6 +124,7 @@ impl Description {
             .map(|(_, text)| {
                 Self::parse(
                     name,
+                    drivers,
                     &Path::new("board").join(name).join("board.toml"),
                     text,
                 )
@@ -134,17 +132,21 @@ impl Description {
             .transpose()
     }
 
-    /// The board this machine is, by the first line of one of the `models` files; `None` when it is none of them.
+    /// Recognises this machine by the first line of one of the `models` files; `None` when it is no board we know.
     ///
     /// # Errors
     /// With everything that is wrong in a description.
-    pub fn detect(boards: &Path, models: &[PathBuf]) -> Result<Option<Self>, Vec<Problem>> {
+    pub fn detect(
+        boards: &Path,
+        drivers: &[&str],
+        models: &[PathBuf],
+    ) -> Result<Option<Self>, Vec<Problem>> {
         let models: Vec<String> = models
             .iter()
             .filter_map(|file| fs::read_to_string(file).ok())
             .collect();
         for name in Self::names(boards) {
-            let Some(board) = Self::find(boards, &name)? else {
+            let Some(board) = Self::find(boards, drivers, &name)? else {
                 continue;
             };
             let is_it = |model: &String| board.models.iter().any(|start| model.starts_with(start));
@@ -155,7 +157,7 @@ impl Description {
         Ok(None)
     }
 
-    /// Every name [`Description::find`] knows, sorted.
+    /// Lists every name that [`Description::find`] knows, sorted.
     pub fn names(boards: &Path) -> Vec<String> {
         let installed = fs::read_dir(boards).into_iter().flatten().flatten();
         let mut names: Vec<String> = installed
@@ -174,7 +176,12 @@ impl Description {
     ///
     /// # Errors
     /// With everything that is wrong in it.
-    pub fn parse(name: &str, file: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+    pub fn parse(
+        name: &str,
+        drivers: &[&str],
+        file: &Path,
+        text: &str,
+    ) -> Result<Self, Vec<Problem>> {
         let mut board = Self {
             name: name.to_owned(),
             models: Vec::new(),
@@ -182,7 +189,7 @@ impl Description {
             button: None,
         };
         let mut problems = walk(file, text, |section, key, value| {
-            board.set(section, key, value)
+            board.set(drivers, section, key, value)
         });
         // Only then is what is missing worth a word.
         if problems.is_empty() {
@@ -200,14 +207,24 @@ impl Description {
         }
     }
 
-    fn set(&mut self, section: &str, key: &str, value: &DeValue<'_>) -> Result<(), &'static str> {
+    fn set(
+        &mut self,
+        drivers: &[&str],
+        section: &str,
+        key: &str,
+        value: &DeValue<'_>,
+    ) -> Result<(), Wrong> {
         match section {
             "board" if key == "models" => self.models = texts(value)?,
-            "display" => self.display.get_or_insert_default().set(key, value)?,
+            "display" => {
+                let display = self.display.get_or_insert_with(|| Display::of(drivers));
+                display.set(drivers, key, value)?;
+            }
             "button" => self.button.get_or_insert_default().set(key, value)?,
             _ => {
                 return Err(
-                    "no such key; known are board.models and the sections [display] and [button]",
+                    "no such key; known are board.models and the sections [display] and [button]"
+                        .into(),
                 );
             }
         }
@@ -234,22 +251,24 @@ impl Description {
     }
 }
 
-impl Default for Display {
-    fn default() -> Self {
+impl Display {
+    /// A display of the first driver, at the usual address.
+    fn of(drivers: &[&str]) -> Self {
         Self {
-            driver: Driver::Ssd1306,
+            driver: drivers.first().copied().unwrap_or_default().to_owned(),
             buses: Vec::new(),
             address: 0x3c,
             upside_down: false,
         }
     }
-}
 
-impl Display {
-    fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), &'static str> {
+    fn set(&mut self, drivers: &[&str], key: &str, value: &DeValue<'_>) -> Result<(), Wrong> {
         match key {
-            "driver" if value.as_str() == Some("ssd1306") => self.driver = Driver::Ssd1306,
-            "driver" => return Err("must be \"ssd1306\", the one controller this build drives"),
+            "driver" => {
+                let known = value.as_str().filter(|name| drivers.contains(name));
+                let unknown = || format!("must be one of \"{}\"", drivers.join("\", \""));
+                self.driver = known.ok_or_else(unknown)?.to_owned();
+            }
             "bus" => self.buses = texts(value)?,
             "address" => {
                 let address = number(value).and_then(|address| u8::try_from(address).ok());
@@ -262,10 +281,10 @@ impl Display {
                 self.upside_down = match number(value) {
                     Some(0) => false,
                     Some(180) => true,
-                    _ => return Err("must be 0 or 180 degrees"),
+                    _ => return Err("must be 0 or 180 degrees".into()),
                 };
             }
-            _ => return Err("no such key; known are driver, bus, address, rotation"),
+            _ => return Err("no such key; known are driver, bus, address, rotation".into()),
         }
         Ok(())
     }
@@ -284,7 +303,7 @@ impl Default for Button {
 }
 
 impl Button {
-    fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), &'static str> {
+    fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), Wrong> {
         match key {
             "backends" => {
                 let backend = |name: &String| match name.as_str() {
@@ -313,7 +332,7 @@ impl Button {
                     Some("up") => Pull::Up,
                     Some("down") => Pull::Down,
                     Some("off") => Pull::Off,
-                    _ => return Err("must be \"up\", \"down\" or \"off\""),
+                    _ => return Err("must be \"up\", \"down\" or \"off\"".into()),
                 };
             }
             "debounce_ms" => {
@@ -325,7 +344,7 @@ impl Button {
             }
             _ => {
                 return Err(
-                    "no such key; known are backends, lines, active_low, pull, debounce_ms",
+                    "no such key; known are backends, lines, active_low, pull, debounce_ms".into(),
                 );
             }
         }

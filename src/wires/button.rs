@@ -1,4 +1,4 @@
-//! The button: what happens on its line.
+//! The button: sends each edge of its line.
 
 use std::{sync::Arc, thread};
 
@@ -8,11 +8,11 @@ use super::{Button, Input, Inputs, Line, WireError, Wires, health::Health};
 
 /// Sends every edge of the button's line to `inputs`, from a thread that ends with the process. A finger that was down
 /// before the line was open has not pressed it.
-pub(crate) fn listen<W: Wires>(wires: Arc<W>, button: Button, inputs: Inputs) {
+pub(crate) fn listen(wires: Arc<dyn Wires>, button: Button, inputs: Inputs) {
     let mut health = Health::new(Part::Button, inputs.clone());
     let watch = move || {
         while !health.is_over() {
-            let error = match wires.line(&button) {
+            let error = match wires.button(&button) {
                 Ok(line) => {
                     health.works();
                     watch(line, &inputs)
@@ -29,7 +29,7 @@ pub(crate) fn listen<W: Wires>(wires: Arc<W>, button: Button, inputs: Inputs) {
 }
 
 /// Sends edges until the line fails.
-fn watch(mut line: impl Line, inputs: &Inputs) -> WireError {
+fn watch(mut line: Box<dyn Line>, inputs: &Inputs) -> WireError {
     loop {
         match line.edge() {
             Ok(edge) => {

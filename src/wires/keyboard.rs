@@ -20,23 +20,22 @@ use super::{Input, Inputs, space_bar::SpaceBar};
 /// How long the thread sleeps when no key is awaited.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Sends what the keys mean to `inputs`, from a thread that ends with the process or with the terminal. What it returns
+/// Sends the meaning of each key to `inputs`, from a thread that ends with the process or with the terminal. `resized`
 /// changes when the terminal has another size.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub(crate) fn listen(inputs: Inputs) -> io::Result<watch::Receiver<()>> {
-    let (size, resized) = watch::channel(());
+pub(crate) fn listen(inputs: Inputs, resized: watch::Sender<()>) -> io::Result<()> {
     thread::Builder::new()
         .name("keyboard".into())
         .spawn(move || {
             // A terminal that goes away takes its keys with it: there is nothing left to do for them.
-            let _ = read(&inputs, &size);
+            let _ = read(&inputs, &resized);
         })?;
-    Ok(resized)
+    Ok(())
 }
 
-fn read(inputs: &Inputs, size: &watch::Sender<()>) -> io::Result<()> {
+fn read(inputs: &Inputs, resized: &watch::Sender<()>) -> io::Result<()> {
     let releases_told = supports_keyboard_enhancement().unwrap_or(false);
     if releases_told {
         let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
@@ -53,7 +52,7 @@ fn read(inputs: &Inputs, size: &watch::Sender<()>) -> io::Result<()> {
             match event::read()? {
                 Event::Key(key) => meaning(key, &mut bar),
                 Event::Resize(..) => {
-                    size.send_replace(());
+                    resized.send_replace(());
                     None
                 }
                 _ => None,

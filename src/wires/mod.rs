@@ -1,30 +1,30 @@
 //! The nerves: buses and lines as a board description names them, and what the owner's hand does on them. On a workstation
 //! the space bar is the button.
 //!
-//! - `board`: what hangs on which wires, from `board/*/board.toml`
-//! - `bus`: I2C; `line`: GPIO; both behind [`Wires`], which tests simulate
-//! - `button`: what happens on the button's line; `keyboard` and `space_bar`: the same for a terminal
-//! - `health`: a part that fails is tried again and told of
+//! - `board`: board descriptions, from `board/*/board.toml`
+//! - `i2c`, `line`: the machine's own buses and GPIO lines, behind [`Wires`], which tests simulate
+//! - `button`: edges of the button's line; `keyboard` and `space_bar`: the same for a terminal
+//! - `health`: a part that fails is retried and reported
 
 mod board;
-mod bus;
 pub(crate) mod button;
 pub(crate) mod health;
+mod i2c;
 pub(crate) mod keyboard;
 mod line;
 mod space_bar;
 
-use std::{fmt, io, path::PathBuf, time::Instant};
+use std::{io, path::PathBuf, time::Instant};
 
-use embedded_hal::i2c::I2c;
+use embedded_hal::i2c::{self as hal_i2c, I2c};
 use holdfast_core::{CauseCode, Part};
 use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-pub use board::{Backend, Button, Description, Display, Driver, LineName, Pull};
+pub use board::{Backend, Button, Description, Display, LineName, Pull};
 
-/// What comes from the panel.
+/// An event of the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The button went down.
@@ -42,34 +42,32 @@ pub enum Input {
     },
 }
 
-/// Takes what comes from the panel, each with the moment it happened: a press is as long as the finger was down, however
+/// Takes the events of the panel, each with the moment it happened: a press is as long as the finger was down, however
 /// busy the machine is.
 pub type Inputs = mpsc::UnboundedSender<(Instant, Input)>;
 
-/// What a panel is wired to: the machine's own buses and lines, or simulated ones. Every call may block, so that the panel
+/// An open I2C bus.
+pub type I2cPort = Box<dyn I2c<Error = WireError>>;
+
+/// The wires of a panel: the machine's own buses and lines, or simulated ones. Every call may block, so that the panel
 /// has threads of its own for them.
 pub trait Wires: Send + Sync + 'static {
-    /// An I2C bus.
-    type Bus: I2c<Error: fmt::Display>;
-    /// A GPIO line.
-    type Line: Line;
-
-    /// Opens the bus a display is on.
+    /// Opens the first I2C bus that fits one of these names.
     ///
     /// # Errors
     /// When there is no such bus, or it cannot be opened.
-    fn bus(&self, display: &Display) -> Result<Self::Bus, WireError>;
+    fn i2c(&self, buses: &[String]) -> Result<I2cPort, WireError>;
 
     /// Opens the line a button is on.
     ///
     /// # Errors
     /// When there is no such line, or it is taken.
-    fn line(&self, button: &Button) -> Result<Self::Line, WireError>;
+    fn button(&self, button: &Button) -> Result<Box<dyn Line>, WireError>;
 }
 
 /// A line that is watched.
 pub trait Line {
-    /// Waits for the next edge. What was the case before the line was opened is none.
+    /// Waits for the next edge. A finger that was down before the line was opened makes none.
     ///
     /// # Errors
     /// When the line is gone.
@@ -90,14 +88,11 @@ pub struct Edge {
 pub struct Machine;
 
 impl Wires for Machine {
-    type Bus = bus::Bus;
-    type Line = Box<dyn Line>;
-
-    fn bus(&self, display: &Display) -> Result<bus::Bus, WireError> {
-        bus::open(&display.buses)
+    fn i2c(&self, buses: &[String]) -> Result<I2cPort, WireError> {
+        i2c::open(buses)
     }
 
-    fn line(&self, button: &Button) -> Result<Box<dyn Line>, WireError> {
+    fn button(&self, button: &Button) -> Result<Box<dyn Line>, WireError> {
         line::open(button)
     }
 }
@@ -105,6 +100,9 @@ impl Wires for Machine {
 /// A wire is not there, or not to be had.
 #[derive(Debug, Error)]
 pub enum WireError {
+    /// This build has no driver of this name.
+    #[error("this build drives no display `{0}`")]
+    NoDriver(String),
     /// No bus fits the description.
     #[error(
         "no I2C bus matches {0:?}: is I2C switched on for this board, and the kernel module i2c-dev loaded?"
@@ -145,8 +143,8 @@ pub enum WireError {
     Thread(io::Error),
 }
 
-impl Line for Box<dyn Line> {
-    fn edge(&mut self) -> Result<Edge, WireError> {
-        (**self).edge()
+impl hal_i2c::Error for WireError {
+    fn kind(&self) -> hal_i2c::ErrorKind {
+        hal_i2c::ErrorKind::Other
     }
 }

@@ -16,7 +16,7 @@ use holdfast::{
     journal::Secret,
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Inbox, Message, Outbox},
-    panel::{Frame, Picture},
+    panel::{Frame, Picture, glass::PLAIN},
     vault::{DataDir, barrier::Barrier, wear::Card},
 };
 use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};
@@ -62,7 +62,10 @@ impl Daemon {
         let evidence = Evidence::gather(&Machine::at(dir.path()), &data);
         let boot = Report::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));
-        let (picture, _) = watch::channel(Picture::default());
+        let (picture, _) = watch::channel(Picture {
+            frame: Frame::new(PLAIN),
+            confidential: false,
+        });
         let (credentials, _) = watch::channel(Credentials::default());
         let (news, _) = broadcast::channel(8);
         let (tested, _) = broadcast::channel(8);
@@ -154,7 +157,7 @@ pub fn picture(confidential: bool) -> Picture {
     let mut bits = vec![0; 1024];
     bits[0] = 0x80;
     Picture {
-        frame: Frame::from_bits(&bits).unwrap(),
+        frame: Frame::from_bits(128, 64, &bits).unwrap(),
         confidential,
     }
 }

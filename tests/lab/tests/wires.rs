@@ -6,19 +6,20 @@ mod faces;
 
 use std::time::{Duration, Instant};
 
+use embedded_graphics::{Pixel, prelude::*};
 use holdfast::{
     boot::{self, Early, Recovery, Said},
-    panel::{Credential, Frame, HEIGHT, Panel, Showing, WIDTH},
-    wires::{Button, Description, Display, Input, WireError, Wires},
+    panel::{
+        Credential, Format, Frame, Panel, Showing, draw,
+        glass::{self, PLAIN},
+    },
+    wires::{Button, Description, Display, I2cPort, Input, Line, WireError, Wires},
 };
 use holdfast_core::{
     CauseCode, Command, Event, Face, GenerationId, LastFour, Linked, Now, PairingFace, Part, State,
     face, step,
 };
-use holdfast_lab::wires::{
-    bus::Fault,
-    simulated::{Simulated, SimulatedLine},
-};
+use holdfast_lab::wires::{bus::Fault, display, simulated::Simulated};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -32,15 +33,36 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A panel on simulated wires.
 struct Rig {
     wires: Simulated,
+    format: Format,
     show: watch::Sender<Showing>,
     inputs: mpsc::UnboundedReceiver<(Instant, Input)>,
     panel: Panel,
 }
 
 fn board() -> Description {
-    Description::find("/nonexistent".as_ref(), "qemu")
+    Description::find("/nonexistent".as_ref(), &glass::drivers(), "qemu")
         .unwrap()
         .unwrap()
+}
+
+/// The emulated display that a board has.
+fn wires(board: &Description) -> Simulated {
+    let described = board.display.as_ref().unwrap();
+    let chip = display(&described.driver);
+    let chip = chip.unwrap_or_else(|| panic!("no emulated {}", described.driver));
+    Simulated::new(described.address, chip)
+}
+
+/// A board with a display of each controller this build drives.
+fn boards() -> Vec<Description> {
+    let with = |driver: &str| {
+        let display = board().display.map(|display| Display {
+            driver: driver.to_owned(),
+            ..display
+        });
+        Description { display, ..board() }
+    };
+    glass::drivers().into_iter().map(with).collect()
 }
 
 impl Rig {
@@ -50,18 +72,31 @@ impl Rig {
         Self {
             panel: Panel::start_on(wires.clone(), board, showings, sender),
             wires,
+            format: board.display.as_ref().map_or(PLAIN, glass::format),
             show,
             inputs,
         }
     }
 
+    /// The picture of a face on this board's glass.
+    fn frame(&self, face: &Face, credential: Option<&Credential>) -> Frame {
+        let mut frame = Frame::new(self.format);
+        let Ok(()) = draw(face, credential, &mut frame);
+        frame
+    }
+
     /// With everything in order.
     fn new() -> Self {
-        Self::start(Simulated::new(0x3c), &board())
+        Self::on(&board())
+    }
+
+    /// With everything in order on this board.
+    fn on(board: &Description) -> Self {
+        Self::start(wires(board), board)
     }
 
     async fn shows(&self, face: Face, credential: Option<Credential>) {
-        let wanted = frame(&face, credential.as_ref());
+        let wanted = self.frame(&face, credential.as_ref());
         self.shows_as(face, credential, wanted).await;
     }
 
@@ -117,49 +152,49 @@ fn stopped() -> Frame {
 }
 
 #[tokio::test]
-async fn the_real_driver_puts_every_screen_on_an_emulated_display_pixel_by_pixel() {
-    let rig = Rig::new();
-    let all = faces();
-    // There and back: what is sent is what changed, so that the screen before matters.
-    for (_, face, credential) in all.iter().chain(all.iter().rev()) {
-        rig.shows(face.clone(), credential.clone()).await;
+async fn each_real_driver_puts_every_screen_on_an_emulated_display_pixel_by_pixel() {
+    for board in boards() {
+        let rig = Rig::on(&board);
+        let all = faces();
+        // There and back: what is sent is what changed, so that the screen before matters.
+        for (_, face, credential) in all.iter().chain(all.iter().rev()) {
+            rig.shows(face.clone(), credential.clone()).await;
+        }
+        assert!(
+            rig.wires.unknown().is_empty(),
+            "the emulator knows every command"
+        );
     }
-    assert!(
-        rig.wires.unknown().is_empty(),
-        "the emulator knows every command"
-    );
 }
 
 #[tokio::test]
 async fn a_display_mounted_the_wrong_way_up_shows_the_right_way_up() {
-    let upside_down = Display {
-        upside_down: true,
-        ..board().display.unwrap()
-    };
-    let turned = Description {
-        display: Some(upside_down),
-        ..board()
-    };
-    let rig = Rig::start(Simulated::new(0x3c), &turned);
-    // The emulated glass is not turned, so that the picture on it is.
-    let upright = frame(&QR_FACE, Some(&qr(&payload(239))));
-    let mut bits = upright.bits().to_vec();
-    bits.reverse();
-    bits.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
-    let wanted = Frame::from_bits(&bits).unwrap();
-    assert_eq!(wanted.lit(WIDTH - 1, HEIGHT - 1), upright.lit(0, 0));
-    rig.shows_as(QR_FACE, Some(qr(&payload(239))), wanted).await;
+    for mut board in boards() {
+        board.display.as_mut().unwrap().upside_down = true;
+        let rig = Rig::on(&board);
+        // The emulated glass is not turned, so that the picture on it is.
+        let upright = rig.frame(&QR_FACE, Some(&qr(&payload(239))));
+        let Format { width, height, .. } = upright.format();
+        let mut wanted = Frame::new(upright.format());
+        let Ok(()) = wanted.draw_iter(wanted.bounding_box().points().map(|point| {
+            let (x, y) = (width - 1 - point.x as u32, height - 1 - point.y as u32);
+            Pixel(point, upright.lit(x, y).into())
+        }));
+        rig.shows_as(QR_FACE, Some(qr(&payload(239))), wanted).await;
+    }
 }
 
 #[tokio::test]
 async fn only_what_changed_is_sent() {
-    let rig = Rig::new();
-    let counting = |left_ms| Face::Pairing(PairingFace::Qr { left_ms });
-    rig.shows(counting(42_000), Some(qr(&payload(239)))).await;
-    let before = rig.wires.written();
-    rig.shows(counting(41_000), Some(qr(&payload(239)))).await;
-    let sent = rig.wires.written() - before;
-    assert!((1..300).contains(&sent), "{sent} bytes for a digit or two");
+    for board in boards() {
+        let rig = Rig::on(&board);
+        let counting = |left_ms| Face::Pairing(PairingFace::Qr { left_ms });
+        rig.shows(counting(42_000), Some(qr(&payload(239)))).await;
+        let before = rig.wires.written();
+        rig.shows(counting(41_000), Some(qr(&payload(239)))).await;
+        let sent = rig.wires.written() - before;
+        assert!((1..300).contains(&sent), "{sent} bytes for a digit or two");
+    }
 }
 
 #[tokio::test]
@@ -173,7 +208,7 @@ async fn a_credential_is_gone_from_the_glass_with_its_time() {
 
 #[tokio::test]
 async fn a_display_that_is_not_there_is_told_of_once_and_used_when_it_comes() {
-    let wires = Simulated::new(0x3c);
+    let wires = wires(&board());
     wires.plug(false);
     let mut rig = Rig::start(wires, &board());
     let fault = Some(CauseCode::DisplayAbsent);
@@ -193,21 +228,23 @@ async fn a_display_that_is_not_there_is_told_of_once_and_used_when_it_comes() {
 
 #[tokio::test]
 async fn a_display_that_lost_its_power_is_set_up_anew_though_its_picture_did_not_change() {
-    let mut rig = Rig::new();
-    rig.shows(Face::Connecting, None).await;
-    assert_eq!(rig.told(Part::Display).await, None);
-    rig.wires.lose_power();
-    assert!(rig.wires.picture() == Frame::new());
-    rig.reaches(frame(&Face::Connecting, None)).await;
-    while let Ok((_, input)) = rig.inputs.try_recv() {
-        let told = matches!(
-            input,
-            Input::Health {
-                part: Part::Display,
-                ..
-            }
-        );
-        assert!(!told, "a spark is no news");
+    for board in boards() {
+        let mut rig = Rig::on(&board);
+        rig.shows(Face::Connecting, None).await;
+        assert_eq!(rig.told(Part::Display).await, None);
+        rig.wires.lose_power();
+        assert!(rig.wires.picture() == Frame::new(rig.format));
+        rig.reaches(rig.frame(&Face::Connecting, None)).await;
+        while let Ok((_, input)) = rig.inputs.try_recv() {
+            let told = matches!(
+                input,
+                Input::Health {
+                    part: Part::Display,
+                    ..
+                }
+            );
+            assert!(!told, "a spark is no news");
+        }
     }
 }
 
@@ -245,13 +282,17 @@ struct FirstPicture {
 
 impl FirstPicture {
     fn on(wires: impl Wires) -> Self {
+        Self::of(&board(), wires)
+    }
+
+    fn of(board: &Description, wires: impl Wires) -> Self {
         let root = tempfile::tempdir().unwrap();
         let id = root.path().join("proc/sys/kernel/random/boot_id");
         std::fs::create_dir_all(id.parent().unwrap()).unwrap();
         std::fs::write(id, "this one\n").unwrap();
         let (tell, changes) = std::sync::mpsc::channel();
         let machine = boot::Machine::at(root.path());
-        let display = board().display.unwrap();
+        let display = board.display.clone().unwrap();
         let accompany = move || boot::accompany(&wires, &display, &machine, &changes);
         Self {
             machine: root,
@@ -292,7 +333,7 @@ impl FirstPicture {
 
 #[test]
 fn the_first_picture_comes_with_the_bus_and_tells_of_a_repair() {
-    let wires = Simulated::new(0x3c);
+    let wires = wires(&board());
     wires.plug(false);
     let first = FirstPicture::on(wires.clone());
     wires.plug(true);
@@ -310,7 +351,7 @@ fn the_first_picture_comes_with_the_bus_and_tells_of_a_repair() {
 
 #[test]
 fn the_first_picture_is_given_up_where_the_display_is_silent_or_the_daemon_s() {
-    let wires = Simulated::new(0x3c);
+    let wires = wires(&board());
     wires.set(Fault::Absent);
     assert!(matches!(
         FirstPicture::on(wires).ends(),
@@ -319,12 +360,10 @@ fn the_first_picture_is_given_up_where_the_display_is_silent_or_the_daemon_s() {
 
     struct Taken;
     impl Wires for Taken {
-        type Bus = Simulated;
-        type Line = SimulatedLine;
-        fn bus(&self, _: &Display) -> Result<Simulated, WireError> {
+        fn i2c(&self, _: &[String]) -> Result<I2cPort, WireError> {
             Err(WireError::Taken("/dev/i2c-1".into()))
         }
-        fn line(&self, _: &Button) -> Result<SimulatedLine, WireError> {
+        fn button(&self, _: &Button) -> Result<Box<dyn Line>, WireError> {
             unreachable!("it has no business with the button")
         }
     }
@@ -333,14 +372,16 @@ fn the_first_picture_is_given_up_where_the_display_is_silent_or_the_daemon_s() {
 
 #[tokio::test]
 async fn the_daemon_takes_the_first_picture_over_without_a_blink() {
-    let wires = Simulated::new(0x3c);
-    let first = FirstPicture::on(wires.clone());
-    first.evidence(true);
-    assert!(matches!(first.ends(), Ok(true)));
-    let mut rig = Rig::start(wires, &board());
-    assert_eq!(rig.told(Part::Display).await, None);
-    rig.reaches(frame(&Face::Starting, None)).await;
-    assert!(!rig.wires.blinked());
+    for board in boards() {
+        let wires = wires(&board);
+        let first = FirstPicture::of(&board, wires.clone());
+        first.evidence(true);
+        assert!(matches!(first.ends(), Ok(true)));
+        let mut rig = Rig::start(wires, &board);
+        assert_eq!(rig.told(Part::Display).await, None);
+        rig.reaches(rig.frame(&Face::Starting, None)).await;
+        assert!(!rig.wires.blinked());
+    }
 }
 
 #[tokio::test]
@@ -449,7 +490,7 @@ async fn a_board_may_have_a_button_alone_or_nothing() {
         ..board()
     };
     assert!(alone.button == button);
-    let mut rig = Rig::start(Simulated::new(0x3c), &alone);
+    let mut rig = Rig::start(wires(&board()), &alone);
     rig.line(true).await;
     assert_eq!(rig.told(Part::Button).await, None);
     assert_eq!(rig.wires.written(), 0);

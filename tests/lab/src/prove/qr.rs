@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use holdfast::journal::Secret;
-use holdfast::panel::{Credential, Frame, HEIGHT, WIDTH, draw};
+use holdfast::panel::glass::PLAIN;
+use holdfast::panel::{Credential, Frame, draw};
 use holdfast_core::{Face, PairingFace};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
@@ -20,6 +21,11 @@ const DEEP_LINK: &str = "https://wa.me/settings/linked_devices#";
 
 /// How many controls of each kind: a decoder that guesses would be lucky once.
 const CONTROLS: u64 = 3;
+
+/// Pixels of the panel on which codes are read.
+const WIDTH: u32 = PLAIN.width;
+/// See [`WIDTH`].
+const HEIGHT: u32 = PLAIN.height;
 
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -92,13 +98,13 @@ fn payload(dice: &mut StdRng) -> String {
 fn frame(payload: &str, left_ms: u64) -> Frame {
     let face = Face::Pairing(PairingFace::Qr { left_ms });
     let credential = Credential::Qr(Secret::new(payload.to_owned()));
-    let mut frame = Frame::new();
+    let mut frame = Frame::new(PLAIN);
     let Ok(()) = draw(&face, Some(&credential), &mut frame);
     frame
 }
 
 fn scan(frame: &Frame) -> Option<String> {
-    camera::read(WIDTH, HEIGHT, frame.bits())
+    camera::read(WIDTH, HEIGHT, &frame.bits())
 }
 
 /// Every second pixel of every second row, as a glass half the size would show it.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use holdfast::panel::{Frame, HEIGHT, WIDTH, draw, text};
+use holdfast::panel::glass::{PLAIN, text};
+use holdfast::panel::{Format, Frame, draw};
 use holdfast_core::Face;
 
 use super::card::{self, Arch, Card};
@@ -195,7 +196,8 @@ impl Scene {
         within: Duration,
     ) -> anyhow::Result<String> {
         let qr = |frame: &Frame| {
-            camera::read(WIDTH, HEIGHT, frame.bits()).filter(|qr| Some(qr.as_str()) != old)
+            let Format { width, height, .. } = frame.format();
+            camera::read(width, height, &frame.bits()).filter(|qr| Some(qr.as_str()) != old)
         };
         self.sees(machine, "a QR", within, qr).await
     }
@@ -210,9 +212,9 @@ impl Scene {
         face: &Face,
         within: Duration,
     ) -> anyhow::Result<()> {
-        let mut wanted = Frame::new();
+        let mut wanted = Frame::new(PLAIN);
         let Ok(()) = draw(face, None, &mut wanted);
-        let about = |frame: &Frame| frame.bits()[..ABOUT * WIDTH as usize / 8].to_vec();
+        let about = |frame: &Frame| frame.bits()[..ABOUT * PLAIN.width as usize / 8].to_vec();
         let is_shown = |frame: &Frame| (about(frame) == about(&wanted)).then_some(());
         self.sees(machine, face.name(), within, is_shown).await
     }
@@ -226,7 +228,7 @@ impl Scene {
         what: impl Fn(&Frame) -> Option<T>,
     ) -> anyhow::Result<T> {
         let mut hand = inside::hand(machine).await?;
-        let mut last = Frame::new();
+        let mut last = Frame::new(PLAIN);
         let shown = async {
             loop {
                 last = hand.frame().await?;

@@ -1,15 +1,58 @@
-//! An I2C bus with one device on it, and what can go wrong on it.
+//! An I2C bus with a display on it, and what can go wrong on it.
 
-/// A device on an I2C bus.
-pub trait Device {
-    /// Takes the bytes of one write.
-    fn write(&mut self, bytes: &[u8]);
+use std::fmt;
 
-    /// Fills the bytes of one read.
-    fn read(&mut self, bytes: &mut [u8]);
+use holdfast::panel::Frame;
 
-    /// Its power went and came back.
+/// A display controller with its glass. Every one of them takes commands and data, and tells a status byte.
+pub trait Chip: fmt::Debug + Send {
+    /// Takes one byte of a command.
+    fn command(&mut self, byte: u8);
+
+    /// Takes one byte for its memory.
+    fn data(&mut self, byte: u8);
+
+    /// Tells its status.
+    fn status(&self) -> u8;
+
+    /// Loses its power, and gets it back: the registers are reset, the memory is full of noise.
     fn lose_power(&mut self);
+
+    /// Shows its glass: nothing while it is off.
+    fn picture(&self) -> Frame;
+
+    /// Whether it was drawn on: something is seen, and it is no noise.
+    fn is_drawn(&self) -> bool;
+
+    /// Bytes that began no command it knows.
+    fn unknown(&self) -> &[u8];
+
+    /// Takes one I2C write. Each control byte says what follows: one byte or all the rest, commands or data (SSD1306
+    /// datasheet, 8.1.5.2).
+    fn write(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let [control, following @ ..] = rest {
+            let only_one = control & 0x80 != 0;
+            let (taken, left) = following.split_at(if only_one {
+                following.len().min(1)
+            } else {
+                following.len()
+            });
+            for &byte in taken {
+                if control & 0x40 == 0 {
+                    self.command(byte);
+                } else {
+                    self.data(byte);
+                }
+            }
+            rest = left;
+        }
+    }
+
+    /// Answers one I2C read: its status, again and again.
+    fn read(&mut self, bytes: &mut [u8]) {
+        bytes.fill(self.status());
+    }
 }
 
 /// What is wrong with the display's wires.
@@ -43,45 +86,35 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }
 
-impl embedded_hal::i2c::Error for Refusal {
-    fn kind(&self) -> embedded_hal::i2c::ErrorKind {
-        use embedded_hal::i2c::{ErrorKind, NoAcknowledgeSource};
-        match self {
-            Refusal::NoAcknowledge => ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address),
-            Refusal::Hangs => ErrorKind::Other,
-        }
-    }
-}
-
-/// The wires between a bus master and the device.
-#[derive(Clone, Debug)]
-pub struct Bus<D> {
+/// The wires between a bus master and the display.
+#[derive(Debug)]
+pub struct Bus {
     address: u8,
     fault: Fault,
-    /// What hangs on it.
-    pub device: D,
+    /// The display on it.
+    pub chip: Box<dyn Chip>,
 }
 
-impl<D: Device> Bus<D> {
-    /// A bus with a device at a 7-bit address.
-    pub fn new(address: u8, device: D) -> Self {
+impl Bus {
+    /// A bus with a display at a 7-bit address.
+    pub fn new(address: u8, chip: Box<dyn Chip>) -> Self {
         Self {
             address,
             fault: Fault::None,
-            device,
+            chip,
         }
     }
 
-    /// Breaks the wires, or mends them. A device that was absent had no power.
+    /// Breaks the wires, or mends them. A display that was absent had no power.
     pub fn set(&mut self, fault: Fault) {
         if fault == Fault::Absent {
-            self.device.lose_power();
+            self.chip.lose_power();
         }
         self.fault = fault;
     }
@@ -104,10 +137,10 @@ impl<D: Device> Bus<D> {
         Ok(())
     }
 
-    fn answering(&mut self, address: u8) -> Result<&mut D, Refusal> {
+    fn answering(&mut self, address: u8) -> Result<&mut dyn Chip, Refusal> {
         match self.fault {
             Fault::Wedged => Err(Refusal::Hangs),
-            Fault::None if address == self.address => Ok(&mut self.device),
+            Fault::None if address == self.address => Ok(&mut *self.chip),
             Fault::None | Fault::Absent => Err(Refusal::NoAcknowledge),
         }
     }

@@ -1,6 +1,6 @@
 //! The lab's hand on a virtual panel: one line a command, one line an answer, over whatever carries lines.
 //!
-//! `frame` answers `ok` and the picture's 1024 bytes in hexadecimal digits, `png` and a PNG in base64. `press LINE MS` holds
+//! `frame` answers `ok`, the picture's width, its height and its bits in hexadecimal digits, `png` and a PNG in base64. `press LINE MS` holds
 //! a line low for so many milliseconds and answers when the kernel has seen it up again; `fault none|absent|wedged` breaks and
 //! mends the display's wires; `unplug` and `plug` take the whole bridge. `times` answers milliseconds since the kernel's start: when the
 //! panel was plugged in first, when the first picture was whole (`-` before that), and now. What is not understood is answered with `error` and why.
@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use holdfast::panel::Frame;
+use holdfast::panel::{Format, Frame};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines, split};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
@@ -146,9 +146,13 @@ async fn attend(stream: impl AsyncRead + AsyncWrite, panel: Panel) {
 async fn obey(line: &str, panel: &Panel) -> anyhow::Result<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words[..] {
-        ["frame"] => return Ok(to_hex(panel.chip().bus.device.picture().bits())),
+        ["frame"] => {
+            let picture = panel.chip().bus.chip.picture();
+            let Format { width, height, .. } = picture.format();
+            return Ok(format!("{width} {height} {}", to_hex(&picture.bits())));
+        }
         ["png"] => {
-            return Ok(BASE64_STANDARD.encode(panel.chip().bus.device.picture().to_png(SCALE)));
+            return Ok(BASE64_STANDARD.encode(panel.chip().bus.chip.picture().to_png(SCALE)));
         }
         ["press", line, ms] => {
             let line = line.parse().context("the line is a number from 0 to 7")?;
@@ -217,13 +221,16 @@ impl Remote {
     /// # Errors
     /// When nobody answers, or something else.
     pub async fn frame(&mut self) -> anyhow::Result<Frame> {
-        let hex = self.ask("frame").await?;
+        let told = self.ask("frame").await?;
+        let [width, height, hex] = told.split(' ').collect::<Vec<_>>()[..] else {
+            bail!("no picture: {told}");
+        };
         let digits = |at: usize| hex.get(at..at + 2).context("half a byte");
         let bytes: Vec<u8> = (0..hex.len())
             .step_by(2)
             .map(|at| Ok(u8::from_str_radix(digits(at)?, 16)?))
             .collect::<anyhow::Result<_>>()?;
-        Frame::from_bits(&bytes).context("not a whole picture")
+        Frame::from_bits(width.parse()?, height.parse()?, &bytes).context("not a whole picture")
     }
 
     /// When what happened.
@@ -272,10 +279,11 @@ impl Remote {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use holdfast::panel::glass::PLAIN;
     use tokio::sync::watch;
 
     use super::*;
-    use crate::wires::bus::{Bus, Device};
+    use crate::wires::bus::Bus;
     use crate::wires::cp2112::{Cp2112, LEVELS};
     use crate::wires::ssd1306::Ssd1306;
     use crate::wires::uhid::{Uhid, Wanted};
@@ -283,7 +291,10 @@ mod tests {
     /// A panel nobody has plugged in.
     fn panel() -> Panel {
         Panel {
-            chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(0x3c, Ssd1306::default())))),
+            chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(
+                0x3c,
+                Box::<Ssd1306>::default(),
+            )))),
             uhid: Arc::new(Uhid::open(Path::new("/dev/null")).unwrap()),
             times: Arc::default(),
             looks: watch::Sender::default(),
@@ -302,11 +313,11 @@ mod tests {
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        assert!(remote.frame().await.unwrap() == Frame::new());
+        assert!(remote.frame().await.unwrap() == Frame::new(PLAIN));
         // The noise of a memory that nothing was written to.
-        panel.chip().bus.device.write(&[0x00, 0xaf, 0x8d, 0x14]);
-        let lit = panel.chip().bus.device.picture();
-        assert!(lit != Frame::new() && remote.frame().await.unwrap() == lit);
+        panel.chip().bus.chip.write(&[0x00, 0xaf, 0x8d, 0x14]);
+        let lit = panel.chip().bus.chip.picture();
+        assert!(lit != Frame::new(PLAIN) && remote.frame().await.unwrap() == lit);
         assert!(remote.times().await.is_err(), "nobody has plugged it in");
         panel.times.plugged.set(Duration::from_millis(7)).unwrap();
         let times = remote.times().await.unwrap();

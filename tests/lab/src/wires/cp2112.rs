@@ -1,7 +1,7 @@
 //! A CP2112, Silicon Labs' bridge from USB HID to I2C with eight GPIO lines: what its reports do. After Silicon Labs' AN495,
 //! whose chapters are in brackets, and Linux' `drivers/hid/hid-cp2112.c`, which is who talks to it here.
 
-use super::bus::{Bus, Device, Refusal};
+use super::bus::{Bus, Refusal};
 
 /// USB vendor and product.
 pub const USB_ID: (u32, u32) = (0x10c4, 0xea90);
@@ -41,10 +41,10 @@ mod status {
 }
 
 /// The chip with its registers, and the bus behind it.
-#[derive(Clone, Debug)]
-pub struct Cp2112<D> {
-    /// What it is master of.
-    pub bus: Bus<D>,
+#[derive(Debug)]
+pub struct Cp2112 {
+    /// The bus it is master of.
+    pub bus: Bus,
     /// Bits of 1 are outputs.
     directions: u8,
     push_pull: u8,
@@ -66,9 +66,9 @@ pub struct Cp2112<D> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchReport;
 
-impl<D: Device> Cp2112<D> {
+impl Cp2112 {
     /// After a reset, with every line an input pulled up (4.1).
-    pub fn new(bus: Bus<D>) -> Self {
+    pub fn new(bus: Bus) -> Self {
         Self {
             bus,
             directions: 0,

@@ -1,7 +1,7 @@
 //! What Linux' `drivers/hid/hid-cp2112.c` does with the chip, step by step: the same reports, and the same reading of the
 //! answers.
 
-use super::bus::{Bus, Device, Fault};
+use super::bus::{Bus, Fault};
 use super::cp2112::Cp2112;
 use super::ssd1306::Ssd1306;
 
@@ -16,13 +16,13 @@ enum Errno {
 }
 
 struct Driver {
-    chip: Cp2112<Ssd1306>,
+    chip: Cp2112,
 }
 
 impl Driver {
     /// `cp2112_probe`.
     fn probe() -> Self {
-        let mut chip = Cp2112::new(Bus::new(0x3c, Ssd1306::default()));
+        let mut chip = Cp2112::new(Bus::new(0x3c, Box::<Ssd1306>::default()));
         let version = chip.feature(0x05).unwrap();
         assert_eq!(version.len(), 3);
         assert!(version[2] > 1, "the first revision has no repeated start");
@@ -136,10 +136,10 @@ fn a_display_is_written_to_and_read_from() {
     for piece in [0xff_u8; 1024].chunks(60) {
         driver.write(0x3c, &[&[0x40], piece].concat()).unwrap();
     }
-    let picture = driver.chip.bus.device.picture();
+    let picture = driver.chip.bus.chip.picture();
     assert!(picture.bits().iter().all(|&bits| bits == 0xff));
     driver.write(0x3c, &[]).unwrap();
-    assert!(driver.chip.bus.device.unknown().is_empty());
+    assert!(driver.chip.bus.chip.unknown().is_empty());
 }
 
 #[test]
@@ -198,5 +198,5 @@ fn the_chip_bears_any_report() {
     }
     driver.chip.output(&[]);
     assert!(driver.chip.set_feature(&[]).is_err());
-    driver.chip.bus.device.read(&mut []);
+    driver.chip.bus.chip.read(&mut []);
 }

@@ -1,7 +1,7 @@
 //! A virtual panel for a virtual machine: a CP2112 that only the kernel believes in gives it a real I2C bus and eight real
-//! GPIO lines; on them hang an SSD1306 whose picture can be looked at and a button that can be pressed.
+//! GPIO lines; on them hang a display whose picture can be looked at and a button that can be pressed.
 //!
-//! - [`ssd1306`]: the display; [`bus`]: its wires and what can go wrong on them
+//! - [`display`]: the displays; [`bus`]: their wires and what can go wrong on them
 //! - [`cp2112`]: the bridge; [`uhid`]: how the kernel comes to see it
 //! - [`control`]: the lab's hand, from inside or outside of the machine
 //! - [`simulated`]: the same display and a line without a kernel, for tests of the daemon's panel
@@ -27,7 +27,7 @@ use clap::Args;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use self::bus::Bus;
+use self::bus::{Bus, Chip};
 use self::control::Place;
 use self::cp2112::Cp2112;
 use self::ssd1306::Ssd1306;
@@ -35,6 +35,14 @@ use self::uhid::{Uhid, Wanted};
 
 /// Where the display answers.
 const ADDRESS: u8 = 0x3c;
+
+/// An emulated display, by its driver's name in a board description.
+pub fn display(driver: &str) -> Option<Box<dyn Chip>> {
+    Some(match driver {
+        "ssd1306" => Box::<Ssd1306>::default(),
+        _ => return None,
+    })
+}
 
 /// How long the kernel may take to look at a line. It does ten times a second, on a board that is not busy.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +54,9 @@ pub struct Options {
     /// make
     #[arg(long, value_name = "PLACE")]
     control: Place,
+    /// The display's controller, by its driver's name
+    #[arg(long, default_value = "ssd1306", value_name = "NAME")]
+    display: String,
     /// The kernel's way to devices of our own making
     #[arg(long, default_value = "/dev/uhid", value_name = "FILE")]
     uhid: PathBuf,
@@ -62,7 +73,9 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
             options.uhid.display()
         )
     })?;
-    let panel = Panel::plug(uhid).context("the kernel does not take the virtual CP2112")?;
+    let chip = display(&options.display)
+        .with_context(|| format!("there is no emulated {}", options.display))?;
+    let panel = Panel::plug(uhid, chip).context("the kernel does not take the virtual CP2112")?;
     control::serve(options.control, panel).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -70,7 +83,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 /// A running virtual panel. Cheap to clone: all are the same one.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    chip: Arc<Mutex<Cp2112<Ssd1306>>>,
+    chip: Arc<Mutex<Cp2112>>,
     uhid: Arc<Uhid>,
     times: Arc<Times>,
     /// What the kernel saw of the lines, a bit for each, when it looked last: it polls them.
@@ -99,12 +112,9 @@ impl Panel {
     ///
     /// # Errors
     /// When the kernel does not take it.
-    pub fn plug(uhid: Uhid) -> io::Result<Self> {
+    pub fn plug(uhid: Uhid, display: Box<dyn Chip>) -> io::Result<Self> {
         let panel = Self {
-            chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(
-                ADDRESS,
-                Ssd1306::default(),
-            )))),
+            chip: Arc::new(Mutex::new(Cp2112::new(Bus::new(ADDRESS, display)))),
             uhid: Arc::new(uhid),
             times: Arc::default(),
             looks: watch::Sender::default(),
@@ -148,7 +158,7 @@ impl Panel {
     }
 
     /// The bridge, and behind it the display.
-    pub fn chip(&self) -> MutexGuard<'_, Cp2112<Ssd1306>> {
+    pub fn chip(&self) -> MutexGuard<'_, Cp2112> {
         self.chip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -189,7 +199,7 @@ impl Panel {
         match wanted {
             Wanted::Output(report) => {
                 let answers = self.chip().output(&report);
-                if self.times.drawn.get().is_none() && self.chip().bus.device.is_drawn() {
+                if self.times.drawn.get().is_none() && self.chip().bus.chip.is_drawn() {
                     self.times.drawn.get_or_init(uptime);
                 }
                 answers

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use embedded_hal::i2c::{ErrorType, I2c, Operation};
 use holdfast::panel::Frame;
-use holdfast::wires::{Button, Display, Edge, Line, WireError, Wires};
+use holdfast::wires::{Button, Edge, I2cPort, Line, WireError, Wires};
 
-use super::bus::{Bus, Fault, Refusal};
-use super::ssd1306::Ssd1306;
+use super::bus::{Bus, Chip, Fault};
 
 /// How long the kernel lets a transfer hang.
 const HANGS: Duration = Duration::from_secs(1);
@@ -26,7 +25,7 @@ struct Shared {
 }
 
 struct State {
-    bus: Bus<Ssd1306>,
+    bus: Bus,
     fault: Fault,
     /// Bytes written to the display.
     written: usize,
@@ -38,10 +37,10 @@ struct State {
 }
 
 impl Simulated {
-    /// With a display at an address, and both plugged in.
-    pub fn new(address: u8) -> Self {
+    /// A display at an address and a line, both plugged in.
+    pub fn new(address: u8, display: Box<dyn Chip>) -> Self {
         let state = State {
-            bus: Bus::new(address, Ssd1306::default()),
+            bus: Bus::new(address, display),
             fault: Fault::None,
             written: 0,
             blinked: false,
@@ -100,12 +99,12 @@ impl Simulated {
 
     /// Waits until the glass shows this; false when `limit` has passed.
     pub fn wait_for_picture(&self, frame: &Frame, limit: Duration) -> bool {
-        self.wait_for(limit, |state| state.bus.device.picture() == *frame)
+        self.wait_for(limit, |state| state.bus.chip.picture() == *frame)
     }
 
     /// What is on the glass.
     pub fn picture(&self) -> Frame {
-        self.state().bus.device.picture()
+        self.state().bus.chip.picture()
     }
 
     /// Bytes written to the display so far.
@@ -120,7 +119,7 @@ impl Simulated {
 
     /// Bytes that began no command the display knows.
     pub fn unknown(&self) -> Vec<u8> {
-        self.state().bus.device.unknown().to_vec()
+        self.state().bus.chip.unknown().to_vec()
     }
 
     fn wait_for(&self, limit: Duration, wanted: impl Fn(&State) -> bool) -> bool {
@@ -139,7 +138,7 @@ impl Simulated {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn transfer(&self, address: u8, operation: &mut Operation<'_>) -> Result<(), Refusal> {
+    fn transfer(&self, address: u8, operation: &mut Operation<'_>) -> Result<(), WireError> {
         let mut state = self.state();
         if state.fault == Fault::Wedged {
             let waited = self
@@ -151,20 +150,21 @@ impl Simulated {
         let done = match operation {
             Operation::Write(bytes) => {
                 state.written += bytes.len();
-                let showed = state.bus.device.picture() != Frame::new();
+                let is_dark = |bus: &Bus| !bus.chip.picture().bits().iter().any(|byte| *byte != 0);
+                let showed = !is_dark(&state.bus);
                 let done = state.bus.write(address, bytes);
-                state.blinked |= showed && state.bus.device.picture() == Frame::new();
+                state.blinked |= showed && is_dark(&state.bus);
                 done
             }
             Operation::Read(bytes) => state.bus.read(address, bytes),
         };
         self.shared.changed.notify_all();
-        done
+        done.map_err(|refusal| WireError::Transfer(refusal.to_string()))
     }
 }
 
 impl ErrorType for Simulated {
-    type Error = Refusal;
+    type Error = WireError;
 }
 
 impl I2c for Simulated {
@@ -172,7 +172,7 @@ impl I2c for Simulated {
         &mut self,
         address: u8,
         operations: &mut [Operation<'_>],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), WireError> {
         operations
             .iter_mut()
             .try_for_each(|operation| self.transfer(address, operation))
@@ -180,18 +180,15 @@ impl I2c for Simulated {
 }
 
 impl Wires for Simulated {
-    type Bus = Self;
-    type Line = SimulatedLine;
-
-    fn bus(&self, display: &Display) -> Result<Self, WireError> {
+    fn i2c(&self, buses: &[String]) -> Result<I2cPort, WireError> {
         if self.state().plugged {
-            Ok(self.clone())
+            Ok(Box::new(self.clone()))
         } else {
-            Err(WireError::NoBus(display.buses.clone()))
+            Err(WireError::NoBus(buses.into()))
         }
     }
 
-    fn line(&self, button: &Button) -> Result<SimulatedLine, WireError> {
+    fn button(&self, button: &Button) -> Result<Box<dyn Line>, WireError> {
         let mut state = self.state();
         if !state.plugged {
             return Err(WireError::NoLine(button.lines[0].to_string()));
@@ -199,12 +196,12 @@ impl Wires for Simulated {
         let (line, edges) = mpsc::channel();
         state.line = Some(line);
         self.shared.changed.notify_all();
-        Ok(SimulatedLine { edges })
+        Ok(Box::new(SimulatedLine { edges }))
     }
 }
 
 /// The line of a simulated button.
-pub struct SimulatedLine {
+struct SimulatedLine {
     edges: mpsc::Receiver<Edge>,
 }
 

@@ -1,10 +1,14 @@
 //! An SSD1306 as the bus sees it: bytes in, a picture out. After Solomon Systech's datasheet, revision 1.5; numbers in
 //! brackets are its chapters.
 
-use holdfast::panel::{Frame, HEIGHT, WIDTH};
+use holdfast::panel::Frame;
 
-use super::bus::Device;
+use super::bus::Chip;
 
+/// Pixels of the glass.
+const WIDTH: u32 = 128;
+/// See [`WIDTH`].
+const HEIGHT: u32 = 64;
 /// Columns of the memory.
 const COLUMNS: u8 = 128;
 /// Pages of the memory, eight rows each.
@@ -93,46 +97,30 @@ impl Default for Ssd1306 {
     }
 }
 
-impl Device for Ssd1306 {
-    /// Each control byte says what follows: one byte or all the rest, commands or data (8.1.5.2).
-    fn write(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while let [control, following @ ..] = rest {
-            let only_one = control & 0x80 != 0;
-            let (taken, left) = following.split_at(if only_one {
-                following.len().min(1)
-            } else {
-                following.len()
-            });
-            for &byte in taken {
-                if control & 0x40 == 0 {
-                    self.command(byte);
-                } else {
-                    self.data(byte);
-                }
-            }
-            rest = left;
-        }
+impl Chip for Ssd1306 {
+    fn command(&mut self, byte: u8) {
+        self.take_command(byte);
     }
 
-    /// The status byte, again and again.
-    fn read(&mut self, bytes: &mut [u8]) {
+    fn data(&mut self, byte: u8) {
+        self.take_data(byte);
+    }
+
+    fn status(&self) -> u8 {
         // The low bits are not in the datasheet; chips give 3, 6 or 7.
-        bytes.fill(if self.registers.on {
+        if self.registers.on {
             0x03
         } else {
             0x03 | STATUS_OFF
-        });
+        }
     }
 
     fn lose_power(&mut self) {
         *self = Self::default();
     }
-}
 
-impl Ssd1306 {
-    /// What is seen on the glass: nothing while it is off or without its charge pump.
-    pub fn picture(&self) -> Frame {
+    /// Nothing is seen without its charge pump, either.
+    fn picture(&self) -> Frame {
         let mut bits = [0_u8; (WIDTH * HEIGHT / 8) as usize];
         for y in 0..HEIGHT as u8 {
             for x in 0..WIDTH as u8 {
@@ -141,22 +129,23 @@ impl Ssd1306 {
                 }
             }
         }
-        Frame::from_bits(&bits).expect("there are as many bits as the frame has")
+        Frame::from_bits(WIDTH, HEIGHT, &bits).expect("there are as many bits as the glass has")
     }
 
-    /// Whether somebody has drawn: something is seen, and it is no noise.
-    pub fn is_drawn(&self) -> bool {
-        self.noise == 0 && self.picture() != Frame::new()
+    fn is_drawn(&self) -> bool {
+        let picture = self.picture();
+        self.noise == 0 && picture != Frame::new(picture.format())
     }
 
+    fn unknown(&self) -> &[u8] {
+        &self.unknown
+    }
+}
+
+impl Ssd1306 {
     /// From 0 to 255.
     pub fn contrast(&self) -> u8 {
         self.registers.contrast
-    }
-
-    /// Bytes that began no command it knows.
-    pub fn unknown(&self) -> &[u8] {
-        &self.unknown
     }
 
     /// Whether a pixel is lit on a glass mounted as modules have it: with segments remapped and rows reversed the picture
@@ -184,7 +173,7 @@ impl Ssd1306 {
         (stored != registers.inverted) || registers.all_on
     }
 
-    fn data(&mut self, byte: u8) {
+    fn take_data(&mut self, byte: u8) {
         self.noise = self.noise.saturating_sub(1);
         let registers = &mut self.registers;
         self.memory[usize::from(registers.page)][usize::from(registers.column)] = byte;
@@ -211,8 +200,8 @@ impl Ssd1306 {
         }
     }
 
-    /// One more byte of a command (9).
-    fn command(&mut self, byte: u8) {
+    /// Takes one more byte of a command (9).
+    fn take_command(&mut self, byte: u8) {
         self.pending.push(byte);
         let wanted = match self.pending[0] {
             0x20 | 0x81 | 0x8d | 0xa8 | 0xad | 0xd3 | 0xd5 | 0xd9 | 0xda | 0xdb => 2,

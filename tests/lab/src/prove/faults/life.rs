@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use futures_util::StreamExt as _;
 use holdfast::boot::Report;
+use holdfast::panel::glass::PLAIN;
 use holdfast::panel::{Frame, draw};
 use holdfast_core::{CauseCode, Face, PairingFace};
 use tempfile::TempDir;
@@ -247,15 +248,14 @@ impl<'a> Life<'a> {
             return Ok(());
         }
         let face = face(self.meets).context("there is no such state")?;
-        let mut wanted = Frame::new();
+        let mut wanted = Frame::new(PLAIN);
         let Ok(()) = draw(&face, None, &mut wanted);
         let panel = self.holdfast.panel().await?;
         let shown = async {
             loop {
                 let is_it = match panel.frame().await {
-                    Ok((_, _, bits)) => {
-                        Frame::from_bits(&bits).is_some_and(|frame| title(&frame) == title(&wanted))
-                    }
+                    Ok((width, height, bits)) => Frame::from_bits(width, height, &bits)
+                        .is_some_and(|frame| title(&frame) == title(&wanted)),
                     // It is refused while a code is on the glass.
                     Err(_) => self.meets.end == End::Relinked,
                 };

@@ -7,22 +7,22 @@ use std::{
 };
 
 use embedded_hal::i2c::{ErrorType, I2c, Operation};
-use linux_embedded_hal::{I2CError, I2cdev, i2cdev::linux::LinuxI2CError};
+use linux_embedded_hal::{I2cdev, i2cdev::linux::LinuxI2CError};
 
-use super::WireError;
+use super::{I2cPort, WireError};
 
 /// Where the kernel lists its adapters (Documentation/ABI/testing/sysfs-bus-i2c*).
 const ADAPTERS: &str = "/sys/bus/i2c/devices";
 
-/// A bus that nobody else of ours draws on: two pictures at a time would be none.
-pub struct Bus {
+/// A bus that no other process of ours draws on: two pictures at a time would be none.
+struct Bus {
     device: I2cdev,
     /// Its device file, locked as long as this is open.
     _alone: File,
 }
 
 /// Opens the first bus that fits one of `wanted`.
-pub(super) fn open(wanted: &[String]) -> Result<Bus, WireError> {
+pub(super) fn open(wanted: &[String]) -> Result<I2cPort, WireError> {
     let path = find(Path::new(ADAPTERS), wanted).ok_or_else(|| WireError::NoBus(wanted.into()))?;
     let alone = match lock(&path) {
         Ok(Some(alone)) => alone,
@@ -33,15 +33,15 @@ pub(super) fn open(wanted: &[String]) -> Result<Bus, WireError> {
         }
     };
     match I2cdev::new(&path) {
-        Ok(device) => Ok(Bus {
+        Ok(device) => Ok(Box::new(Bus {
             device,
             _alone: alone,
-        }),
+        })),
         Err(source) => Err(WireError::Bus { path, source }),
     }
 }
 
-/// The file, unless somebody has it locked.
+/// Opens and locks a file; `None` when another process has it locked.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let file = File::options().read(true).write(true).open(path)?;
     match file.try_lock() {
@@ -52,7 +52,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
 }
 
 impl ErrorType for Bus {
-    type Error = I2CError;
+    type Error = WireError;
 }
 
 impl I2c for Bus {
@@ -60,12 +60,13 @@ impl I2c for Bus {
         &mut self,
         address: u8,
         operations: &mut [Operation<'_>],
-    ) -> Result<(), I2CError> {
-        self.device.transaction(address, operations)
+    ) -> Result<(), WireError> {
+        let done = self.device.transaction(address, operations);
+        done.map_err(|error| WireError::Transfer(error.to_string()))
     }
 }
 
-/// The device file of the first adapter, by number, that fits the first of `wanted` that any fits: its device file, or a
+/// Finds the device file of the first adapter, by number, that fits the first of `wanted` that any fits: its device file, or a
 /// part of its name or of its device-tree node's.
 fn find(adapters: &Path, wanted: &[String]) -> Option<PathBuf> {
     let mut numbers: Vec<u32> = fs::read_dir(adapters)

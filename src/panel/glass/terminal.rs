@@ -1,10 +1,11 @@
-//! The glass of a workstation: frames drawn in the terminal, square pixels kept square.
+//! A workstation's terminal as a glass: square pixels are kept square.
 
 use std::{
     io::{self, Write},
     panic,
     sync::Once,
     thread,
+    time::Duration,
 };
 
 use crossterm::{
@@ -18,31 +19,35 @@ use crossterm::{
         LeaveAlternateScreen,
     },
 };
-use tokio::{
-    runtime::Handle,
-    sync::{oneshot, watch},
-};
+use tokio::sync::{oneshot, watch};
 
-use super::{
-    frame::{Frame, HEIGHT, WIDTH},
-    glass::Picture,
-};
+use super::{Glass, follow::Follower};
 use crate::{
     journal,
+    panel::{Frame, Picture},
     wires::{Inputs, keyboard},
 };
 
+/// From one repaint to the next, at least.
+const CADENCE: Duration = Duration::from_millis(20);
+
 /// Draws the pictures until their sender is gone, in a thread of its own: a terminal that takes no more output holds up
 /// nothing else.
-pub(super) fn spawn(
+pub(in crate::panel) fn spawn(
     captions: Vec<String>,
     pictures: watch::Receiver<Picture>,
     inputs: Inputs,
     given_back: oneshot::Sender<()>,
 ) {
-    let runtime = Handle::current();
+    let (nudge, nudges) = watch::channel(());
+    let mut follower = Follower::new(pictures, Some(nudges));
+    let run = move || -> io::Result<()> {
+        let mut terminal = Terminal::enter(captions)?;
+        keyboard::listen(inputs, nudge)?;
+        follower.keep(&mut terminal, CADENCE, || {})
+    };
     let run = move || {
-        if run(&captions, pictures, inputs, &runtime).is_err() {
+        if run().is_err() {
             journal::facility_missing(
                 "terminal to draw in",
                 "the panel is seen with `holdfastctl screen` alone",
@@ -62,39 +67,19 @@ pub(super) fn spawn(
     }
 }
 
-fn run(
-    captions: &[String],
-    mut pictures: watch::Receiver<Picture>,
-    inputs: Inputs,
-    runtime: &Handle,
-) -> io::Result<()> {
-    let mut terminal = Terminal::enter()?;
-    let mut resized = keyboard::listen(inputs)?;
-    loop {
-        let frame = pictures.borrow_and_update().frame.clone();
-        terminal.show(&frame, captions)?;
-        let open = runtime.block_on(async {
-            tokio::select! {
-                changed = pictures.changed() => changed.is_ok(),
-                Ok(()) = resized.changed() => true,
-            }
-        });
-        if !open {
-            return Ok(());
-        }
-    }
-}
-
 /// The terminal while it is ours; given back when dropped, and when the process panics.
 struct Terminal {
+    /// Lines below the glass.
+    captions: Vec<String>,
+    shown: Option<Frame>,
     /// Columns and rows drawn for.
     size: (u16, u16),
-    /// What each row shows.
+    /// The text of each row.
     rows: Vec<String>,
 }
 
 impl Terminal {
-    fn enter() -> io::Result<Self> {
+    fn enter(captions: Vec<String>) -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = panic::take_hook();
@@ -105,6 +90,8 @@ impl Terminal {
         });
         terminal::enable_raw_mode()?;
         let terminal = Self {
+            captions,
+            shown: None,
             size: (0, 0),
             rows: Vec::new(),
         };
@@ -113,7 +100,7 @@ impl Terminal {
     }
 
     /// Writes the rows that changed.
-    fn show(&mut self, frame: &Frame, captions: &[String]) -> io::Result<()> {
+    fn draw(&mut self, frame: &Frame) -> io::Result<()> {
         let size = terminal::size()?;
         let mut output = String::new();
         if size != self.size {
@@ -125,7 +112,7 @@ impl Terminal {
         let room = usize::from(size.1).saturating_sub(rows.len());
         let glass = rows.len();
         rows.extend(
-            captions
+            self.captions
                 .iter()
                 .take(room)
                 .map(|caption| caption.chars().take(size.0.into()).collect()),
@@ -152,6 +139,27 @@ impl Terminal {
         }
         self.rows = rows;
         flush(&output)
+    }
+}
+
+impl Glass for Terminal {
+    type Error = io::Error;
+
+    fn show(&mut self, frame: &Frame) -> io::Result<()> {
+        self.draw(frame)?;
+        self.shown = Some(frame.clone());
+        Ok(())
+    }
+
+    /// Draws the picture again where the terminal has another size.
+    fn check(&mut self) -> io::Result<()> {
+        match self.shown.take() {
+            Some(frame) if terminal::size()? != self.size => self.show(&frame),
+            shown => {
+                self.shown = shown;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -186,20 +194,20 @@ fn give_back() {
     let _ = terminal::disable_raw_mode();
 }
 
-/// The frame as rows of text for a terminal of this size: half blocks from 128x32, Braille from 64x16 (pixels are square in
-/// both), else words that say so.
+/// Draws a frame as rows of text for a terminal of this size, pixels square: half blocks where there is room, else Braille
+/// (two by four pixels a letter), else words that say how much room is needed.
 pub fn text(frame: &Frame, columns: u16, rows: u16) -> Vec<String> {
+    let format = frame.format();
+    let (wide, high) = (format.width, format.height);
     let (columns, rows) = (u32::from(columns), u32::from(rows));
-    let cells = |wide: u32, high: u32, cell: &dyn Fn(u32, u32) -> char| {
-        (0..HEIGHT / high)
-            .map(|y| {
-                (0..WIDTH / wide)
-                    .map(|x| cell(x * wide, y * high))
-                    .collect()
-            })
-            .collect()
+    let cells = |cell_wide: u32, cell_high: u32, cell: &dyn Fn(u32, u32) -> char| {
+        let row = |y| {
+            let row = (0..wide).step_by(cell_wide as usize);
+            row.map(|x| cell(x, y)).collect()
+        };
+        (0..high).step_by(cell_high as usize).map(row).collect()
     };
-    if columns >= WIDTH && rows >= HEIGHT / 2 {
+    if columns >= wide && rows >= high.div_ceil(2) {
         return cells(1, 2, &|x, y| match (frame.lit(x, y), frame.lit(x, y + 1)) {
             (true, true) => '█',
             (true, false) => '▀',
@@ -207,7 +215,8 @@ pub fn text(frame: &Frame, columns: u16, rows: u16) -> Vec<String> {
             (false, false) => ' ',
         });
     }
-    if columns >= WIDTH / 2 && rows >= HEIGHT / 4 {
+    let braille = (wide.div_ceil(2), high.div_ceil(4));
+    if columns >= braille.0 && rows >= braille.1 {
         // Unicode numbers the eight dots by columns of three, then the lowest row.
         const DOTS: [(u32, u32); 8] = [
             (0, 0),
@@ -226,7 +235,9 @@ pub fn text(frame: &Frame, columns: u16, rows: u16) -> Vec<String> {
             char::from_u32(0x2800 + dots).unwrap_or(' ')
         });
     }
-    ["The panel needs", "128x32 letters,", "64x16 at least."]
-        .map(str::to_owned)
-        .to_vec()
+    vec![
+        "The panel needs".into(),
+        format!("{wide}x{} letters,", high.div_ceil(2)),
+        format!("{}x{} at least.", braille.0, braille.1),
+    ]
 }

@@ -1,4 +1,4 @@
-//! What is shown at a moment, and the picture it makes.
+//! A face over time: it counts down by itself, and makes the picture of each moment.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use holdfast_core::Face;
 use tokio::time::Instant;
 
 use super::{
-    frame::Frame,
+    frame::{Format, Frame},
     screens::{self, Credential},
 };
 
-/// What the panel is told to show. Its countdown runs on by itself, and its credential leaves the glass with it.
+/// A face for the panel to show. Its countdown runs on by itself, and its credential leaves the glass with it.
 #[derive(Clone, Debug)]
 pub struct Showing {
     face: Face,
@@ -18,8 +18,8 @@ pub struct Showing {
     since: Instant,
 }
 
-/// What is on the glass.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The picture of a moment, as it is on the glass.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// Its pixels.
     pub frame: Frame,
@@ -28,7 +28,7 @@ pub struct Picture {
 }
 
 impl Showing {
-    /// A face as it is now.
+    /// Shows a face from now on.
     pub fn new(face: Face, credential: Option<Credential>) -> Self {
         Self {
             face,
@@ -37,14 +37,14 @@ impl Showing {
         }
     }
 
-    /// The picture at a moment.
-    pub fn picture(&self, now: Instant) -> Picture {
+    /// Draws the picture of a moment.
+    pub fn picture(&self, format: Format, now: Instant) -> Picture {
         let mut face = self.face.clone();
         if let Some(left_ms) = screens::countdown(&mut face) {
             *left_ms = left_ms.saturating_sub(self.shown_ms(now));
         }
         let credential = self.credential.as_ref();
-        let mut frame = Frame::new();
+        let mut frame = Frame::new(format);
         let Ok(()) = screens::draw(&face, credential, &mut frame);
         Picture {
             frame,
@@ -52,7 +52,7 @@ impl Showing {
         }
     }
 
-    /// When the countdown shows another second; `None` when nothing will change by itself.
+    /// Tells when the countdown shows another second; `None` when nothing will change by itself.
     pub fn next_change(&self, now: Instant) -> Option<Instant> {
         let left_ms =
             screens::countdown(&mut self.face.clone())?.checked_sub(self.shown_ms(now))?;

@@ -1,0 +1,137 @@
+//! Solomon Systech's SSD1306 with 128x64 pixels, and the SSD1309, which understands the same commands.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use display_interface::{DataFormat, DisplayError, WriteOnlyDataCommand};
+use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
+use ssd1306::{
+    Ssd1306 as Driver,
+    mode::{BufferedGraphicsMode, DisplayConfig},
+    rotation::DisplayRotation,
+    size::DisplaySize128x64,
+};
+
+use super::{Controller, Glass, Opened, oled::Oled};
+use crate::{
+    panel::frame::{Depth, Format, Frame},
+    wires::{Display, WireError, Wires},
+};
+
+pub(super) const CONTROLLER: Controller = Controller {
+    name: "ssd1306",
+    format: FORMAT,
+    cadence: Duration::from_millis(50),
+    open,
+};
+
+const FORMAT: Format = Format {
+    width: 128,
+    height: 64,
+    depth: Depth::One,
+};
+
+/// The command that switches the display off.
+const SWITCH_OFF: u8 = 0xae;
+
+struct Ssd1306 {
+    driver: Driver<Bus, DisplaySize128x64, BufferedGraphicsMode<DisplaySize128x64>>,
+    bus: Bus,
+    shown: Frame,
+}
+
+fn open(wires: &dyn Wires, display: &Display) -> Opened {
+    let rotation = if display.upside_down {
+        DisplayRotation::Rotate180
+    } else {
+        DisplayRotation::Rotate0
+    };
+    let bus = Bus::new(Oled::open(wires, display)?);
+    let mut driver =
+        Driver::new(bus.clone(), DisplaySize128x64, rotation).into_buffered_graphics_mode();
+    driver.init().map_err(|error| bus.failure(error))?;
+    bus.0.borrow_mut().oled.is_set_up();
+    Ok(Box::new(Ssd1306 {
+        driver,
+        bus,
+        // The driver sends all of its memory once; then what changed.
+        shown: Frame::new(FORMAT),
+    }))
+}
+
+impl Glass for Ssd1306 {
+    type Error = WireError;
+
+    fn show(&mut self, frame: &Frame) -> Result<(), WireError> {
+        self.driver
+            .draw_iter(difference(&self.shown, frame))
+            .and_then(|()| self.driver.flush())
+            .map_err(|error| self.bus.failure(error))?;
+        self.shown = frame.clone();
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), WireError> {
+        self.bus.0.borrow_mut().oled.check()
+    }
+}
+
+/// The pixels in which `new` differs: the driver sends the rows and columns that hold them.
+fn difference(old: &Frame, new: &Frame) -> impl Iterator<Item = Pixel<BinaryColor>> {
+    let area = new.bounding_box();
+    area.points().filter_map(|point| {
+        let (x, y) = (u32::try_from(point.x).ok()?, u32::try_from(point.y).ok()?);
+        (old.lit(x, y) != new.lit(x, y)).then(|| Pixel(point, new.lit(x, y).into()))
+    })
+}
+
+/// The crate's way to the controller, shared with us. It remembers why a transfer failed: the crate does not say.
+#[derive(Clone)]
+struct Bus(Rc<RefCell<Remembering>>);
+
+struct Remembering {
+    oled: Oled,
+    failure: Option<WireError>,
+}
+
+impl Bus {
+    fn new(oled: Oled) -> Self {
+        Self(Rc::new(RefCell::new(Remembering {
+            oled,
+            failure: None,
+        })))
+    }
+
+    fn failure(&self, error: DisplayError) -> WireError {
+        let remembered = self.0.borrow_mut().failure.take();
+        remembered.unwrap_or_else(|| WireError::Transfer(format!("{error:?}")))
+    }
+
+    fn send(
+        &self,
+        bytes: DataFormat<'_>,
+        send: impl FnOnce(&mut Oled, &[u8]) -> Result<(), WireError>,
+    ) -> Result<(), DisplayError> {
+        let DataFormat::U8(bytes) = bytes else {
+            return Err(DisplayError::DataFormatNotImplemented);
+        };
+        let mut shared = self.0.borrow_mut();
+        send(&mut shared.oled, bytes).map_err(|error| {
+            shared.failure = Some(error);
+            DisplayError::BusWriteError
+        })
+    }
+}
+
+impl WriteOnlyDataCommand for Bus {
+    fn send_commands(&mut self, commands: DataFormat<'_>) -> Result<(), DisplayError> {
+        // The driver's set-up begins with it, and the picture of the process before us would blink.
+        if matches!(commands, DataFormat::U8(&[SWITCH_OFF])) {
+            return Ok(());
+        }
+        self.send(commands, Oled::command)
+    }
+
+    fn send_data(&mut self, data: DataFormat<'_>) -> Result<(), DisplayError> {
+        self.send(data, Oled::data)
+    }
+}
