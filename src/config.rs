@@ -11,12 +11,13 @@ use std::{
 };
 
 use clap::Parser;
+use holdfast_medium::{DataDir, Secret};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use tracing::Level;
 
-use crate::{journal::Secret, panel::glass, vault::DataDir, wires::Description};
+use crate::{panel::glass, wires::Description};
 
 pub(crate) mod sheet;
 

@@ -23,11 +23,17 @@ use holdfast_core::{
     Cause, CauseCode, Command, Effect, Event, Face, Now, PairingFace, Reply, State, Tested, face,
     step,
 };
+use holdfast_medium::{
+    Machine,
+    barrier::{Barrier, BarrierError},
+    space::Reserve,
+    wear::Card,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 
-use crate::boot::{self, LastKnownGood, Machine, RunMark, Stages, settings};
+use crate::boot::{self, LastKnownGood, RunMark, Stages, settings};
 use crate::bus;
 use crate::config::{Args, Board, Config, Places};
 use crate::desk::{self, Desk, Request, Status};
@@ -37,9 +43,6 @@ use crate::link::{self, Credentials, Link};
 use crate::mail::{Inbox, Outbox};
 use crate::panel::{Credential, Panel, Showing};
 use crate::vault::Vault;
-use crate::vault::barrier::{Barrier, BarrierError};
-use crate::vault::space::Reserve;
-use crate::vault::wear::Card;
 use crate::wires::Input;
 use around::Around;
 use notify::Notices;

@@ -1,4 +1,4 @@
-//! The structured log, and the type that keeps secrets out of it.
+//! The structured log.
 //!
 //! Every kind of event an operator may look for is one function here: it has a stable `MESSAGE_ID`, explained in
 //! `systemd/holdfast.catalog`, and `HOLDFAST_*` fields whose types cannot carry a secret.
@@ -14,10 +14,11 @@ use std::{
     },
     panic,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use holdfast_core::{ArchiveId, Cause, CauseCode, GenerationId, LastEnd, Tested, Trigger};
+use parking_lot::Mutex;
 use sha1::{Digest, Sha1};
 use thiserror::Error;
 use tracing::{Level, error, field::Field, info, warn};
@@ -33,39 +34,6 @@ use tracing_subscriber::{
 };
 
 use crate::vault::{Report, tiers::Kind};
-
-/// A value that must never reach a log: keys, JIDs, phone numbers, QR strings, message texts.
-///
-/// It has no `Display` and its `Debug` prints nothing of it; reading it takes the word [`Secret::expose`].
-///
-/// ```compile_fail,E0277
-/// println!("{}", holdfast::journal::Secret::new("491701234567"));
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret<T>(T);
-
-impl<T> Secret<T> {
-    /// Wraps a value.
-    pub fn new(value: T) -> Self {
-        Self(value)
-    }
-
-    /// The value itself, for the one place that needs it.
-    pub fn expose(&self) -> &T {
-        &self.0
-    }
-
-    /// Unwraps the value, for the one place that needs it.
-    pub fn into_exposed(self) -> T {
-        self.0
-    }
-}
-
-impl<T> fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<secret>")
-    }
-}
 
 /// Where the log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +114,7 @@ where
     tracing::subscriber::set_global_default(subscriber).map_err(|_| JournalError::Twice)
 }
 
-/// Our own crates alone: `holdfast`, `holdfastd`, `holdfast_core`, `holdfast_lab`.
+/// Our own crates alone: `holdfast`, `holdfastd`, `holdfast_core`, `holdfast_medium`, `holdfast_lab`.
 fn ours(level: Level) -> Targets {
     Targets::new().with_target("holdfast", level)
 }
@@ -441,11 +409,7 @@ pub fn stopped() {
 /// Something this machine could have is not there, and what that means. Said once for each facility.
 pub fn facility_missing(facility: &'static str, consequence: &'static str) {
     static SAID: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    if SAID
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(facility)
-    {
+    if SAID.lock().insert(facility) {
         warn!(
             MESSAGE_ID = MessageId::FACILITY_MISSING.0,
             facility, "no {facility}: {consequence}"

@@ -6,13 +6,12 @@ use std::io;
 use std::time::Duration;
 
 use holdfast_core::{Event, Way};
+use holdfast_medium::Machine;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use tokio::net::UnixDatagram;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-
-use crate::boot::Machine;
 
 /// How often it is looked at though the kernel says nothing.
 const LOOK: Duration = Duration::from_secs(10);

@@ -1,10 +1,8 @@
 //! Every face, with ordinary values, for the tests that draw them.
 
-use holdfast::{
-    journal::Secret,
-    panel::{Credential, Frame, draw, glass::PLAIN},
-};
+use holdfast::panel::{Credential, Frame, draw, glass::PLAIN};
 use holdfast_core::{CauseCode, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace};
+use holdfast_medium::Secret;
 
 pub const ACCOUNT: LastFour = LastFour(*b"4567");
 pub const QR_FACE: Face = Face::Pairing(PairingFace::Qr { left_ms: 42_000 });

@@ -7,13 +7,13 @@ use std::{convert::Infallible, fs, path::Path, time::Duration};
 use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
 use holdfast::{
     config::Board,
-    journal::Secret,
     panel::{
         Credential, Depth, Format, Frame, Panel, Showing, draw,
         glass::{PLAIN, text},
     },
 };
 use holdfast_core::{CauseCode, Face, GenerationId, LastFour, PairingFace};
+use holdfast_medium::Secret;
 use proptest::prelude::*;
 use tokio::{
     sync::{mpsc, watch},

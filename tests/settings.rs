@@ -7,10 +7,8 @@ use std::{
     process::Command,
 };
 
-use holdfast::{
-    boot::{Machine, settings},
-    config::Problem,
-};
+use holdfast::{boot::settings, config::Problem};
+use holdfast_medium::Machine;
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z kelp@shore";

@@ -8,7 +8,8 @@ use std::{
     process::{Command, Output},
 };
 
-use holdfast::boot::{Machine, set_aside};
+use holdfast::boot::set_aside;
+use holdfast_medium::Machine;
 use rustix::process::{getgid, getuid};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";

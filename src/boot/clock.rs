@@ -8,10 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use holdfast_medium::{DataDir, Machine, atomic, space::Reserve};
 use rustix::time::{ClockId, Timespec, clock_settime};
-
-use super::Machine;
-use crate::vault::{DataDir, atomic, space::Reserve};
 
 /// Inside the data directory: seconds since 1970.
 const FILE: &str = "clock";
@@ -104,7 +102,7 @@ pub(super) fn start_from(machine: &Machine, data: &DataDir) -> io::Result<Option
         };
         clock_settime(ClockId::Realtime, to)?;
     }
-    machine.note(SET, &since)?;
+    super::note(machine, SET, &since)?;
     let behind = kept.duration_since(now).unwrap_or_default().as_secs();
     Ok(Some(format!(
         "the clock was {behind} s behind the last run, and was set to that time"

@@ -4,12 +4,13 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use holdfast_medium::Machine;
 use serde::{Deserialize, Serialize};
 
 use super::filesystem::{self, Recovery};
 use super::kernel::{self, Dump};
 use super::reset::{self, Reset, Watchdog};
-use super::{Machine, Said, superblock};
+use super::{Said, superblock};
 
 /// Where they are kept until the next boot.
 const KEPT: &str = "run/holdfast/evidence.json";
@@ -72,7 +73,7 @@ impl Early {
     /// # Errors
     /// The daemon will have to look for itself, and may see less.
     pub(super) fn keep(&self, machine: &Machine) -> io::Result<()> {
-        machine.note(KEPT, self)
+        super::note(machine, KEPT, self)
     }
 }
 

@@ -1,14 +1,14 @@
 //! From signals to a verdict: never from one alone.
 
 use holdfast_core::LastEnd;
+use holdfast_medium::{DataDir, Machine};
 
+use super::Said;
 use super::early::Early;
 use super::filesystem::Recovery;
 use super::kernel::{self, Clock, Dump};
 use super::mark::{Mark, Run};
 use super::reset::{Reset, Watchdog};
-use super::{Machine, Said};
-use crate::vault::DataDir;
 
 /// What every signal said, before anything was opened or written.
 #[derive(Clone, Debug)]
@@ -174,8 +174,9 @@ impl Evidence {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_medium::Stamp;
+
     use super::*;
-    use crate::history::Stamp;
 
     const BEGUN: u64 = 1_000_000;
 

@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use holdfast_medium::Machine;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Said};
+use super::Said;
 
 /// That the kernel had to recover the file system when it was mounted: nobody had unmounted it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

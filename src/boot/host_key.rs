@@ -4,9 +4,7 @@ use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-
-use super::Machine;
-use crate::vault::atomic;
+use holdfast_medium::{Machine, atomic};
 
 /// Of Ed25519 alone: every client of the last ten years knows it, and it costs a slow board nothing.
 const KEY: &str = "data/system/ssh/ssh_host_ed25519_key";

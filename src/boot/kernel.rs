@@ -5,9 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use holdfast_medium::Machine;
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Said};
+use super::Said;
 
 /// Which boot this is, and how old.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,12 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
+use holdfast_medium::{DataDir, Stamp, atomic, space::Reserve};
 use serde::{Deserialize, Serialize};
 
 use super::{DIR, Said};
-use crate::history::Stamp;
-use crate::vault::space::Reserve;
-use crate::vault::{DataDir, atomic};
 
 /// How far a run got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

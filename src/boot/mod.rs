@@ -31,8 +31,9 @@ mod superblock;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use holdfast_medium::Machine;
 use serde::{Deserialize, Serialize};
 
 pub use clock::{LastKnownGood, is_behind};
@@ -52,39 +53,13 @@ const DIR: &str = "boot";
 /// Where the steps leave their notes to each other and to the daemon.
 const NOTES: &str = "run/holdfast";
 
-/// The machine we run on, as the directory its `/proc`, `/sys`, `/dev` and `/var` are found in.
-#[derive(Clone, Debug)]
-pub struct Machine(PathBuf);
-
-impl Machine {
-    /// The one we run on.
-    pub fn this() -> Self {
-        Self::at("/")
+/// Leaves a note to the daemon in `/run`, which everybody may read and nobody keeps.
+fn note(machine: &Machine, path: &str, value: &impl Serialize) -> io::Result<()> {
+    let path = machine.file(path);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
     }
-
-    /// The one whose files lie under `root`.
-    pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self(root.into())
-    }
-
-    /// Whether it is the one we run on, whose clock we may set.
-    fn is_this(&self) -> bool {
-        self.0 == Path::new("/")
-    }
-
-    /// A file, by its absolute path without the leading slash.
-    pub(crate) fn file(&self, path: &str) -> PathBuf {
-        self.0.join(path)
-    }
-
-    /// Leaves a note to the daemon in `/run`, which everybody may read and nobody keeps.
-    fn note(&self, path: &str, value: &impl Serialize) -> io::Result<()> {
-        let path = self.file(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(path, serde_json::to_vec(value)?)
-    }
+    fs::write(path, serde_json::to_vec(value)?)
 }
 
 /// What a signal said.

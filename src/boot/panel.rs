@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfast_core::Face;
+use holdfast_medium::Machine;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
+use super::NOTES;
 use super::early::Early;
-use super::{Machine, NOTES};
 use crate::config::Places;
 use crate::panel::{Frame, draw, glass};
 use crate::wires::{self, Description, Display, WireError, Wires};

@@ -7,11 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use holdfast_medium::{DataDir, Machine, atomic, space::is_full};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{Machine, clock, filesystem};
-use crate::vault::space::is_full;
-use crate::vault::{DataDir, atomic};
+use super::{clock, filesystem};
 
 /// Where the partition is mounted.
 const DATA: &str = "data";
@@ -61,7 +60,7 @@ pub(super) fn prepare(machine: &Machine) -> anyhow::Result<Vec<String>> {
     };
     tracing::error!("the data partition cannot be used and is set aside, unchanged: {why}");
     stand_in(machine)?;
-    machine.note(SET_ASIDE, &why)?;
+    super::note(machine, SET_ASIDE, &why)?;
     furnish(machine, owner)
 }
 

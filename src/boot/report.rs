@@ -7,14 +7,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use holdfast_core::LastEnd;
+use holdfast_medium::{DataDir, Stamp, atomic, space::Reserve};
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Evidence, Verdict};
 use super::reset::Reset;
 use super::{DIR, Said};
-use crate::history::Stamp;
-use crate::vault::space::Reserve;
-use crate::vault::{DataDir, atomic};
 
 /// The newest report; the ones before it are `report-NUMBER.json`.
 const NEWEST: &str = "report.json";
@@ -251,8 +249,9 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_medium::Machine;
+
     use super::*;
-    use crate::boot::Machine;
 
     fn report(data: &DataDir) -> Report {
         let evidence = Evidence::gather(&Machine::at(data.root().join("machine")), data);

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 
+use holdfast_medium::Machine;
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Said};
+use super::Said;
 
 /// What a watchdog said of the reset before this boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

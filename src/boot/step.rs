@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use holdfast_medium::Machine;
 use tracing::Level;
 
 use super::early::Early;
-use super::{Machine, host_key, panel, partition, settings};
+use super::{host_key, panel, partition, settings};
 use crate::journal;
 
 /// A step of the boot.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use holdfast_medium::Stopped;
 use zbus::DBusError;
 
 use crate::desk::Refusal;
@@ -41,6 +42,12 @@ pub enum Error {
     Storage(String),
     /// The daemon is shutting down.
     Stopping(String),
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Self {
+        Refusal::Stopping.into()
+    }
 }
 
 impl From<Refusal> for Error {

@@ -1,12 +1,12 @@
 //! `org.holdfast.Messages1`: the mail of a bot. At least once both ways; duplicates have the same id.
 
+use holdfast_medium::Secret;
 use serde::{Deserialize, Serialize};
 use zbus::{Connection, Type, interface, object_server::SignalEmitter};
 
 use super::{Error, PATH, unless_zero};
 use crate::{
     desk::{self, Desk, Moved},
-    journal::Secret,
     mail::OutState,
 };
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use holdfast_core::Cause;
+use holdfast_medium::Secret;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use zbus::{
@@ -13,7 +14,6 @@ use zbus::{
 use super::{Error, PATH, unless_zero};
 use crate::desk::{Desk, Status};
 use crate::history::LastWord;
-use crate::journal::Secret;
 use crate::link::PasskeyAnswer;
 
 /// The session object.

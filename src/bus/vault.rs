@@ -6,13 +6,13 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use holdfast_medium::{Secret, blocking};
 use serde::{Deserialize, Serialize};
 use zbus::{Type, interface};
 
 use super::{Error, unless_zero};
 use crate::desk::{ArchiveLine, Desk, Refusal};
 use crate::history::HistoryError;
-use crate::journal::Secret;
 use crate::vault::tiers::Tier;
 
 /// A passphrase longer than this is a mistake, bytes.
@@ -257,18 +257,17 @@ fn file(passed: zbus::OwnedFd) -> File {
 async fn read_passphrase(passed: zbus::OwnedFd) -> Result<Secret<String>, Error> {
     let unreadable =
         |why: &str| Error::BadPassphrase(format!("The passphrase cannot be read: {why}."));
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = blocking(move || {
         let mut text = String::new();
         let mut limited = file(passed).take(LONGEST_PASSPHRASE + 1);
-        limited.read_to_string(&mut text).map(|_| Secret::new(text))
+        match limited.read_to_string(&mut text) {
+            Ok(_) => Ok(Secret::new(text)),
+            Err(error) => Err(unreadable(&error.kind().to_string())),
+        }
     });
-    let read = tokio::time::timeout(PASSPHRASE_WAIT, reading).await;
-    let text = match read {
-        Err(_) => return Err(unreadable("its writer does not close it")),
-        Ok(Err(_)) => return Err(Refusal::Stopping.into()),
-        Ok(Ok(Err(error))) => return Err(unreadable(&error.kind().to_string())),
-        Ok(Ok(Ok(text))) => text,
-    };
+    let text = tokio::time::timeout(PASSPHRASE_WAIT, reading)
+        .await
+        .unwrap_or_else(|_| Err(unreadable("its writer does not close it")))?;
     if text.expose().len() as u64 > LONGEST_PASSPHRASE {
         return Err(unreadable("it is too long"));
     }

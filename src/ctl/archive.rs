@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use futures_util::StreamExt;
+use holdfast_medium::Stamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Error, Output, find::Daemon, passphrase};
 use crate::bus::{ArchiveEntry, VaultProxy};
-use crate::history::Stamp;
 
 /// What to do with the archive.
 #[derive(Debug, Subcommand)]

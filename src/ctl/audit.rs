@@ -4,11 +4,11 @@ use std::fmt;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use holdfast_medium::Stamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Error, Output, find::Daemon};
-use crate::history::Stamp;
 
 /// What to do with the audit.
 #[derive(Debug, Subcommand)]

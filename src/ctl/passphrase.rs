@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use holdfast_medium::Secret;
+
 use super::Error;
-use crate::journal::Secret;
 
 /// Reads it from the first line of a file, or asks for it on the terminal; twice when a typing error would lock the
 /// file for ever.

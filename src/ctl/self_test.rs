@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use holdfast_medium::Stamp;
 use serde::Serialize;
 
 use super::{Error, Output, find::Daemon};
 use crate::bus::LastWordEntry;
-use crate::history::Stamp;
 
 /// What came of a test.
 #[derive(Serialize)]

@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use holdfast_core::{Event, Way};
+use holdfast_medium::Machine;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::boot::{self, LastKnownGood, Machine};
+use crate::boot::{self, LastKnownGood};
 use crate::config::Config;
 use crate::{link, network};
 

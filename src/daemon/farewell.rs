@@ -1,12 +1,12 @@
 //! A link that a human gave up is logged out, beside the live one.
 
 use holdfast_core::ArchiveId;
+use holdfast_medium::barrier::Barrier;
 
 use super::Daemon;
 use crate::history::{Archive, Audit, HistoryError};
 use crate::journal;
 use crate::link::Farewell;
-use crate::vault::barrier::Barrier;
 
 impl Daemon {
     /// It reads a whole archive and talks to WhatsApp: the loop goes on meanwhile.

@@ -1,9 +1,9 @@
 //! What goes wrong is written down, with what is done about it.
 
 use holdfast_core::Effect;
+use holdfast_medium::DataDir;
 
 use crate::history::Incidents;
-use crate::vault::DataDir;
 
 /// Writes down what an effect does about what is wrong.
 pub(super) fn note(incidents: &mut Incidents, effect: &Effect) {

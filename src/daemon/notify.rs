@@ -5,12 +5,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use holdfast_core::Cause;
+use holdfast_medium::Secret;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::Daemon;
-use crate::journal::Secret;
 use crate::mail::{OutMessage, fresh_id};
 
 /// How long the operator's program may take, with all that it starts.

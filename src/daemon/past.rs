@@ -5,9 +5,7 @@ use std::io;
 use std::path::Path;
 
 use holdfast_core::Past;
-
-use crate::history::Stamp;
-use crate::vault::atomic;
+use holdfast_medium::{Stamp, atomic};
 
 /// Writes it down, durable on return.
 ///

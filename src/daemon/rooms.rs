@@ -5,16 +5,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use holdfast_core::{self as core, Effect, Event, Now, Plan, State, Trigger, step};
+use holdfast_medium::{DataDir, Machine, barrier::Barrier};
 
 use tokio::time::{Instant, sleep_until};
 
 use super::moment;
-use crate::boot::{Evidence, Machine, Report, Stages};
+use crate::boot::{Evidence, Report, Stages};
 use crate::history::{Archive, Audit, Kind};
 use crate::journal;
 use crate::mail::{Inbox, Outbox};
-use crate::vault::barrier::Barrier;
-use crate::vault::{DataDir, Inspection, Vault};
+use crate::vault::{Inspection, Vault};
 
 /// The rooms that keep something.
 pub struct Rooms {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use holdfast_core::{CauseCode, Event, Space};
+use holdfast_medium::{barrier::BarrierError, blocking, space};
 
 use super::Daemon;
 use crate::journal;
-use crate::vault::barrier::BarrierError;
-use crate::vault::space;
 
 impl Daemon {
     /// Tells the core how full the data partition is.
@@ -21,12 +20,12 @@ impl Daemon {
     async fn space(&self) -> Option<Space> {
         let (reserve, archive) = (self.reserve.clone(), self.archive.clone());
         let vault = Arc::clone(&self.vault);
-        let measured = tokio::task::spawn_blocking(move || {
+        let measured = blocking(move || {
             let room = reserve.room().context("the data partition")?;
             let extent = vault.extent().context("the live generation")?;
             anyhow::Ok((room, archive.count()?, extent))
         });
-        let (room, archives, extent) = match measured.await.map_err(anyhow::Error::from).flatten() {
+        let (room, archives, extent) = match measured.await {
             Ok(measured) => measured,
             Err(error) => {
                 tracing::warn!("the room on the data partition is not known: {error:#}");

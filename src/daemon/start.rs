@@ -5,18 +5,21 @@ use std::time::Duration;
 use holdfast_core::{
     CauseClass, CauseCode, Command, Effect, Event, Facts, Ignored, Now, State, Way, face, step,
 };
+use holdfast_medium::{
+    Machine,
+    space::{self, Reserve},
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::past;
 use super::service::{self, Watchdog};
 use super::{Signals, since};
-use crate::boot::{Evidence, Machine, Report, RunMark};
+use crate::boot::{Evidence, Report, RunMark};
 use crate::config::Config;
 use crate::journal;
 use crate::panel::Showing;
 use crate::vault::VaultError;
-use crate::vault::space::{self, Reserve};
 use crate::wires::Input;
 
 /// Finds out how the last run ended, and marks this one as begun; no mark where another process has the data directory.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use holdfast_core::{ArchiveId, Deed};
+use holdfast_medium::Secret;
 
 use super::{Desk, Refusal, Token, aside};
 use crate::history::{Archive, Archived, HistoryError, Manifest};
-use crate::journal::Secret;
 use crate::vault::tiers::Tier;
 
 /// One archive of a list.

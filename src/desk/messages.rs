@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use holdfast_medium::Secret;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use super::{Desk, Refusal, aside, recipient};
-use crate::journal::Secret;
 use crate::mail::{Message, OutMessage, OutState, fresh_id};
 
 /// The most messages one [`Desk::read`] returns.

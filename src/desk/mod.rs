@@ -22,6 +22,7 @@ mod vault;
 use std::sync::Arc;
 
 use holdfast_core::{Cause, Tested};
+use holdfast_medium::{DataDir, Stopped, barrier::Barrier, blocking, wear::Card};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub use archives::{ArchiveContent, ArchiveLine};
@@ -35,9 +36,6 @@ pub use status::Status;
 use crate::boot::Report;
 use crate::link::Credentials;
 use crate::panel::Picture;
-use crate::vault::DataDir;
-use crate::vault::barrier::Barrier;
-use crate::vault::wear::Card;
 
 /// Connects the desk with the daemon. All but the rooms is there from the first second of the process.
 pub struct Lines {
@@ -97,14 +95,11 @@ impl Desk {
     }
 }
 
-/// Runs what waits for the disk off the runtime's thread.
+/// Runs a blocking call off the runtime's thread, and refuses when Holdfast stops meanwhile.
 async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Refusal>
 where
     T: Send + 'static,
-    E: Into<Refusal> + Send + 'static,
+    E: From<Stopped> + Into<Refusal> + Send + 'static,
 {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(Into::into),
-        Err(_) => Err(Refusal::Stopping),
-    }
+    blocking(work).await.map_err(Into::into)
 }

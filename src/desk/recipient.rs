@@ -1,9 +1,9 @@
 //! The parser of a recipient: a phone number as people write it, or a JID.
 
+use holdfast_medium::Secret;
 use wacore_binary::{Jid, Server};
 
 use super::Refusal;
-use crate::journal::Secret;
 
 /// The JID a message goes to. A refusal does not repeat the text given: it may be somebody's number.
 pub(super) fn parse(to: &str) -> Result<Secret<String>, Refusal> {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use holdfast_core::{Cause, Command, Deed, Reply, Tested};
+use holdfast_medium::Secret;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
 
 use super::{Desk, Refusal, Request, aside};
 use crate::history::{HistoryError, LastWord, LastWords};
-use crate::journal::Secret;
 use crate::link::{PasskeyAnswer, PasskeyStep};
 
 /// How long a test of the link may take: both of its parts, and a little more.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use holdfast_medium::{
+    barrier::Stats,
+    wear::{Costs, Forecast},
+};
+
 use super::{Desk, Refusal, Request, aside};
 use crate::boot::Report;
 use crate::history::{HistoryError, Incident, Incidents, Verdict};
-use crate::vault::barrier::Stats;
-use crate::vault::wear::{Costs, Forecast};
 
 /// The most entries of a log that one request returns.
 const MOST_ENTRIES: usize = 128;

@@ -9,14 +9,15 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use holdfast_medium::{DataDir, Stamp, atomic};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{HistoryError, Stamp, name};
-use crate::vault::{DataDir, atomic};
+use super::{HistoryError, name};
 
 /// What an entry records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +184,7 @@ impl Audit {
     /// [`HistoryError::Io`]; then what it would have recorded must not be done.
     pub fn append(&self, kind: Kind, what: impl Into<Subject>) -> Result<u64, HistoryError> {
         let what = what.into();
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock();
         let failed = HistoryError::io(&self.log);
         let log = read(&self.log).map_err(&failed)?;
         let head = read_head(&self.log).map_err(&failed)?;
@@ -243,7 +244,7 @@ impl Audit {
     /// # Errors
     /// As [`Audit::verify`].
     pub fn check(&self) -> Result<Verdict, HistoryError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock();
         Self::verify(&self.log)
     }
 

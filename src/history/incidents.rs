@@ -10,10 +10,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::{Cause, State};
+use holdfast_medium::{DataDir, Stamp, atomic};
 use serde::{Deserialize, Serialize};
-
-use super::Stamp;
-use crate::vault::{DataDir, atomic};
 
 /// How many incidents are kept when the file is written anew.
 const KEPT: usize = 200;

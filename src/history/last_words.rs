@@ -6,13 +6,11 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use holdfast_medium::{DataDir, Secret, Stamp, atomic};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-
-use super::Stamp;
-use crate::journal::Secret;
-use crate::vault::{DataDir, atomic};
 
 /// How many are kept.
 const KEPT: usize = 64;
@@ -57,7 +55,7 @@ impl LastWords {
             words: cut(words.into_exposed()),
             stanza: cut(stanza.into_exposed()),
         };
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.writing.lock();
         let mut all = self.last(KEPT - 1)?;
         all.push(word);
         let mut text = String::new();

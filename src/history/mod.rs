@@ -6,7 +6,6 @@ mod audit;
 mod incidents;
 mod last_words;
 mod room;
-mod stamp;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,9 +17,9 @@ pub use archive::{
 pub use audit::{Audit, Fault, Kind, Subject, Verdict};
 pub use incidents::{Incident, Incidents};
 pub use last_words::{LastWord, LastWords};
-pub use stamp::Stamp;
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use holdfast_medium::{Stamp, Stopped};
 
 use crate::vault::VaultError;
 
@@ -127,8 +126,8 @@ pub enum HistoryError {
     #[error("what WhatsApp said cannot be read: {0}")]
     LastWords(#[source] io::Error),
     /// Holdfast ends meanwhile.
-    #[error("it was not finished, for Holdfast is stopping: {0}")]
-    Stopped(tokio::task::JoinError),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// There is no such generation, neither live nor in the archive.
     #[error("there is no generation in {} to be retired", .path.display())]
     Missing {

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 
 use holdfast_core::{ArchiveId, Trigger};
+use holdfast_medium::atomic;
 
 use super::archive::names;
 use super::{Archive, Audit, HistoryError, Kind, Subject};
-use crate::vault::atomic;
 
 /// Ends the name of a generation whose removal was decided: it is no generation any more.
 const DROPPED: &str = "dropped";

@@ -1,3 +1,4 @@
+use holdfast_medium::Secret;
 use tracing_subscriber::Registry;
 
 use super::*;
@@ -24,7 +25,7 @@ fn fields(log: impl FnOnce()) -> BTreeSet<&'static str> {
             event: &tracing::Event<'_>,
             _: tracing_subscriber::layer::Context<'_, Registry>,
         ) {
-            let mut names = self.0.lock().unwrap();
+            let mut names = self.0.lock();
             event.record(&mut |field: &Field, _: &dyn fmt::Debug| {
                 names.insert(field.name());
             });
@@ -33,7 +34,7 @@ fn fields(log: impl FnOnce()) -> BTreeSet<&'static str> {
     let names = Arc::default();
     let layer = Names(Arc::clone(&names));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-    std::mem::take(&mut *names.lock().unwrap())
+    std::mem::take(&mut *names.lock())
 }
 
 #[test]

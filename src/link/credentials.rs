@@ -1,6 +1,6 @@
 //! What a phone can link us by: secrets that live on the glass and nowhere else.
 
-use crate::journal::Secret;
+use holdfast_medium::Secret;
 
 /// The latest QR and pairing code; each is gone the moment it is not valid.
 #[derive(Clone, Debug, Default)]

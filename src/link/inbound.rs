@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use holdfast_medium::Secret;
 use wacore::types::message::MessageCategory;
 use whatsapp_rust::buffa::Message as _;
 use whatsapp_rust::proto_helpers::MessageExt;
 use whatsapp_rust::types::events::InboundMessage;
 use whatsapp_rust::{Client, InboundDurabilityHook};
 
-use crate::journal::{self, Secret};
+use crate::journal::{self};
 use crate::mail::{Inbox, MailError, Message};
 
 /// The library's durability hook: it acks a message only after this returned `Ok`.

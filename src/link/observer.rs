@@ -1,9 +1,11 @@
 //! What the library says, turned into core events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use holdfast_core::{CauseCode, Ending, Event, LastFour};
+use holdfast_medium::{Secret, Stopped, blocking};
+use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, watch};
 use wacore::xml::DisplayableNodeRef;
 use wacore_binary::{JidExt, NodeRef};
@@ -16,7 +18,6 @@ use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 use super::credentials::Credentials;
 use super::peers::Peers;
 use crate::history::LastWords;
-use crate::journal::Secret;
 
 /// What is older is no sign that the phone is there now: WhatsApp kept it for us.
 const NEWS_MS: i64 = 24 * 60 * 60 * 1000;
@@ -100,7 +101,7 @@ impl Observer {
 
     /// The client whose reconnection is switched on at pairing and off at the first login, before the library tests it.
     pub(super) fn steer(&self, client: &Arc<Client>) {
-        *lock(&self.client) = Arc::downgrade(client);
+        *self.client.lock() = Arc::downgrade(client);
         self.reconnect_by_itself(false);
     }
 
@@ -110,29 +111,29 @@ impl Observer {
 
     /// Why the run ended, when WhatsApp said so.
     pub(super) fn ending(&self) -> Option<Ending> {
-        let reasons = std::mem::take(&mut *lock(&self.reasons));
+        let reasons = std::mem::take(&mut *self.reasons.lock());
         reasons.said.or(reasons.hinted)
     }
 
     /// The client that is listened to, while there is one.
     pub(super) fn client(&self) -> Option<Arc<Client>> {
-        lock(&self.client).upgrade()
+        self.client.lock().upgrade()
     }
 
     /// A new connection is being made, and would fail over this. What ended the one before is behind us.
     pub(super) fn dials(&self, stumble: CauseCode) {
-        *lock(&self.reasons) = Reasons::default();
-        *lock(&self.unreached) = Some(stumble);
+        *self.reasons.lock() = Reasons::default();
+        *self.unreached.lock() = Some(stumble);
     }
 
     /// The socket is open.
     pub(super) fn reaches(&self) {
-        *lock(&self.unreached) = None;
+        *self.unreached.lock() = None;
     }
 
     /// Why the socket did not open.
     pub(super) fn unreached(&self) -> Option<CauseCode> {
-        *lock(&self.unreached)
+        *self.unreached.lock()
     }
 
     /// The run has ended: nothing that is still said is heard.
@@ -151,11 +152,11 @@ impl Observer {
     }
 
     fn ended(&self, ending: Ending) {
-        lock(&self.reasons).said = Some(ending);
+        self.reasons.lock().said = Some(ending);
     }
 
     fn hinted(&self, ending: Ending) {
-        lock(&self.reasons).hinted.get_or_insert(ending);
+        self.reasons.lock().hinted.get_or_insert(ending);
     }
 
     fn reconnect_by_itself(&self, on: bool) {
@@ -264,7 +265,7 @@ impl Observer {
             Said::PairError(_) => self.tell(Event::PairFailed),
             Said::Connected(_) => {
                 // What did not end the connection until now did not end it.
-                lock(&self.reasons).hinted = None;
+                self.reasons.lock().hinted = None;
                 self.reconnect_by_itself(false);
                 self.tell(Event::LinkUp);
                 self.phase.send_replace(Phase::Up);
@@ -371,11 +372,12 @@ impl Observer {
     fn keep(&self, node: &NodeRef<'_>) {
         let stanza = Secret::new(DisplayableNodeRef(node).to_string());
         let (words, last_words) = (Secret::new(words(node)), self.last_words.clone());
-        tokio::task::spawn_blocking(move || {
+        drop(blocking(move || {
             if let Err(error) = last_words.keep(words, stanza) {
                 tracing::warn!("what WhatsApp said cannot be kept: {error}");
             }
-        });
+            Ok::<_, Stopped>(())
+        }));
     }
 }
 
@@ -405,10 +407,6 @@ fn last_four(account: &Jid) -> LastFour {
 
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use holdfast_medium::Secret;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use whatsapp_rust::Client;
 use whatsapp_rust::passkey::{Assertion, PasskeyError};
-
-use crate::journal::Secret;
 
 /// One step of a human's, and where its outcome goes.
 pub struct PasskeyStep {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use whatsapp_rust::Jid;
 
 /// How many are remembered.
@@ -35,6 +35,6 @@ impl Peers {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<u64, Jid>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }

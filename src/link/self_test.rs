@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::{Event, Tested};
+use holdfast_medium::Secret;
 use tokio::time::timeout;
 use wacore::iq::keepalive::KeepaliveSpec;
 use whatsapp_rust::Client;
 
 use super::Parts;
 use super::observer::Observer;
-use crate::journal::Secret;
 use crate::mail::{OutMessage, fresh_id};
 
 /// How long WhatsApp may take to answer.

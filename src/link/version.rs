@@ -1,8 +1,9 @@
 //! Which client version to tell WhatsApp.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use wacore::store::Device;
 use whatsapp_rust::http::HttpClient;
@@ -64,14 +65,14 @@ impl Versions {
     }
 
     fn fresh(&self) -> Option<Version> {
-        let fetched = *self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let fetched = *self.fetched.lock();
         fetched
             .filter(|(_, at)| at.elapsed() < FRESH)
             .map(|(version, _)| version)
     }
 
     fn note(&self, fetched: Option<(Version, Instant)>) {
-        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = fetched;
+        *self.fetched.lock() = fetched;
     }
 }
 

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use holdfast_medium::{
+    barrier::{Barrier, Log, LogId, Wait},
+    push::{self, Blocks, Pushed},
+    wear::Purpose,
+};
+use parking_lot::Mutex;
 
 use super::frame::{self, HEADER, Header};
-use super::{MailError, lock, to_cbor, whole};
-use crate::vault::barrier::{Barrier, Log, LogId, Wait};
-use crate::vault::push::{self, Blocks, Pushed};
-use crate::vault::wear::Purpose;
+use super::{MailError, to_cbor, whole};
 
 /// Size of a slot, bytes: what [`MAX_CONSUMERS`] names of [`MAX_NAME`] bytes take, in whole blocks.
 const SLOT: usize = 8192;
@@ -112,12 +116,13 @@ impl Log for Slots {
 impl Cursors {
     /// The last message a consumer acknowledged; `None` for one that never did.
     pub(super) fn of(&self, consumer: &str) -> Option<u64> {
-        lock(&self.table).get(consumer).copied()
+        self.table.lock().get(consumer).copied()
     }
 
     /// The last message every consumer acknowledged; 0 while there is no consumer.
     pub(super) fn slowest(&self) -> u64 {
-        lock(&self.table)
+        self.table
+            .lock()
             .values()
             .copied()
             .min()
@@ -140,7 +145,7 @@ impl Cursors {
         let consumer = consumer.to_owned();
         whole(async move {
             let mut turn = this.turn.lock().await;
-            let mut table = lock(&this.table).clone();
+            let mut table = this.table.lock().clone();
             if table.get(&consumer).is_some_and(|cursor| *cursor >= seq) {
                 return Ok(());
             }
@@ -153,7 +158,7 @@ impl Cursors {
             let draft = frame::draft(*turn, 0, &to_cbor(&table));
             this.barrier.append(this.log, draft, Wait::Durable).await?;
             *turn = turn.saturating_add(1);
-            *lock(&this.table) = table;
+            *this.table.lock() = table;
             Ok(())
         })
         .await

@@ -4,7 +4,7 @@
 //! first record, number of records, length of the body. The checksum also covers the *salt* of the segment, which
 //! is not in the frame: neither what a recycled segment held before nor a frame forged inside a message passes.
 
-use crate::vault::push::BLOCK;
+use holdfast_medium::push::BLOCK;
 
 pub(super) const HEADER: usize = 24;
 /// The largest body, bytes. An offset inside a segment stays within 32 bits.

@@ -5,6 +5,12 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use holdfast_medium::{
+    DataDir, Secret,
+    barrier::{Barrier, LogId, Wait},
+    blocking,
+    wear::Purpose,
+};
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Encode};
 use tokio::sync::watch;
@@ -12,11 +18,7 @@ use tokio::sync::watch;
 use super::cursor::{self, Cursors};
 use super::frame::{self, Header, MAX_BODY};
 use super::log::{self, Reader};
-use super::{Finding, MailError, blocking, to_cbor, whole};
-use crate::journal::Secret;
-use crate::vault::DataDir;
-use crate::vault::barrier::{Barrier, LogId, Wait};
-use crate::vault::wear::Purpose;
+use super::{Finding, MailError, to_cbor, whole};
 
 /// How many of the newest messages a message is compared with to recognise a duplicate.
 const WINDOW: usize = 4096;

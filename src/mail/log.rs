@@ -8,14 +8,18 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use holdfast_medium::{
+    atomic,
+    barrier::Log,
+    push::{self, Blocks, Pushed},
+};
+use parking_lot::Mutex;
 
 use super::frame::{self, HEADER, Header};
 use super::segment::{Name, Place, Segment};
-use super::{Finding, MailError, lock};
-use crate::vault::atomic;
-use crate::vault::barrier::Log;
-use crate::vault::push::{self, Blocks, Pushed};
+use super::{Finding, MailError};
 
 /// The size of a segment, bytes; one that must hold a larger frame is as large as that.
 const SEGMENT: u64 = 1 << 20;
@@ -147,17 +151,17 @@ impl Log for Writer {
             })?;
         let mut blocks = Blocks::new(draft);
         let room = blocks.len() as u64;
-        if !lock(&self.index).live.has_room(room) {
+        if !self.index.lock().live.has_room(room) {
             self.rotate(header.first, room)?;
         }
         let (salt, end) = {
-            let index = lock(&self.index);
+            let index = self.index.lock();
             (index.live.name.salt, index.live.end)
         };
         let at = u32::try_from(end).map_err(io::Error::other)?;
         frame::seal(&mut blocks.bytes_mut()[..draft.len()], salt);
         self.file.write(end, &blocks)?;
-        let mut index = lock(&self.index);
+        let mut index = self.index.lock();
         index.live.frames.push(Place {
             first: header.first,
             at,
@@ -178,7 +182,7 @@ impl Writer {
         let name = Name::new(first)?;
         let size = SEGMENT.max(room);
         let (dir, again) = {
-            let mut index = lock(&self.index);
+            let mut index = self.index.lock();
             let again = index.reuse(name, size)?;
             (index.dir.clone(), again)
         };
@@ -188,7 +192,7 @@ impl Writer {
             push::create(&name.path(&dir), size)?;
         }
         self.file = Pushed::open(&name.path(&dir))?;
-        let mut index = lock(&self.index);
+        let mut index = self.index.lock();
         let mut full = std::mem::replace(&mut index.live, Segment::empty(name, size));
         full.frames.shrink_to_fit();
         index.full.push_back(full);
@@ -208,7 +212,7 @@ impl Reader {
         from: u64,
         mut visit: impl FnMut(Header, &[u8]) -> bool,
     ) -> Result<(), MailError> {
-        let index = lock(&self.0);
+        let index = self.0.lock();
         let mut segments = index.full.iter().chain([&index.live]).peekable();
         let mut buffer = Vec::new();
         while let Some(segment) = segments.next() {
@@ -244,13 +248,13 @@ impl Reader {
 
     /// The sequence number of the oldest record that may still be there.
     pub(super) fn oldest(&self) -> u64 {
-        let index = lock(&self.0);
+        let index = self.0.lock();
         index.full.front().unwrap_or(&index.live).name.first
     }
 
     /// What the frames take that hold records from `from` on, bytes.
     pub(super) fn bytes_from(&self, from: u64) -> u64 {
-        let index = lock(&self.0);
+        let index = self.0.lock();
         let segments = index.full.iter().chain([&index.live]);
         segments
             .map(|segment| {
@@ -263,7 +267,7 @@ impl Reader {
     /// Says which record, and all before it, nobody needs any more. Asked under the lock, so that of two answers
     /// the later one counts.
     pub(super) fn release(&self, through: impl FnOnce() -> u64) {
-        let mut index = lock(&self.0);
+        let mut index = self.0.lock();
         index.released = through();
     }
 }

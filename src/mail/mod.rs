@@ -14,13 +14,12 @@ mod segment;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use holdfast_medium::{Stopped, barrier::BarrierError};
 
 pub use finding::Finding;
 pub use inbox::{Inbox, Message, Unread};
 pub use outbox::{Accepted, OutMessage, OutState, Outbox, fresh_id};
-
-use crate::vault::barrier::BarrierError;
 
 /// Why the mail cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -104,22 +103,14 @@ async fn whole<T: Send + 'static>(
         .unwrap_or(Err(MailError::Closing))
 }
 
-/// Runs what blocks on the disk where it holds nobody up.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, MailError> + Send + 'static,
-) -> Result<T, MailError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(MailError::Closing))
+impl From<Stopped> for MailError {
+    fn from(_: Stopped) -> Self {
+        Self::Closing
+    }
 }
 
 /// CBOR of a record kept in a frame: new fields get new numbers, old frames stay readable.
 fn to_cbor<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
     minicbor::to_vec(value)
         .expect("a Vec takes every byte and the derived encoders have no errors of their own")
-}
-
-/// Locks; a panic elsewhere leaves what is under these locks whole, each change being a single step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

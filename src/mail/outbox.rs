@@ -1,18 +1,21 @@
 //! Messages to go out: accepted is durable, under an id that never changes, until WhatsApp took or refused them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use holdfast_medium::{
+    DataDir, Secret,
+    barrier::{Barrier, LogId, Wait},
+    blocking,
+    wear::Purpose,
+};
 use minicbor::{Decode, Encode};
+use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
 
 use super::frame::{self, Header, MAX_BODY};
 use super::log::{self, Reader};
-use super::{Finding, MailError, blocking, lock, to_cbor, whole};
-use crate::journal::Secret;
-use crate::vault::DataDir;
-use crate::vault::barrier::{Barrier, LogId, Wait};
-use crate::vault::wear::Purpose;
+use super::{Finding, MailError, to_cbor, whole};
 
 const MAX_ID: usize = 128;
 /// How far a follower may fall behind before it is told that it missed something.
@@ -251,7 +254,7 @@ impl Outbox {
     /// # Errors
     /// [`MailError::Io`].
     pub fn pending(&self) -> Result<Vec<(u64, OutMessage)>, MailError> {
-        let pending: Vec<u64> = lock(&self.0.index).pending().collect();
+        let pending: Vec<u64> = self.0.index.lock().pending().collect();
         let mut messages = Vec::with_capacity(pending.len());
         for seq in pending {
             messages.extend(self.0.read(seq)?.map(|message| (seq, message)));
@@ -272,7 +275,9 @@ impl Outbox {
 
     /// How far a message has come; `None` for one that was never accepted, or is forgotten.
     pub fn state(&self, id: &str) -> Option<OutState> {
-        lock(&self.0.index)
+        self.0
+            .index
+            .lock()
             .state(id)
             .map(|(_, state)| state.clone())
     }
@@ -291,7 +296,7 @@ impl Outbox {
 impl Inner {
     async fn accept(&self, message: &OutMessage) -> Result<Accepted, MailError> {
         let mut turn = self.turn.lock().await;
-        let known = lock(&self.index).state(&message.id).map(|(seq, _)| seq);
+        let known = self.index.lock().state(&message.id).map(|(seq, _)| seq);
         if let Some(seq) = known {
             return match self.read(seq)? {
                 Some(first) if first != *message => Err(MailError::IdTaken),
@@ -307,7 +312,7 @@ impl Inner {
             text: message.text.expose(),
         };
         let seq = self.append(&mut turn, &stored, Wait::Durable).await?;
-        lock(&self.index).accept(seq, &message.id);
+        self.index.lock().accept(seq, &message.id);
         self.release(*turn);
         self.announce(&message.id, OutState::Accepted);
         Ok(Accepted {
@@ -319,7 +324,7 @@ impl Inner {
     async fn mark(&self, id: &str, state: OutState) -> Result<(), MailError> {
         let mut turn = self.turn.lock().await;
         let (seq, moves) = {
-            let index = lock(&self.index);
+            let index = self.index.lock();
             let (seq, now) = index.state(id).ok_or(MailError::UnknownMessage)?;
             (seq, state.follows(now))
         };
@@ -331,7 +336,7 @@ impl Inner {
         };
         if moves {
             self.append(&mut turn, &stored, wait).await?;
-            lock(&self.index).step(seq, state.clone());
+            self.index.lock().step(seq, state.clone());
             self.release(*turn);
             self.announce(id, state);
         }
@@ -369,14 +374,15 @@ impl Inner {
     /// Lets the log use again what lies before the oldest message that is not final, and forgets what it did use.
     fn release(&self, next: u64) {
         self.reader.release(|| {
-            lock(&self.index)
+            self.index
+                .lock()
                 .pending()
                 .next()
                 .unwrap_or(next)
                 .saturating_sub(1)
         });
         let oldest = self.reader.oldest();
-        lock(&self.index).forget_before(oldest);
+        self.index.lock().forget_before(oldest);
     }
 
     /// Reads an accepted message; `None` when it can no longer be read.

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use holdfast_medium::push::BLOCK;
+
 use super::frame::{self, HEADER, Header};
-use crate::vault::push::BLOCK;
 
 /// The name of a segment's file says where its sequence starts and which salt its checksums carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

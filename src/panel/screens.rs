@@ -7,12 +7,12 @@ use embedded_graphics::{
     primitives::{PrimitiveStyle, Rectangle},
 };
 use holdfast_core::{CauseCode, Face, LastEnd, LastFour, PairingFace};
+use holdfast_medium::Secret;
 
 use super::{
     page::{Page, SMALL, small},
     qr::Qr,
 };
-use crate::journal::Secret;
 
 /// What links a phone; on the glass only while it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]

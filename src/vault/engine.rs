@@ -7,12 +7,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdfast_medium::atomic;
+use parking_lot::Mutex;
 use sled::IVec;
-
-use super::atomic;
 
 /// sled's file of everything that is not a large value.
 pub(super) const FILE: &str = "db";
@@ -97,7 +97,7 @@ impl Engine {
     }
 
     fn sync_large(&self) -> io::Result<()> {
-        let mut flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flushed = self.flushed.lock();
         let there = fs::read_dir(&self.large)?
             .map(|entry| entry.map(|entry| entry.file_name()))
             .collect::<io::Result<BTreeSet<_>>>()?;

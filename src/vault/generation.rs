@@ -6,8 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use holdfast_core::GenerationId;
+use holdfast_medium::{DataDir, atomic};
 
-use super::{DataDir, VaultError, atomic};
+use super::VaultError;
 
 const FIRST: GenerationId = GenerationId(1);
 

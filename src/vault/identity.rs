@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use holdfast_core::{IdentityFound, Todo};
+use holdfast_medium::{atomic, blocking, space::Reserve};
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -19,8 +21,7 @@ use wacore::store::Device;
 use wacore::store::device::DEVICE_PROPS;
 use wacore::store::traits::AppStateSyncKey;
 
-use super::space::Reserve;
-use super::{VaultError, atomic};
+use super::VaultError;
 
 const SLOTS: [&str; 2] = ["identity.a", "identity.b"];
 const MAGIC: [u8; 4] = *b"HFID";
@@ -180,7 +181,7 @@ impl Identity {
 
     /// What is on the medium.
     pub fn get(&self) -> Arc<Document> {
-        Arc::clone(&self.saved.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.saved.read())
     }
 
     /// Changes it; durable on return. What changes nothing writes nothing.
@@ -211,17 +212,17 @@ impl Identity {
         let reserve = Reserve::of(self.dir.parent().unwrap_or(&self.dir));
         let saved = Arc::clone(&self.saved);
         // Whoever asked may have gone: what is begun is finished, and only then does the next one write.
-        let written = tokio::task::spawn_blocking(move || {
+        let written = blocking(move || {
             paths
                 .iter()
                 .try_for_each(|path| reserve.relieved(|| atomic::replace(path, &slot)))?;
             if let Some(writer) = guard.as_mut() {
                 (writer.json, writer.counter) = (json, counter);
             }
-            *saved.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(document);
+            *saved.write() = Arc::new(document);
             Ok(Update::Durable(bytes))
         });
-        written.await.map_err(io::Error::other)?
+        written.await
     }
 
     /// Lets the change under way finish; nothing is written afterwards.

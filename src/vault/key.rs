@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::tiers::Kind;
+use holdfast_medium::wear::Purpose;
+
+use super::tiers::{Kind, Tier};
 
 /// The key of a record.
 pub(super) fn key(kind: Kind, parts: &[&[u8]]) -> Arc<[u8]> {
@@ -36,6 +38,15 @@ fn length(part: &[u8]) -> [u8; 4] {
 /// The kind of the record under this key; a later version may know more of them.
 pub(super) fn kind(key: &[u8]) -> Option<Kind> {
     Kind::from_tag(*key.first()?)
+}
+
+/// Why the record under this key is written.
+pub(super) fn purpose(key: &[u8]) -> Purpose {
+    match kind(key).map(Kind::tier) {
+        Some(Tier::Ratchet) => Purpose::Ratchet,
+        Some(Tier::Rebuildable) => Purpose::Rebuildable,
+        Some(Tier::Kept | Tier::Identity) | None => Purpose::Kept,
+    }
 }
 
 /// The last part of a key that has this many parts.

@@ -1,20 +1,15 @@
 //! The memory: what the device is, kept so that a pulled plug costs nothing.
 //!
 //! - [`tiers`]: the table of what matters how much, and what each write promises
-//! - [`barrier`]: what every promise rests on, shared with the mail; [`wear`]: what it costs the card
 //! - `identity`: the records without which the device must be linked again, in two slots
 //! - `records`: all others, as the library reads and writes them; `envelope`, `key`: what one looks like
 //! - `store`: where they lie: `engine` (sled), `witness` and `digest`; `layout`: in which directory and format
 //! - `inspect`, `repair`, `salvage`, `quarantine`: what a boot does before anything rests on them
 //! - `restore`: what an archived generation gives back
 //! - `backend`: the library's store traits over identity and records
-//! - [`space`]: room on the partition, and the reserve
-//! - `generation`: which linking is live; `atomic`, `push`: how files are written
+//! - `generation`: which linking is live
 
-pub(crate) mod atomic;
 mod backend;
-pub mod barrier;
-mod data_dir;
 mod digest;
 mod engine;
 mod envelope;
@@ -24,32 +19,32 @@ mod inspect;
 mod key;
 mod layout;
 pub(crate) mod pre_key_id;
-pub(crate) mod push;
 mod quarantine;
 mod records;
 mod repair;
 pub(crate) mod restore;
 mod salvage;
-pub mod space;
 mod store;
 pub mod tiers;
-pub mod wear;
 mod witness;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_core::{Findings, GenerationId, LastFour, Linked, Plan, StoreFound, Todo, Unusable};
+use holdfast_medium::{
+    DataDir, Secret, Stopped, atomic,
+    barrier::{Barrier, BarrierError},
+    blocking, space,
+};
+use parking_lot::{Mutex, MutexGuard};
 use wacore::store::Device;
 use wacore::store::traits::Backend;
 
-use crate::journal::Secret;
 use backend::VaultBackend;
-use barrier::{Barrier, BarrierError};
-pub use data_dir::DataDir;
 pub use engine::open_sled;
 use identity::Identity;
 use inspect::Looked;
@@ -123,6 +118,12 @@ pub enum VaultError {
     /// The barrier does not take writes.
     #[error(transparent)]
     Barrier(#[from] BarrierError),
+}
+
+impl From<Stopped> for VaultError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Barrier(stopped.into())
+    }
 }
 
 impl VaultError {
@@ -380,7 +381,7 @@ impl Vault {
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        self.live.lock()
     }
 }
 
@@ -448,7 +449,7 @@ impl Examined {
         let (data, places, under) = (dir.clone(), layout.clone(), barrier.clone());
         let (records, treated) = blocking(move || {
             let (store, treated) = repair::treat(&data, id, &places, looked, plan.store)?;
-            Ok((Records::new(store, &under), treated))
+            Ok::<_, VaultError>((Records::new(store, &under), treated))
         })
         .await?;
         let live = Live {
@@ -507,16 +508,4 @@ fn last_four(number: &str) -> Option<LastFour> {
         .last_chunk()
         .filter(|digits| digits.iter().all(u8::is_ascii_digit))
         .map(|four| LastFour(*four))
-}
-
-/// Runs what waits for the disk beside the async runtime's own threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
-) -> Result<T, VaultError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(stopped) => Err(VaultError::Barrier(BarrierError::Failed(Arc::new(
-            io::Error::other(stopped),
-        )))),
-    }
 }

@@ -8,8 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::GenerationId;
-
-use super::{DataDir, atomic};
+use holdfast_medium::{DataDir, atomic};
 
 /// How many repairs' remains are kept.
 const KEPT: usize = 3;

@@ -7,17 +7,20 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use holdfast_medium::{
+    barrier::{self, Barrier, BarrierError, Change, StoreId, Ticket, Wait},
+    wear::Costs,
+};
+use parking_lot::Mutex;
 
-use super::barrier::{self, Barrier, BarrierError, Change, StoreId, Ticket, Wait};
 use super::engine::Engine;
 use super::envelope;
-use super::key::kind;
+use super::key::{kind, purpose};
 use super::store::{Batch, Store};
-use super::wear::{Costs, Purpose};
 
 /// The records of one generation.
 pub(super) struct Records {
@@ -77,7 +80,7 @@ impl Records {
         &self,
         change: impl FnOnce(&View<'_>) -> io::Result<(Writes, T)>,
     ) -> Result<(Ticket, T), BarrierError> {
-        let mut overlay = lock(&self.overlay);
+        let mut overlay = self.overlay.lock();
         let (Writes { wait, changes }, out) =
             change(&self.view(&overlay)?).map_err(|error| self.barrier.fail(error))?;
         if changes.is_empty() {
@@ -104,7 +107,7 @@ impl Records {
             );
         }
         // Queued under the overlay's lock: the order of the queue is the order of the overlay.
-        let purpose = Purpose::of(changes.first().map_or(&[], |change| &change.key));
+        let purpose = purpose(changes.first().map_or(&[], |change| &change.key));
         let ticket = self.barrier.change(self.store, purpose, changes, wait)?;
         Ok((ticket, out))
     }
@@ -114,7 +117,7 @@ impl Records {
         &self,
         read: impl FnOnce(&View<'_>) -> io::Result<T>,
     ) -> Result<T, BarrierError> {
-        let overlay = lock(&self.overlay);
+        let overlay = self.overlay.lock();
         read(&self.view(&overlay)?).map_err(|error| self.barrier.fail(error))
     }
 
@@ -129,7 +132,7 @@ impl Records {
 
     /// How many records are on the medium.
     pub fn count(&self) -> u64 {
-        lock(&self.overlay).count
+        self.overlay.lock().count
     }
 
     /// How many records did not open when read, since the start.
@@ -139,7 +142,7 @@ impl Records {
 
     /// Commits what is queued and lets go of the files. Nothing is read or written afterwards.
     pub async fn close(&self) -> Result<(), BarrierError> {
-        lock(&self.overlay).engine = None;
+        self.overlay.lock().engine = None;
         self.barrier.remove_store(self.store).await
     }
 }
@@ -231,7 +234,7 @@ impl barrier::Store for Medium {
 
     fn sync(&mut self) -> io::Result<()> {
         self.store.sync()?;
-        let mut overlay = lock(&self.overlay);
+        let mut overlay = self.overlay.lock();
         overlay.count = self.store.count();
         for (key, revision) in self.applied.drain(..) {
             if overlay
@@ -244,8 +247,4 @@ impl barrier::Store for Medium {
         }
         Ok(())
     }
-}
-
-fn lock(overlay: &Mutex<Overlay>) -> MutexGuard<'_, Overlay> {
-    overlay.lock().unwrap_or_else(PoisonError::into_inner)
 }

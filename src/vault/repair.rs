@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_core::{Findings, GenerationId, Plan, Treatment};
+use holdfast_medium::{DataDir, wear::Costs};
 
+use super::VaultError;
 use super::inspect::{Looked, Whole, look};
 use super::key::kind;
 use super::layout::Layout;
@@ -14,8 +16,6 @@ use super::quarantine::Quarantine;
 use super::salvage::{self, Salvage};
 use super::store::{Batch, Store};
 use super::tiers::Kind;
-use super::wear::Costs;
-use super::{DataDir, VaultError};
 
 /// What a repair found and did, in counts; record by record it is in the quarantine's `records.jsonl`.
 #[derive(Clone, Debug)]

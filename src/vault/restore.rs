@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_core::LastFour;
+use holdfast_medium::{atomic, blocking};
 use wacore::appstate::hash::HashState;
 use wacore::appstate::lthash::WAPATCH_INTEGRITY;
 
@@ -24,7 +25,7 @@ use super::pre_key_id::PreKeyId;
 use super::salvage::{self, Salvage};
 use super::store::Store;
 use super::tiers::{Kind, Restore, Tier};
-use super::{Examined, Retiring, Vault, VaultError, atomic, blocking, envelope, last_four};
+use super::{Examined, Retiring, Vault, VaultError, envelope, last_four};
 
 /// Who a generation is at WhatsApp, and how far it got.
 pub(crate) struct Companion {
@@ -83,7 +84,7 @@ pub(crate) async fn kept(generation: &Path, scratch: &Path) -> Result<Kept, Vaul
     let (generation, copied) = (generation.to_owned(), scratch.to_owned());
     let document = blocking(move || {
         copy(&generation, &copied).map_err(VaultError::at(&copied))?;
-        Ok(Identity::open(&copied)?.0.get())
+        Ok::<_, VaultError>(Identity::open(&copied)?.0.get())
     })
     .await?;
     let mut kept = Kept {
@@ -244,7 +245,7 @@ pub(crate) async fn write_restored(dir: &Path, kept: Kept) -> Result<(), VaultEr
             .make(|making| Store::create(making, &sealed, FIRST_STEP))
             .and_then(|()| layout.promote())
             .map_err(&at)?;
-        Ok(Identity::open(&made)?.0)
+        Ok::<_, VaultError>(Identity::open(&made)?.0)
     })
     .await?;
     let written = identity.update(|empty| *empty = document).await;

@@ -6,13 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_medium::{
+    atomic,
+    wear::{Costs, Purpose},
+};
 
 use super::digest::StateDigest;
 use super::engine::Engine;
+use super::envelope;
+use super::key::purpose;
 use super::layout::{SLED, WITNESS};
-use super::wear::{Costs, Purpose};
 use super::witness::Witness;
-use super::{atomic, envelope};
 
 /// The store's own record: step and digest of the last batch. Its tag belongs to no kind.
 pub(super) const META: &[u8] = &[0];
@@ -83,7 +87,7 @@ impl Store {
                 Some(value) => {
                     let sealed = envelope::seal(key, step, value);
                     digest.add(key, &sealed);
-                    costs.entry(Purpose::of(key)).or_default().bytes += sealed.len() as u64;
+                    costs.entry(purpose(key)).or_default().bytes += sealed.len() as u64;
                     batch.insert(key.as_ref(), sealed);
                 }
                 None => batch.remove(key.as_ref()),

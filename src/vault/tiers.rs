@@ -3,7 +3,7 @@
 //!
 //! The backend takes its [`Wait`]s from here and nowhere else; the conformance suite iterates it.
 
-use super::barrier::Wait;
+use holdfast_medium::barrier::Wait;
 
 /// How much a record matters, and whether it may ever be used again when old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,9 +12,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use holdfast_medium::push::{self, BLOCK, Blocks, Pushed};
 use sha2::{Digest, Sha256};
-
-use super::push::{self, BLOCK, Blocks, Pushed};
 
 const SLOTS: u64 = 8;
 /// Room for some 2000 names, so that an ordinary step is always named whole.

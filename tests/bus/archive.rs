@@ -6,9 +6,9 @@ use std::process::Output;
 
 use holdfast::bus::{Error, Served, VaultProxy, Where};
 use holdfast::history::Kind;
-use holdfast::vault::barrier::Barrier;
-use holdfast::vault::{DataDir, Vault};
+use holdfast::vault::Vault;
 use holdfast_core::{Audit, GenerationId, LastFour, Trigger};
+use holdfast_medium::{DataDir, barrier::Barrier};
 use serde_json::Value;
 use wacore::store::Device;
 

@@ -9,10 +9,10 @@ use std::{
 use holdfast::{
     bus::{Served, Where},
     history::{Incidents, LastWords},
-    journal::Secret,
     mail::OutState,
 };
 use holdfast_core::CauseCode;
+use holdfast_medium::Secret;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},

@@ -6,10 +6,10 @@ use futures_util::StreamExt;
 use holdfast::{
     bus::{Error, MessagesProxy, NAME, PATH, PanelProxy, SessionProxy, VaultProxy, Where},
     history::{Incidents, LastWords},
-    journal::Secret,
     mail::OutState,
 };
 use holdfast_core::CauseCode;
+use holdfast_medium::Secret;
 use tokio::time::Instant;
 use zbus::{
     Connection,

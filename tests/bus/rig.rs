@@ -9,17 +9,16 @@ use std::{
 };
 
 use holdfast::{
-    boot::{Evidence, Machine, Report},
+    boot::{Evidence, Report},
     bus::{self, Served, Where},
     desk::{Desk, Lines, Request, Rooms, Status},
     history::{Archive, Audit},
-    journal::Secret,
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Inbox, Message, Outbox},
     panel::{Frame, Picture, glass::PLAIN},
-    vault::{DataDir, barrier::Barrier, wear::Card},
 };
 use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};
+use holdfast_medium::{DataDir, Machine, Secret, barrier::Barrier, wear::Card};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 use zbus::{Connection, connection::Builder};

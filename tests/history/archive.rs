@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use holdfast::history::{Archive, HistoryError};
-use holdfast::vault::DataDir;
 use holdfast_core::{ArchiveId, GenerationId, LastFour};
+use holdfast_medium::DataDir;
 
 use super::{place, retirement};
 

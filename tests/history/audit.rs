@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use holdfast::history::{Audit, Fault, Kind, Subject, Verdict};
-use holdfast::vault::DataDir;
 use holdfast_core::{ArchiveId, Trigger};
+use holdfast_medium::DataDir;
 use tempfile::TempDir;
 
 use super::{place, retirement};

@@ -6,8 +6,8 @@ mod restore;
 mod room;
 mod transfer;
 
-use holdfast::vault::DataDir;
 use holdfast_core::{GenerationId, Trigger};
+use holdfast_medium::DataDir;
 use tempfile::TempDir;
 
 fn place() -> (TempDir, DataDir) {

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use holdfast::history::{Archive, Audit, HistoryError, Kind, Prepared, Standing};
-use holdfast::vault::barrier::Barrier;
+use holdfast::vault::Vault;
 use holdfast::vault::tiers::Tier;
-use holdfast::vault::{DataDir, Vault};
 use holdfast_core::{ArchiveId, GenerationId, LastFour, Linked, Trigger};
+use holdfast_medium::{DataDir, barrier::Barrier};
 use tempfile::TempDir;
 use wacore::appstate::hash::HashState;
 use wacore::appstate::lthash::WAPATCH_INTEGRITY;

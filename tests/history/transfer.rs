@@ -6,8 +6,8 @@ use std::iter;
 
 use age::secrecy::SecretString;
 use holdfast::history::{Audit, HistoryError, Standing};
-use holdfast::journal::Secret;
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use holdfast_medium::Secret;
 use tempfile::NamedTempFile;
 
 use super::restore::{FIRST, Home, contents, link};

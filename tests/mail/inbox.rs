@@ -1,7 +1,7 @@
 //! What comes in is there once, in order, whatever was given up or dropped.
 
-use holdfast::journal::Secret;
 use holdfast::mail::{Message, Unread};
+use holdfast_medium::Secret;
 
 use super::{BLOCK, Place, ids, large, message, numbered};
 

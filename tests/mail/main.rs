@@ -10,10 +10,8 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use holdfast::journal::Secret;
 use holdfast::mail::{Inbox, Message, OutMessage, Outbox};
-use holdfast::vault::DataDir;
-use holdfast::vault::barrier::Barrier;
+use holdfast_medium::{DataDir, Secret, barrier::Barrier};
 use tempfile::TempDir;
 
 const BLOCK: usize = 4096;

@@ -1,7 +1,7 @@
 //! What goes out: one message an id, states that never go back, nothing forgotten before its end.
 
 use holdfast::mail::{Accepted, MailError, OutState};
-use holdfast::vault::barrier::Barrier;
+use holdfast_medium::barrier::Barrier;
 
 use super::{Place, outgoing};
 

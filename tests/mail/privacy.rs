@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use holdfast::mail::Inbox;
-use holdfast::vault::barrier::Barrier;
+use holdfast_medium::barrier::Barrier;
 
 use super::{Place, message, outgoing};
 

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use holdfast::vault::barrier::Barrier;
+use holdfast::vault::Vault;
 use holdfast::vault::tiers::{RULES, UNTOUCHED};
-use holdfast::vault::{DataDir, Vault};
+use holdfast_medium::{DataDir, barrier::Barrier};
 use tempfile::TempDir;
 use wacore::store::InMemoryBackend;
 use whatsapp_rust_sqlite_storage::SqliteStore;

@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use holdfast::vault::barrier::{Barrier, Log, Wait};
 use holdfast::vault::tiers::Tier;
-use holdfast::vault::wear::Purpose;
-use holdfast::vault::{DataDir, Vault, VaultError};
+use holdfast::vault::{Vault, VaultError};
 use holdfast_core::{GenerationId, LastFour};
+use holdfast_medium::{
+    DataDir,
+    barrier::{Barrier, Log, Wait},
+    wear::Purpose,
+};
 use tempfile::TempDir;
 use wacore::appstate::hash::HashState;
 use wacore::libsignal::protocol::SessionRecord;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast::vault::barrier::Barrier;
 use holdfast::vault::tiers::Kind;
-use holdfast::vault::{DataDir, Report, Vault, VaultError, open_sled};
+use holdfast::vault::{Report, Vault, VaultError, open_sled};
 use holdfast_core::{IdentityFound, LastFour, StoreFound, Todo, Treatment, plan};
+use holdfast_medium::{DataDir, barrier::Barrier};
 use tempfile::TempDir;
 use wacore::store::Device;
 use wacore::store::traits::Backend;

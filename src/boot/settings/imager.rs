@@ -5,12 +5,12 @@
 use std::ops::Range;
 use std::path::Path;
 
+use holdfast_medium::Secret;
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker};
 
 use super::wifi;
 use super::wishes::{Asked, Unknown, Wishes, country, hostname, is_key};
 use crate::config::Problem;
-use crate::journal::Secret;
 
 /// Adds what a file asks for, says what is wrong, and where its secrets stand.
 pub(super) fn read(

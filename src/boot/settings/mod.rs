@@ -21,12 +21,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use holdfast_medium::{Machine, atomic};
 
-use super::{Machine, filesystem, partition};
+use super::{filesystem, partition};
 use crate::config::Problem;
 use crate::config::sheet::Sheet;
 use crate::journal;
-use crate::vault::atomic;
 use shelf::Shelf;
 use wishes::Wishes;
 
@@ -93,7 +93,7 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     problems
         .iter()
         .for_each(|problem| journal::setting_ignored(&problem.to_string()));
-    machine.note(PROBLEMS, &problems)?;
+    super::note(machine, PROBLEMS, &problems)?;
     Ok(told)
 }
 

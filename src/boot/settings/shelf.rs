@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use holdfast_medium::{Machine, atomic};
 
 use super::wifi::Network;
 use super::wishes::Wishes;
-use crate::boot::Machine;
 use crate::config::Problem;
-use crate::vault::atomic;
 
 /// What systemd calls a machine nobody named.
 const UNNAMED: &str = "holdfast";

@@ -1,9 +1,8 @@
 //! The Wi-Fi as wpa_supplicant wants it (wpa_supplicant.conf(5)).
 
+use holdfast_medium::Secret;
 use pbkdf2::pbkdf2_hmac;
 use sha1::Sha1;
-
-use crate::journal::Secret;
 
 /// A network's name: any 1 to 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::path::Path;
 
+use holdfast_medium::Secret;
 use toml::de::DeValue;
 
 use super::wifi;
 use crate::config::Problem;
 use crate::config::sheet::{Entry, Sheet, Unclear};
-use crate::journal::Secret;
 
 /// Everything asked for so far; `None` is left as it is.
 #[derive(Debug, Default)]

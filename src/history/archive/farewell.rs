@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use holdfast_medium::{DataDir, Stamp, barrier::Barrier, blocking};
 use tokio::sync::OwnedMutexGuard;
 use wacore::store::traits::Backend;
 
-use super::{Archive, HistoryError, Stamp, Workshop, blocking};
+use super::{Archive, HistoryError, Workshop};
 use crate::history::{Audit, Kind, Subject};
-use crate::vault::barrier::Barrier;
+use crate::vault::Vault;
 use crate::vault::restore::{companion, copy};
-use crate::vault::{DataDir, Vault};
 
 /// A copy of an archived link with all its keys, gone when this is dropped. Nobody else is at the archive until then.
 pub struct Departing {

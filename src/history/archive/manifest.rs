@@ -5,10 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use holdfast_medium::{Stamp, atomic};
 use serde::{Deserialize, Serialize};
-
-use super::super::Stamp;
-use crate::vault::atomic;
 
 const MANIFEST: &str = "manifest.json";
 const ORIGIN: &str = "origin.json";

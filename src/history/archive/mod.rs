@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_core::{ArchiveId, GenerationId, LastFour};
+use holdfast_medium::{DataDir, Stamp, atomic};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{HistoryError, Stamp, name};
-use crate::vault::{DataDir, atomic};
+use super::{HistoryError, name};
 
 pub use farewell::Departing;
 pub use manifest::{Lineage, Manifest, Origin};
@@ -255,15 +255,5 @@ impl Drop for Workshop {
     fn drop(&mut self) {
         // What stays goes at the next start.
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs what waits for the disk beside the async runtime's own threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, HistoryError> + Send + 'static,
-) -> Result<T, HistoryError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(stopped) => Err(HistoryError::Stopped(stopped)),
     }
 }

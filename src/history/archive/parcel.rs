@@ -11,12 +11,11 @@ use std::path::{Component, Path};
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use holdfast_core::ArchiveId;
+use holdfast_medium::{Secret, atomic};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use super::HistoryError;
-use crate::journal::Secret;
-use crate::vault::atomic;
 
 const FORMAT: &str = "holdfast archive";
 const VERSION: u32 = 1;

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::{ArchiveId, GenerationId};
+use holdfast_medium::{atomic, blocking};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Archive, Archived, HistoryError, Origin, Standing, Workshop, blocking, names};
-use crate::vault::atomic;
+use super::{Archive, Archived, HistoryError, Origin, Standing, Workshop, names};
 use crate::vault::restore::{companion, kept, write_restored};
 use crate::vault::tiers::Tier;
 
@@ -55,7 +55,7 @@ impl Archive {
         let archive = self.clone();
         let (archived, standing, workshop) = blocking(move || {
             let standing = archive.standing(id)?;
-            Ok((archive.find(id)?, standing, Workshop::set_up(&archive.dir)?))
+            Ok::<_, HistoryError>((archive.find(id)?, standing, Workshop::set_up(&archive.dir)?))
         })
         .await?;
         let kept = kept(&archived.path, &workshop.place("copy")).await?;
@@ -81,7 +81,7 @@ impl Archive {
             let archived = archive.find(id)?;
             let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
             let fresh = archive.fresh_pre_keys(&device)?;
-            Ok((archived, fresh, Workshop::set_up(&archive.dir)?))
+            Ok::<_, HistoryError>((archived, fresh, Workshop::set_up(&archive.dir)?))
         })
         .await?;
         let mut kept = kept(&archived.path, &workshop.place("copy")).await?;

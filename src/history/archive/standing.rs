@@ -4,9 +4,10 @@
 //! of them at WhatsApp, or left this place with one of them, concerns all.
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use holdfast_medium::Stamp;
 
 use super::{Archive, Archived, HistoryError, names};
-use crate::history::{Stamp, name};
+use crate::history::name;
 use crate::vault::pre_key_id::PreKeyId;
 use crate::vault::restore::{Companion, companion};
 

@@ -6,12 +6,10 @@
 use std::fs::File;
 
 use holdfast_core::{ArchiveId, Trigger};
+use holdfast_medium::{Secret, Stamp, blocking};
 
-use super::{
-    Archive, HistoryError, Manifest, Standing, Workshop, blocking, manifest, names, parcel,
-};
-use crate::history::{Audit, Kind, Stamp, Subject};
-use crate::journal::Secret;
+use super::{Archive, HistoryError, Manifest, Standing, Workshop, manifest, names, parcel};
+use crate::history::{Audit, Kind, Subject};
 use crate::vault::restore::companion;
 
 /// The fewest characters of a passphrase. The file is all it takes to be this device.

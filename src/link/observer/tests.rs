@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use holdfast_medium::DataDir;
 use wacore::net::{HttpClient, HttpRequest, HttpResponse};
 use wacore::store::{Device, InMemoryBackend, traits::DeviceStore};
 use wacore::types::message::{MessageInfo, MessageSource};
@@ -9,7 +10,6 @@ use whatsapp_rust::types::events::{self, MessageBatch};
 
 use super::super::dial::Dialer;
 use super::*;
-use crate::vault::DataDir;
 
 /// An observer, and what it told.
 pub(in crate::link) struct Heard {

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_medium::barrier::Wait;
 use wacore::libsignal::protocol::{SenderKeyRecord, SessionRecord};
 
 use super::VaultBackend;
-use crate::vault::barrier::Wait;
 use crate::vault::key::key;
 use crate::vault::records::{Found, Writes};
 use crate::vault::tiers::Rule;

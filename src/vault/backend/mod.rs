@@ -18,15 +18,17 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_medium::{
+    barrier::{Barrier, BarrierError},
+    wear::{Cost, Purpose},
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::barrier::{Barrier, BarrierError};
 use super::identity::{Document, Identity, Update};
 use super::key::{key, prefix};
 use super::records::{Records, View, Writes};
 use super::tiers::Rule;
-use super::wear::{Cost, Purpose};
 
 /// The backend of one generation.
 pub(super) struct VaultBackend {

@@ -13,8 +13,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use holdfast_medium::atomic;
+
 use super::VaultError;
-use super::atomic;
 
 /// The format this version writes.
 const FORMAT: u32 = 2;

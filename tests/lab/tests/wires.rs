@@ -20,6 +20,7 @@ use holdfast_core::{
     face, step,
 };
 use holdfast_lab::wires::{bus::Fault, display, simulated::Simulated};
+use holdfast_medium::Machine;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -291,7 +292,7 @@ impl FirstPicture {
         std::fs::create_dir_all(id.parent().unwrap()).unwrap();
         std::fs::write(id, "this one\n").unwrap();
         let (tell, changes) = std::sync::mpsc::channel();
-        let machine = boot::Machine::at(root.path());
+        let machine = Machine::at(root.path());
         let display = board.display.clone().unwrap();
         let accompany = move || boot::accompany(&wires, &display, &machine, &changes);
         Self {

@@ -6,13 +6,14 @@
 mod diagram;
 
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use holdfast_core::{
     CauseCode, Command, Deed, Effect, Ending, Event, Face, Facts, Findings, GenerationId,
     IdentityFound, LastFour, Linked, Now, Past, Reply, STAYS, Space, State, StoreFound, Tested,
     Todo, Trigger, Unusable, Way, face, step,
 };
+use parking_lot::Mutex;
 use stateright::{Checker, Model, Property};
 
 use diagram::label;
@@ -71,10 +72,7 @@ pub fn check(moves: u8, without_button: bool) -> Checked {
         states: checker.unique_state_count(),
         steps: checker.state_count(),
         broken: broken.collect(),
-        diagram: diagram
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone(),
+        diagram: diagram.lock().clone(),
     }
 }
 
@@ -583,7 +581,7 @@ impl Model for Adversaries {
         }
         let (from, to) = (before.core.name(), world.core.name());
         if from != to {
-            let mut diagram = self.diagram.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut diagram = self.diagram.lock();
             diagram
                 .entry((from, to))
                 .or_default()

@@ -13,9 +13,10 @@ mod sight;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -319,10 +320,7 @@ impl Ledger {
 
     /// A panic elsewhere while the book was held leaves at worst one line short: reading on beats losing it all.
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.shared
-            .book
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.book.lock()
     }
 }
 

@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use wacore_binary::Jid;
@@ -263,17 +263,13 @@ fn rot(run: &mut Run, grown: &Grown, count: u64) {
                     let mut dice = dice(case);
                     let damage = Damage::draw(&grown.files, &mut dice);
                     let outcome = damage.try_on(grown, &name, &mut dice);
-                    let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut outcomes = outcomes.lock();
                     outcomes.insert(case, (damage, outcome));
                 }
             });
         }
     });
-    for (damage, outcome) in outcomes
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .into_values()
-    {
+    for (damage, outcome) in outcomes.into_inner().into_values() {
         run.drawn(damage, outcome);
     }
 }

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use async_trait::async_trait;
-use holdfast::vault::barrier::Barrier;
-use holdfast::vault::space::Reserve;
-use holdfast::vault::{DataDir, Vault};
+use holdfast::vault::Vault;
+use holdfast_medium::{DataDir, barrier::Barrier, space::Reserve};
 use tempfile::TempDir;
 use tokio::process::Command;
 use wacore::store::Device;

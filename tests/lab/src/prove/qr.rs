@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use holdfast::journal::Secret;
 use holdfast::panel::glass::PLAIN;
 use holdfast::panel::{Credential, Frame, draw};
 use holdfast_core::{Face, PairingFace};
+use holdfast_medium::Secret;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 

@@ -10,7 +10,7 @@ use anyhow::Context;
 use holdfast::daemon::Rooms;
 use holdfast::history::Audit;
 use holdfast::mail::OutState;
-use holdfast::vault::DataDir;
+use holdfast_medium::DataDir;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wacore::store::traits::Backend;

@@ -1,7 +1,9 @@
 //! What was promised and when, and whether a boot after a power cut keeps it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::boot::{Boots, Found};
 use super::disk::Clock;
@@ -108,7 +110,7 @@ impl Notary {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock()
     }
 }
 

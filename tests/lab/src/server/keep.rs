@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::world::World;
@@ -54,7 +55,7 @@ pub(super) fn save(shared: &Shared) -> Result<(), LabError> {
         return Ok(());
     };
     // Held from the look to the write, so that no older state replaces a newer one.
-    let directory = keeper.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let directory = keeper.0.lock();
     let path = directory.join(FILE);
     let json = shared
         .look(|world| {

@@ -277,9 +277,10 @@ impl Remote {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use holdfast::panel::glass::PLAIN;
+    use parking_lot::Mutex;
     use tokio::sync::watch;
 
     use super::*;

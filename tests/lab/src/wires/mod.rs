@@ -19,11 +19,12 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -159,7 +160,7 @@ impl Panel {
 
     /// The bridge, and behind it the display.
     pub fn chip(&self) -> MutexGuard<'_, Cp2112> {
-        self.chip.lock().unwrap_or_else(PoisonError::into_inner)
+        self.chip.lock()
     }
 
     /// Holds a line low for so long after the kernel saw it so, and comes back when it has seen it up again: whoever polls

@@ -1,11 +1,12 @@
 //! A display and a button's line without a kernel between: what hangs on a daemon's wires in its tests.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use embedded_hal::i2c::{ErrorType, I2c, Operation};
 use holdfast::panel::Frame;
 use holdfast::wires::{Button, Edge, I2cPort, Line, WireError, Wires};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::bus::{Bus, Chip, Fault};
 
@@ -123,29 +124,26 @@ impl Simulated {
     }
 
     fn wait_for(&self, limit: Duration, wanted: impl Fn(&State) -> bool) -> bool {
-        let state = self.state();
+        let mut state = self.state();
+        let waiting = |state: &mut State| !wanted(state);
         let waited = self
             .shared
             .changed
-            .wait_timeout_while(state, limit, |state| !wanted(state));
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+            .wait_while_for(&mut state, waiting, limit);
+        !waited.timed_out()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock()
     }
 
     fn transfer(&self, address: u8, operation: &mut Operation<'_>) -> Result<(), WireError> {
         let mut state = self.state();
         if state.fault == Fault::Wedged {
-            let waited = self
-                .shared
+            let wedged = |state: &mut State| state.fault == Fault::Wedged;
+            self.shared
                 .changed
-                .wait_timeout_while(state, HANGS, |state| state.fault == Fault::Wedged);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                .wait_while_for(&mut state, wedged, HANGS);
         }
         let done = match operation {
             Operation::Write(bytes) => {

@@ -7,9 +7,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::key::kind;
-use super::tiers::{Kind, Tier};
-
 /// Why something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
@@ -32,15 +29,6 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Why the record under this key is written.
-    pub(super) fn of(key: &[u8]) -> Purpose {
-        match kind(key).map(Kind::tier) {
-            Some(Tier::Ratchet) => Purpose::Ratchet,
-            Some(Tier::Rebuildable) => Purpose::Rebuildable,
-            Some(Tier::Kept | Tier::Identity) | None => Purpose::Kept,
-        }
-    }
-
     /// The stable name for machines.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -24,12 +24,12 @@ impl Log for Tape {
         if self.broken {
             return Err(io::Error::other("no medium"));
         }
-        lock(&self.trace).push("append");
+        self.trace.lock().push("append");
         Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        lock(&self.trace).push("flush");
+        self.trace.lock().push("flush");
         Ok(())
     }
 }
@@ -37,13 +37,13 @@ impl Log for Tape {
 impl Store for Tape {
     fn apply(&mut self, changes: Vec<Change>, costs: &mut Costs) -> io::Result<()> {
         assert!(!self.broken, "a panic of the store");
-        lock(&self.trace).push("apply");
+        self.trace.lock().push("apply");
         costs.entry(Purpose::Ratchet).or_default().bytes += changes.len() as u64;
         Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        lock(&self.trace).push("sync");
+        self.trace.lock().push("sync");
         Ok(())
     }
 }
@@ -65,7 +65,7 @@ fn change() -> Vec<Change> {
 }
 
 fn take(trace: &Trace) -> Vec<&'static str> {
-    std::mem::take(&mut lock(trace))
+    std::mem::take(&mut *trace.lock())
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
             .done()
             .await
             .unwrap();
-        while lock(&trace).len() < 2 {
+        while trace.lock().len() < 2 {
             assert!(
                 began.elapsed() < Duration::from_secs(30),
                 "{wait:?} never came"

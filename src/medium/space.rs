@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::atomic;
+use crate::atomic;
 
 const MIB: u64 = 1 << 20;
 /// What is set aside on a large partition, bytes; on a small one it is this share of it.
@@ -165,7 +165,7 @@ pub fn is_full(error: &io::Error) -> bool {
 }
 
 /// What the files of a directory take of the partition, bytes; one that vanishes meanwhile takes nothing.
-pub(super) fn taken(dir: &Path) -> io::Result<u64> {
+pub fn taken(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();

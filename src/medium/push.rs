@@ -12,26 +12,27 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::atomic;
+use crate::atomic;
 
 /// The unit of a write, bytes: a frame starts on such a boundary, so that no write touches what was promised before.
-pub(crate) const BLOCK: usize = 4096;
+pub const BLOCK: usize = 4096;
 
 /// An existing file, written in whole blocks.
-pub(crate) struct Pushed {
+pub struct Pushed {
     file: File,
     direct: bool,
 }
 
 /// Creates a file of zeros for [`Pushed`], whole or not at all; durable on return. They are really written: a flush
 /// of a later overwrite then needs no journal commit of the file system.
-pub(crate) fn create(path: &Path, size: u64) -> io::Result<()> {
+pub fn create(path: &Path, size: u64) -> io::Result<()> {
     let size = usize::try_from(size).map_err(io::Error::other)?;
     atomic::replace(path, &vec![0; size])
 }
 
 impl Pushed {
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a file that [`create`] made; without direct I/O where its file system knows none.
+    pub fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
         let direct = i32::try_from(OFlags::DIRECT.bits()).unwrap_or_default();
@@ -48,7 +49,7 @@ impl Pushed {
     }
 
     /// Writes at a block boundary and hands the data to the device.
-    pub(crate) fn write(&mut self, at: u64, blocks: &Blocks) -> io::Result<()> {
+    pub fn write(&mut self, at: u64, blocks: &Blocks) -> io::Result<()> {
         if self.direct {
             match self.file.write_all_at(blocks.bytes(), at) {
                 Err(error) if refuses_direct(&error) => {
@@ -64,7 +65,7 @@ impl Pushed {
     }
 
     /// Makes what was written durable: the device flush.
-    pub(crate) fn flush(&self) -> io::Result<()> {
+    pub fn flush(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
@@ -74,13 +75,14 @@ fn refuses_direct(error: &io::Error) -> bool {
 }
 
 /// Bytes padded with zeros to whole blocks, aligned in memory as direct writes want it.
-pub(crate) struct Blocks {
+pub struct Blocks {
     memory: Vec<u8>,
     start: usize,
 }
 
 impl Blocks {
-    pub(crate) fn new(content: &[u8]) -> Self {
+    /// Copies the content into aligned memory.
+    pub fn new(content: &[u8]) -> Self {
         let memory = vec![0; content.len().next_multiple_of(BLOCK) + BLOCK];
         let start = memory.as_ptr().addr().next_multiple_of(BLOCK) - memory.as_ptr().addr();
         let mut blocks = Self { memory, start };
@@ -88,16 +90,23 @@ impl Blocks {
         blocks
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The content and its padding.
+    pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start..self.start + self.len()]
     }
 
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+    /// The same, to be altered in place.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         let end = self.start + self.len();
         &mut self.memory[self.start..end]
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Bytes, padding included.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "nothing asks whether a write is empty"
+    )]
+    pub fn len(&self) -> usize {
         self.memory.len() - BLOCK
     }
 }

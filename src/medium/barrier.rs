@@ -1,4 +1,4 @@
-//! The one barrier: every promise of vault and mail rests on it.
+//! The group commit: every durable write of vault and mail waits for its fsync.
 //!
 //! Callers queue record changes and log frames; one writer thread takes whatever is queued as a *group* and
 //! commits it: frames to their logs, then one atomic batch to the store, then one `fdatasync` whose device flush
@@ -8,15 +8,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::{oneshot, watch};
 
-use super::wear::{Cost, Costs, Purpose};
+use crate::wear::{Cost, Costs, Purpose};
+use crate::work::Stopped;
 
 /// A file beside the store that the same group commit covers: a mail log.
 pub trait Log: Send {
@@ -30,7 +32,7 @@ pub trait Log: Send {
 }
 
 /// The record side of a group: the store of one generation.
-pub(super) trait Store: Send {
+pub trait Store: Send {
     /// Applies the changes as one atomic batch and hands it to the kernel. Adds the bytes given to it to the costs.
     fn apply(&mut self, changes: Vec<Change>, costs: &mut Costs) -> io::Result<()>;
 
@@ -40,8 +42,10 @@ pub(super) trait Store: Send {
 
 /// One record to be put, or deleted where there is no value.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub struct Change {
+    /// Where it lies.
     pub key: Arc<[u8]>,
+    /// `None` deletes it.
     pub value: Option<Bytes>,
     /// Tells this change of the key from earlier and later ones.
     pub revision: u64,
@@ -91,7 +95,7 @@ pub struct LogId {
 
 /// Names a [`Store`] given to [`Barrier::add_store`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct StoreId(u64);
+pub struct StoreId(u64);
 
 /// Why a write is not, and will not be, on the medium.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -109,6 +113,12 @@ pub enum BarrierError {
     /// The barrier was stopped before.
     #[error("the writer of the data partition has stopped; start Holdfast again")]
     Stopped,
+}
+
+impl From<Stopped> for BarrierError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Failed(Arc::new(stopped.into()))
+    }
 }
 
 /// What the barrier did since it was started.
@@ -178,9 +188,9 @@ struct Group {
     reason: Option<Purpose>,
 }
 
-/// A queued write: to be awaited, or dropped by who does not want to wait.
+/// A queued write: await it, or drop it to go on at once.
 #[must_use]
-pub(super) struct Ticket(Option<oneshot::Receiver<Result<(), BarrierError>>>);
+pub struct Ticket(Option<oneshot::Receiver<Result<(), BarrierError>>>);
 
 impl Ticket {
     /// Of a write that turned out to have nothing to write.
@@ -226,7 +236,7 @@ impl Barrier {
 
     /// Puts a log under the barrier. It stays until the barrier ends.
     pub fn add_log(&self, purpose: Purpose, log: Box<dyn Log>) -> LogId {
-        let mut files = lock(&self.shared().files);
+        let mut files = self.shared().files.lock();
         files.logs.push(log);
         LogId {
             index: files.logs.len() - 1,
@@ -268,7 +278,7 @@ impl Barrier {
     /// What was written so far.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
-        let costs = lock(&shared.costs);
+        let costs = shared.costs.lock();
         Stats {
             commits: shared.commits.load(Ordering::Relaxed),
             barriers: costs.values().map(|cost| cost.barriers).sum(),
@@ -278,17 +288,17 @@ impl Barrier {
 
     /// What was written so far, and why.
     pub fn costs(&self) -> Costs {
-        lock(&self.shared().costs).clone()
+        self.shared().costs.lock().clone()
     }
 
     /// Counts what was written beside the barrier, with flushes of its own.
-    pub(super) fn count(&self, purpose: Purpose, cost: Cost) {
+    pub fn count(&self, purpose: Purpose, cost: Cost) {
         self.shared().add(purpose, cost);
     }
 
     /// Puts the store of a generation under the barrier.
-    pub(super) fn add_store(&self, store: Box<dyn Store>) -> StoreId {
-        let mut files = lock(&self.shared().files);
+    pub fn add_store(&self, store: Box<dyn Store>) -> StoreId {
+        let mut files = self.shared().files.lock();
         let id = StoreId(files.next_store);
         files.next_store += 1;
         files.stores.insert(id, store);
@@ -296,14 +306,14 @@ impl Barrier {
     }
 
     /// Commits what is queued and drops a store; the caller queues no changes for it any more.
-    pub(super) async fn remove_store(&self, id: StoreId) -> Result<(), BarrierError> {
+    pub async fn remove_store(&self, id: StoreId) -> Result<(), BarrierError> {
         let settled = self.settle().await;
-        lock(&self.shared().files).stores.remove(&id);
+        self.shared().files.lock().stores.remove(&id);
         settled
     }
 
     /// Queues changes of records; they take effect in the order of the calls.
-    pub(super) fn change(
+    pub fn change(
         &self,
         store: StoreId,
         purpose: Purpose,
@@ -315,7 +325,7 @@ impl Barrier {
     }
 
     /// Declares the data partition failed: found by someone who reads, or writes beside the barrier.
-    pub(super) fn fail(&self, error: io::Error) -> BarrierError {
+    pub fn fail(&self, error: io::Error) -> BarrierError {
         self.shared().fail(error)
     }
 
@@ -332,7 +342,7 @@ impl Drop for Handle {
 
 impl Shared {
     fn enqueue(&self, op: Option<(Purpose, Op)>, wait: Wait) -> Result<Ticket, BarrierError> {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if let Some(closed) = &queue.closed {
             return Err(closed.clone());
         }
@@ -355,21 +365,21 @@ impl Shared {
     }
 
     fn add(&self, purpose: Purpose, cost: Cost) {
-        let mut costs = lock(&self.costs);
+        let mut costs = self.costs.lock();
         let sum = costs.entry(purpose).or_default();
         sum.bytes += cost.bytes;
         sum.barriers += cost.barriers;
     }
 
     fn close(&self, why: BarrierError) {
-        lock(&self.queue).closed.get_or_insert(why);
+        self.queue.lock().closed.get_or_insert(why);
         self.wake.notify_one();
     }
 
     fn fail(&self, error: io::Error) -> BarrierError {
         let failed = BarrierError::Failed(Arc::new(error));
         let waiters = {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             queue.closed = Some(failed.clone());
             queue.ops.clear();
             queue.due = None;
@@ -398,26 +408,23 @@ impl Shared {
             match committed {
                 Ok(()) => answer(waiters, &Ok(())),
                 Err(error) => {
-                    lock(&self.queue).waiters.extend(waiters);
+                    self.queue.lock().waiters.extend(waiters);
                     self.fail(error);
                 }
             }
         }
-        *lock(&self.files) = Files::default();
+        *self.files.lock() = Files::default();
         self.ended.send_replace(true);
     }
 
     /// Waits until something is due and takes all that is queued; `None` when closed and nothing is left.
     fn next_group(&self) -> Option<Group> {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         loop {
             let now = Instant::now();
-            queue = match (queue.due, &queue.closed) {
+            match (queue.due, &queue.closed) {
                 (Some(due), None) if due > now => {
-                    self.wake
-                        .wait_timeout(queue, due - now)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.wake.wait_for(&mut queue, due - now);
                 }
                 (Some(_), _) => {
                     queue.due = None;
@@ -428,11 +435,8 @@ impl Shared {
                     });
                 }
                 (None, Some(_)) => return None,
-                (None, None) => self
-                    .wake
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner),
-            };
+                (None, None) => self.wake.wait(&mut queue),
+            }
         }
     }
 
@@ -440,7 +444,7 @@ impl Shared {
         let Some(reason) = reason else {
             return Ok(());
         };
-        let mut files = lock(&self.files);
+        let mut files = self.files.lock();
         let mut costs = Costs::new();
         let mut appended = BTreeSet::new();
         let mut changed: BTreeMap<StoreId, Vec<Change>> = BTreeMap::new();
@@ -483,11 +487,6 @@ fn answer(waiters: Vec<Waiter>, result: &Result<(), BarrierError>) {
         // Who no longer waits does not mind.
         let _ = waiter.send(result.clone());
     }
-}
-
-/// A panic elsewhere leaves these structures whole: each is changed in single steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,0 +1,29 @@
+//! The ground floor: the data partition, the clocks and the secrets that every room of Holdfast relies on.
+//!
+//! - [`barrier`]: the group commit with its fsync that every durable write waits for; [`wear`]: how many bytes it cost the card
+//! - [`atomic`], [`push`]: how files are written; [`space`]: room on the partition, and the reserve
+//! - [`DataDir`]: the paths of all that outlives a boot
+//! - [`blocking`] and [`Lane`]: disk work off the async runtime's threads, beside each other or strictly in order
+//! - [`Stamp`]: a moment by every clock; [`Machine`]: where `/proc`, `/sys` and `/dev` are found
+//! - [`Secret`]: a value that must not reach a log
+//!
+//! It knows purposes of writes, not kinds of records: whoever stands on it says why it writes.
+
+pub mod atomic;
+pub mod barrier;
+mod data_dir;
+mod lane;
+mod machine;
+pub mod push;
+mod secret;
+pub mod space;
+mod stamp;
+pub mod wear;
+mod work;
+
+pub use data_dir::DataDir;
+pub use lane::Lane;
+pub use machine::Machine;
+pub use secret::Secret;
+pub use stamp::Stamp;
+pub use work::{Stopped, blocking};
