@@ -6,4 +6,5 @@ mod bus {
     mod interfaces;
     mod places;
     mod rig;
+    mod roles;
 }

@@ -160,7 +160,13 @@ fn users_and_directories_are_understood() {
         "{users}"
     );
     let groups = fs::read_to_string(root.path().join("etc/group")).unwrap();
-    assert!(groups.contains("holdfast-admin:x:881:"), "{groups}");
+    for group in [
+        "holdfast:x:880:",
+        "holdfast-admin:x:881:",
+        "holdfast-bot:x:882:",
+    ] {
+        assert!(groups.contains(group), "{groups}");
+    }
 }
 
 /// A message bus that knows our policy, and next to nothing else.

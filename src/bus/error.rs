@@ -16,6 +16,8 @@ pub enum Error {
     Bus(zbus::Error),
     /// An argument cannot be used.
     InvalidArgument(String),
+    /// The caller may not do this; the text says who may.
+    NotAllowed(String),
     /// Holdfast is still starting, and what the call needs is not open yet.
     Starting(String),
     /// Holdfast is not linked to an account, so that there is nobody to send as.
@@ -55,6 +57,7 @@ impl From<Refusal> for Error {
         let text = refusal.to_string();
         match refusal {
             Refusal::InvalidArgument(_) => Self::InvalidArgument(text),
+            Refusal::NotAllowed | Refusal::NotYours { .. } => Self::NotAllowed(text),
             Refusal::Starting => Self::Starting(text),
             Refusal::NotLinked => Self::NotLinked(text),
             Refusal::NothingToDo(_) => Self::NothingToDo(text),

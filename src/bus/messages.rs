@@ -2,9 +2,9 @@
 
 use holdfast_medium::Secret;
 use serde::{Deserialize, Serialize};
-use zbus::{Connection, Type, interface, object_server::SignalEmitter};
+use zbus::{Connection, Type, interface, message::Header, object_server::SignalEmitter};
 
-use super::{Error, PATH, unless_zero};
+use super::{Error, PATH, caller::desk_for, unless_zero};
 use crate::{
     desk::{self, Desk, Moved},
     mail::OutState,
@@ -72,9 +72,17 @@ impl Messages {
         Ok(messages.into_iter().map(InboxMessage::from).collect())
     }
 
-    /// Says that `consumer` is done with every message up to and including `seq`; durable when this returns.
-    async fn acknowledge(&self, consumer: &str, seq: u64) -> Result<(), Error> {
-        Ok(self.desk.acknowledge(consumer, seq).await?)
+    /// Says that `consumer` is done with every message up to and including `seq`; durable when this returns. A caller in group
+    /// holdfast-bot acknowledges for consumers that are called like its user, alone or before a slash.
+    async fn acknowledge(
+        &self,
+        consumer: &str,
+        seq: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        let desk = desk_for(&self.desk, connection, &header).await?;
+        Ok(desk.acknowledge(consumer, seq).await?)
     }
 
     /// The last message `consumer` has acknowledged; 0 when none.

@@ -4,6 +4,7 @@
 //! and on a private socket in the runtime directory. It translates what the [`Desk`] answers and refuses; nothing here decides
 //! anything.
 
+mod caller;
 mod error;
 mod messages;
 mod panel;

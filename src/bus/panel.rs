@@ -42,7 +42,7 @@ impl Panel {
     /// What the screen shows, a QR or pairing code included: row by row from the top, eight pixels a byte with the leftmost highest, 1 lit.
     #[zbus(out_args("width", "height", "bits"))]
     async fn frame_with_credential(&self) -> Result<(u32, u32, Vec<u8>), Error> {
-        Ok(pixels(&self.desk.frame_with_credential()))
+        Ok(pixels(&self.desk.frame_with_credential()?))
     }
 
     /// What the screen is, such as `SSD1306 at 0x3c (raspberrypi)`, `terminal` or `none`.

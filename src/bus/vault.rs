@@ -85,45 +85,45 @@ impl Vault {
 
     /// What was asked of the disk since the daemon started: commits, the barriers (device flushes) they took, and bytes written.
     #[zbus(out_args("commits", "barriers", "bytes"))]
-    async fn counters(&self) -> (u64, u64, u64) {
-        let stats = self.desk.counters();
-        (stats.commits, stats.barriers, stats.bytes)
+    async fn counters(&self) -> Result<(u64, u64, u64), Error> {
+        let stats = self.desk.counters()?;
+        Ok((stats.commits, stats.barriers, stats.bytes))
     }
 
     /// What each purpose cost the card since the daemon started: its name, bytes written, and barriers made for it.
     #[zbus(out_args("costs"))]
-    async fn costs(&self) -> Vec<(String, u64, u64)> {
-        let costs = self.desk.costs().into_iter();
-        costs
+    async fn costs(&self) -> Result<Vec<(String, u64, u64)>, Error> {
+        let costs = self.desk.costs()?.into_iter();
+        Ok(costs
             .map(|(purpose, cost)| (purpose.as_str().to_owned(), cost.bytes, cost.barriers))
-            .collect()
+            .collect())
     }
 
     /// What the card bears: bytes a day that are written now, bytes a day at which it lasts ten years, and the years it
     /// lasts as things are. All zero where the card cannot be looked at.
     #[zbus(out_args("bytes_per_day", "budget_per_day", "years"))]
-    async fn forecast(&self) -> (u64, u64, f64) {
-        let forecast = self.desk.forecast().map(|forecast| {
+    async fn forecast(&self) -> Result<(u64, u64, f64), Error> {
+        let forecast = self.desk.forecast()?.map(|forecast| {
             (
                 forecast.bytes_per_day,
                 forecast.budget_per_day,
                 forecast.years,
             )
         });
-        forecast.unwrap_or_default()
+        Ok(forecast.unwrap_or_default())
     }
 
     /// The boot report as JSON: how the last run ended, what each signal said, what was found, how long each stage took.
     #[zbus(out_args("report"))]
     async fn boot_report(&self) -> Result<String, Error> {
-        serde_json::to_string(&*self.desk.boot_report())
+        serde_json::to_string(&*self.desk.boot_report()?)
             .map_err(|error| zbus::Error::Failure(format!("the boot report: {error}")).into())
     }
 
     /// How the last run ended: `clean`, `process-crash`, `kernel-crash`, `watchdog`, `power-loss`, `first-start`, `unknown`.
     #[zbus(property(emits_changed_signal = "const"))]
     fn last_end(&self) -> String {
-        self.desk.boot_report().last_end.clone()
+        self.desk.last_end()
     }
 
     /// What is in the archive: id, standing, account, trigger, reason, time of its retirement.

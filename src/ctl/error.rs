@@ -18,7 +18,7 @@ pub enum Error {
     Gone,
     /// This user may not do it.
     #[error(
-        "Not allowed: seeing needs group holdfast, changing needs group holdfast-admin. Join it, or use sudo."
+        "Not allowed: seeing needs group holdfast, messages need group holdfast-bot, everything else needs group holdfast-admin. Join it, or use sudo."
     )]
     Denied,
     /// The daemon says no.

@@ -6,7 +6,7 @@ use std::fs::File;
 use holdfast_core::{ArchiveId, Deed};
 use holdfast_medium::Secret;
 
-use super::{Desk, Refusal, Token, aside};
+use super::{Ask, Desk, Refusal, Token, aside};
 use crate::history::{Archive, Archived, HistoryError, Manifest};
 use crate::vault::tiers::Tier;
 
@@ -50,6 +50,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn archives(&self) -> Result<Vec<ArchiveLine>, Refusal> {
+        self.check(Ask::Archives)?;
         let archive = self.rooms()?.archive;
         aside(move || {
             let archives = archive.list()?.into_iter();
@@ -64,6 +65,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal::UnknownArchive`], [`Refusal::Storage`].
     pub async fn archive(&self, id: &str) -> Result<ArchiveContent, Refusal> {
+        self.check(Ask::Archives)?;
         let archive = self.rooms()?.archive;
         let shown = archive.show(id.parse()?).await?;
         let archived = shown.archived;
@@ -80,6 +82,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal::UnknownArchive`], [`Refusal::NotRestorable`], or the core's refusal.
     pub async fn restore(&self, id: &str) -> Result<Token, Refusal> {
+        self.check(Ask::Restore)?;
         let archive = self.rooms()?.archive;
         let id = id.parse()?;
         aside(move || archive.standing(id)?.check(id)).await?;
@@ -91,6 +94,7 @@ impl Desk {
     /// # Errors
     /// The core's refusal.
     pub async fn confirm_restore(&self, id: &str, token: u64) -> Result<(), Refusal> {
+        self.check(Ask::Restore)?;
         self.confirm(Deed::Restore(id.parse()?), token).await
     }
 
@@ -99,6 +103,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal::UnknownArchive`], or the core's refusal.
     pub async fn export(&self, id: &str) -> Result<Token, Refusal> {
+        self.check(Ask::Export)?;
         let archive = self.rooms()?.archive;
         let id = id.parse()?;
         aside(move || archive.find(id)).await?;
@@ -117,6 +122,7 @@ impl Desk {
         passphrase: Secret<String>,
         output: File,
     ) -> Result<(), Refusal> {
+        self.check(Ask::Export)?;
         let rooms = self.rooms()?;
         let id = id.parse()?;
         self.confirm(Deed::Export(id), token).await?;
@@ -133,6 +139,7 @@ impl Desk {
         passphrase: Secret<String>,
         input: File,
     ) -> Result<ArchiveId, Refusal> {
+        self.check(Ask::Import)?;
         let rooms = self.rooms()?;
         let (archive, audit) = (&rooms.archive, &rooms.audit);
         Ok(archive.import(audit, passphrase, input).await?)

@@ -6,7 +6,7 @@ use holdfast_medium::Secret;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
-use super::{Desk, Refusal, aside, recipient};
+use super::{Ask, Desk, Refusal, aside, recipient};
 use crate::mail::{Message, OutMessage, OutState, fresh_id};
 
 /// The most messages one [`Desk::read`] returns.
@@ -56,8 +56,9 @@ impl Desk {
         text: Secret<String>,
         id: Option<String>,
     ) -> Result<String, Refusal> {
+        self.check(Ask::Send)?;
         let outbox = self.rooms()?.outbox;
-        if self.0.status.borrow().linked.account.is_none() {
+        if self.lines.status.borrow().linked.account.is_none() {
             return Err(Refusal::NotLinked);
         }
         if text.expose().is_empty() {
@@ -83,6 +84,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal::UnknownMessage`].
     pub fn message_state(&self, id: &str) -> Result<OutState, Refusal> {
+        self.check(Ask::MessageState)?;
         let state = self.rooms()?.outbox.state(id);
         state.ok_or(Refusal::UnknownMessage)
     }
@@ -98,6 +100,7 @@ impl Desk {
         from: Option<u64>,
         max: Option<usize>,
     ) -> Result<Vec<Received>, Refusal> {
+        self.check(Ask::ReadMessages)?;
         let inbox = self.rooms()?.inbox;
         let from = from.unwrap_or_else(|| inbox.cursor(consumer) + 1);
         let max = max.unwrap_or(MOST_MESSAGES).min(MOST_MESSAGES);
@@ -107,26 +110,29 @@ impl Desk {
             .collect())
     }
 
-    /// Says that `consumer` is done with every message up to and including `seq`; durable when this returns.
+    /// Says that `consumer`, one of the caller's own, is done with every message up to and including `seq`; durable when this
+    /// returns.
     ///
     /// # Errors
-    /// [`Refusal::InvalidArgument`], [`Refusal::Storage`].
+    /// [`Refusal::NotYours`], [`Refusal::InvalidArgument`], [`Refusal::Storage`].
     pub async fn acknowledge(&self, consumer: &str, seq: u64) -> Result<(), Refusal> {
+        self.check_consumer(consumer)?;
         Ok(self.rooms()?.inbox.acknowledge(consumer, seq).await?)
     }
 
     /// The last message that `consumer` has acknowledged; 0 when none.
     ///
     /// # Errors
-    /// While the inbox is not open.
+    /// [`Refusal`] of the role, or while the inbox is not open.
     pub fn cursor(&self, consumer: &str) -> Result<u64, Refusal> {
+        self.check(Ask::Cursor)?;
         Ok(self.rooms()?.inbox.cursor(consumer))
     }
 
     /// The changes of the mail from now on; `None` when the daemon ends before the mail is open. When it opens only later, the
     /// messages it holds are announced first.
     pub async fn mail_changes(&self) -> Option<MailChanges> {
-        let late = self.0.rooms.borrow().is_none();
+        let late = self.lines.rooms.borrow().is_none();
         let rooms = self.opened().await?;
         let mut newest = rooms.inbox.newest();
         if late && *newest.borrow() > 0 {

@@ -6,6 +6,7 @@
 //!   `archives`, `panel`
 //! - [`Lines`]: what the daemon connects it with; [`Request`] and [`Status`] cross there
 //! - [`Rooms`]: what is open only once the start is over
+//! - [`Role`]: who may ask what, checked here for every door; [`Caller`]: who asks
 //! - [`Refusal`]: why a request is not granted
 
 mod archives;
@@ -14,6 +15,7 @@ mod panel;
 mod recipient;
 mod refusal;
 mod request;
+mod role;
 mod rooms;
 mod session;
 mod status;
@@ -29,6 +31,7 @@ pub use archives::{ArchiveContent, ArchiveLine};
 pub use messages::{MailChanges, Moved, Received};
 pub use refusal::Refusal;
 pub use request::Request;
+pub use role::{Ask, Caller, Role};
 pub use rooms::Rooms;
 pub use session::{News, PasskeyPrompt, Token};
 pub use status::Status;
@@ -65,19 +68,25 @@ pub struct Lines {
     pub rooms: watch::Receiver<Option<Rooms>>,
 }
 
-/// Answers clients. Cheap to clone: every connection has its own.
+/// Answers one caller. Cheap to clone: every connection has its own.
 #[derive(Clone)]
-pub struct Desk(Arc<Lines>);
+pub struct Desk {
+    lines: Arc<Lines>,
+    caller: Caller,
+}
 
 impl Desk {
-    /// Opens the desk, which may be before anything else is open.
+    /// Opens the desk, which may be before anything else is open. It answers whoever may ask everything; see [`Desk::serve`].
     pub fn new(lines: Lines) -> Self {
-        Self(Arc::new(lines))
+        Self {
+            lines: Arc::new(lines),
+            caller: Caller::admin(),
+        }
     }
 
     /// The session, now and from now on.
     pub fn status(&self) -> watch::Receiver<Status> {
-        self.0.status.clone()
+        self.lines.status.clone()
     }
 
     /// Sends a request that has an answer to the daemon's loop, and waits for it.
@@ -86,7 +95,7 @@ impl Desk {
         request: impl FnOnce(oneshot::Sender<T>) -> Request,
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.0
+        self.lines
             .requests
             .send(request(reply))
             .await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Desk, Refusal, Request};
+use super::{Ask, Desk, Refusal, Request};
 use crate::panel::Frame;
 
 /// A press longer than this is a mistake.
@@ -14,7 +14,8 @@ impl Desk {
     /// # Errors
     /// [`Refusal::CredentialShown`] while a QR or pairing code is on it.
     pub fn frame(&self) -> Result<Frame, Refusal> {
-        let shown = self.0.picture.borrow();
+        self.check(Ask::Frame)?;
+        let shown = self.lines.picture.borrow();
         if shown.confidential {
             return Err(Refusal::CredentialShown);
         }
@@ -22,13 +23,17 @@ impl Desk {
     }
 
     /// The picture on the screen, a QR or pairing code included.
-    pub fn frame_with_credential(&self) -> Frame {
-        self.0.picture.borrow().frame.clone()
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`].
+    pub fn frame_with_credential(&self) -> Result<Frame, Refusal> {
+        self.check(Ask::FrameWithCredential)?;
+        Ok(self.lines.picture.borrow().frame.clone())
     }
 
     /// The type and place of the screen, such as `SSD1306 at 0x3c (raspberrypi)`, `terminal` or `none`.
     pub fn glass(&self) -> &str {
-        &self.0.glass
+        &self.lines.glass
     }
 
     /// Holds the button down, at most for a minute, and returns when it is up again.
@@ -36,13 +41,14 @@ impl Desk {
     /// # Errors
     /// [`Refusal::InvalidArgument`] for a longer press.
     pub async fn press(&self, how_long: Duration) -> Result<(), Refusal> {
+        self.check(Ask::Press)?;
         if how_long > LONGEST_PRESS {
             return Err(Refusal::InvalidArgument(format!(
                 "A press lasts at most {} milliseconds.",
                 LONGEST_PRESS.as_millis()
             )));
         }
-        let requests = self.0.requests.clone();
+        let requests = self.lines.requests.clone();
         // A task of its own: a caller that goes away must not leave the button down.
         let press = tokio::spawn(async move {
             requests.send(Request::Button { down: true }).await?;

@@ -12,6 +12,19 @@ pub enum Refusal {
     /// An argument cannot be used.
     #[error("{0}")]
     InvalidArgument(String),
+    /// The caller's role does not reach so far.
+    #[error(
+        "This is not for everybody: a bot sends, reads and acknowledges messages, and the rest is for group holdfast-admin."
+    )]
+    NotAllowed,
+    /// The consumer belongs to somebody else.
+    #[error(
+        "The consumers of this user are called {name}, or begin with {name}/. Use such a name; group holdfast-admin may acknowledge for any."
+    )]
+    NotYours {
+        /// The caller.
+        name: String,
+    },
     /// The rooms are not open yet.
     #[error(
         "Holdfast is still starting: its messages and archives are not open yet. Try again in a moment."

@@ -23,13 +23,13 @@ impl Desk {
     /// # Errors
     /// Until they are open: whether they will be, or why they cannot.
     pub(super) fn rooms(&self) -> Result<Rooms, Refusal> {
-        let rooms = self.0.rooms.borrow().clone();
-        rooms.ok_or_else(|| self.0.status.borrow().not_open())
+        let rooms = self.lines.rooms.borrow().clone();
+        rooms.ok_or_else(|| self.lines.status.borrow().not_open())
     }
 
     /// Waits for the rooms; `None` when the daemon ends without them.
     pub(super) async fn opened(&self) -> Option<Rooms> {
-        let mut rooms = self.0.rooms.clone();
+        let mut rooms = self.lines.rooms.clone();
         let opened = rooms.wait_for(Option::is_some).await.ok()?;
         opened.clone()
     }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
 
-use super::{Desk, Refusal, Request, aside};
+use super::{Ask, Desk, Refusal, Request, aside};
 use crate::history::{HistoryError, LastWord, LastWords};
 use crate::link::{PasskeyAnswer, PasskeyStep};
 
@@ -54,6 +54,7 @@ impl Desk {
     /// # Errors
     /// The core's refusal.
     pub async fn link(&self) -> Result<(), Refusal> {
+        self.check(Ask::Link)?;
         self.command(Command::Link).await.map(drop)
     }
 
@@ -62,6 +63,7 @@ impl Desk {
     /// # Errors
     /// The core's refusal.
     pub async fn relink(&self) -> Result<Token, Refusal> {
+        self.check(Ask::Relink)?;
         self.token(Deed::Relink).await
     }
 
@@ -70,6 +72,7 @@ impl Desk {
     /// # Errors
     /// The core's refusal.
     pub async fn confirm_relink(&self, token: u64) -> Result<(), Refusal> {
+        self.check(Ask::Relink)?;
         self.confirm(Deed::Relink, token).await
     }
 
@@ -78,7 +81,8 @@ impl Desk {
     /// # Errors
     /// [`Refusal::NothingToDo`] when there is none.
     pub fn passkey(&self) -> Result<PasskeyPrompt, Refusal> {
-        let shown = self.0.credentials.borrow();
+        self.check(Ask::Passkey)?;
+        let shown = self.lines.credentials.borrow();
         let options = shown.passkey.clone().ok_or(Refusal::NO_PASSKEY)?;
         Ok(PasskeyPrompt {
             options,
@@ -91,8 +95,9 @@ impl Desk {
     /// # Errors
     /// [`Refusal::NothingToDo`] when no linking wants it, [`Refusal::InvalidArgument`] when it is of no use.
     pub async fn answer_passkey(&self, what: PasskeyAnswer) -> Result<(), Refusal> {
+        self.check(Ask::Passkey)?;
         let (reply, done) = oneshot::channel();
-        self.0
+        self.lines
             .requests
             .send(Request::Passkey(PasskeyStep { what, reply }))
             .await
@@ -108,7 +113,8 @@ impl Desk {
     /// # Errors
     /// [`Refusal::NothingToDo`] when it is not connected, or ends meanwhile.
     pub async fn self_test(&self) -> Result<Tested, Refusal> {
-        let mut tested = self.0.tested.subscribe();
+        self.check(Ask::SelfTest)?;
+        let mut tested = self.lines.tested.subscribe();
         self.command(Command::SelfTest).await?;
         match timeout(TEST_LIMIT, tested.recv()).await {
             Ok(Ok(tested)) => Ok(tested),
@@ -122,14 +128,15 @@ impl Desk {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn last_words(&self, max: Option<usize>) -> Result<Vec<LastWord>, Refusal> {
-        let last_words = LastWords::new(&self.0.data);
+        self.check(Ask::LastWords)?;
+        let last_words = LastWords::new(&self.lines.data);
         let max = max.unwrap_or(usize::MAX);
         aside(move || last_words.last(max).map_err(HistoryError::LastWords)).await
     }
 
     /// News for the owner, from now on; a few a day at most.
     pub fn news(&self) -> News {
-        News(self.0.news.subscribe())
+        News(self.lines.news.subscribe())
     }
 
     /// First step of a request that takes two: asks the core for a token.

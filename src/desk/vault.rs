@@ -8,7 +8,7 @@ use holdfast_medium::{
     wear::{Costs, Forecast},
 };
 
-use super::{Desk, Refusal, Request, aside};
+use super::{Ask, Desk, Refusal, Request, aside};
 use crate::boot::Report;
 use crate::history::{HistoryError, Incident, Incidents, Verdict};
 
@@ -21,30 +21,52 @@ impl Desk {
     /// # Errors
     /// [`Refusal::Storage`] when they cannot be read.
     pub async fn records(&self) -> Result<BTreeMap<String, u64>, Refusal> {
+        self.check(Ask::Records)?;
         self.rooms()?;
         let counts = self.ask(|reply| Request::Records { reply });
         counts.await?.map_err(Refusal::Storage)
     }
 
     /// The commits and device flushes since the daemon started.
-    pub fn counters(&self) -> Stats {
-        self.0.barrier.stats()
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`].
+    pub fn counters(&self) -> Result<Stats, Refusal> {
+        self.check(Ask::Wear)?;
+        Ok(self.lines.barrier.stats())
     }
 
     /// The cost of each purpose to the card since the daemon started.
-    pub fn costs(&self) -> Costs {
-        self.0.barrier.costs()
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`].
+    pub fn costs(&self) -> Result<Costs, Refusal> {
+        self.check(Ask::Wear)?;
+        Ok(self.lines.barrier.costs())
     }
 
     /// How long the card lasts; `None` where its wear cannot be read.
-    pub fn forecast(&self) -> Option<Forecast> {
-        let card = self.0.card.as_ref()?;
-        Some(card.forecast(&self.0.barrier.costs()))
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`].
+    pub fn forecast(&self) -> Result<Option<Forecast>, Refusal> {
+        let costs = self.costs()?;
+        let card = self.lines.card.as_ref();
+        Ok(card.map(|card| card.forecast(&costs)))
     }
 
     /// The boot report, as far as it is written.
-    pub fn boot_report(&self) -> Arc<Report> {
-        self.0.boot.borrow().clone()
+    ///
+    /// # Errors
+    /// [`Refusal::NotAllowed`].
+    pub fn boot_report(&self) -> Result<Arc<Report>, Refusal> {
+        self.check(Ask::BootReport)?;
+        Ok(self.lines.boot.borrow().clone())
+    }
+
+    /// The stable name of how the last run ended.
+    pub fn last_end(&self) -> String {
+        self.lines.boot.borrow().last_end.clone()
     }
 
     /// The last `max` (`None`: as many as fit) times in which something was wrong, the newest last.
@@ -52,7 +74,8 @@ impl Desk {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn incidents(&self, max: Option<usize>) -> Result<Vec<Incident>, Refusal> {
-        let (dir, max) = (self.0.data.clone(), at_most(max));
+        self.check(Ask::Incidents)?;
+        let (dir, max) = (self.lines.data.clone(), at_most(max));
         aside(move || Incidents::last(&dir, max).map_err(HistoryError::Incidents)).await
     }
 
@@ -61,6 +84,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn verify_audit(&self) -> Result<Verdict, Refusal> {
+        self.check(Ask::Audit)?;
         let audit = self.rooms()?.audit;
         aside(move || audit.check()).await
     }
@@ -70,6 +94,7 @@ impl Desk {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn read_audit(&self, from: u64, max: Option<usize>) -> Result<Vec<String>, Refusal> {
+        self.check(Ask::Audit)?;
         let (audit, max) = (self.rooms()?.audit, at_most(max));
         aside(move || audit.read(from, max)).await
     }

@@ -11,7 +11,7 @@ use std::{
 use holdfast::{
     boot::{Evidence, Report},
     bus::{self, Served, Where},
-    desk::{Desk, Lines, Request, Rooms, Status},
+    desk::{Caller, Desk, Lines, Request, Role, Rooms, Status},
     history::{Archive, Audit},
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Inbox, Message, Outbox},
@@ -118,6 +118,12 @@ impl Daemon {
 
     pub async fn serve(&self, place: Where) -> Served {
         bus::serve(place, &self.runtime(), self.desk.clone()).await
+    }
+
+    /// On the private socket alone, where every client has this role.
+    pub async fn serve_as(&self, role: Role) -> Served {
+        let desk = self.desk.serve(Caller::new(role, "anna"));
+        bus::serve(Where::Private, &self.runtime(), desk).await
     }
 
     pub async fn receive(&self, id: &str, text: &str) {

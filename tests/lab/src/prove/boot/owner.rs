@@ -205,29 +205,47 @@ fn as_nobody(group: &str, command: &str) -> String {
 }
 
 pub async fn others(scene: &mut Scene) -> anyhow::Result<()> {
-    const SESSION: &str = "org.holdfast.Holdfast1 /org/holdfast/Holdfast1 org.holdfast.Session1";
-    let read = format!("busctl get-property {SESSION} State");
-    // First of two steps: nothing is retired by it.
-    let change = format!("busctl call {SESSION} Relink");
+    const OBJECT: &str = "org.holdfast.Holdfast1 /org/holdfast/Holdfast1";
+    const DENIED: &str = "Access denied";
+    let read = format!("busctl get-property {OBJECT} org.holdfast.Session1 State");
+    // First of two steps: nothing is retired by it, or handed out.
+    let change = format!("busctl call {OBJECT} org.holdfast.Session1 Relink");
+    let export = format!("busctl call {OBJECT} org.holdfast.Vault1 Export s gen-0001");
+    let code = format!("busctl call {OBJECT} org.holdfast.Panel1 FrameWithCredential");
+    let messages = format!("busctl call {OBJECT} org.holdfast.Messages1");
+    let inbox = format!("{messages} Read stu nobody 0 1");
+    // A consumer counts from its first acknowledgement, and nothing is lost by this one.
+    let own = format!("{messages} Acknowledge st nobody 0");
+    let other = format!("{messages} Acknowledge st holdfastctl 0");
     let machine = scene.power_on().await?;
     is_as_ever(scene, &machine, "nobody else").await?;
     let run = async |group, command: &str| {
         let command = as_nobody(group, command);
         scene.operator.run(&machine, &command).await
     };
-    for (group, command, may) in [
-        ("nogroup", &read, false),
-        ("nogroup", &change, false),
-        ("holdfast", &read, true),
-        ("holdfast", &change, false),
-        ("holdfast-admin", &change, true),
+    for (group, command, denied) in [
+        ("nogroup", &read, Some(DENIED)),
+        ("nogroup", &change, Some(DENIED)),
+        ("nogroup", &own, Some(DENIED)),
+        ("holdfast", &read, None),
+        ("holdfast", &change, Some(DENIED)),
+        ("holdfast", &inbox, Some(DENIED)),
+        ("holdfast-bot", &read, None),
+        ("holdfast-bot", &inbox, None),
+        ("holdfast-bot", &own, None),
+        ("holdfast-bot", &other, Some("are called nobody")),
+        ("holdfast-bot", &change, Some(DENIED)),
+        ("holdfast-bot", &export, Some(DENIED)),
+        ("holdfast-bot", &code, Some(DENIED)),
+        ("holdfast-admin", &other, None),
+        ("holdfast-admin", &change, None),
     ] {
-        match run(group, command).await {
-            Ok(_) if may => {}
-            Ok(said) => anyhow::bail!("{group} may {command}: {said}"),
-            Err(error) if may => return Err(error).context("it should be allowed"),
-            Err(error) => ensure!(
-                format!("{error:#}").contains("Access denied"),
+        match (run(group, command).await, denied) {
+            (Ok(_), None) => {}
+            (Ok(said), Some(_)) => anyhow::bail!("{group} may {command}: {said}"),
+            (Err(error), None) => return Err(error).context("it should be allowed"),
+            (Err(error), Some(reason)) => ensure!(
+                format!("{error:#}").contains(reason),
                 "denied for another reason: {error:#}"
             ),
         }

@@ -87,7 +87,7 @@ impl Trouble {
                 "of settings in a mess the good is used, the bad named, and no secret stays"
             }
             Trouble::Others => {
-                "others on the board see and change nothing, and group holdfast sees"
+                "others on the board see and change nothing, and each group does its own and no more"
             }
         }
     }
