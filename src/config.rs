@@ -23,10 +23,10 @@ pub(crate) mod sheet;
 
 use sheet::{Sheet, Unclear};
 
-/// What `--version` says.
+/// The output of `--version`.
 #[cfg(not(feature = "lab"))]
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: none");
-/// What `--version` says.
+/// The output of `--version`.
 #[cfg(feature = "lab")]
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: lab");
 
@@ -47,13 +47,13 @@ pub struct Args {
     /// in the data directory]
     #[arg(long, value_name = "DIR")]
     pub runtime: Option<PathBuf>,
-    /// What the panel is: terminal (space bar = button), headless, or a board's name, such as raspberrypi [default:
+    /// The panel: terminal (space bar = button), headless, or a board's name, such as raspberrypi [default:
     /// terminal where there is one, else the board this machine is, else headless]
     #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
 }
 
-/// What the panel is.
+/// The kind of panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Board {
     /// Screen drawn in the terminal, space bar = button.
@@ -83,7 +83,7 @@ impl Board {
     }
 }
 
-/// What the bus and the operator call the glass.
+/// Prints the panel's name, as bus and operator know it.
 impl fmt::Display for Board {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -171,11 +171,11 @@ pub struct Config {
     pub data: DataDir,
     /// Where sockets and the log of a terminal panel go; not created yet.
     pub runtime: PathBuf,
-    /// What the panel is.
+    /// The kind of panel.
     pub board: Board,
-    /// What the files say.
+    /// The merged settings of the files.
     pub settings: Settings,
-    /// What was wrong in the owner's file, for the screen and the journal.
+    /// The problems in the owner's file, for the screen and the journal.
     pub ignored: Vec<Problem>,
 }
 
@@ -222,7 +222,7 @@ pub struct Problem {
     pub file: PathBuf,
     /// The line, from 1, where it is about one.
     pub line: Option<usize>,
-    /// What is wrong and what would be right.
+    /// The mistake, and what would be right.
     pub what: String,
 }
 

@@ -54,7 +54,7 @@ pub enum JournalError {
     File {
         /// The file meant.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// [`init`] was called before.
@@ -363,7 +363,7 @@ pub fn logged_out(old: ArchiveId) {
     );
 }
 
-/// What came of a test of the link.
+/// Logs the result of a self-test of the link.
 pub fn self_tested(tested: Tested) {
     let echo = match tested.echoed {
         Some(true) => "a message in the chat with oneself reached the phone",

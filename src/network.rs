@@ -1,5 +1,5 @@
-//! How far the way to the outside goes, as the kernel tells it: links, addresses, routes. Whether names are looked up and
-//! WhatsApp answers, only an attempt of the link tells.
+//! Watches the network through the kernel: links, addresses, routes. Name resolution and WhatsApp itself are tried by the link's
+//! attempts alone.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::net::UnixDatagram;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// How often it is looked at though the kernel says nothing.
+/// Polling interval, for a change that no message of the kernel announced.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR`, `RTMGRP_IPV6_ROUTE` of Linux
@@ -24,7 +24,7 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 const UP: u32 = 0x1;
 const REJECT: u32 = 0x200;
 
-/// Tells of every change from now on, until nobody listens.
+/// Sends an event for each change, until nobody listens.
 pub async fn watch(machine: Machine, mut known: Way, events: mpsc::UnboundedSender<Event>) {
     let changes = Changes::subscribe();
     if let Err(error) = &changes {
@@ -46,7 +46,7 @@ pub async fn watch(machine: Machine, mut known: Way, events: mpsc::UnboundedSend
     }
 }
 
-/// The kernel's word that a link, an address or a route has changed (rtnetlink(7)). What became of it is looked at.
+/// A socket on which the kernel reports that a link, an address or a route has changed (rtnetlink(7)). The message is not parsed.
 ///
 /// To the runtime it is a socket of datagrams like any other.
 struct Changes(UnixDatagram);
@@ -60,7 +60,7 @@ impl Changes {
         Ok(Self(UnixDatagram::from_std(socket.into())?))
     }
 
-    /// Waits for the next; those that came together are one.
+    /// Waits for the next change; changes that came together count once.
     async fn next(&self) {
         let mut ignored = [0; 4096];
         // When it fails there were more than the kernel could keep.
@@ -69,7 +69,7 @@ impl Changes {
     }
 }
 
-/// How far it goes now.
+/// Reads how far the way goes now.
 pub fn way(machine: &Machine) -> Way {
     let file = |path: &str| fs::read_to_string(machine.file(path)).unwrap_or_default();
     if has_route(&file("proc/net/route")) || has_route6(&file("proc/net/ipv6_route")) {
@@ -83,7 +83,7 @@ pub fn way(machine: &Machine) -> Way {
     }
 }
 
-/// A link with someone at its other end (Linux Documentation/ABI/testing/sysfs-class-net).
+/// Tells whether a link has a carrier (Linux Documentation/ABI/testing/sysfs-class-net).
 fn has_link(machine: &Machine) -> bool {
     let Ok(links) = fs::read_dir(machine.file("sys/class/net")) else {
         return false;
@@ -95,7 +95,7 @@ fn has_link(machine: &Machine) -> bool {
     })
 }
 
-/// A default route in `/proc/net/route` (proc_pid_net(5)): interface, destination, gateway, flags, three counters, mask.
+/// Finds a default route in `/proc/net/route` (proc_pid_net(5)): interface, destination, gateway, flags, three counters, mask.
 fn has_route(table: &str) -> bool {
     table.lines().any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -103,7 +103,7 @@ fn has_route(table: &str) -> bool {
     })
 }
 
-/// A default route in `/proc/net/ipv6_route`: destination and length, source and length, next hop, three counters, flags,
+/// Finds a default route in `/proc/net/ipv6_route`: destination and length, source and length, next hop, three counters, flags,
 /// interface.
 fn has_route6(table: &str) -> bool {
     table.lines().any(|line| {
@@ -117,7 +117,7 @@ fn is_usable(flags: &str) -> bool {
     u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & (UP | REJECT) == UP)
 }
 
-/// An address of this machine in `/proc/net/fib_trie`, but for those it gave itself: loopback, and link-local (RFC 3927).
+/// Finds an address of this machine in `/proc/net/fib_trie`, but for those it gave itself: loopback, and link-local (RFC 3927).
 fn has_address(trie: &str) -> bool {
     let mut address = "";
     trie.lines().map(str::trim).any(|line| {
@@ -130,7 +130,7 @@ fn has_address(trie: &str) -> bool {
     })
 }
 
-/// A global address in `/proc/net/if_inet6`: address, index, prefix length, scope, flags, interface.
+/// Finds a global address in `/proc/net/if_inet6`: address, index, prefix length, scope, flags, interface.
 fn has_address6(table: &str) -> bool {
     table.lines().any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();

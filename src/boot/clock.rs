@@ -25,12 +25,12 @@ const EVERY: Duration = Duration::from_secs(24 * 3600);
 pub struct LastKnownGood {
     path: PathBuf,
     root: PathBuf,
-    /// What the file says.
+    /// The time that the file holds.
     kept: Option<SystemTime>,
 }
 
 impl LastKnownGood {
-    /// What the last runs left.
+    /// Reads the note of the last runs.
     pub fn read(data: &DataDir) -> Self {
         let path = data.root().join(FILE);
         Self {

@@ -17,7 +17,7 @@ const KEPT: &str = "run/holdfast/evidence.json";
 /// The data partition, by the name the partition table gives it.
 const PARTITION: &str = "dev/disk/by-partlabel/data";
 
-/// What these signals said in one boot.
+/// The signals of one boot that do not outlive the mount of the data partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Early {
     /// The kernel's id of that boot.
@@ -61,7 +61,7 @@ impl Early {
         }
     }
 
-    /// What was kept earlier in this very boot.
+    /// Reads what this boot's early step kept.
     pub(super) fn kept(machine: &Machine) -> Option<Self> {
         let kept = fs::read(machine.file(KEPT)).ok()?;
         let early: Self = serde_json::from_slice(&kept).ok()?;

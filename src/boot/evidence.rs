@@ -10,7 +10,7 @@ use super::kernel::{self, Clock, Dump};
 use super::mark::{Mark, Run};
 use super::reset::{Reset, Watchdog};
 
-/// What every signal said, before anything was opened or written.
+/// Every signal about the last run's end, gathered before anything was opened or written.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     /// The mark of the last run.
@@ -36,7 +36,7 @@ pub struct Evidence {
 pub struct Verdict {
     /// How.
     pub end: LastEnd,
-    /// What speaks for it, or why nothing is certain: a sentence.
+    /// The reason for the verdict, or for having none: a sentence.
     pub why: &'static str,
 }
 
@@ -236,7 +236,7 @@ mod tests {
         Said::Unreadable("permission denied".into())
     }
 
-    /// What the signals say, and how the last run then ended.
+    /// Lists combinations of signals, and the end that each must be taken for.
     fn table() -> Vec<(&'static str, Evidence, LastEnd)> {
         use LastEnd::*;
         let with = |change: fn(&mut Evidence)| {

@@ -1,4 +1,4 @@
-//! What the file system of the data directory knows: whether it was cut off, and whether it ever met an error.
+//! Reads from the data directory's file system whether its journal was recovered, and whether it ever met an error.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use super::Said;
 pub struct Recovery {
     /// The device as the kernel names it, such as `mmcblk0p3`.
     pub device: String,
-    /// What the kernel said, line by line.
+    /// The kernel's lines.
     pub lines: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel knows: which boot this is, and whether an earlier one crashed.
+//! Reads from the kernel which boot this is, and whether an earlier one crashed.
 
 use std::fs;
 use std::io::{self, Read};
@@ -53,7 +53,7 @@ fn milliseconds(uptime: &str) -> Option<u64> {
     Some((seconds * 1000.0) as u64)
 }
 
-/// What pstore holds (Linux Documentation/ABI/testing/pstore): one `dmesg-BACKEND-ID` file for each part of a kept kernel
+/// Lists pstore's crash dumps (Linux Documentation/ABI/testing/pstore): one `dmesg-BACKEND-ID` file for each part of a kept kernel
 /// log, stamped with the moment of the crash. systemd-pstore(8) moves them away at boot, one directory deeper or two.
 ///
 /// Unreadable where the kernel has no backend to keep a crash in: then silence tells nothing.

@@ -19,7 +19,7 @@ pub enum Run {
     Stopped,
 }
 
-/// What the mark says of a run.
+/// The mark of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// How far it got.

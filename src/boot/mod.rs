@@ -1,6 +1,6 @@
-//! What happened before us, and what is to be done before the daemon can start.
+//! Concludes how the last run ended, and runs the boot steps before the daemon.
 //!
-//! How the last run ended, from signals that do not depend on each other:
+//! The end of the last run is concluded from signals that do not depend on each other:
 //!
 //! - [`Evidence`]: what each signal said (`mark`, `kernel`, `reset`, `filesystem`), and the [`Verdict`] over them
 //! - [`RunMark`]: our own note of a run, closed by an orderly stop
@@ -62,7 +62,7 @@ fn note(machine: &Machine, path: &str, value: &impl Serialize) -> io::Result<()>
     fs::write(path, serde_json::to_vec(value)?)
 }
 
-/// What a signal said.
+/// A signal's value. Absent and unreadable are not the same: silence tells something, an error nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Said<T> {
     /// It was asked, and has nothing to tell.
@@ -74,7 +74,7 @@ pub enum Said<T> {
 }
 
 impl<T> Said<T> {
-    /// What it said, when it said something.
+    /// Returns the value, when there is one.
     pub fn present(&self) -> Option<&T> {
         match self {
             Self::Present(value) => Some(value),

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Shows on this board's display that the board starts.
 ///
 /// # Errors
-/// The display does not answer. Whoever starts this need not care: the daemon tells of it, should it stay so.
+/// The display does not answer. The caller may ignore it: the daemon reports the display, should it stay so.
 pub(super) fn show(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let places = Places::system();
     // A faulty description is told of by the daemon, too.

@@ -80,7 +80,7 @@ fn stand_in(machine: &Machine) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What has to be there; says what was made now.
+/// Makes the directories that have to be there; returns what was made now.
 fn furnish(machine: &Machine, owner: (u32, u32)) -> anyhow::Result<Vec<String>> {
     let mut told = Vec::new();
     for room in SYSTEM {

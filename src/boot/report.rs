@@ -19,7 +19,7 @@ const NEWEST: &str = "report.json";
 /// How many reports are kept before the newest.
 const KEPT: usize = 20;
 
-/// What is told of one start, to people and programs.
+/// The boot report: one start, for people and programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// When the start began, and in which boot.
@@ -31,22 +31,22 @@ pub struct Report {
     pub last_end: String,
     /// Why we think so.
     pub why: String,
-    /// What every signal said.
+    /// Every signal.
     pub signals: Vec<Signal>,
-    /// What opening the data directory brought to light; empty when all was as promised.
+    /// The damage that opening the data directory found; empty when all was as promised.
     pub findings: Vec<Finding>,
     /// How long each stage took, in order.
     pub stages: Vec<Stage>,
 }
 
-/// What one signal said.
+/// One signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signal {
     /// Which.
     pub name: String,
     /// `absent`, `present` or `unreadable`.
     pub said: String,
-    /// What it said, or why it could not; empty when absent.
+    /// Its value, or the error of reading it; empty when absent.
     pub value: String,
 }
 

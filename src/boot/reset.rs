@@ -1,4 +1,4 @@
-//! What the hardware knows of the last reset.
+//! Reads from watchdog and firmware why the machine was last reset.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Said;
 
-/// What a watchdog said of the reset before this boot.
+/// A watchdog's status of the reset before this boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watchdog {
     /// Its device, such as `watchdog0`.
@@ -36,7 +36,7 @@ impl Watchdog {
     }
 }
 
-/// What kind of reset the firmware of a Raspberry Pi saw.
+/// The kind of reset that a Raspberry Pi's firmware saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reset {
     /// The power came on.

@@ -26,7 +26,7 @@ pub enum Step {
     HostKey,
 }
 
-/// What to do before the daemon.
+/// The arguments of a boot step.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Boot {
     /// The step

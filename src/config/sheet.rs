@@ -277,7 +277,7 @@ const SINGLE: [char; 4] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
 /// Makes what editors make of quotes, spaces and line ends TOML's again. Within straight quotes everything is content:
 /// phones call their hotspots “Anna’s”.
 fn straighten(text: &str) -> String {
-    /// What may end the string that is open.
+    /// The kind of string that is open, by its closing quote.
     enum Open {
         No,
         Comment,

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{Error, Output, find::Daemon, passphrase};
 use crate::bus::{ArchiveEntry, VaultProxy};
 
-/// What to do with the archive.
+/// The subcommands of `archive`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List what is there.
@@ -86,7 +86,7 @@ impl fmt::Display for Listed {
     }
 }
 
-/// What `archive show` prints.
+/// The output of `archive show`.
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
@@ -127,7 +127,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// What the others print when they are done.
+/// The output of a restore, an export or an import.
 #[derive(Serialize)]
 struct Done {
     done: &'static str,
@@ -193,7 +193,7 @@ async fn restore(
     yes: bool,
     output: &Output,
 ) -> Result<(), Error> {
-    // What cannot be restored says so before anybody is asked.
+    // An archive that cannot be restored is refused before anybody is asked.
     let (mut token, _) = vault.restore(id).await?;
     if !yes {
         let live = vault.generation().await?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Error, Output, find::Daemon};
 
-/// What to do with the audit.
+/// The subcommands of `audit`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check that no entry was altered, dropped or moved. Exit code 1 when one was.
@@ -23,7 +23,7 @@ pub(super) enum Command {
     },
 }
 
-/// What `audit verify` prints.
+/// The output of `audit verify`.
 #[derive(Serialize)]
 struct Verdict {
     sound: bool,

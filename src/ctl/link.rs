@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Error, Output, find::Daemon, screen, status::StatusOutput};
 
-/// What `link` and `relink` print when they are done.
+/// The output of `link` and `relink`.
 #[derive(Serialize)]
 struct Asked {
     done: &'static str,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Error, Output, find::Daemon};
 use crate::bus::{self, MessagesProxy};
 
-/// What `send` prints.
+/// The output of `send`.
 #[derive(Serialize)]
 struct Sent {
     id: String,
@@ -54,7 +54,7 @@ fn is_final(state: &str) -> bool {
     state == "acked" || state.starts_with("failed")
 }
 
-/// What `inbox` reads, and how.
+/// The arguments of `inbox`: which messages to read, as which consumer, and whether to acknowledge them.
 pub(super) struct Reading {
     pub(super) follow: bool,
     pub(super) consumer: String,

@@ -1,4 +1,4 @@
-//! `passkey`: a linking that WhatsApp wants a passkey for, carried on by whoever holds it.
+//! `passkey`: carries on a linking for which WhatsApp wants a passkey; the operator signs it where the passkey is.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Error, Output, find::Daemon};
 
-/// What to do about the passkey.
+/// The subcommands of `passkey`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show what is to be signed, as JSON for `navigator.credentials.get`, and the code once there is one.
@@ -24,7 +24,7 @@ pub(super) enum Command {
     Confirm,
 }
 
-/// What WhatsApp asks for.
+/// The output of `passkey show`: the request to sign, and the code to compare.
 #[derive(Serialize)]
 struct Asked {
     options: String,

@@ -32,7 +32,7 @@ pub(super) fn obtain(file: Option<&Path>, twice: bool) -> Result<Secret<String>,
 /// A pipe with the passphrase in it, to be handed over.
 pub(super) fn piped(passphrase: &Secret<String>) -> io::Result<zbus::OwnedFd> {
     let (reader, mut writer) = io::pipe()?;
-    // It fits into the pipe's buffer (pipe(7)), whoever reads it.
+    // It fits into the pipe's buffer (pipe(7)), so that the write does not wait for a reader.
     writer.write_all(passphrase.expose().as_bytes())?;
     Ok(zbus::OwnedFd::from(OwnedFd::from(reader)))
 }

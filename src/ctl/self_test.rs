@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Error, Output, find::Daemon};
 use crate::bus::LastWordEntry;
 
-/// What came of a test.
+/// The output of `self-test`.
 #[derive(Serialize)]
 struct Outcome {
     answered: bool,
@@ -40,7 +40,7 @@ pub(super) async fn self_test(daemon: &Daemon, output: &Output) -> Result<bool, 
     Ok(is_good)
 }
 
-/// What WhatsApp said.
+/// The output of `last-words`: the stanzas by which WhatsApp refused or ended a connection.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Said(LastWordEntry);

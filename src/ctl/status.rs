@@ -19,7 +19,7 @@ const NOT_CONNECTED: u8 = 3;
 /// How often a daemon that is not there is looked for.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What `status` prints.
+/// The output of `status`.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct StatusOutput {
     pub(super) state: String,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Error, Output, find::Daemon};
 
-/// What `vault` prints.
+/// The output of `vault`.
 #[derive(Debug, Serialize)]
 struct VaultOutput {
     generation: String,
@@ -20,7 +20,7 @@ struct VaultOutput {
     card: Card,
 }
 
-/// What one purpose cost since the daemon started.
+/// The writes made for one purpose since the daemon started.
 #[derive(Debug, Serialize)]
 struct Cost {
     purpose: String,
@@ -28,7 +28,7 @@ struct Cost {
     barriers: u64,
 }
 
-/// What the card bears.
+/// The forecast of the card's wear.
 #[derive(Debug, Serialize)]
 struct Card {
     bytes_per_day: u64,

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{HistoryError, name};
 
-/// What an entry records.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -39,7 +39,7 @@ pub enum Kind {
     Drop,
 }
 
-/// What an entry is about.
+/// The subject of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject {
     trigger: Trigger,
@@ -86,14 +86,14 @@ pub struct Audit {
     turn: Arc<Mutex<()>>,
 }
 
-/// What [`Audit::verify`] found.
+/// The result of [`Audit::verify`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Entries that are whole.
     pub entries: u64,
     /// Bytes at the end that never became an entry: a power cut while one was written. Harmless.
     pub torn_tail: Option<usize>,
-    /// What is wrong; empty when nothing is.
+    /// The faults found; empty when the log is sound.
     pub faults: Vec<Fault>,
 }
 
@@ -308,7 +308,7 @@ impl Torn {
 }
 
 impl Head {
-    /// What the first entry continues.
+    /// The head of an empty log, from which the first entry goes on.
     fn none() -> Self {
         Self {
             seq: 0,

@@ -1,4 +1,4 @@
-//! What went wrong, since when, what was done about it, and how long it took.
+//! Keeps incidents: what went wrong, since when, what was done about it, and how long it took.
 //!
 //! One JSON object a line; a line about an incident stands for all earlier ones about it. Nothing rests on this file, so that
 //! nobody waits for it to reach the disk, and a line that was cut off is passed over.
@@ -31,7 +31,7 @@ pub struct Incident {
     pub since: Stamp,
     /// The codes of its causes, in the order they were found.
     pub causes: Vec<String>,
-    /// What Holdfast did about it.
+    /// The remedies that Holdfast took.
     pub done: Vec<String>,
     /// When all was well again; `None`: not yet.
     pub until: Option<Stamp>,
@@ -193,7 +193,7 @@ fn line(incident: &Incident) -> String {
     format!("{json}\n")
 }
 
-/// What the file says, by number, and how many lines it has.
+/// Reads the incidents in the file, by number, and counts its lines.
 fn read(path: &Path) -> io::Result<(BTreeMap<u64, Incident>, usize)> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

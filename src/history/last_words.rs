@@ -1,4 +1,4 @@
-//! What WhatsApp said when it refused a connection or ended one: its words, and the whole stanza.
+//! Keeps WhatsApp's last words when it refused a connection or ended one: its text, and the whole stanza.
 //!
 //! It may name the account, or carry what WhatsApp says only once (an appeal's token), so that it is kept for the operator and
 //! never logged. One JSON object a line; a line that was cut off is passed over.
@@ -22,7 +22,7 @@ const LONGEST: usize = 4096;
 pub struct LastWord {
     /// When it was said.
     pub at: Stamp,
-    /// What it says to humans; empty when nothing.
+    /// Its text for humans; empty when there is none.
     pub words: String,
     /// The whole of it, as XML.
     pub stanza: String,

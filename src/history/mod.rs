@@ -1,5 +1,5 @@
-//! What was: retired generations, the record of who had them retired, what went wrong, and what WhatsApp
-//! said to it.
+//! Keeps the past: retired generations, the audit of who had them retired, incidents, and WhatsApp's last
+//! words.
 
 mod archive;
 mod audit;
@@ -31,7 +31,7 @@ pub enum HistoryError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The archive holds a generation of this name, and it is never overwritten.
@@ -43,7 +43,7 @@ pub enum HistoryError {
     /// There is no archive of this name.
     #[error("there is no archive {id}; `holdfastctl archive list` shows what there is")]
     NoArchive {
-        /// What was asked for.
+        /// The archive asked for.
         id: ArchiveId,
     },
     /// Its manifest is damaged or lost.
@@ -65,7 +65,7 @@ pub enum HistoryError {
     Revoked {
         /// The archive.
         id: ArchiveId,
-        /// What was retired because of it.
+        /// The archive that was retired because of it.
         by: ArchiveId,
     },
     /// The copy in an exported file is the one that may run.
@@ -122,7 +122,7 @@ pub enum HistoryError {
     /// The log of incidents cannot be read.
     #[error("the log of incidents cannot be read: {0}")]
     Incidents(#[source] io::Error),
-    /// What WhatsApp said cannot be read.
+    /// WhatsApp's last words cannot be read.
     #[error("what WhatsApp said cannot be read: {0}")]
     LastWords(#[source] io::Error),
     /// Holdfast ends meanwhile.

@@ -1,4 +1,4 @@
-//! What a phone can link us by: secrets that live on the glass and nowhere else.
+//! The QR string and the pairing code by which a phone links this device: secrets that live on the glass and nowhere else.
 
 use holdfast_medium::Secret;
 
@@ -9,7 +9,7 @@ pub struct Credentials {
     pub qr: Option<Secret<String>>,
     /// The pairing code, eight characters.
     pub code: Option<Secret<String>>,
-    /// What WhatsApp wants signed with a passkey: `PublicKeyCredentialRequestOptions` as JSON.
+    /// The challenge that WhatsApp wants signed with a passkey: `PublicKeyCredentialRequestOptions` as JSON.
     pub passkey: Option<Secret<String>>,
     /// The code that the phone has to show too, once the passkey was used; empty when there is no need to compare.
     pub passkey_code: Option<Secret<String>>,

@@ -1,4 +1,4 @@
-//! Opening the socket, and remembering why it did not open: the library tells nobody.
+//! Dials WhatsApp a step at a time and remembers which step failed: the library reports no failed dial.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use whatsapp_rust::transport::{Connector, default_tls_connector, from_websocket}
 
 use super::observer::Observer;
 
-/// The library's own factory, a step at a time: its error is only text, and its limit drops a dial without a word.
+/// A transport factory that dials step by step, with a timeout of its own. The library's says in text alone why it failed, and nothing
+/// when it times out.
 pub(super) struct Dialer {
     url: String,
     observer: Arc<Observer>,

@@ -1,4 +1,4 @@
-//! The last run of a link that was given up: it takes in what WhatsApp kept for it, and is logged out.
+//! Logs an archived link out with its own keys, after it has drained what WhatsApp kept for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,15 +16,15 @@ use super::inbound::ToInbox;
 use super::observer::{Notice, Observer};
 use super::run::{build, end, load};
 
-/// How long all of it may take.
+/// Timeout of the whole farewell.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Says good-bye for links that were given up, beside the one that is live.
+/// Logs out links that were given up, beside the one that is live.
 #[derive(Clone)]
 pub struct Farewell(pub(super) Arc<Parts>);
 
 impl Farewell {
-    /// Runs the link on this backend until it is logged out; whether it is.
+    /// Runs the link on this backend until it is logged out; returns whether it is.
     pub async fn say(&self, backend: Arc<dyn Backend>) -> bool {
         let parts = &*self.0;
         // Nothing of it concerns the core or the panel.
@@ -59,7 +59,7 @@ impl Farewell {
     }
 }
 
-/// Waits for the last message that WhatsApp kept for the link, and has it taken off the list.
+/// Waits until the offline queue is drained, then asks WhatsApp to remove the device.
 async fn log_out(
     parts: &Parts,
     client: &Arc<Client>,

@@ -1,4 +1,4 @@
-//! From WhatsApp into the inbox, durable before WhatsApp gets its ack.
+//! Commits messages to the inbox, durable before WhatsApp gets its ack.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::mail::{Inbox, MailError, Message};
 pub(super) struct ToInbox(pub(super) Inbox);
 
 impl ToInbox {
-    /// Commits what a human or program would want to read, all or nothing.
+    /// Commits the messages a human or program would want to read, atomically.
     pub(super) async fn commit(&self, batch: &[InboundMessage]) -> Result<(), MailError> {
         let messages: Vec<_> = batch
             .iter()

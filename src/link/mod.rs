@@ -1,4 +1,4 @@
-//! The mouth and ears: runs the library's client, turns what it says into core events and core effects into calls.
+//! Runs the library's client; turns its events into core events, and core effects into its calls.
 //!
 //! The core owns reconnection. Each [`Link::start`] is one run with one [`Event::LinkEnded`] at its end; the library
 //! is told to keep out of it, see `run`.
@@ -35,12 +35,12 @@ use crate::mail::{Inbox, Outbox};
 use peers::Peers;
 use version::Versions;
 
-/// How long the web may take to answer at all, and how long all of it may take: the client version, or a snapshot of the
-/// app's state. What nobody waits for any more holds a thread.
+/// Timeouts of a web request, until the first answer and in all: for the client version, or a snapshot of the app's state. A request
+/// that nobody waits for any more still holds a thread.
 const WEB_ANSWERS: Duration = Duration::from_secs(10);
 const WEB_LIMIT: Duration = Duration::from_secs(120);
 
-/// What every run needs.
+/// The parts that every run shares.
 struct Parts {
     settings: Settings,
     http: UreqHttpClient,
@@ -53,7 +53,7 @@ struct Parts {
     last_words: LastWords,
 }
 
-/// Whether WhatsApp's place is taken by a server on this very machine.
+/// Tells whether the configured server is on this machine, as a lab's is.
 pub fn is_near(settings: &Settings) -> bool {
     settings.server_url.as_deref().is_some_and(|url| {
         let host = dial::host_of(url);
@@ -63,7 +63,7 @@ pub fn is_near(settings: &Settings) -> bool {
     })
 }
 
-/// Asks the web, now and then: no connection is kept for the next time.
+/// Makes an HTTP client for rare requests: it keeps no connection alive.
 fn web(answers: Duration, limit: Duration) -> UreqHttpClient {
     let config = ureq::config::Config::builder()
         .timeout_resolve(Some(answers))
@@ -86,27 +86,27 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-/// What a run is asked to do meanwhile.
+/// A request to the run that is connected.
 enum Errand {
-    /// What a repair left to do.
+    /// Finish over the link what a repair left to do.
     CatchUp(Todo),
-    /// Find out whether WhatsApp still answers.
+    /// Ping WhatsApp, unless something came from it.
     Probe,
     /// Ask the phone for something.
     AskPhone,
-    /// Find out whether a message gets through.
+    /// Run a self-test.
     SelfTest,
-    /// Be available for a moment.
+    /// Send presence `available` for a moment.
     Pulse,
-    /// Give up the sessions with this peer.
+    /// Drop the Signal sessions with this peer.
     Renegotiate(u64),
-    /// Hand on what answers a passkey's request.
+    /// Hand on the answer to a passkey request.
     Passkey(PasskeyStep),
 }
 
 impl Link {
-    /// Nothing runs yet. Events go to `events`; what can be scanned or typed goes to `credentials`, and what WhatsApp
-    /// says when it ends a connection to `last_words`.
+    /// Makes a link without a run. Events go to `events`, QR and pairing code to `credentials`, and the stanzas by which WhatsApp
+    /// ends a connection to `last_words`.
     pub fn new(
         settings: Settings,
         inbox: Inbox,
@@ -137,7 +137,7 @@ impl Link {
         }
     }
 
-    /// Begins a run on this backend: a login when the device is linked, a linking when it is not.
+    /// Starts a run on this backend: a login when the device is linked, a linking when it is not.
     ///
     /// A run that is still ending is waited for first, so that two never use one store.
     pub fn start(&mut self, backend: Arc<dyn Backend>) {
@@ -168,37 +168,37 @@ impl Link {
         self.ask(Errand::CatchUp(todo));
     }
 
-    /// Has the run find out whether WhatsApp still answers; [`Event::Heard`] follows when it does.
+    /// Has the run ping WhatsApp; [`Event::Heard`] follows when it answers.
     pub fn probe(&self) {
         self.ask(Errand::Probe);
     }
 
-    /// Has the run ask the phone for something; [`Event::PhoneSeen`] follows when it is there.
+    /// Has the run query the phone; [`Event::PhoneSeen`] follows when it answers.
     pub fn ask_phone(&self) {
         self.ask(Errand::AskPhone);
     }
 
-    /// Has the run find out whether a message gets through; [`Event::SelfTested`] follows.
+    /// Has the run test itself; [`Event::SelfTested`] follows.
     pub fn self_test(&self) {
         self.ask(Errand::SelfTest);
     }
 
-    /// Has the run show itself for a moment.
+    /// Has the run send presence `available` for a moment, so that WhatsApp sees the device in use.
     pub fn pulse(&self) {
         self.ask(Errand::Pulse);
     }
 
-    /// Has the run give up the sessions with a peer whose messages cannot be decrypted; the library makes new ones.
+    /// Has the run drop the Signal sessions with a peer whose messages cannot be decrypted; the library makes new ones.
     pub fn renegotiate(&self, peer: u64) {
         self.ask(Errand::Renegotiate(peer));
     }
 
-    /// Hands on what answers a passkey's request, to the run that links.
+    /// Hands the answer to a passkey request to the run that links.
     pub fn passkey(&self, step: PasskeyStep) {
         self.ask(Errand::Passkey(step));
     }
 
-    /// What logs other links out, beside the run of this one.
+    /// A client that logs archived links out, beside the run of this one.
     pub fn farewell(&self) -> Farewell {
         Farewell(Arc::clone(&self.parts))
     }

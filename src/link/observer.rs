@@ -1,4 +1,4 @@
-//! What the library says, turned into core events.
+//! Translates the library's events into core events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,10 +19,10 @@ use super::credentials::Credentials;
 use super::peers::Peers;
 use crate::history::LastWords;
 
-/// What is older is no sign that the phone is there now: WhatsApp kept it for us.
+/// A message older than this is no sign of the phone's presence: WhatsApp kept it for us.
 const NEWS_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// How far a linking has come.
+/// The phase of a run: how far the linking has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// No phone consented in this run.
@@ -33,13 +33,13 @@ pub(super) enum Phase {
     Up,
 }
 
-/// What one run of the link tells the mail's side.
+/// A notice from one run of the link to the mail.
 pub(super) enum Notice {
     /// Logged in and usable.
     Up,
-    /// The owner has another name, of which the library makes a show.
+    /// The owner's push name changed; the library answers by sending presence `available`.
     Named,
-    /// What WhatsApp kept for us is all taken in.
+    /// The offline queue is drained: everything that WhatsApp kept for us is taken in.
     Drained,
     /// WhatsApp acked or refused a message of ours.
     Acked(ServerAck),
@@ -50,9 +50,9 @@ pub(super) enum Notice {
 /// Why the connection ends, as far as WhatsApp told.
 #[derive(Default)]
 struct Reasons {
-    /// What it said of this device or account. The last word counts.
+    /// WhatsApp's statement about this device or account. The last one counts.
     said: Option<Ending>,
-    /// What may end a connection, or may not. The first one counts, where nothing else was said.
+    /// A hint at why the connection ends. The first one counts, and only where WhatsApp made no statement.
     hinted: Option<Ending>,
 }
 
@@ -62,15 +62,15 @@ pub(super) struct Observer {
     notices: mpsc::UnboundedSender<Notice>,
     credentials: watch::Sender<Credentials>,
     phase: watch::Sender<Phase>,
-    /// The client that is listened to; see `run` for what is steered.
+    /// The client that is observed; `run` switches its reconnection.
     client: Mutex<Weak<Client>>,
     reasons: Mutex<Reasons>,
-    /// What the dial that is under way, or that failed, stumbles over; `None` once the socket is open.
+    /// The cause to blame when the dial fails, by the step it is at; `None` once the socket is open.
     unreached: Mutex<Option<CauseCode>>,
-    /// The run has ended: parts of the library outlive it, and would speak as if they were the next one.
+    /// The run has ended. Tasks of the library outlive it, and their events would be taken for the next run's.
     over: AtomicBool,
     peers: Arc<Peers>,
-    /// The messages of which the phone says that it has them.
+    /// Ids of messages for which the phone sent a receipt.
     receipts: broadcast::Sender<Vec<String>>,
     last_words: LastWords,
 }
@@ -99,7 +99,7 @@ impl Observer {
         })
     }
 
-    /// The client whose reconnection is switched on at pairing and off at the first login, before the library tests it.
+    /// Sets the client whose reconnection is switched on at pairing and off at the first login, before the library tests it.
     pub(super) fn steer(&self, client: &Arc<Client>) {
         *self.client.lock() = Arc::downgrade(client);
         self.reconnect_by_itself(false);
@@ -109,44 +109,44 @@ impl Observer {
         self.phase.subscribe()
     }
 
-    /// Why the run ended, when WhatsApp said so.
+    /// Returns why the run ended, when WhatsApp said so.
     pub(super) fn ending(&self) -> Option<Ending> {
         let reasons = std::mem::take(&mut *self.reasons.lock());
         reasons.said.or(reasons.hinted)
     }
 
-    /// The client that is listened to, while there is one.
+    /// Returns the client that is observed, while there is one.
     pub(super) fn client(&self) -> Option<Arc<Client>> {
         self.client.lock().upgrade()
     }
 
-    /// A new connection is being made, and would fail over this. What ended the one before is behind us.
+    /// Notes the cause to blame should this dial fail, and forgets why the last connection ended.
     pub(super) fn dials(&self, stumble: CauseCode) {
         *self.reasons.lock() = Reasons::default();
         *self.unreached.lock() = Some(stumble);
     }
 
-    /// The socket is open.
+    /// Notes that the socket is open.
     pub(super) fn reaches(&self) {
         *self.unreached.lock() = None;
     }
 
-    /// Why the socket did not open.
+    /// Returns why the socket did not open.
     pub(super) fn unreached(&self) -> Option<CauseCode> {
         *self.unreached.lock()
     }
 
-    /// The run has ended: nothing that is still said is heard.
+    /// Stops listening, at the end of the run.
     pub(super) fn close(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Whom the core means.
+    /// Looks up the peer behind the core's number.
     pub(super) fn peer(&self, peer: u64) -> Option<Jid> {
         self.peers.of(peer)
     }
 
-    /// The ids of messages that the phone has, as it says so.
+    /// Subscribes to the ids of messages for which the phone sends a receipt.
     pub(super) fn receipts(&self) -> broadcast::Receiver<Vec<String>> {
         self.receipts.subscribe()
     }
@@ -175,7 +175,7 @@ impl Observer {
     }
 }
 
-/// The library wants a handler it owns; the run keeps the observer as well.
+/// The handler that the library owns; the run keeps the observer as well.
 pub(super) struct Listener(pub(super) Arc<Observer>);
 
 impl EventHandler for Listener {
@@ -264,7 +264,7 @@ impl Observer {
             }
             Said::PairError(_) => self.tell(Event::PairFailed),
             Said::Connected(_) => {
-                // What did not end the connection until now did not end it.
+                // The connection is up, so that an earlier hint did not end it.
                 self.reasons.lock().hinted = None;
                 self.reconnect_by_itself(false);
                 self.tell(Event::LinkUp);
@@ -338,7 +338,7 @@ impl Observer {
         age_ms < NEWS_MS && self.is_the_phone(&inbound.info.source.sender)
     }
 
-    /// Whether this is the phone that the device is linked to: companions have other device numbers.
+    /// Tells whether the sender is the phone that the device is linked to: companions have other device numbers.
     fn is_the_phone(&self, sender: &Jid) -> bool {
         let own = self.client().map(|client| [client.pn(), client.lid()]);
         let mut own = own.into_iter().flatten().flatten();
@@ -346,7 +346,7 @@ impl Observer {
             && own.any(|own| own.user == sender.user && own.server == sender.server)
     }
 
-    /// What ends a connection is kept whole. 515, 429 and 503 have no typed event of their own.
+    /// Keeps the stanza that ends a connection whole. 515, 429 and 503 have no typed event of their own.
     fn stanza(&self, node: &OwnedNodeRef) {
         let node = node.get();
         match node.tag.as_ref() {
@@ -368,7 +368,7 @@ impl Observer {
 }
 
 impl Observer {
-    /// Nobody waits for it on the library's path.
+    /// Writes a stanza to the last words, in a task of its own: the library's dispatch path does not wait for the disk.
     fn keep(&self, node: &NodeRef<'_>) {
         let stanza = Secret::new(DisplayableNodeRef(node).to_string());
         let (words, last_words) = (Secret::new(words(node)), self.last_words.clone());
@@ -381,7 +381,7 @@ impl Observer {
     }
 }
 
-/// What a stanza says to humans (the attributes of wacore's `stanza/connect_failure.rs`).
+/// Reads a stanza's texts for humans (the attributes of wacore's `stanza/connect_failure.rs`).
 fn words(node: &NodeRef<'_>) -> String {
     let said = ["logout_message_header", "logout_message_subtext", "message"];
     let said = said.iter().filter_map(|name| node.get_attr(name));

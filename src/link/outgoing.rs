@@ -1,4 +1,4 @@
-//! From the outbox to WhatsApp, each message under the one id it was accepted with.
+//! Sends the outbox to WhatsApp, each message under the one id it was accepted with: a retry is idempotent.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use whatsapp_rust::{Client, Jid};
 
 use crate::mail::{MailError, OutMessage, OutState, Outbox};
 
-/// Sends what the outbox holds, for as long as one connection lasts.
+/// Sends the outbox's messages for as long as one connection lasts.
 ///
 /// A message handed to a socket that died before the server's ack is sent again on the next connection, under the
 /// same id, which is how WhatsApp and its recipient recognise it.

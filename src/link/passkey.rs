@@ -1,4 +1,4 @@
-//! The relay for a linking that takes a passkey: an assertion made elsewhere, by whoever holds the key, is handed on.
+//! The relay for a linking that takes a passkey: it hands on an assertion that was signed elsewhere, where the passkey is.
 //!
 //! The steps are the library's (`whatsapp_rust::passkey`): WhatsApp's request options, the assertion that answers them
 //! (WebAuthn Level 3, 5.1.4), a code to compare with the phone's, and the confirmation that it is the same.
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use whatsapp_rust::Client;
 use whatsapp_rust::passkey::{Assertion, PasskeyError};
 
-/// One step of a human's, and where its outcome goes.
+/// A human's step, and the channel for its outcome.
 pub struct PasskeyStep {
     /// The step.
     pub what: PasskeyAnswer,
@@ -21,7 +21,7 @@ pub struct PasskeyStep {
     pub reply: oneshot::Sender<Result<(), PasskeyRefused>>,
 }
 
-/// What a human answers.
+/// A human's answer to a passkey request.
 pub enum PasskeyAnswer {
     /// The assertion, as JSON: `id`, `rawId`, `type`, `response`.
     Assertion(Secret<String>),
@@ -29,10 +29,10 @@ pub enum PasskeyAnswer {
     SameCode,
 }
 
-/// An answer that is of no use.
+/// A refused answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PasskeyRefused {
-    /// It is no assertion.
+    /// It is no WebAuthn assertion.
     #[error("this is not a WebAuthn assertion in JSON with a `rawId` in base64url")]
     NotAnAssertion,
     /// The library, or WhatsApp, does not take it.
@@ -40,13 +40,13 @@ pub enum PasskeyRefused {
     Refused(#[from] PasskeyError),
 }
 
-/// Hands an answer on.
+/// Hands an answer to the library.
 pub(super) async fn answer(client: &Arc<Client>, step: PasskeyStep) {
     let done = match step.what {
         PasskeyAnswer::Assertion(json) => assert(client, json).await,
         PasskeyAnswer::SameCode => client.send_passkey_confirmation().await.map_err(Into::into),
     };
-    // Whoever asked may have gone away.
+    // The client may have gone away.
     let _ = step.reply.send(done);
 }
 

@@ -1,4 +1,4 @@
-//! Peers of which something could not be decrypted, told apart by numbers that say nothing of them.
+//! Numbers peers whose messages could not be decrypted, so that the core tells them apart and learns no address.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -6,10 +6,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use parking_lot::{Mutex, MutexGuard};
 use whatsapp_rust::Jid;
 
-/// How many are remembered.
+/// The most peers that are remembered.
 const MOST: usize = 256;
 
-/// Those of this process, whatever the run.
+/// The numbered peers of this process, across its runs.
 #[derive(Default)]
 pub(super) struct Peers {
     salt: RandomState,
@@ -17,7 +17,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// What the core knows this peer by.
+    /// Gives the number that stands for this peer in the core: a salted hash, so that no address reaches it.
     pub(super) fn number(&self, peer: &Jid) -> u64 {
         let number = self.salt.hash_one(peer);
         let mut known = self.known();
@@ -29,7 +29,7 @@ impl Peers {
         number
     }
 
-    /// Whom the core means.
+    /// Looks up the peer behind a number.
     pub(super) fn of(&self, number: u64) -> Option<Jid> {
         self.known().get(&number).cloned()
     }

@@ -27,25 +27,25 @@ use super::self_test::self_test;
 use super::version::Version;
 use super::{Errand, Parts};
 
-/// How long an orderly end may take: the library flushes for up to 5 s.
+/// Timeout of an orderly end: the library flushes for up to 5 s.
 const END_LIMIT: Duration = Duration::from_secs(8);
 
-/// How long the run may take once all is flushed. A dial goes on for 20 s whatever it is told.
+/// Timeout of the run once everything is flushed. A dial goes on for 20 s whatever it is told.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
-/// From the phone's consent to the first login. In between the library reconnects by itself, and reports no failure.
+/// Timeout from the phone's consent to the first login. In between the library reconnects by itself, and reports no failure.
 const FIRST_LOGIN_LIMIT: Duration = Duration::from_secs(180);
 
-/// How long WhatsApp may take to answer a ping; the core waits a little longer.
+/// Timeout of a ping; the core waits a little longer.
 const PONG_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long the library's own show of a new name takes.
+/// How long the library takes to send presence for a new push name.
 const SHOW: Duration = Duration::from_secs(2);
 
-/// How long a sign of life lasts.
+/// How long the daily presence `available` lasts.
 const PULSE: Duration = Duration::from_secs(5);
 
-/// Logs in, or links, and stays until the connection ends or `stop` says so.
+/// Logs in, or links, and stays connected until the connection ends or `stop` says so.
 pub(super) async fn run(
     parts: &Parts,
     backend: Arc<dyn Backend>,
@@ -99,7 +99,7 @@ pub(super) async fn run(
     ending
 }
 
-/// Why a run ended of which WhatsApp said nothing; `heard`: but it spoke.
+/// Concludes the cause of a run's end about which WhatsApp said nothing; `heard`: something had come from it.
 fn unspoken(unreached: Option<CauseCode>, phase: Phase, heard: bool) -> CauseCode {
     match (unreached, phase) {
         (Some(code), _) => code,
@@ -110,12 +110,12 @@ fn unspoken(unreached: Option<CauseCode>, phase: Phase, heard: bool) -> CauseCod
     }
 }
 
-/// The device as the vault has it, or a new one; `None` when it does not answer.
+/// Loads the device from the vault, or makes a new one; `None` when the vault does not answer.
 pub(super) async fn load(backend: &Arc<dyn Backend>) -> Option<Device> {
     Some(backend.load().await.ok()?.unwrap_or_default())
 }
 
-/// The client of one run.
+/// Builds the client of one run.
 pub(super) async fn build(
     parts: &Parts,
     backend: Arc<dyn Backend>,
@@ -147,7 +147,7 @@ pub(super) async fn build(
     builder.build().await.ok()
 }
 
-/// Runs until the end; true when the end was asked for.
+/// Runs the client until its end; true when the end was asked for.
 async fn serve(
     mut running: BotHandle,
     client: &Arc<Client>,
@@ -165,7 +165,7 @@ async fn serve(
     asked
 }
 
-/// Resolves when a phone consented and the login that has to follow did not.
+/// Resolves when a phone consented and the first login then timed out.
 async fn first_login_overdue(mut phase: watch::Receiver<Phase>) {
     let up = async {
         let _ = phase.wait_for(|phase| *phase == Phase::Paired).await;
@@ -181,7 +181,7 @@ async fn first_login_overdue(mut phase: watch::Receiver<Phase>) {
     }
 }
 
-/// Moves messages between the library and the mail, until mail can no longer be kept.
+/// Moves messages between the library and the mail, until the mail fails.
 async fn carry_mail(
     parts: &Parts,
     client: &Arc<Client>,
@@ -221,13 +221,13 @@ async fn carry_mail(
     }
 }
 
-/// Takes back what the library says by itself, in a task of its own: that we are available.
+/// Sends presence `unavailable` after the library, in a task of its own, has sent `available`: that would mute the phone.
 async fn hush(client: &Arc<Client>) {
     tokio::time::sleep(SHOW).await;
     let _ = client.presence().set_unavailable().await;
 }
 
-/// Does what is asked, side by side, and never ends by itself.
+/// Carries out requests concurrently, and never ends by itself.
 async fn run_errands(
     parts: &Parts,
     client: &Arc<Client>,
@@ -255,7 +255,7 @@ async fn run_errands(
     }
 }
 
-/// Does what a repair left to do. What fails is asked for again after the next login.
+/// Finishes over the link what a repair left to do. A failed part is retried after the next login.
 async fn catch_up(parts: &Parts, client: &Arc<Client>, todo: Todo) {
     let done = async {
         if todo.check_digest {
@@ -278,7 +278,7 @@ async fn catch_up(parts: &Parts, client: &Arc<Client>, todo: Todo) {
     }
 }
 
-/// Says whether anything came from WhatsApp since the last time, and asks it when nothing did.
+/// Reports whether anything came from WhatsApp since the last probe, and pings it when nothing did.
 async fn probe(parts: &Parts, client: &Arc<Client>, heard: &AtomicU64) {
     if client.stats().frames_received == heard.load(Ordering::Relaxed) {
         // Whatever comes back is an answer.
@@ -292,7 +292,7 @@ async fn probe(parts: &Parts, client: &Arc<Client>, heard: &AtomicU64) {
     }
 }
 
-/// Asks the phone for the newest message of the chat with oneself, which costs it little: its receipt shows that it is there.
+/// Asks the phone for the newest message of the chat with oneself: its receipt shows the phone's presence, at little cost to it.
 async fn ask_phone(client: &Arc<Client>) {
     let Some(own) = client.pn() else { return };
     let own = own.to_non_ad();
@@ -302,7 +302,7 @@ async fn ask_phone(client: &Arc<Client>) {
     }
 }
 
-/// Is available for a moment.
+/// Sends presence `available`, and `unavailable` after a moment.
 async fn pulse(client: &Arc<Client>) {
     if client.presence().set_available().await.is_ok() {
         tokio::time::sleep(PULSE).await;
@@ -311,7 +311,7 @@ async fn pulse(client: &Arc<Client>) {
     let _ = client.presence().set_unavailable().await;
 }
 
-/// Gives up the sessions with a peer. What it sends next cannot be decrypted either, which has it make new ones.
+/// Drops the Signal sessions with a peer. Its next message cannot be decrypted either, and the retry makes new ones.
 async fn renegotiate(client: &Arc<Client>, observer: &Observer, peer: u64) {
     let Some(jid) = observer.peer(peer) else {
         return;
@@ -321,7 +321,7 @@ async fn renegotiate(client: &Arc<Client>, observer: &Observer, peer: u64) {
     }
 }
 
-/// Ends the run in order, within a limit, so that nothing of it writes to the vault afterwards.
+/// Ends the run in order, within a timeout, so that nothing of it writes to the vault afterwards.
 ///
 /// A run that cannot even be cut off is waited for, so that nobody touches a file beside it.
 pub(super) async fn end(client: &Arc<Client>, mut running: BotHandle) {

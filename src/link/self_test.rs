@@ -1,4 +1,4 @@
-//! Whether a message gets through: WhatsApp is asked something, and, where that is allowed, a message is written to oneself.
+//! Tests whether a message gets through: pings WhatsApp and, where that is allowed, writes a message to oneself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::Parts;
 use super::observer::Observer;
 use crate::mail::{OutMessage, fresh_id};
 
-/// How long WhatsApp may take to answer.
+/// Timeout of WhatsApp's answer.
 const ANSWER: Duration = Duration::from_secs(15);
-/// How long a message may take to the phone and back.
+/// Timeout of a message to the phone and back.
 const ECHO: Duration = Duration::from_secs(30);
 
-/// Tests the run, and tells the core what came of it.
+/// Tests the run and reports the result to the core.
 pub(super) async fn self_test(parts: &Parts, client: &Arc<Client>, observer: &Observer) {
     let ping = client.execute(KeepaliveSpec::with_timeout(ANSWER));
     let answered = ping.await.is_ok();
@@ -31,7 +31,7 @@ pub(super) async fn self_test(parts: &Parts, client: &Arc<Client>, observer: &Ob
         .send(Event::SelfTested(Tested { answered, echoed }));
 }
 
-/// Writes into the chat with oneself. The phone says that it has it, as it does of all that its companions send
+/// Writes into the chat with oneself. The phone sends a receipt, as it does for all that its companions send
 /// (`<receipt type="sender">`, wacore `types/message.rs`).
 async fn echo(parts: &Parts, client: &Arc<Client>, observer: &Observer) -> bool {
     let (Some(own), Ok(id)) = (client.pn(), fresh_id()) else {

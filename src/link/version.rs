@@ -1,4 +1,4 @@
-//! Which client version to tell WhatsApp.
+//! Chooses the client version to announce to WhatsApp.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +15,16 @@ pub(super) type Version = (u32, u32, u32);
 const FETCH_LIMIT: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The newest version known; fetched anew once in a process, once a day, and when it was refused. A pinned one is its floor.
+/// A cache of the newest version; fetched anew once in a process, once a day, and after a refusal. A pinned version is its floor.
 ///
-/// A failed fetch never fails a connection: then what is known has to do, and the next connection tries again. What the
-/// device row says of the last fetch means nothing: the library stamps it at every connection.
+/// A failed fetch never fails a connection: it keeps the cached version, and the next connection retries. The
+/// device row's own time of the last fetch means nothing: the library stamps it at every connection.
 pub(super) struct Versions {
     pinned: Option<Version>,
     http: Arc<dyn HttpClient>,
-    /// WhatsApp's own servers are meant; another server has nothing to fetch from.
+    /// The server is WhatsApp's own; another one has nothing to fetch from.
     fetch: bool,
-    /// What was fetched last, and when.
+    /// The version fetched last, and when.
     fetched: Mutex<Option<(Version, Instant)>>,
 }
 
@@ -38,7 +38,7 @@ impl Versions {
         }
     }
 
-    /// WhatsApp refused the version: the next connection fetches first.
+    /// Notes that WhatsApp refused the version: the next connection fetches first.
     pub(super) fn refused(&self) {
         self.note(None);
     }

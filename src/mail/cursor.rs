@@ -1,4 +1,4 @@
-//! How far each consumer has read: one small file of two slots, each write replacing the older one whole.
+//! Keeps how far each consumer has read: one small file of two slots, each write replacing the older one whole.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::frame::{self, HEADER, Header};
 use super::{MailError, to_cbor, whole};
 
-/// Size of a slot, bytes: what [`MAX_CONSUMERS`] names of [`MAX_NAME`] bytes take, in whole blocks.
+/// Size of a slot, bytes: [`MAX_CONSUMERS`] names of [`MAX_NAME`] bytes, in whole blocks.
 const SLOT: usize = 8192;
 const MAX_CONSUMERS: usize = 64;
 const MAX_NAME: usize = 64;
@@ -35,17 +35,17 @@ pub(super) struct Cursors {
     turn: tokio::sync::Mutex<u64>,
 }
 
-/// What the file held.
+/// The contents of the cursor file on opening.
 pub(super) struct Opened {
     slots: Slots,
     table: Table,
     next: u64,
-    /// There was something, and none of it is sound.
+    /// The file held something, and neither slot is sound.
     pub lost: bool,
 }
 
 impl Opened {
-    /// The furthest any consumer ever got; 0 without consumers.
+    /// Returns the furthest cursor; 0 without consumers.
     pub(super) fn furthest(&self) -> u64 {
         self.table.values().copied().max().unwrap_or_default()
     }
@@ -114,12 +114,12 @@ impl Log for Slots {
 }
 
 impl Cursors {
-    /// The last message a consumer acknowledged; `None` for one that never did.
+    /// Returns the last message a consumer acknowledged; `None` for one that never did.
     pub(super) fn of(&self, consumer: &str) -> Option<u64> {
         self.table.lock().get(consumer).copied()
     }
 
-    /// The last message every consumer acknowledged; 0 while there is no consumer.
+    /// Returns the last message that every consumer acknowledged; 0 while there is no consumer.
     pub(super) fn slowest(&self) -> u64 {
         self.table
             .lock()

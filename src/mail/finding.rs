@@ -1,9 +1,9 @@
-//! What opening the mail brought to light.
+//! The damage that opening the mail can find.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Something about the files of the mail that is not as it was promised, or looks so.
+/// A damage of the mail's files, or what looks like one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The last write was cut off, before it was promised to anybody. Harmless: it is written over.

@@ -1,4 +1,4 @@
-//! One frame: what a single write puts into a segment, whole or not at all.
+//! Encodes one frame: a single write to a segment, which is there whole or not at all.
 //!
 //! A header of 24 bytes, little-endian, then the body: magic, CRC-32C of all that follows, sequence number of the
 //! first record, number of records, length of the body. The checksum also covers the *salt* of the segment, which
@@ -12,7 +12,7 @@ pub(super) const MAX_BODY: usize = 256 << 20;
 
 const MAGIC: [u8; 4] = *b"HfM1";
 
-/// What a frame says about itself; to be believed only when the frame [`is_sound`].
+/// The header of a frame; to be trusted only when the frame [`is_sound`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     /// Sequence number of the first record.
@@ -69,7 +69,7 @@ pub(super) fn seal(frame: &mut [u8], salt: u64) {
     }
 }
 
-/// Whether a frame, header and body and nothing behind it, is what was sealed with this salt.
+/// Checks that a frame, header and body and nothing behind it, was sealed with this salt.
 pub(super) fn is_sound(frame: &[u8], salt: u64) -> bool {
     frame.get(4..8) == Some(&checksum(frame, salt).to_le_bytes())
 }

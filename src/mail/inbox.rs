@@ -1,4 +1,4 @@
-//! Messages that came in: durable before WhatsApp is told that we have them, kept until every consumer has read them.
+//! Keeps received messages: durable before WhatsApp gets its ack, and until every consumer has acknowledged them.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -20,7 +20,7 @@ use super::frame::{self, Header, MAX_BODY};
 use super::log::{self, Reader};
 use super::{Finding, MailError, to_cbor, whole};
 
-/// How many of the newest messages a message is compared with to recognise a duplicate.
+/// The deduplication window: how many of the newest messages a message is compared with.
 const WINDOW: usize = 4096;
 
 /// A message as it came in.
@@ -38,7 +38,7 @@ pub struct Message {
     pub push_name: Option<Secret<String>>,
     /// Its text, when it has one.
     pub text: Option<Secret<String>>,
-    /// All of it: protobuf of `wa::Message`, as secret as the text.
+    /// The whole message: protobuf of `wa::Message`, as secret as the text.
     pub raw: Vec<u8>,
 }
 
@@ -50,16 +50,16 @@ impl fmt::Debug for Message {
     }
 }
 
-/// What the slowest consumer has still to read.
+/// The backlog of the slowest consumer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
     /// Messages.
     pub messages: u64,
-    /// What they take on the disk, bytes.
+    /// Their size on the disk, bytes.
     pub bytes: u64,
 }
 
-/// How a message is kept.
+/// A message's encoding on the disk.
 #[derive(Encode, Decode)]
 struct Stored<'a> {
     #[b(0)]
@@ -125,7 +125,7 @@ struct Inner {
     findings: Vec<Finding>,
 }
 
-/// Who holds it may append.
+/// The right to append; its holder is the only writer.
 struct Turn {
     next: u64,
     seen: Seen,
@@ -178,12 +178,12 @@ impl Inbox {
         .await
     }
 
-    /// What opening the inbox brought to light.
+    /// Lists the damage that opening the inbox found.
     pub fn findings(&self) -> &[Finding] {
         &self.0.findings
     }
 
-    /// Takes messages in, all or none, durable on return. One whose chat, sender and id were taken in before is
+    /// Commits messages atomically, durable on return. It is idempotent: one whose chat, sender and id were committed before is
     /// passed over.
     ///
     /// # Errors
@@ -226,7 +226,7 @@ impl Inbox {
         self.0.cursors.of(consumer).unwrap_or_else(unread)
     }
 
-    /// Says that a consumer is done with every message up to this one; durable on return. Going back is ignored.
+    /// Acknowledges every message up to this one for a consumer; durable on return. Going back is ignored.
     /// A consumer counts from its first acknowledgement, be it of 0: from then on its messages are kept for it.
     ///
     /// # Errors
@@ -241,7 +241,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// What the slowest consumer has still to read; everything, while there is no consumer.
+    /// Measures the backlog of the slowest consumer; everything, while there is no consumer.
     pub fn unread(&self) -> Unread {
         let oldest = self.0.reader.oldest();
         let from = oldest.max(self.0.cursors.slowest().saturating_add(1));
@@ -290,7 +290,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether the message at a sequence number is this one. A message that can no longer be read is taken in
+    /// Tells whether the message at a sequence number is this one. A message that can no longer be read is taken in
     /// again rather than lost.
     fn holds(&self, seq: Option<u64>, wanted: &Stored) -> Result<bool, MailError> {
         let Some(seq) = seq else { return Ok(false) };
@@ -311,7 +311,7 @@ fn decode(header: Header, body: &[u8]) -> Option<Vec<(u64, Stored<'_>)>> {
     (batch.len() == header.count as usize).then(|| (header.first..).zip(batch).collect())
 }
 
-/// Where the newest messages lie, by a hash of chat, sender and id. The hash only says where to look.
+/// An index of the newest messages, by a hash of chat, sender and id. The hash only says where to look.
 #[derive(Default)]
 struct Seen {
     hasher: RandomState,

@@ -23,10 +23,10 @@ use super::{Finding, MailError};
 
 /// The size of a segment, bytes; one that must hold a larger frame is as large as that.
 const SEGMENT: u64 = 1 << 20;
-/// How many segments stay although nobody needs them any more: the window in which a duplicate is recognised.
+/// How many segments stay after their release: the window in which a duplicate is recognised.
 const KEPT: usize = 16;
 
-/// A log as it was found.
+/// A log as it was found on opening.
 pub(super) struct Opened {
     pub writer: Writer,
     pub reader: Reader,
@@ -101,17 +101,17 @@ pub(super) fn open(dir: &Path, mut visit: impl FnMut(Header, &[u8])) -> Result<O
     })
 }
 
-/// Where every frame lies. Bodies stay on the disk.
+/// The index of every frame's place. Bodies stay on the disk.
 struct Index {
     dir: PathBuf,
     full: VecDeque<Segment>,
     live: Segment,
-    /// Nobody needs this record, nor any before it.
+    /// The last released record: nobody needs it, nor any before it.
     released: u64,
 }
 
 impl Index {
-    /// Whether nobody needs the oldest segment: each of its records comes before the next segment's first.
+    /// Tells whether the oldest segment is released: each of its records comes before the next segment's first.
     fn has_spare(&self) -> bool {
         let second = self.full.get(1).unwrap_or(&self.live);
         self.full.len() >= KEPT && second.name.first <= self.released.saturating_add(1)
@@ -136,7 +136,7 @@ impl Index {
     }
 }
 
-/// The end the barrier writes to.
+/// The writing end, which the barrier holds.
 pub(super) struct Writer {
     index: Arc<Mutex<Index>>,
     file: Pushed,
@@ -200,7 +200,7 @@ impl Writer {
     }
 }
 
-/// The end everybody reads from.
+/// The reading end; clones read the same log.
 #[derive(Clone)]
 pub(super) struct Reader(Arc<Mutex<Index>>);
 
@@ -252,7 +252,7 @@ impl Reader {
         index.full.front().unwrap_or(&index.live).name.first
     }
 
-    /// What the frames take that hold records from `from` on, bytes.
+    /// Sums the bytes of the frames that hold records from `from` on.
     pub(super) fn bytes_from(&self, from: u64) -> u64 {
         let index = self.0.lock();
         let segments = index.full.iter().chain([&index.live]);
@@ -264,7 +264,7 @@ impl Reader {
             .sum()
     }
 
-    /// Says which record, and all before it, nobody needs any more. Asked under the lock, so that of two answers
+    /// Releases this record and all before it. `through` is asked under the lock, so that of two answers
     /// the later one counts.
     pub(super) fn release(&self, through: impl FnOnce() -> u64) {
         let mut index = self.0.lock();

@@ -21,7 +21,7 @@ pub use finding::Finding;
 pub use inbox::{Inbox, Message, Unread};
 pub use outbox::{Accepted, OutMessage, OutState, Outbox, fresh_id};
 
-/// Why the mail cannot do what was asked.
+/// An error of the mail.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// A file of the mail cannot be read or written.
@@ -29,7 +29,7 @@ pub enum MailError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The data partition failed or was closed; nothing was accepted.
@@ -38,12 +38,12 @@ pub enum MailError {
     /// The daemon is going down; nothing was promised.
     #[error("the mail is closing; try again when Holdfast runs")]
     Closing,
-    /// More at once than one write may hold.
+    /// The batch is larger than one write may be.
     #[error("{bytes} bytes are too many at once (the limit is {limit}); send less")]
     TooLarge {
-        /// What was to be written, bytes.
+        /// The record's size, bytes.
         bytes: usize,
-        /// What may be, bytes.
+        /// The limit, bytes.
         limit: usize,
     },
     /// The name of a consumer is not usable.
@@ -94,7 +94,7 @@ impl MailError {
     }
 }
 
-/// Runs a change to its end although its caller may go away half-way: memory and disk must agree.
+/// Runs a change to its end although its caller may be cancelled half-way: memory and disk must agree.
 async fn whole<T: Send + 'static>(
     change: impl Future<Output = Result<T, MailError>> + Send + 'static,
 ) -> Result<T, MailError> {

@@ -1,4 +1,4 @@
-//! Messages to go out: accepted is durable, under an id that never changes, until WhatsApp took or refused them.
+//! Keeps messages to send: durable once accepted, under an id that never changes, until WhatsApp acks or refuses them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,21 +18,21 @@ use super::log::{self, Reader};
 use super::{Finding, MailError, to_cbor, whole};
 
 const MAX_ID: usize = 128;
-/// How far a follower may fall behind before it is told that it missed something.
+/// Capacity of the channel of changes: a subscriber that falls further behind is told that it missed some.
 const MOVES: usize = 256;
 
 /// A text to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutMessage {
-    /// The id it is sent under, however often that takes.
+    /// The id of every attempt to send it.
     pub id: String,
     /// The JID it goes to.
     pub to: Secret<String>,
-    /// What it says.
+    /// Its text.
     pub text: Secret<String>,
 }
 
-/// A new id, in the form WhatsApp's web client makes them.
+/// Makes a new id, in the form of WhatsApp's web client.
 ///
 /// # Errors
 /// The system has no random numbers.
@@ -44,7 +44,7 @@ pub fn fresh_id() -> Result<String, getrandom::Error> {
         .fold(String::from("3EB0"), |id, byte| id + &format!("{byte:02X}")))
 }
 
-/// How far an outgoing message has come. It only ever moves on.
+/// The state of an outgoing message. It only ever moves on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutState {
     /// In the outbox.
@@ -61,7 +61,7 @@ pub enum OutState {
 }
 
 impl OutState {
-    /// Whether nothing follows.
+    /// Tells whether the state is final.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Acked | Self::Failed { .. })
     }
@@ -81,7 +81,7 @@ pub struct Accepted {
     pub duplicate: bool,
 }
 
-/// How an acceptance or a step on the way is kept.
+/// The encoding of an acceptance or a change of state on the disk.
 #[derive(Encode, Decode)]
 enum Stored<'a> {
     #[n(0)]
@@ -113,7 +113,7 @@ enum Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// The step a message takes, except for an acceptance.
+    /// Returns the change of state; none for an acceptance.
     fn step(&self) -> Option<(u64, OutState)> {
         match self {
             Self::Accepted { .. } => None,
@@ -145,7 +145,7 @@ struct Inner {
     findings: Vec<Finding>,
 }
 
-/// What is known of each message without its text.
+/// The index in memory: each message's id and state, without its text.
 #[derive(Default)]
 struct Index {
     ids: HashMap<Arc<str>, u64>,
@@ -159,7 +159,7 @@ impl Index {
         self.messages.insert(seq, (id, OutState::Accepted));
     }
 
-    /// Whether it was a step on.
+    /// Moves a message's state on; returns whether it moved.
     fn step(&mut self, seq: u64, to: OutState) -> bool {
         match self.messages.get_mut(&seq) {
             Some((_, state)) if to.follows(state) => {
@@ -229,12 +229,12 @@ impl Outbox {
         .await
     }
 
-    /// What opening the outbox brought to light.
+    /// Lists the damage that opening the outbox found.
     pub fn findings(&self) -> &[Finding] {
         &self.0.findings
     }
 
-    /// Accepts a message, durable on return. The same message under the same id is the same acceptance, for as
+    /// Accepts a message, durable on return. It is idempotent: the same message under the same id is accepted once, for as
     /// long as the outbox remembers it: until it is final and some 4000 records old.
     ///
     /// # Errors
@@ -273,7 +273,7 @@ impl Outbox {
         whole(async move { inner.mark(&id, state).await }).await
     }
 
-    /// How far a message has come; `None` for one that was never accepted, or is forgotten.
+    /// Returns a message's state; `None` for one that was never accepted, or is forgotten.
     pub fn state(&self, id: &str) -> Option<OutState> {
         self.0
             .index
@@ -282,12 +282,12 @@ impl Outbox {
             .map(|(_, state)| state.clone())
     }
 
-    /// Changes whenever a message is accepted or moves on.
+    /// Watches for changes: a message was accepted or moved on.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
 
-    /// Each message that is accepted or moves on from now on, and how far it is then.
+    /// Subscribes to each message that is accepted or moves on, with its state.
     pub fn moves(&self) -> broadcast::Receiver<(Arc<str>, OutState)> {
         self.0.moves.subscribe()
     }
@@ -371,7 +371,7 @@ impl Inner {
         Ok(seq)
     }
 
-    /// Lets the log use again what lies before the oldest message that is not final, and forgets what it did use.
+    /// Releases the log up to the oldest message that is not final, and forgets what was reused.
     fn release(&self, next: u64) {
         self.reader.release(|| {
             self.index

@@ -43,7 +43,7 @@ impl Name {
     }
 }
 
-/// Where a frame lies.
+/// The place of a frame.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     /// Sequence number of its first record.
@@ -64,7 +64,7 @@ pub(super) struct Segment {
     pub end: u64,
 }
 
-/// What a scan met besides sound frames.
+/// The result of scanning a segment.
 pub(super) struct Scan {
     pub segment: Segment,
     /// The sequence number after the last sound record.

@@ -51,7 +51,7 @@ pub struct Change {
     pub revision: u64,
 }
 
-/// What a caller wants of a write before its call returns.
+/// The durability a caller wants of a write before its call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wait {
     /// Returns when it is on the medium.
@@ -62,7 +62,7 @@ pub enum Wait {
     Lazy,
 }
 
-/// How long what nobody awaits may stay in memory.
+/// How long writes that nobody awaits may stay in memory.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
     ordered: Duration,
@@ -97,7 +97,7 @@ pub struct LogId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoreId(u64);
 
-/// Why a write is not, and will not be, on the medium.
+/// The reason why a write is not, and will not be, on the medium.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BarrierError {
     /// The writer thread could not be started.
@@ -121,7 +121,7 @@ impl From<Stopped> for BarrierError {
     }
 }
 
-/// What the barrier did since it was started.
+/// Counters of the barrier since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Groups committed.
@@ -153,14 +153,14 @@ struct Shared {
     costs: Mutex<Costs>,
 }
 
-/// Whoever awaits a group.
+/// The channel to a caller that awaits a group.
 type Waiter = oneshot::Sender<Result<(), BarrierError>>;
 
 #[derive(Default)]
 struct Queue {
     ops: Vec<Op>,
     waiters: Vec<Waiter>,
-    /// What the group is committed for: the first that is awaited, or else the first.
+    /// The purpose of the group: the first write that is awaited, or else the first.
     reason: Option<(Wait, Purpose)>,
     /// When the group must be committed; `None` while nothing is queued.
     due: Option<Instant>,
@@ -180,7 +180,7 @@ enum Op {
     Changes(StoreId, Vec<Change>),
 }
 
-/// What is committed as one.
+/// One group: the writes that are committed together.
 struct Group {
     ops: Vec<Op>,
     waiters: Vec<Waiter>,
@@ -270,12 +270,12 @@ impl Barrier {
     }
 
     /// Becomes `Some` once, when the data partition has failed. Callers of the vault's backend never get an
-    /// error, they wait for ever; so whoever runs the daemon watches this.
+    /// error, they wait for ever; so the daemon watches this.
     pub fn failure(&self) -> watch::Receiver<Option<BarrierError>> {
         self.shared().failure.subscribe()
     }
 
-    /// What was written so far.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
         let costs = shared.costs.lock();
@@ -286,7 +286,7 @@ impl Barrier {
         }
     }
 
-    /// What was written so far, and why.
+    /// Returns what was written so far, by purpose.
     pub fn costs(&self) -> Costs {
         self.shared().costs.lock().clone()
     }

@@ -1,4 +1,4 @@
-//! Where everything that outlives a boot is kept.
+//! The data directory: the paths of everything that outlives a boot.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl DataDir {
         self.0.join("archive")
     }
 
-    /// What repairs took out of the vault.
+    /// The directory of what repairs took out of the vault.
     pub fn quarantine(&self) -> PathBuf {
         self.0.join("quarantine")
     }
@@ -49,17 +49,17 @@ impl DataDir {
         self.0.join("mail")
     }
 
-    /// What the next start has to know.
+    /// The file of what the core has to remember at the next start.
     pub fn past(&self) -> PathBuf {
         self.0.join("past")
     }
 
-    /// What went wrong, and what was done about it.
+    /// The file of incidents.
     pub fn incidents(&self) -> PathBuf {
         self.0.join("incidents.log")
     }
 
-    /// What WhatsApp said when it refused or ended a connection.
+    /// The file of WhatsApp's last words when it refused or ended a connection.
     pub fn last_words(&self) -> PathBuf {
         self.0.join("last-words.log")
     }

@@ -37,7 +37,7 @@ impl Lane {
                     // A task of its own: one that panics takes neither the lane nor its followers along.
                     Given::Job(job) => drop(tokio::spawn(job).await),
                     Given::Close(closed) => {
-                        // Whoever goes away does not mind.
+                        // The caller may have gone.
                         let _ = closed.send(());
                         return;
                     }
@@ -59,7 +59,7 @@ impl Lane {
     ) -> impl Future<Output = Result<T, Stopped>> + Send + 'static {
         let (done, result) = oneshot::channel();
         self.post(async move {
-            // Whoever no longer waits does not mind.
+            // The caller may no longer wait.
             let _ = done.send(job.await);
         });
         async move { result.await.map_err(|_| Stopped) }

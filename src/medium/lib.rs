@@ -7,7 +7,7 @@
 //! - [`Stamp`]: a moment by every clock; [`Machine`]: where `/proc`, `/sys` and `/dev` are found
 //! - [`Secret`]: a value that must not reach a log
 //!
-//! It knows purposes of writes, not kinds of records: whoever stands on it says why it writes.
+//! It knows purposes of writes, not kinds of records: the caller says why it writes.
 
 pub mod atomic;
 pub mod barrier;

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use crate::atomic;
 
 const MIB: u64 = 1 << 20;
-/// What is set aside on a large partition, bytes; on a small one it is this share of it.
+/// The reserve on a large partition, bytes; on a small one it is this share of it.
 const RESERVE: u64 = 16 * MIB;
 const RESERVE_SHARE: u64 = 16;
 /// The unit of a file's allocation, whatever the file system: stat(2).
@@ -22,7 +22,7 @@ const TO_OPEN: u64 = 8 * MIB;
 /// How large a partition is, and how much of it may still be written, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// What may be written.
+    /// Free space, without the reserve.
     pub free_bytes: u64,
     /// All of it.
     pub total_bytes: u64,
@@ -164,7 +164,7 @@ pub fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// What the files of a directory take of the partition, bytes; one that vanishes meanwhile takes nothing.
+/// Sums what a directory's files take of the partition, bytes; one that vanishes meanwhile takes nothing.
 pub fn taken(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir)? {

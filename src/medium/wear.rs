@@ -1,4 +1,4 @@
-//! What was written and why, and how long the card will bear it.
+//! Accounts for the card's wear: what was written and why, and how long the card will bear it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ pub enum Purpose {
     Identity,
     /// Sessions, sender keys, pre-keys.
     Ratchet,
-    /// What is worth keeping of the library's records.
+    /// The library's records that are worth keeping.
     Kept,
     /// Caches of the library.
     Rebuildable,
@@ -44,7 +44,7 @@ impl Purpose {
     }
 }
 
-/// What one purpose cost since the start.
+/// The cost of one purpose since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Bytes handed to the kernel, before the file system's own.
@@ -53,7 +53,7 @@ pub struct Cost {
     pub barriers: u64,
 }
 
-/// What each purpose cost.
+/// The cost of each purpose.
 pub type Costs = BTreeMap<Purpose, Cost>;
 
 /// How often every cell of a consumer card can be written: the low end of what makers state for TLC flash. An
@@ -79,10 +79,10 @@ pub struct Card {
     since: Instant,
 }
 
-/// What the card bears, at the rate seen since the start.
+/// The forecast of the card's life, at the rate seen since the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// Bytes a day that reach the device now, by whoever writes them.
+    /// Bytes a day that reach the device now, from all programs.
     pub bytes_per_day: u64,
     /// Bytes a day at which the card lasts ten years.
     pub budget_per_day: u64,

@@ -1,4 +1,4 @@
-//! What tells one whole state of the store from every other: the sum of a hash of each record.
+//! The digest of the store's state: the sum of a hash of each record, updated by what changes.
 //!
 //! Each batch carries the digest of the state it leads to. A page that went back to an older state, each of its
 //! records whole, is noticed by it, and so is a record that is missing. A sum is updated by what changes alone.

@@ -1,4 +1,4 @@
-//! What is around each value in the store, so that a bad one is noticed and a good one can be told from raw bytes.
+//! The envelope of each value in the store: a checksum, so that damage is noticed, and enough to find a value in raw bytes.
 //!
 //! `"HF" | version u8 | key length u32 | step u64 | value length u32 | key | value | crc32c u32`, little-endian; the
 //! checksum covers everything before it.

@@ -1,4 +1,4 @@
-//! The identity tier: what must never be lost, outside the store, in two slots that hold the same.
+//! The identity tier: the records that must never be lost, outside the store, in two slots that hold the same.
 //!
 //! A slot is `"HFID" | version u16 | save counter u64 | length u32 | sha256 | JSON`, little-endian; the digest covers
 //! all the rest. Each save writes one slot whole and durable before it touches the other, so a crash leaves one
@@ -38,7 +38,7 @@ pub(super) struct Document {
     pub signed_pre_keys: BTreeMap<u32, Vec<u8>>,
     /// Keys of the app state, the one stored last at the end.
     pub sync_keys: Vec<SyncKey>,
-    /// What a repair left to do once connected; here, because a crash must not forget it.
+    /// The work that a repair left for the link; kept here, because a crash must not forget it.
     #[serde(default, with = "todo")]
     pub todo: Todo,
 }
@@ -90,13 +90,13 @@ pub(super) struct SyncKey {
 /// The identity tier of one generation.
 pub(super) struct Identity {
     dir: PathBuf,
-    /// What is on the medium.
+    /// The document on the medium.
     saved: Arc<RwLock<Arc<Document>>>,
     /// One save at a time; `None` once closed.
     writer: Arc<Mutex<Option<Writer>>>,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Update {
     /// It is on the medium; so many bytes were written for it.
@@ -179,7 +179,7 @@ impl Identity {
         Ok((identity, found))
     }
 
-    /// What is on the medium.
+    /// The document on the medium.
     pub fn get(&self) -> Arc<Document> {
         Arc::clone(&self.saved.read())
     }
@@ -211,7 +211,7 @@ impl Identity {
         let paths = [1 - writer.newest, writer.newest].map(|index| self.dir.join(SLOTS[index]));
         let reserve = Reserve::of(self.dir.parent().unwrap_or(&self.dir));
         let saved = Arc::clone(&self.saved);
-        // Whoever asked may have gone: what is begun is finished, and only then does the next one write.
+        // The caller may have gone: a save that was begun is finished, and only then does the next one write.
         let written = blocking(move || {
             paths
                 .iter()

@@ -1,4 +1,4 @@
-//! Looking through a store before anything rests on it: does it open, is it what it says it is, is it new enough?
+//! Inspects a store before anything rests on it: does it open, does it match its digest, is it as new as its witness says?
 
 use std::collections::BTreeSet;
 use std::io;
@@ -23,7 +23,7 @@ use super::witness::{self, Testimony, Witness};
 /// Far beyond what a slow card takes for any store that is sound; sled has been seen to loop on damage.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What a store turned out to be.
+/// The result of inspecting a store.
 pub(super) enum Looked {
     /// There is none.
     Missing,
@@ -65,7 +65,7 @@ impl Whole {
 /// Looks through the store of a generation. Reads all of it; changes nothing that matters.
 ///
 /// # Errors
-/// What is no damage and can be helped: no space, no permission.
+/// An error that is no damage and can be helped: no space, no permission.
 pub(super) fn look(layout: &Layout) -> io::Result<Looked> {
     let dir = layout.store();
     if !dir.exists() {

@@ -19,7 +19,7 @@ pub(super) fn key(kind: Kind, parts: &[&[u8]]) -> Arc<[u8]> {
     key.into()
 }
 
-/// What the keys of all records under these first parts begin with.
+/// Makes the prefix of the keys of all records under these first parts.
 pub(super) fn prefix(kind: Kind, parts: &[&[u8]]) -> Vec<u8> {
     let mut prefix = vec![kind as u8];
     for part in parts {

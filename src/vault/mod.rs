@@ -1,4 +1,4 @@
-//! The memory: what the device is, kept so that a pulled plug costs nothing.
+//! The key store: the device's records, kept so that a pulled plug costs nothing.
 //!
 //! - [`tiers`]: the table of what matters how much, and what each write promises
 //! - `identity`: the records without which the device must be linked again, in two slots
@@ -111,7 +111,7 @@ pub enum VaultError {
     Io {
         /// Which.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: io::Error,
     },
@@ -146,7 +146,7 @@ pub struct Retiring {
     pub old: GenerationId,
     /// Its directory; nothing writes there any more.
     pub old_dir: PathBuf,
-    /// What is live now.
+    /// The generation that is live now.
     pub linked: Linked,
 }
 
@@ -164,7 +164,7 @@ pub struct Counts {
 pub struct Extent {
     /// Records on the medium, but for the identity's.
     pub records: u64,
-    /// What its files take of the partition, bytes.
+    /// The size of its files on the partition, bytes.
     pub bytes: u64,
 }
 
@@ -187,7 +187,7 @@ struct Examined {
 }
 
 impl Inspection {
-    /// What was found.
+    /// Returns the findings.
     pub fn findings(&self) -> Findings {
         self.examined.findings
     }
@@ -311,7 +311,7 @@ impl Vault {
             examined.carry_out(&self.dir, &self.barrier, plan).await?.0
         };
         if let Err(error) = self.make_live(&next, seed).await {
-            // It never was live; the barrier's own error is told by whoever watches it.
+            // It never was live; the barrier's own error is reported by the daemon, which watches it.
             let _ = next.close().await;
             return Err(error);
         }

@@ -10,7 +10,7 @@ pub(crate) struct PreKeyId(u32);
 
 impl PreKeyId {
     /// How far ids leap over those that may have been given out: under an id that comes again with another key the first
-    /// message of whoever fetched the old one is lost.
+    /// message of a peer that fetched the old one is lost.
     pub(crate) const LEAP: u32 = 10_000;
 
     pub(super) fn of(id: u32) -> PreKeyId {

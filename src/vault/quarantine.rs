@@ -1,4 +1,4 @@
-//! What a repair takes out of the vault is not deleted but put here, one directory a repair.
+//! The quarantine: a repair deletes nothing it takes out of the vault but moves it here, one directory a repair.
 //!
 //! It holds old keys, so it is as private as the vault, and only the newest few are kept: an old ratchet is evidence,
 //! never a backup.

@@ -1,7 +1,7 @@
 //! The records of one generation outside the identity tier, as the library reads and writes them: the store behind
 //! the barrier.
 //!
-//! What is queued is seen at once by whoever reads: it lies in an overlay until it is on the medium. Each value is
+//! A queued write is visible to readers at once: it lies in an overlay until it is on the medium. Each value is
 //! sealed in an [`envelope`]; one that does not open reads as absent and is counted.
 
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ pub(super) struct Writes {
     pub changes: Vec<(Arc<[u8]>, Option<Bytes>)>,
 }
 
-/// What a reader sees at one moment.
+/// A snapshot of the records, for one reader.
 pub(super) struct View<'a> {
     engine: &'a Engine,
     queued: &'a BTreeMap<Arc<[u8]>, Queued>,

@@ -1,4 +1,4 @@
-//! Carrying out what the core plans about a store. Safe to be cut anywhere and begun again.
+//! Carries out the core's plan for a store. It is idempotent: it may be cut anywhere and begun again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,12 +17,12 @@ use super::salvage::{self, Salvage};
 use super::store::{Batch, Store};
 use super::tiers::Kind;
 
-/// What a repair found and did, in counts; record by record it is in the quarantine's `records.jsonl`.
+/// The report of a repair, in counts; record by record it is in the quarantine's `records.jsonl`.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What was found.
+    /// The findings.
     pub findings: Findings,
-    /// What was planned and done.
+    /// The plan that was carried out.
     pub plan: Plan,
     /// Records that went on, per kind; empty unless the store was rebuilt.
     pub kept: BTreeMap<Kind, u64>,
@@ -35,7 +35,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What was found and done, for people.
+    /// Writes the report for people, a line each.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!(
             "identity {:?}, store {:?}: {:?}",
@@ -57,7 +57,7 @@ impl Report {
     }
 }
 
-/// What the treatment of a store did.
+/// The tally of a store's treatment.
 #[derive(Default)]
 pub(super) struct Treated {
     pub kept: BTreeMap<Kind, u64>,

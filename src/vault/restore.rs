@@ -1,4 +1,4 @@
-//! What an archived generation gives back, and a new generation made of it.
+//! Restores an archived generation: reads what outlives it, and makes a new generation of that.
 //!
 //! All knowledge of a generation's layout that the history needs is here. An archive is never opened in place: sled
 //! writes when it opens.
@@ -37,7 +37,7 @@ pub(crate) struct Companion {
     pub next_pre_key: PreKeyId,
 }
 
-/// What a restore keeps of a generation: its identity, and the sound records of the tiers that are harmless when old.
+/// The part of a generation that a restore keeps: its identity, and the sound records of the tiers that are harmless when old.
 pub(crate) struct Kept {
     document: Document,
     records: Vec<(Arc<[u8]>, Bytes)>,

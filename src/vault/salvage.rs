@@ -1,4 +1,4 @@
-//! What is worth keeping of a store that is given up.
+//! Salvages the records worth keeping of a store that is given up.
 //!
 //! Every value carries its key, its step and a checksum, so records can be told from raw bytes wherever they lie.
 
@@ -19,7 +19,7 @@ use super::tiers::{Kind, Restore};
 /// Sealed records by key.
 pub(super) type Records = BTreeMap<Arc<[u8]>, Vec<u8>>;
 
-/// What was found.
+/// The records found.
 #[derive(Default)]
 pub(super) struct Salvage {
     /// The newest of each record that outlives its store.

@@ -18,7 +18,7 @@ pub enum Tier {
     Rebuildable,
 }
 
-/// What the library sees where a record is unreadable.
+/// The library's view of an unreadable record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bad {
     /// As if it had never been written; the library has a way to get it back. An error would make it tell the
@@ -28,7 +28,7 @@ pub enum Bad {
     Refused,
 }
 
-/// What becomes of a record when an archived generation is restored.
+/// The fate of a record when an archived generation is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restore {
     /// It comes back.
@@ -48,7 +48,7 @@ impl Tier {
         }
     }
 
-    /// What a restore does with the records of this tier.
+    /// Tells what a restore does with the records of this tier.
     pub fn restore(self) -> Restore {
         match self {
             Tier::Identity | Tier::Kept => Restore::Keep,
@@ -73,7 +73,7 @@ macro_rules! kinds {
                 match self { $(Kind::$kind => Tier::$tier,)* }
             }
 
-            /// What an unreadable one reads as.
+            /// Tells what an unreadable one reads as.
             pub fn bad(self) -> Bad {
                 match self { $(Kind::$kind => Bad::$bad,)* }
             }
@@ -130,7 +130,7 @@ kinds! {
     GroupMetadata = 49: Rebuildable, Absent;
 }
 
-/// What a method's return promises.
+/// The durability that a method's return promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
     /// It only reads: what was written before, durable or not.
@@ -166,9 +166,9 @@ pub struct Rule {
     pub store: &'static str,
     /// Its method.
     pub method: &'static str,
-    /// What it is about.
+    /// The kind of record it touches.
     pub kind: Kind,
-    /// What its return promises.
+    /// The durability its return promises.
     pub promise: Promise,
 }
 

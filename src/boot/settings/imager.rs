@@ -1,4 +1,4 @@
-//! What Raspberry Pi Imager 2 writes for an image whose manifest says `init_format: cloudinit`: a few keys of cloud-init's
+//! Reads what Raspberry Pi Imager 2 writes for an image whose manifest says `init_format: cloudinit`: a few keys of cloud-init's
 //! `user-data` and of netplan's `network-config` (src/customization_generator.cpp of rpi-imager). The rest is about a
 //! general system, and means nothing here.
 
@@ -112,7 +112,7 @@ impl Reader<'_> {
                 place: (self.problem)(name.span.start.line(), String::new()),
             });
         self.wishes.hidden = get(point, "hidden").and_then(|node| node.data.as_bool());
-        // What was taken over before leaves an empty one behind.
+        // A password that was taken over before leaves an empty one behind.
         let Some(node) = get(point, "password").filter(|node| is_told(node)) else {
             return;
         };
@@ -168,7 +168,8 @@ fn is_told(node: &MarkedYaml<'_>) -> bool {
     !node.data.is_mapping() && !node.data.is_sequence() && node.data.as_str() != Some("")
 }
 
-/// Where a value stands. The library counts characters; of a block it leaves out the header, and takes the break behind it.
+/// Converts a scalar's span into a byte range of the text. The library counts characters; of a block scalar (`|`, `>`) its span lacks
+/// the header and includes the line break behind it.
 fn bytes(text: &str, secret: Range<Marker>) -> Range<usize> {
     let at = |mark: Marker| {
         let byte = text.char_indices().nth(mark.index()).map(|(byte, _)| byte);

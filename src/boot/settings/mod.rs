@@ -37,10 +37,10 @@ const FILES: [&str; 4] = [
     "boot/firmware/custom.toml",
     "boot/firmware/holdfast.toml",
 ];
-/// What was wrong with them, for the daemon's screen.
+/// The file of the problems found, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
 
-/// What the settings step of this boot ignored.
+/// Reads the problems that the settings step of this boot found.
 pub fn ignored(machine: &Machine) -> Vec<Problem> {
     let kept = fs::read(machine.file(PROBLEMS)).unwrap_or_default();
     serde_json::from_slice(&kept).unwrap_or_default()
@@ -151,7 +151,7 @@ mod tests {
         (wishes, problems, left)
     }
 
-    /// What people leave in a file between two good lines.
+    /// Draws the mess that people leave in a file between two good lines.
     fn mess() -> impl Strategy<Value = String> {
         let wrong = [
             "",

@@ -10,7 +10,7 @@ use super::wifi::Network;
 use super::wishes::Wishes;
 use crate::config::Problem;
 
-/// What systemd calls a machine nobody named.
+/// The host name of a machine that nobody named.
 const UNNAMED: &str = "holdfast";
 
 /// The directory.

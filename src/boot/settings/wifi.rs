@@ -9,7 +9,7 @@ use sha1::Sha1;
 pub(super) struct Ssid(Secret<String>);
 
 impl Ssid {
-    /// What would be one, where this is none.
+    /// Checks a name. The error says what a valid one is.
     pub(super) fn new(name: &str) -> Result<Self, &'static str> {
         (1..=32)
             .contains(&name.len())

@@ -1,4 +1,4 @@
-//! What the files ask for.
+//! The settings that the owner's files ask for.
 
 use std::ops::Range;
 use std::path::Path;
@@ -96,7 +96,7 @@ impl Wishes {
                 let value = wifi::Ssid::new(text(value)?)?;
                 self.ssid = Some(Asked { value, place });
             }
-            // What was taken over before leaves this behind.
+            // A password that was taken over before leaves this behind.
             ("wifi" | "wlan", "password") if value.as_str() == Some("") => {}
             ("wifi" | "wlan", "password") => {
                 let value = wifi::Password::new(Secret::new(text(value)?.to_owned()))?;

@@ -1,4 +1,4 @@
-//! What is written down beside an archived generation.
+//! The manifest beside an archived generation.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const MANIFEST: &str = "manifest.json";
 const ORIGIN: &str = "origin.json";
 
-/// What an archived generation was and why it went.
+/// The manifest: what the generation was and why it was retired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Its id in the archive.
@@ -25,7 +25,7 @@ pub struct Manifest {
     pub reason: String,
     /// The last four digits of its account; `None` when it was never linked.
     pub account: Option<String>,
-    /// What came before and after it.
+    /// The generations before and after it.
     pub lineage: Lineage,
     /// Its files and their sizes, bytes.
     pub files: BTreeMap<String, u64>,
@@ -52,7 +52,7 @@ pub struct Lineage {
     pub imported_from: Option<String>,
 }
 
-/// What a restored generation came from; empty for one that was linked.
+/// The archive that a restored generation came from; empty for one that was linked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The archive.

@@ -99,7 +99,7 @@ impl Archive {
         self.take(what.old)
     }
 
-    /// What is in the archive: what was retired here, oldest first, then what was imported.
+    /// Lists the archives: those retired here, oldest first, then imported ones.
     ///
     /// # Errors
     /// [`HistoryError::Io`].
@@ -253,7 +253,7 @@ impl Workshop {
 
 impl Drop for Workshop {
     fn drop(&mut self) {
-        // What stays goes at the next start.
+        // A remainder is removed at the next start.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

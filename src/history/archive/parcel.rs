@@ -31,7 +31,7 @@ const LONGEST: usize = 2 * PIECE;
 
 #[derive(Debug, Encode, Decode)]
 enum Item {
-    /// What it is. These fields keep their meaning in every version.
+    /// The header. These fields keep their meaning in every version.
     #[n(0)]
     Begin {
         #[n(0)]

@@ -102,7 +102,8 @@ impl Archive {
         Ok(None)
     }
 
-    /// The first pre-key id that this device never used, in whatever copy of it: well ahead of all of them.
+    /// Finds a pre-key id that no copy of this device has used: ahead of the furthest by [`PreKeyId::LEAP`], and by as much again for each
+    /// copy that cannot be read. An id used twice under different keys would cost a peer its first message.
     pub(super) fn fresh_pre_keys(&self, device: &Companion) -> Result<PreKeyId, HistoryError> {
         let live = names::<GenerationId>(self.dir.root())?;
         let places = live.into_iter().map(|id| self.dir.generation(id));

@@ -1,6 +1,6 @@
 //! Handing an archive out as one encrypted file, and taking such a file in.
 //!
-//! Whoever hands it out gives it up: before the first byte leaves, every copy of that device here is marked as
+//! An export fences its source: before the first byte leaves, every copy of that device here is marked as
 //! exported, for good. What comes in is a new archive without the mark, so that at any time one place may run it.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What the barrier does, shown with logs and stores that leave a trace.
+//! Tests the barrier with logs and stores that leave a trace.
 
 use std::sync::mpsc;
 
@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use super::*;
 
-/// What reached the files, in order.
+/// The writes that reached the files, in order.
 type Trace = Arc<Mutex<Vec<&'static str>>>;
 
 struct Tape {

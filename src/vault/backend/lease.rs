@@ -51,7 +51,8 @@ impl VaultBackend {
     }
 }
 
-/// What is queued without being awaited has the reservation of what is on the medium: it was judged so.
+/// Decides whether a write is awaited: only one that changes the reservation is. A value that is queued and not awaited was judged the same
+/// way, so that its reservation is the durable one.
 fn judge(before: &Found, record: &[u8], reservation: Reservation) -> Wait {
     let reserved_before = before.value.as_deref().map_or(Some(0), reservation);
     let reserved = reservation(record);

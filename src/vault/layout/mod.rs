@@ -95,7 +95,7 @@ impl Layout {
                 migrated?;
                 self.promote()
             }
-            // What sled cannot read is set aside; the repair goes on as without a store.
+            // A store that sled cannot read is set aside; the repair goes on as without one.
             Err(_) => {
                 fs::rename(old, self.generation.join("store.damaged"))?;
                 atomic::sync_dir(&self.generation)
