@@ -33,7 +33,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::vault::{Report, tiers::Kind};
+use crate::vault::{Report, tiers::RecordKind};
 
 /// Where the log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,7 +302,7 @@ pub fn renegotiated() {
 
 /// The vault was repaired before anything rested on it.
 pub fn repaired(generation: GenerationId, report: &Report) {
-    let count = |counts: &BTreeMap<Kind, u64>| counts.values().sum::<u64>();
+    let count = |counts: &BTreeMap<RecordKind, u64>| counts.values().sum::<u64>();
     warn!(
         MESSAGE_ID = MessageId::REPAIRED.0,
         HOLDFAST_GENERATION = %generation,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_medium::{
-    barrier::{Barrier, Log, LogId, Wait},
+    barrier::{Barrier, Durability, Log, LogId},
     push::{self, Blocks, Pushed},
     wear::Purpose,
 };
@@ -156,7 +156,9 @@ impl Cursors {
                 });
             }
             let draft = frame::draft(*turn, 0, &to_cbor(&table));
-            this.barrier.append(this.log, draft, Wait::Durable).await?;
+            this.barrier
+                .append(this.log, draft, Durability::Awaited)
+                .await?;
             *turn = turn.saturating_add(1);
             *this.table.lock() = table;
             Ok(())

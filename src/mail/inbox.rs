@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use holdfast_medium::{
     DataDir, Secret,
-    barrier::{Barrier, LogId, Wait},
+    barrier::{Barrier, Durability, LogId},
     blocking,
     wear::Purpose,
 };
@@ -280,7 +280,9 @@ impl Inner {
             });
         }
         let draft = frame::draft(turn.next, count, &body);
-        self.barrier.append(self.log, draft, Wait::Durable).await?;
+        self.barrier
+            .append(self.log, draft, Durability::Awaited)
+            .await?;
         for stored in &fresh {
             let seq = turn.next;
             turn.seen.insert(stored, seq);

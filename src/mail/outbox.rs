@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_medium::{
     DataDir, Secret,
-    barrier::{Barrier, LogId, Wait},
+    barrier::{Barrier, Durability, LogId},
     blocking,
     wear::Purpose,
 };
@@ -311,7 +311,7 @@ impl Inner {
             to: message.to.expose(),
             text: message.text.expose(),
         };
-        let seq = self.append(&mut turn, &stored, Wait::Durable).await?;
+        let seq = self.append(&mut turn, &stored, Durability::Awaited).await?;
         self.index.lock().accept(seq, &message.id);
         self.release(*turn);
         self.announce(&message.id, OutState::Accepted);
@@ -329,9 +329,9 @@ impl Inner {
             (seq, state.follows(now))
         };
         let (stored, wait) = match &state {
-            OutState::Sent => (Stored::Sent { seq }, Wait::Lazy),
-            OutState::Acked => (Stored::Acked { seq }, Wait::Ordered),
-            OutState::Failed { code } => (Stored::Failed { seq, code }, Wait::Durable),
+            OutState::Sent => (Stored::Sent { seq }, Durability::Lazy),
+            OutState::Acked => (Stored::Acked { seq }, Durability::Ordered),
+            OutState::Failed { code } => (Stored::Failed { seq, code }, Durability::Awaited),
             OutState::Accepted => return Ok(()),
         };
         if moves {
@@ -354,7 +354,7 @@ impl Inner {
         &self,
         turn: &mut u64,
         stored: &Stored<'_>,
-        wait: Wait,
+        wait: Durability,
     ) -> Result<u64, MailError> {
         let body = to_cbor(stored);
         if body.len() > MAX_BODY {

@@ -53,9 +53,9 @@ pub struct Change {
 
 /// The durability a caller wants of a write before its call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wait {
+pub enum Durability {
     /// Returns when it is on the medium.
-    Durable,
+    Awaited,
     /// Returns at once; reaches the medium in its place in the order, with the next barrier or soon.
     Ordered,
     /// Returns at once; reaches the medium in its place in the order, when there is occasion.
@@ -77,11 +77,11 @@ impl Patience {
         lazy: Duration::from_secs(30),
     };
 
-    fn of(self, wait: Wait) -> Duration {
+    fn of(self, wait: Durability) -> Duration {
         match wait {
-            Wait::Durable => Duration::ZERO,
-            Wait::Ordered => self.ordered,
-            Wait::Lazy => self.lazy,
+            Durability::Awaited => Duration::ZERO,
+            Durability::Ordered => self.ordered,
+            Durability::Lazy => self.lazy,
         }
     }
 }
@@ -161,7 +161,7 @@ struct Queue {
     ops: Vec<Op>,
     waiters: Vec<Waiter>,
     /// The purpose of the group: the first write that is awaited, or else the first.
-    reason: Option<(Wait, Purpose)>,
+    reason: Option<(Durability, Purpose)>,
     /// When the group must be committed; `None` while nothing is queued.
     due: Option<Instant>,
     /// Set once; nothing is accepted any more.
@@ -247,7 +247,12 @@ impl Barrier {
     /// Appends a frame to a log; frames of a log keep the order of the calls.
     ///
     /// Queued when first polled: dropping the future later does not take the frame back.
-    pub async fn append(&self, log: LogId, frame: Vec<u8>, wait: Wait) -> Result<(), BarrierError> {
+    pub async fn append(
+        &self,
+        log: LogId,
+        frame: Vec<u8>,
+        wait: Durability,
+    ) -> Result<(), BarrierError> {
         self.shared()
             .enqueue(Some((log.purpose, Op::Frame(log, frame))), wait)?
             .done()
@@ -256,7 +261,10 @@ impl Barrier {
 
     /// Returns when everything queued before is on the medium.
     pub async fn settle(&self) -> Result<(), BarrierError> {
-        self.shared().enqueue(None, Wait::Durable)?.done().await
+        self.shared()
+            .enqueue(None, Durability::Awaited)?
+            .done()
+            .await
     }
 
     /// Commits what is queued and ends the writer thread; logs and stores are dropped when this returns.
@@ -318,7 +326,7 @@ impl Barrier {
         store: StoreId,
         purpose: Purpose,
         changes: Vec<Change>,
-        wait: Wait,
+        wait: Durability,
     ) -> Result<Ticket, BarrierError> {
         self.shared()
             .enqueue(Some((purpose, Op::Changes(store, changes))), wait)
@@ -341,7 +349,7 @@ impl Drop for Handle {
 }
 
 impl Shared {
-    fn enqueue(&self, op: Option<(Purpose, Op)>, wait: Wait) -> Result<Ticket, BarrierError> {
+    fn enqueue(&self, op: Option<(Purpose, Op)>, wait: Durability) -> Result<Ticket, BarrierError> {
         let mut queue = self.queue.lock();
         if let Some(closed) = &queue.closed {
             return Err(closed.clone());
@@ -352,7 +360,7 @@ impl Shared {
                 queue.reason = Some((wait, purpose));
             }
         }
-        let waiter = (wait == Wait::Durable).then(|| {
+        let waiter = (wait == Durability::Awaited).then(|| {
             let (done, waiter) = oneshot::channel();
             queue.waiters.push(done);
             waiter

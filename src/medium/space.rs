@@ -1,4 +1,4 @@
-//! Room on the data partition: how much there is, and the blocks set aside so that the identity always has some.
+//! Free space on the data partition, and the reserve: blocks set aside so that the identity can always be written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ const TO_OPEN: u64 = 8 * MIB;
 
 /// How large a partition is, and how much of it may still be written, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     /// Free space, without the reserve.
     pub free_bytes: u64,
     /// All of it.
@@ -29,7 +29,7 @@ pub struct Room {
 }
 
 /// Asks a partition for its room; statvfs(3) outside of tests.
-pub type Ask = fn(&Path) -> io::Result<Room>;
+pub type Ask = fn(&Path) -> io::Result<Capacity>;
 
 /// The reserve: a file in the data directory whose blocks are really allocated, and given up when the identity, or the
 /// opening of a full partition, needs them.
@@ -58,7 +58,7 @@ impl Reserve {
     ///
     /// # Errors
     /// The partition cannot be asked. A reserve that cannot be set aside is none: it stays owed.
-    pub fn room(&self) -> io::Result<Room> {
+    pub fn room(&self) -> io::Result<Capacity> {
         let mut room = (self.ask)(&self.root)?;
         let owed = self.size(room).saturating_sub(self.held());
         if owed > 0 && room.free_bytes >= 2 * owed {
@@ -103,7 +103,7 @@ impl Reserve {
         fs::metadata(self.path()).map_or(0, |metadata| metadata.blocks() * BLOCK)
     }
 
-    fn size(&self, room: Room) -> u64 {
+    fn size(&self, room: Capacity) -> u64 {
         (room.total_bytes / RESERVE_SHARE).min(RESERVE)
     }
 
@@ -180,11 +180,11 @@ pub fn taken(dir: &Path) -> io::Result<u64> {
 }
 
 /// statvfs(3), without the blocks that are root's alone. A directory that does not exist yet is asked through its parent.
-fn statvfs(path: &Path) -> io::Result<Room> {
+fn statvfs(path: &Path) -> io::Result<Capacity> {
     let absolute = std::path::absolute(path)?;
     let existing = absolute.ancestors().find(|ancestor| ancestor.exists());
     let stat = rustix::fs::statvfs(existing.unwrap_or(&absolute))?;
-    Ok(Room {
+    Ok(Capacity {
         free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
         total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
     })
@@ -194,31 +194,31 @@ fn statvfs(path: &Path) -> io::Result<Room> {
 mod tests {
     use super::*;
 
-    fn large(_: &Path) -> io::Result<Room> {
-        Ok(Room {
+    fn large(_: &Path) -> io::Result<Capacity> {
+        Ok(Capacity {
             free_bytes: 4096 * MIB,
             total_bytes: 8192 * MIB,
         })
     }
 
     /// 32 MiB, of which nothing is left.
-    fn full(_: &Path) -> io::Result<Room> {
-        Ok(Room {
+    fn full(_: &Path) -> io::Result<Capacity> {
+        Ok(Capacity {
             free_bytes: 0,
             total_bytes: 32 * MIB,
         })
     }
 
     /// As `full`, with 3 MiB left: enough for the reserve, but not twice.
-    fn tight(_: &Path) -> io::Result<Room> {
-        Ok(Room {
+    fn tight(_: &Path) -> io::Result<Capacity> {
+        Ok(Capacity {
             free_bytes: 3 * MIB,
             total_bytes: 32 * MIB,
         })
     }
 
-    fn small(_: &Path) -> io::Result<Room> {
-        Ok(Room {
+    fn small(_: &Path) -> io::Result<Capacity> {
+        Ok(Capacity {
             free_bytes: 20 * MIB,
             total_bytes: 32 * MIB,
         })

@@ -17,7 +17,7 @@ use super::envelope;
 use super::key::kind;
 use super::layout::{Layout, SLED, WITNESS};
 use super::store::{META, Store, parse_meta};
-use super::tiers::{Kind, Tier};
+use super::tiers::{RecordKind, Tier};
 use super::witness::{self, Testimony, Witness};
 
 /// Far beyond what a slow card takes for any store that is sound; sled has been seen to loop on damage.
@@ -51,7 +51,7 @@ impl Whole {
             let count = self
                 .unusable
                 .iter()
-                .filter(|key| (kind(key) == Some(Kind::PreKey)) == pre_key)
+                .filter(|key| (kind(key) == Some(RecordKind::PreKey)) == pre_key)
                 .count();
             u32::try_from(count).unwrap_or(u32::MAX)
         };
@@ -177,13 +177,13 @@ fn backwards(engine: &Engine) -> io::Result<StateDigest> {
 }
 
 /// Whether the library can use the value: it strands a whole group over one sender key that it cannot decode.
-pub(super) fn is_usable(kind: Kind, value: &[u8]) -> bool {
+pub(super) fn is_usable(kind: RecordKind, value: &[u8]) -> bool {
     match kind {
-        Kind::Session => SessionRecord::deserialize(value).is_ok(),
-        Kind::SenderKey => SenderKeyRecord::deserialize(value).is_ok(),
+        RecordKind::Session => SessionRecord::deserialize(value).is_ok(),
+        RecordKind::SenderKey => SenderKeyRecord::deserialize(value).is_ok(),
         // The library also takes the bare private key that earlier versions of it kept.
-        Kind::PreKey => value.len() == 32 || pre_key_record_decode(value).is_ok(),
-        Kind::PeerIdentity => value.len() == 32,
+        RecordKind::PreKey => value.len() == 32 || pre_key_record_decode(value).is_ok(),
+        RecordKind::PeerIdentity => value.len() == 32,
         _ => true,
     }
 }

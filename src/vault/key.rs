@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use holdfast_medium::wear::Purpose;
 
-use super::tiers::{Kind, Tier};
+use super::tiers::{RecordKind, Tier};
 
 /// The key of a record.
-pub(super) fn key(kind: Kind, parts: &[&[u8]]) -> Arc<[u8]> {
+pub(super) fn key(kind: RecordKind, parts: &[&[u8]]) -> Arc<[u8]> {
     let (last, first) = parts
         .split_last()
         .map_or((&[][..], &[][..]), |(last, first)| (*last, first));
@@ -20,7 +20,7 @@ pub(super) fn key(kind: Kind, parts: &[&[u8]]) -> Arc<[u8]> {
 }
 
 /// Makes the prefix of the keys of all records under these first parts.
-pub(super) fn prefix(kind: Kind, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn prefix(kind: RecordKind, parts: &[&[u8]]) -> Vec<u8> {
     let mut prefix = vec![kind as u8];
     for part in parts {
         prefix.extend_from_slice(&length(part));
@@ -36,13 +36,13 @@ fn length(part: &[u8]) -> [u8; 4] {
 }
 
 /// The kind of the record under this key; a later version may know more of them.
-pub(super) fn kind(key: &[u8]) -> Option<Kind> {
-    Kind::from_tag(*key.first()?)
+pub(super) fn kind(key: &[u8]) -> Option<RecordKind> {
+    RecordKind::from_tag(*key.first()?)
 }
 
 /// Why the record under this key is written.
 pub(super) fn purpose(key: &[u8]) -> Purpose {
-    match kind(key).map(Kind::tier) {
+    match kind(key).map(RecordKind::tier) {
         Some(Tier::Ratchet) => Purpose::Ratchet,
         Some(Tier::Rebuildable) => Purpose::Rebuildable,
         Some(Tier::Kept | Tier::Identity) | None => Purpose::Kept,
@@ -68,11 +68,11 @@ mod tests {
     proptest! {
         #[test]
         fn parts_are_kept_apart(one: [Vec<u8>; 3], other: [Vec<u8>; 3]) {
-            let of = |parts: &[Vec<u8>; 3]| key(Kind::TcToken, &[&parts[0], &parts[1], &parts[2]]);
+            let of = |parts: &[Vec<u8>; 3]| key(RecordKind::TcToken, &[&parts[0], &parts[1], &parts[2]]);
             prop_assert_eq!(of(&one) == of(&other), one == other);
             let key = of(&one);
             prop_assert_eq!(last_part(&key, 3), Some(one[2].as_slice()));
-            prop_assert!(key.starts_with(&prefix(Kind::TcToken, &[&one[0], &one[1]])));
+            prop_assert!(key.starts_with(&prefix(RecordKind::TcToken, &[&one[0], &one[1]])));
         }
 
         #[test]

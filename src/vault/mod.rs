@@ -52,7 +52,7 @@ use layout::Layout;
 use pre_key_id::PreKeyId;
 use records::Records;
 pub use repair::Report;
-use tiers::{Kind, Tier};
+use tiers::{RecordKind, Tier};
 
 /// The key records of the live generation.
 pub struct Vault {
@@ -349,7 +349,7 @@ impl Vault {
             let mut counts = Counts::default();
             let document = identity.get();
             counts.tiers.insert(Tier::Identity, document.records());
-            for kind in Kind::ALL
+            for kind in RecordKind::ALL
                 .iter()
                 .filter(|kind| kind.tier() != Tier::Identity)
             {

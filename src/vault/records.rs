@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use holdfast_medium::{
-    barrier::{self, Barrier, BarrierError, Change, StoreId, Ticket, Wait},
+    barrier::{self, Barrier, BarrierError, Change, Durability, StoreId, Ticket},
     wear::Costs,
 };
 use parking_lot::Mutex;
@@ -43,7 +43,7 @@ struct Overlay {
 struct Queued {
     value: Option<Bytes>,
     revision: u64,
-    wait: Wait,
+    wait: Durability,
 }
 
 /// A record that was read, and how far it is from the medium.
@@ -149,7 +149,7 @@ impl Records {
 
 /// Changes, and how far they are to be awaited.
 pub(super) struct Writes {
-    pub wait: Wait,
+    pub wait: Durability,
     pub changes: Vec<(Arc<[u8]>, Option<Bytes>)>,
 }
 
@@ -171,7 +171,7 @@ impl View<'_> {
         if let Some(queued) = self.queued.get(key) {
             return Ok(Found {
                 value: queued.value.clone(),
-                awaited: queued.wait == Wait::Durable,
+                awaited: queued.wait == Durability::Awaited,
             });
         }
         let sealed = self.engine.get(key)?;

@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::quarantine::Quarantine;
 use super::salvage::{self, Salvage};
 use super::store::{Batch, Store};
-use super::tiers::Kind;
+use super::tiers::RecordKind;
 
 /// The report of a repair, in counts; record by record it is in the quarantine's `records.jsonl`.
 #[derive(Clone, Debug)]
@@ -25,9 +25,9 @@ pub struct Report {
     /// The plan that was carried out.
     pub plan: Plan,
     /// Records that went on, per kind; empty unless the store was rebuilt.
-    pub kept: BTreeMap<Kind, u64>,
+    pub kept: BTreeMap<RecordKind, u64>,
     /// Records that went, per kind.
-    pub dropped: BTreeMap<Kind, u64>,
+    pub dropped: BTreeMap<RecordKind, u64>,
     /// Where what went is; `None` when nothing did.
     pub quarantine: Option<PathBuf>,
     /// How long looking through the store and repairing it took.
@@ -60,8 +60,8 @@ impl Report {
 /// The tally of a store's treatment.
 #[derive(Default)]
 pub(super) struct Treated {
-    pub kept: BTreeMap<Kind, u64>,
-    pub dropped: BTreeMap<Kind, u64>,
+    pub kept: BTreeMap<RecordKind, u64>,
+    pub dropped: BTreeMap<RecordKind, u64>,
     pub quarantine: Option<PathBuf>,
 }
 
@@ -178,7 +178,7 @@ fn reopen(layout: &Layout) -> Result<Store, VaultError> {
 }
 
 /// One record of the report. The key holds addresses, so only a checksum of it is written.
-fn line(kind: Kind, key: &[u8], done: &str) -> String {
+fn line(kind: RecordKind, key: &[u8], done: &str) -> String {
     format!(
         "{{\"kind\":\"{kind:?}\",\"record\":\"{:08x}\",\"done\":\"{done}\"}}\n",
         crc32c::crc32c(key)

@@ -24,7 +24,7 @@ use super::layout::Layout;
 use super::pre_key_id::PreKeyId;
 use super::salvage::{self, Salvage};
 use super::store::Store;
-use super::tiers::{Kind, Restore, Tier};
+use super::tiers::{RecordKind, Restore, Tier};
 use super::{Examined, Retiring, Vault, VaultError, envelope, last_four};
 
 /// Who a generation is at WhatsApp, and how far it got.
@@ -176,7 +176,7 @@ impl Sifted {
 
     fn sift(
         &mut self,
-        kind: Kind,
+        kind: RecordKind,
         key: &[u8],
         value: &[u8],
         kept: &mut BTreeMap<Arc<[u8]>, Bytes>,
@@ -195,13 +195,13 @@ impl Sifted {
                 .map(|(key, value)| (Arc::clone(key), value.clone()))
                 .collect()
         };
-        let mut orphans: BTreeSet<_> = under(kept, prefix(Kind::MutationMac, &[]))
+        let mut orphans: BTreeSet<_> = under(kept, prefix(RecordKind::MutationMac, &[]))
             .into_iter()
             .map(|(key, _)| key)
             .collect();
-        for (key, state) in under(kept, prefix(Kind::AppStateVersion, &[])) {
+        for (key, state) in under(kept, prefix(RecordKind::AppStateVersion, &[])) {
             let name = last_part(&key, 1).unwrap_or_default();
-            let macs = under(kept, prefix(Kind::MutationMac, &[name]));
+            let macs = under(kept, prefix(RecordKind::MutationMac, &[name]));
             if adds_up(&state, &macs) {
                 for (key, _) in &macs {
                     orphans.remove(key);

@@ -14,7 +14,7 @@ use super::inspect::is_usable;
 use super::key::kind;
 use super::layout::SLED;
 use super::store::META;
-use super::tiers::{Kind, Restore};
+use super::tiers::{RecordKind, Restore};
 
 /// Sealed records by key.
 pub(super) type Records = BTreeMap<Arc<[u8]>, Vec<u8>>;
@@ -25,7 +25,7 @@ pub(super) struct Salvage {
     /// The newest of each record that outlives its store.
     pub records: Records,
     /// How many of each kind do not.
-    pub dropped: BTreeMap<Kind, u64>,
+    pub dropped: BTreeMap<RecordKind, u64>,
     /// The last step seen.
     pub step: u64,
 }
@@ -86,12 +86,12 @@ impl Salvage {
 }
 
 /// Whether a record may go on without its store: harmless when old, and not made worthless by what is missing.
-fn outlives(kind: Kind, consistent: bool) -> bool {
+fn outlives(kind: RecordKind, consistent: bool) -> bool {
     match kind {
         // Peers may still use them, and used ones that come back do no harm.
-        Kind::PreKey => true,
+        RecordKind::PreKey => true,
         // Only together are they of use; the library fetches the collections anew.
-        Kind::AppStateVersion | Kind::MutationMac => consistent,
+        RecordKind::AppStateVersion | RecordKind::MutationMac => consistent,
         kind => kind.tier().restore() == Restore::Keep,
     }
 }

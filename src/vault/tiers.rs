@@ -1,9 +1,9 @@
 //! The table: for every method of the library's store traits, what it touches and what its return promises; for
 //! every kind of record, what a bad one reads as and what a restore does with it.
 //!
-//! The backend takes its [`Wait`]s from here and nowhere else; the conformance suite iterates it.
+//! The backend takes its [`Durability`]s from here and nowhere else; the conformance suite iterates it.
 
-use holdfast_medium::barrier::Wait;
+use holdfast_medium::barrier::Durability;
 
 /// How much a record matters, and whether it may ever be used again when old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,25 +62,25 @@ macro_rules! kinds {
         /// A kind of record. The number is its tag on the medium and never changes its meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
-        pub enum Kind { $($(#[$doc])* $kind = $tag,)* }
+        pub enum RecordKind { $($(#[$doc])* $kind = $tag,)* }
 
-        impl Kind {
+        impl RecordKind {
             /// Every kind, by tag.
-            pub const ALL: &[Kind] = &[$(Kind::$kind),*];
+            pub const ALL: &[RecordKind] = &[$(RecordKind::$kind),*];
 
             /// How much it matters.
             pub fn tier(self) -> Tier {
-                match self { $(Kind::$kind => Tier::$tier,)* }
+                match self { $(RecordKind::$kind => Tier::$tier,)* }
             }
 
             /// Tells what an unreadable one reads as.
             pub fn bad(self) -> Bad {
-                match self { $(Kind::$kind => Bad::$bad,)* }
+                match self { $(RecordKind::$kind => Bad::$bad,)* }
             }
 
             /// The kind with this tag.
-            pub fn from_tag(tag: u8) -> Option<Kind> {
-                match tag { $($tag => Some(Kind::$kind),)* _ => None }
+            pub fn from_tag(tag: u8) -> Option<RecordKind> {
+                match tag { $($tag => Some(RecordKind::$kind),)* _ => None }
             }
         }
     };
@@ -150,11 +150,11 @@ pub enum Promise {
 
 impl Promise {
     /// How the barrier is to treat the write. A lease is judged by who knows the record; here it is in doubt.
-    pub(super) fn wait(self) -> Wait {
+    pub(super) fn wait(self) -> Durability {
         match self {
-            Promise::Awaited | Promise::ByLease => Wait::Durable,
-            Promise::Ordered => Wait::Ordered,
-            Promise::Lazy | Promise::Read | Promise::Nothing => Wait::Lazy,
+            Promise::Awaited | Promise::ByLease => Durability::Awaited,
+            Promise::Ordered => Durability::Ordered,
+            Promise::Lazy | Promise::Read | Promise::Nothing => Durability::Lazy,
         }
     }
 }
@@ -167,7 +167,7 @@ pub struct Rule {
     /// Its method.
     pub method: &'static str,
     /// The kind of record it touches.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// The durability its return promises.
     pub promise: Promise,
 }
@@ -177,12 +177,12 @@ macro_rules! rules {
         /// One constant per method, named like it, so that a misspelt rule does not compile.
         #[allow(non_upper_case_globals)]
         pub(super) mod rule {
-            use super::{Kind, Promise, Rule};
+            use super::{RecordKind, Promise, Rule};
             $($(
                 pub const $method: Rule = Rule {
                     store: stringify!($store),
                     method: stringify!($method),
-                    kind: Kind::$kind,
+                    kind: RecordKind::$kind,
                     promise: Promise::$promise,
                 };
             )*)*
@@ -313,17 +313,17 @@ mod tests {
 
     #[test]
     fn tags_name_their_kinds_and_tiers_decide_restores() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::from_tag(*kind as u8), Some(*kind));
+        for kind in RecordKind::ALL {
+            assert_eq!(RecordKind::from_tag(*kind as u8), Some(*kind));
             assert_eq!(
                 kind.bad() == Bad::Refused,
                 kind.tier() == Tier::Identity,
                 "{kind:?}"
             );
         }
-        assert_eq!(Kind::from_tag(0), None, "0 is the store's own record");
-        assert_eq!(Kind::Session.tier().restore(), Restore::Drop);
-        assert_eq!(Kind::LidMapping.tier().restore(), Restore::Keep);
+        assert_eq!(RecordKind::from_tag(0), None, "0 is the store's own record");
+        assert_eq!(RecordKind::Session.tier().restore(), Restore::Drop);
+        assert_eq!(RecordKind::LidMapping.tier().restore(), Restore::Keep);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use holdfast::vault::{Vault, VaultError};
 use holdfast_core::{GenerationId, LastFour};
 use holdfast_medium::{
     DataDir,
-    barrier::{Barrier, Log, Wait},
+    barrier::{Barrier, Durability, Log},
     wear::Purpose,
 };
 use tempfile::TempDir;
@@ -203,7 +203,10 @@ async fn a_raised_lease_waits_for_the_barrier_and_an_advance_under_it_does_not()
 
     let (let_through, gate) = mpsc::channel();
     let log = barrier.add_log(Purpose::Inbox, Box::new(Gate(gate)));
-    barrier.append(log, vec![0], Wait::Ordered).await.unwrap();
+    barrier
+        .append(log, vec![0], Durability::Ordered)
+        .await
+        .unwrap();
     let first_received = Bytes::from(SessionRecord::new_fresh().serialize().unwrap());
     backend
         .put_sessions_batch(&[(PEER.into(), session(0)), ("new".into(), first_received)])
@@ -428,7 +431,10 @@ async fn after_a_failure_of_the_medium_the_library_gets_no_answer_and_the_daemon
     let backend = vault.backend();
     let mut failure = barrier.failure();
     let log = barrier.add_log(Purpose::Inbox, Box::new(Broken));
-    barrier.append(log, vec![0], Wait::Lazy).await.unwrap();
+    barrier
+        .append(log, vec![0], Durability::Lazy)
+        .await
+        .unwrap();
     // Its group is the broken one, so it is never acknowledged, and neither is anything after it.
     let answers = async {
         for _ in 0..2 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast::vault::tiers::Kind;
+use holdfast::vault::tiers::RecordKind;
 use holdfast::vault::{Report, Vault, VaultError, open_sled};
 use holdfast_core::{IdentityFound, LastFour, StoreFound, Todo, Treatment, plan};
 use holdfast_medium::{DataDir, barrier::Barrier};
@@ -144,7 +144,11 @@ async fn one_step_behind_an_older_state_of_its_record_goes_too() {
     fs::rename(older.path().join(STORE).join("sled"), sled).unwrap();
 
     let (barrier, vault, report) = boot(dir.path()).await;
-    assert_eq!(report.dropped.get(&Kind::Session), Some(&1), "{report:?}");
+    assert_eq!(
+        report.dropped.get(&RecordKind::Session),
+        Some(&1),
+        "{report:?}"
+    );
     let backend = vault.backend();
     assert_eq!(backend.get_session(PEER).await.unwrap(), None);
     assert_eq!(backend.load_identity(PEER).await.unwrap(), Some([1; 32]));
@@ -196,7 +200,7 @@ async fn a_store_that_lies_is_set_aside_and_what_checks_out_is_kept() {
         let (key, sealed) = store
             .iter()
             .map(Result::unwrap)
-            .find(|(key, _)| key.first() == Some(&(Kind::Session as u8)))
+            .find(|(key, _)| key.first() == Some(&(RecordKind::Session as u8)))
             .unwrap();
         match lie {
             0 => drop(store.remove(key).unwrap()),
@@ -227,7 +231,11 @@ async fn records_that_cannot_be_decoded_go_alone_and_lost_pre_keys_are_made_up_f
     let gone: BTreeSet<_> = report.dropped.keys().copied().collect();
     assert_eq!(
         gone,
-        BTreeSet::from([Kind::Session, Kind::SenderKey, Kind::PreKey])
+        BTreeSet::from([
+            RecordKind::Session,
+            RecordKind::SenderKey,
+            RecordKind::PreKey
+        ])
     );
     assert!(report.dropped.values().all(|count| *count == 1));
     let backend = vault.backend();

@@ -74,14 +74,17 @@ async fn frames_alone_are_flushed_by_their_log_and_with_records_by_the_store() {
     let barrier = Barrier::start().unwrap();
     let log = barrier.add_log(Purpose::Inbox, tape(&trace));
     let store = barrier.add_store(tape(&trace));
-    barrier.append(log, vec![1], Wait::Durable).await.unwrap();
+    barrier
+        .append(log, vec![1], Durability::Awaited)
+        .await
+        .unwrap();
     assert_eq!(take(&trace), ["append", "flush"]);
     // Lazy changes ride with the next barrier, and the frames go first though they came later.
     let _ = barrier
-        .change(store, Purpose::Ratchet, change(), Wait::Lazy)
+        .change(store, Purpose::Ratchet, change(), Durability::Lazy)
         .unwrap();
     barrier
-        .append(log, vec![2, 3], Wait::Durable)
+        .append(log, vec![2, 3], Durability::Awaited)
         .await
         .unwrap();
     assert_eq!(take(&trace), ["append", "apply", "sync"]);
@@ -118,7 +121,7 @@ async fn what_waits_together_shares_a_barrier() {
     for frame in 0..9 {
         let mut append = Box::pin({
             let barrier = barrier.clone();
-            async move { barrier.append(log, vec![frame], Wait::Durable).await }
+            async move { barrier.append(log, vec![frame], Durability::Awaited).await }
         });
         // Queued here and now: the writer stands at the gate with the first, or takes it with the others.
         assert!((&mut append).now_or_never().is_none());
@@ -132,7 +135,7 @@ async fn what_waits_together_shares_a_barrier() {
 
 #[tokio::test]
 async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
-    for wait in [Wait::Ordered, Wait::Lazy] {
+    for wait in [Durability::Ordered, Durability::Lazy] {
         let trace = Trace::default();
         let patience = Patience {
             ordered: Duration::from_millis(50),
@@ -175,13 +178,13 @@ async fn after_an_error_nothing_is_ever_acknowledged() {
         }),
     );
     let mut failure = barrier.failure();
-    let failed = barrier.append(broken, vec![0], Wait::Durable).await;
+    let failed = barrier.append(broken, vec![0], Durability::Awaited).await;
     assert!(matches!(failed, Err(BarrierError::Failed(_))), "{failed:?}");
     assert!(matches!(
         &*failure.wait_for(Option::is_some).await.unwrap(),
         Some(BarrierError::Failed(_))
     ));
-    for wait in [Wait::Durable, Wait::Ordered, Wait::Lazy] {
+    for wait in [Durability::Awaited, Durability::Ordered, Durability::Lazy] {
         assert!(matches!(
             barrier.append(sound, vec![0], wait).await,
             Err(BarrierError::Failed(_))
@@ -200,7 +203,7 @@ async fn a_panic_of_the_store_is_a_failure_of_the_medium() {
         broken: true,
     }));
     let failed = barrier
-        .change(store, Purpose::Ratchet, change(), Wait::Durable)
+        .change(store, Purpose::Ratchet, change(), Durability::Awaited)
         .unwrap()
         .done()
         .await;
@@ -214,7 +217,7 @@ async fn stopping_commits_what_is_queued_and_lets_go_of_the_files() {
     let barrier = Barrier::start().unwrap();
     let store = barrier.add_store(tape(&trace));
     let _ = barrier
-        .change(store, Purpose::Ratchet, change(), Wait::Lazy)
+        .change(store, Purpose::Ratchet, change(), Durability::Lazy)
         .unwrap();
     barrier.stop().await.unwrap();
     assert_eq!(take(&trace), ["apply", "sync"]);

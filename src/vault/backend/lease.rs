@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_medium::barrier::Wait;
+use holdfast_medium::barrier::Durability;
 use wacore::libsignal::protocol::{SenderKeyRecord, SessionRecord};
 
 use super::VaultBackend;
@@ -38,7 +38,7 @@ impl VaultBackend {
         reservation: Reservation,
     ) {
         self.commit(|view| {
-            let mut wait = Wait::Ordered;
+            let mut wait = Durability::Ordered;
             let mut changes = Vec::with_capacity(rows.len());
             for (address, record) in rows {
                 let key = key(rule.kind, &[address.as_bytes()]);
@@ -53,13 +53,13 @@ impl VaultBackend {
 
 /// Decides whether a write is awaited: only one that changes the reservation is. A value that is queued and not awaited was judged the same
 /// way, so that its reservation is the durable one.
-fn judge(before: &Found, record: &[u8], reservation: Reservation) -> Wait {
+fn judge(before: &Found, record: &[u8], reservation: Reservation) -> Durability {
     let reserved_before = before.value.as_deref().map_or(Some(0), reservation);
     let reserved = reservation(record);
     if before.awaited || reserved.is_none() || reserved != reserved_before {
-        Wait::Durable
+        Durability::Awaited
     } else {
-        Wait::Ordered
+        Durability::Ordered
     }
 }
 
@@ -86,11 +86,11 @@ mod tests {
     fn an_advance_under_the_same_reservation_only_keeps_its_place() {
         for spent in [None, Some(0), Some(64)] {
             let judged = judge(&found(Some(session(spent))), &session(spent), of_session);
-            assert_eq!(judged, Wait::Ordered, "{spent:?}");
+            assert_eq!(judged, Durability::Ordered, "{spent:?}");
         }
         assert_eq!(
             judge(&found(None), &session(None), of_session),
-            Wait::Ordered,
+            Durability::Ordered,
             "a first message reserves nothing"
         );
     }
@@ -99,11 +99,11 @@ mod tests {
     fn a_reservation_that_changes_is_awaited() {
         for (before, after) in [(None, Some(0)), (Some(0), Some(64)), (Some(64), Some(0))] {
             let judged = judge(&found(Some(session(before))), &session(after), of_session);
-            assert_eq!(judged, Wait::Durable, "{before:?} {after:?}");
+            assert_eq!(judged, Durability::Awaited, "{before:?} {after:?}");
         }
         assert_eq!(
             judge(&found(None), &session(Some(0)), of_session),
-            Wait::Durable
+            Durability::Awaited
         );
     }
 
@@ -113,20 +113,20 @@ mod tests {
         let good = session(Some(0));
         assert_eq!(
             judge(&found(Some(garbage.clone())), &good, of_session),
-            Wait::Durable
+            Durability::Awaited
         );
         assert_eq!(
             judge(&found(Some(good.clone())), &garbage, of_session),
-            Wait::Durable
+            Durability::Awaited
         );
         assert_eq!(
             judge(&found(Some(garbage.clone())), &garbage, of_sender_key),
-            Wait::Durable
+            Durability::Awaited
         );
         let in_flight = Found {
             value: Some(good.clone()),
             awaited: true,
         };
-        assert_eq!(judge(&in_flight, &good, of_session), Wait::Durable);
+        assert_eq!(judge(&in_flight, &good, of_session), Durability::Awaited);
     }
 }

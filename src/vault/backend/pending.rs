@@ -7,7 +7,7 @@ use wacore::store::traits::{PendingInboundKey, PendingInboundRow};
 use super::VaultBackend;
 use super::sent::{dated, split_date};
 use crate::vault::key::key;
-use crate::vault::tiers::{Kind, Rule};
+use crate::vault::tiers::{RecordKind, Rule};
 
 impl VaultBackend {
     pub(super) async fn put_pending(&self, rule: Rule, rows: &[PendingInboundRow<'_>]) {
@@ -40,6 +40,6 @@ impl VaultBackend {
 }
 
 /// Ids are unique only within chat and sender.
-fn pending_key(kind: Kind, chat: &str, sender: &str, id: &str) -> Arc<[u8]> {
+fn pending_key(kind: RecordKind, chat: &str, sender: &str, id: &str) -> Arc<[u8]> {
     key(kind, &[chat.as_bytes(), sender.as_bytes(), id.as_bytes()])
 }

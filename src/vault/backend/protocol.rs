@@ -12,7 +12,7 @@ use wacore::store::traits::{
 
 use super::{Changes, VaultBackend, decode, encode, sent, tc_token, text};
 use crate::vault::key::{key, last_part, prefix};
-use crate::vault::tiers::{Kind, rule};
+use crate::vault::tiers::{RecordKind, rule};
 
 #[async_trait]
 impl ProtocolStore for VaultBackend {
@@ -79,7 +79,7 @@ impl ProtocolStore for VaultBackend {
         let newest = self
             .read(|view| {
                 let mut newest: Option<LidPnMappingEntry> = None;
-                for (index, _) in view.scan(&prefix(Kind::PnIndex, &[phone.as_bytes()]))? {
+                for (index, _) in view.scan(&prefix(RecordKind::PnIndex, &[phone.as_bytes()]))? {
                     let lid = last_part(&index, 2).unwrap_or_default();
                     let entry = view
                         .get(&key(kind, &[lid]))?
@@ -111,8 +111,9 @@ impl ProtocolStore for VaultBackend {
             .collect();
         self.update(rule, |view| {
             let mut changes: Changes = Vec::new();
-            let index =
-                |phone: &str, lid: &str| key(Kind::PnIndex, &[phone.as_bytes(), lid.as_bytes()]);
+            let index = |phone: &str, lid: &str| {
+                key(RecordKind::PnIndex, &[phone.as_bytes(), lid.as_bytes()])
+            };
             for (lid, entry) in rows {
                 let mut entry = entry.clone();
                 let key = key(rule.kind, &[lid.as_bytes()]);

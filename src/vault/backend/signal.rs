@@ -9,7 +9,7 @@ use wacore::store::traits::SignalStore;
 
 use super::{VaultBackend, lease};
 use crate::vault::key::key;
-use crate::vault::tiers::{Kind, rule};
+use crate::vault::tiers::{RecordKind, rule};
 
 #[async_trait]
 impl SignalStore for VaultBackend {
@@ -84,7 +84,7 @@ impl SignalStore for VaultBackend {
         let belongs = |key: &Arc<[u8]>| matches!(key.get(1 + user.len()), Some(b'@' | b':'));
         let found = self
             .read(|view| {
-                for kind in [Kind::Session, Kind::PeerIdentity] {
+                for kind in [RecordKind::Session, RecordKind::PeerIdentity] {
                     if view
                         .scan(&key(kind, &[user.as_bytes()]))?
                         .iter()
