@@ -1,7 +1,7 @@
 //! Displays behind one port. Nothing above knows a controller, its size or its bus: a glass has a [`Format`], a cadence, and
 //! takes pictures.
 //!
-//! A controller is one file with a [`Controller`] in it, and its row in [`CONTROLLERS`]; docs/hardware.md says how to add one.
+//! A controller is one file with a `Controller` in it, and its row in `CONTROLLERS`; docs/hardware.md says how to add one.
 //!
 //! - `follow`: the thread that keeps a glass showing the newest picture
 //! - `oled`: commands, data and status of an OLED controller
