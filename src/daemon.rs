@@ -24,7 +24,7 @@ use holdfast_core::{
     step,
 };
 use holdfast_medium::{
-    Machine,
+    Lane, Machine,
     barrier::{Barrier, BarrierError},
     space::Reserve,
     wear::Card,
@@ -214,6 +214,7 @@ async fn serve(
         outbox: outbox.clone(),
         archive: archive.clone(),
         audit: audit.clone(),
+        lane: Lane::new(),
     }));
     let desk = Desk::new(desk::Lines {
         requests: requests_in,

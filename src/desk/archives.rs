@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use holdfast_core::{ArchiveId, Deed};
-use holdfast_medium::Secret;
+use holdfast_medium::{Secret, Stopped};
 
 use super::{Ask, Desk, Refusal, Token, aside};
-use crate::history::{Archive, Archived, HistoryError, Manifest};
+use crate::history::{Archive, Archived, HistoryError, Manifest, Passphrase};
 use crate::vault::tiers::Tier;
 
 /// One archive of a list.
@@ -101,12 +101,12 @@ impl Desk {
     /// First step of an export.
     ///
     /// # Errors
-    /// [`Refusal::UnknownArchive`], or the core's refusal.
+    /// [`Refusal::UnknownArchive`], [`Refusal::NotRestorable`], or the core's refusal.
     pub async fn export(&self, id: &str) -> Result<Token, Refusal> {
         self.check(Ask::Export)?;
         let archive = self.rooms()?.archive;
         let id = id.parse()?;
-        aside(move || archive.find(id)).await?;
+        aside(move || archive.may_leave(id)).await?;
         self.token(Deed::Export(id)).await
     }
 
@@ -125,9 +125,13 @@ impl Desk {
         self.check(Ask::Export)?;
         let rooms = self.rooms()?;
         let id = id.parse()?;
+        let passphrase = Passphrase::new(passphrase)?;
         self.confirm(Deed::Export(id), token).await?;
-        let (archive, audit) = (&rooms.archive, &rooms.audit);
-        Ok(archive.export(audit, id, passphrase, output).await?)
+        let (archive, audit) = (rooms.archive, rooms.audit);
+        let gives_up = async move { archive.give_up(&audit, id).await };
+        let given_up = rooms.lane.run(gives_up).await.map_err(stopped)??;
+        // Beside the lane: the reader of a pipe may take for ever.
+        Ok(given_up.write_out(passphrase, output).await?)
     }
 
     /// Takes an exported archive in, and returns its new name.
@@ -141,7 +145,14 @@ impl Desk {
     ) -> Result<ArchiveId, Refusal> {
         self.check(Ask::Import)?;
         let rooms = self.rooms()?;
-        let (archive, audit) = (&rooms.archive, &rooms.audit);
-        Ok(archive.import(audit, passphrase, input).await?)
+        // Beside the lane: the writer of a pipe may take for ever.
+        let arrived = rooms.archive.receive(passphrase, input).await?;
+        let (archive, audit) = (rooms.archive, rooms.audit);
+        let takes_in = async move { archive.take_in(&audit, arrived).await };
+        Ok(rooms.lane.run(takes_in).await.map_err(stopped)??)
     }
+}
+
+fn stopped(_: Stopped) -> Refusal {
+    Refusal::Stopping
 }

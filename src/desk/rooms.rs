@@ -1,5 +1,7 @@
 //! The rooms that are open only once the data partition is found good, or repaired.
 
+use holdfast_medium::Lane;
+
 use super::{Desk, Refusal};
 use crate::history::{Archive, Audit};
 use crate::mail::{Inbox, Outbox};
@@ -15,6 +17,8 @@ pub struct Rooms {
     pub archive: Archive,
     /// The log of who had them retired.
     pub audit: Audit,
+    /// The queue of deeds on the disk, which the daemon's own are in, too.
+    pub lane: Lane,
 }
 
 impl Desk {

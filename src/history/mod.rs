@@ -11,8 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use archive::{
-    Archive, Archived, Departing, Lineage, MIN_PASSPHRASE, Manifest, Origin, Prepared, Shown,
-    Standing,
+    Archive, Archived, Arrived, Departing, GivenUp, Lineage, MIN_PASSPHRASE, Manifest, Origin,
+    Passphrase, Prepared, Shown, Standing,
 };
 pub use audit::{Audit, Fault, Kind, Subject, Verdict};
 pub use incidents::{Incident, Incidents};

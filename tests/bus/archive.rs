@@ -1,6 +1,7 @@
 //! The archive and the audit, over the bus and through `holdfastctl`.
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::process::Output;
 
@@ -11,9 +12,10 @@ use holdfast_core::{Audit, GenerationId, LastFour, Trigger};
 use holdfast_medium::{DataDir, barrier::Barrier};
 use serde_json::Value;
 use wacore::store::Device;
+use zbus::OwnedFd;
 
 use super::ctl::{lines, run};
-use super::rig::{Daemon, private_client};
+use super::rig::{Daemon, in_time, private_client};
 
 /// A daemon whose first generation was linked and is retired, and whose second never was.
 async fn daemon() -> (Daemon, Served) {
@@ -183,6 +185,67 @@ async fn an_export_goes_into_a_file_of_the_operators_and_comes_back_in() {
         "{shown}"
     );
     assert!(shown.contains("gen-0002 -> gen-0003"), "{shown}");
+}
+
+/// A file to be read, or written, from its beginning.
+fn file(text: &str) -> OwnedFd {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    std::os::fd::OwnedFd::from(file).into()
+}
+
+#[tokio::test]
+async fn a_short_passphrase_is_refused_before_anything_is_given_up() {
+    let (daemon, _served) = daemon().await;
+    let client = private_client(&daemon.runtime()).await;
+    let vault = VaultProxy::new(&client).await.unwrap();
+    let never = vault.export("gen-0002").await;
+    assert!(matches!(never, Err(Error::NotRestorable(_))), "{never:?}");
+    let (token, _) = vault.export("gen-0001").await.unwrap();
+    let short = vault
+        .confirm_export("gen-0001", token, file("1234567"), file(""))
+        .await;
+    assert!(matches!(short, Err(Error::BadPassphrase(_))), "{short:?}");
+    let listed = vault.list_archives().await.unwrap();
+    assert_eq!(listed[0].standing, "restorable");
+    // The token was not used up by it.
+    vault
+        .confirm_export("gen-0001", token, file("correct horse"), file(""))
+        .await
+        .unwrap();
+    let listed = vault.list_archives().await.unwrap();
+    assert_eq!(listed[0].standing, "exported");
+}
+
+#[tokio::test]
+async fn a_file_that_never_ends_holds_no_deed_up() {
+    let (daemon, _served) = daemon().await;
+    let client = private_client(&daemon.runtime()).await;
+    let vault = VaultProxy::new(&client).await.unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"age-encryption.org/v1\n").unwrap();
+    let endless = std::os::fd::OwnedFd::from(reader).into();
+    let importing = vault.clone();
+    let importing = tokio::spawn(async move {
+        let passphrase = file("correct horse");
+        importing.import(passphrase, endless).await
+    });
+    let (token, _) = vault.export("gen-0001").await.unwrap();
+    let exported = vault.confirm_export("gen-0001", token, file("correct horse"), file(""));
+    in_time(exported).await.unwrap();
+    in_time(daemon.lane.run(async {})).await.unwrap();
+    drop(writer);
+    let cut_off = in_time(importing).await.unwrap();
+    assert!(matches!(cut_off, Err(Error::BadFile(_))), "{cut_off:?}");
+
+    // Once the lane is closed nothing is given up any more.
+    daemon.lane.close().await;
+    let (token, _) = vault.export("gen-0001").await.unwrap();
+    let late = vault
+        .confirm_export("gen-0001", token, file("correct horse"), file(""))
+        .await;
+    assert!(matches!(late, Err(Error::Stopping(_))), "{late:?}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use holdfast::{
     panel::{Frame, Picture, glass::PLAIN},
 };
 use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};
-use holdfast_medium::{DataDir, Machine, Secret, barrier::Barrier, wear::Card};
+use holdfast_medium::{DataDir, Lane, Machine, Secret, barrier::Barrier, wear::Card};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
 use zbus::{Connection, connection::Builder};
@@ -43,6 +43,7 @@ pub struct Daemon {
     pub outbox: Outbox,
     pub archive: Archive,
     pub audit: Audit,
+    pub lane: Lane,
     /// Whether the button is down, as it changes.
     pub button: mpsc::UnboundedReceiver<bool>,
     pub rooms: watch::Sender<Option<Rooms>>,
@@ -72,11 +73,13 @@ impl Daemon {
         let (pressed, button) = mpsc::unbounded_channel();
         let (archive, _) = Archive::open(&data, GenerationId(3)).unwrap();
         let audit = Audit::open(&data);
+        let lane = Lane::new();
         let (rooms, opened) = watch::channel(Some(Rooms {
             inbox: inbox.clone(),
             outbox: outbox.clone(),
             archive: archive.clone(),
             audit: audit.clone(),
+            lane: lane.clone(),
         }));
         let (_boot, report) = watch::channel(Arc::new(boot));
         let desk = Desk::new(Lines {
@@ -105,6 +108,7 @@ impl Daemon {
             outbox,
             archive,
             audit,
+            lane,
             button,
             rooms,
             desk,

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::iter;
 
 use age::secrecy::SecretString;
-use holdfast::history::{Audit, HistoryError, Standing};
+use holdfast::history::{Audit, HistoryError, Passphrase, Standing};
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
 use holdfast_medium::Secret;
 use tempfile::NamedTempFile;
@@ -21,11 +21,15 @@ fn passphrase() -> Secret<String> {
 
 async fn export(home: &Home, id: ArchiveId) -> Result<NamedTempFile, HistoryError> {
     let file = NamedTempFile::new().unwrap();
-    let output = file.reopen().unwrap();
-    home.archive
-        .export(&home.audit, id, passphrase(), output)
-        .await?;
+    export_to(home, id, file.reopen().unwrap()).await?;
     Ok(file)
+}
+
+/// Both halves of an export.
+async fn export_to(home: &Home, id: ArchiveId, output: File) -> Result<(), HistoryError> {
+    let passphrase = Passphrase::new(passphrase())?;
+    let given_up = home.archive.give_up(&home.audit, id).await?;
+    given_up.write_out(passphrase, output).await
 }
 
 async fn import(home: &Home, bytes: &[u8], passphrase: &str) -> Result<ArchiveId, HistoryError> {
@@ -33,7 +37,8 @@ async fn import(home: &Home, bytes: &[u8], passphrase: &str) -> Result<ArchiveId
     file.write_all(bytes).unwrap();
     let passphrase = Secret::new(passphrase.to_owned());
     let input = file.reopen().unwrap();
-    home.archive.import(&home.audit, passphrase, input).await
+    let arrived = home.archive.receive(passphrase, input).await?;
+    home.archive.take_in(&home.audit, arrived).await
 }
 
 fn read(file: NamedTempFile) -> Vec<u8> {
@@ -116,10 +121,7 @@ async fn an_export_is_marked_and_recorded_before_a_byte_of_it_is_out() {
         (standing, entries)
     });
     let output = File::from(std::os::fd::OwnedFd::from(writer));
-    let lost = home
-        .archive
-        .export(&home.audit, FIRST, passphrase(), output)
-        .await;
+    let lost = export_to(&home, FIRST, output).await;
     let (standing, entries) = first.join().unwrap();
     assert!(matches!(lost, Err(HistoryError::Output(_))), "{lost:?}");
     assert!(matches!(standing, Standing::Exported(_)), "{standing:?}");
@@ -251,10 +253,10 @@ async fn a_short_passphrase_and_a_revoked_link_are_not_exported() {
     home.retire(Trigger::Server).await;
     let revoked = export(&home, FIRST).await.unwrap_err();
     assert!(matches!(revoked, HistoryError::Revoked { .. }), "{revoked}");
-    let output = tempfile::tempfile().unwrap();
-    let short = Secret::new("1234567".to_owned());
-    let short = home.archive.export(&home.audit, FIRST, short, output).await;
-    assert!(matches!(short, Err(HistoryError::ShortPassphrase)));
+    let revoked = home.archive.may_leave(FIRST).unwrap_err();
+    assert!(matches!(revoked, HistoryError::Revoked { .. }), "{revoked}");
+    let short = Passphrase::new(Secret::new("1234567".to_owned())).err();
+    assert!(matches!(short, Some(HistoryError::ShortPassphrase)));
     assert_eq!(
         home.audit.read(1, 10).unwrap().len(),
         1,

@@ -27,7 +27,7 @@ pub use farewell::Departing;
 pub use manifest::{Lineage, Manifest, Origin};
 pub use restore::{Prepared, Shown};
 pub use standing::Standing;
-pub use transfer::MIN_PASSPHRASE;
+pub use transfer::{Arrived, GivenUp, MIN_PASSPHRASE, Passphrase};
 
 /// A generation in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Archive {
     pub(super) dir: DataDir,
     /// One restore, export, import or look inside at a time: each rests on what it found at its beginning.
     turn: Arc<Mutex<()>>,
+    /// One file is read in at a time.
+    importing: Arc<Mutex<()>>,
 }
 
 impl Archive {
@@ -62,6 +64,7 @@ impl Archive {
         let archive = Self {
             dir: dir.clone(),
             turn: Arc::default(),
+            importing: Arc::default(),
         };
         archive.forget_unborn(live)?;
         let mut left: Vec<GenerationId> = names(dir.root())?;
@@ -222,6 +225,9 @@ pub(super) fn names<Id: std::str::FromStr + Ord>(dir: &Path) -> Result<Vec<Id>, 
     Ok(ids)
 }
 
+const WORKSHOP: &str = "workshop";
+const WORKSHOP_OF_IMPORTS: &str = "workshop-of-imports";
+
 /// A directory for what is not whole yet; gone with all it holds when this is dropped, and at the next start.
 #[derive(Debug)]
 struct Workshop(PathBuf);
@@ -229,19 +235,33 @@ struct Workshop(PathBuf);
 impl Workshop {
     /// An empty one.
     fn set_up(dir: &DataDir) -> Result<Self, HistoryError> {
-        let path = Self::clear(dir)?;
+        Self::at(dir.root().join(WORKSHOP))
+    }
+
+    /// An empty one for an import, which is there beside the other.
+    fn for_import(dir: &DataDir) -> Result<Self, HistoryError> {
+        Self::at(dir.root().join(WORKSHOP_OF_IMPORTS))
+    }
+
+    /// Removes what a power cut left of both.
+    fn clear(dir: &DataDir) -> Result<(), HistoryError> {
+        [WORKSHOP, WORKSHOP_OF_IMPORTS]
+            .into_iter()
+            .try_for_each(|name| Self::remove(&dir.root().join(name)))
+    }
+
+    fn at(path: PathBuf) -> Result<Self, HistoryError> {
+        Self::remove(&path)?;
         atomic::make_dir(&path).map_err(HistoryError::io(&path))?;
         Ok(Self(path))
     }
 
-    /// Removes what a power cut left of it.
-    fn clear(dir: &DataDir) -> Result<PathBuf, HistoryError> {
-        let path = dir.root().join("workshop");
-        match fs::remove_dir_all(&path) {
+    fn remove(path: &Path) -> Result<(), HistoryError> {
+        match fs::remove_dir_all(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(HistoryError::io(&path)(error))
+                Err(HistoryError::io(path)(error))
             }
-            _ => Ok(path),
+            _ => Ok(()),
         }
     }
 

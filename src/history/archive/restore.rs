@@ -121,6 +121,6 @@ impl Archive {
                 "a restore as {id} was interrupted; ask for it again, the archive still has it"
             );
         }
-        Workshop::clear(&self.dir).map(drop)
+        Workshop::clear(&self.dir)
     }
 }

@@ -2,49 +2,76 @@
 //!
 //! An export fences its source: before the first byte leaves, every copy of that device here is marked as
 //! exported, for good. What comes in is a new archive without the mark, so that at any time one place may run it.
+//!
+//! Each has a half that changes something here and is short, and one that reads or writes the operator's file, which may be a
+//! pipe and take for ever. Only the first belongs among the deeds on the disk.
 
 use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use holdfast_core::{ArchiveId, Trigger};
 use holdfast_medium::{Secret, Stamp, blocking};
+use tokio::sync::OwnedMutexGuard;
 
-use super::{Archive, HistoryError, Manifest, Standing, Workshop, manifest, names, parcel};
+use super::{
+    Archive, Archived, HistoryError, Manifest, Standing, Workshop, manifest, names, parcel,
+};
 use crate::history::{Audit, Kind, Subject};
-use crate::vault::restore::companion;
+use crate::vault::restore::{Companion, companion};
 
 /// The fewest characters of a passphrase. The file is all it takes to be this device.
 pub const MIN_PASSPHRASE: usize = 8;
 
-impl Archive {
-    /// Writes an archive, encrypted with a passphrase, to a file that is open for writing; its owner makes it durable.
-    /// From then on no copy of this device is restored here. It may be exported again: the file may have been lost on
-    /// its way, and it is the same copy.
+/// A passphrase that is long enough to protect an exported file.
+pub struct Passphrase(Secret<String>);
+
+impl Passphrase {
+    /// Checks its length.
     ///
     /// # Errors
-    /// [`HistoryError`]; after [`HistoryError::Output`] it counts as exported all the same.
-    pub async fn export(
-        &self,
-        audit: &Audit,
-        id: ArchiveId,
-        passphrase: Secret<String>,
-        output: File,
-    ) -> Result<(), HistoryError> {
+    /// [`HistoryError::ShortPassphrase`].
+    pub fn new(text: Secret<String>) -> Result<Self, HistoryError> {
+        if text.expose().chars().count() < MIN_PASSPHRASE {
+            return Err(HistoryError::ShortPassphrase);
+        }
+        Ok(Self(text))
+    }
+}
+
+/// An archive that counts as exported and is to be written out.
+#[derive(Debug)]
+pub struct GivenUp(Archived);
+
+/// An imported archive, whole and checked, that is not in the archive yet; forgotten when this is dropped.
+#[derive(Debug)]
+pub struct Arrived {
+    path: PathBuf,
+    manifest: Manifest,
+    workshop: Workshop,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Archive {
+    /// Checks that an archive may be exported, and changes nothing.
+    ///
+    /// # Errors
+    /// [`HistoryError`] says why not.
+    pub fn may_leave(&self, id: ArchiveId) -> Result<(), HistoryError> {
+        self.leaving(id).map(drop)
+    }
+
+    /// First half of an export, a deed: from now on no copy of this device is restored here; audited before. It may be exported
+    /// again: the file may have been lost on its way, and it is the same copy.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub async fn give_up(&self, audit: &Audit, id: ArchiveId) -> Result<GivenUp, HistoryError> {
         let turn = self.turn().await;
         let (archive, audit) = (self.clone(), audit.clone());
         blocking(move || {
             let _turn = turn;
-            if passphrase.expose().chars().count() < MIN_PASSPHRASE {
-                return Err(HistoryError::ShortPassphrase);
-            }
-            match archive.standing(id)? {
-                Standing::Exported(_) => {}
-                standing => standing.check(id)?,
-            }
-            let archived = archive.find(id)?;
-            let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
-            if let Some(live) = archive.live_copy(&device)? {
-                return Err(HistoryError::Live { id, live });
-            }
+            let (archived, device) = archive.leaving(id)?;
             audit.append(Kind::Export, Subject::archive(Trigger::Bus, id))?;
             let now = Stamp::now();
             for mut copy in archive.copies(&device)? {
@@ -55,44 +82,85 @@ impl Archive {
                         .map_err(HistoryError::io(&copy.path))?;
                 }
             }
-            parcel::pack(&archived.path, id, &passphrase, output)
+            Ok(GivenUp(archived))
         })
         .await
     }
 
-    /// Takes an exported archive in under a name of its own.
+    /// First half of an import, which takes as long as its file: reads the file and checks that all of it is there. One at a
+    /// time; nobody else at the archive waits for it.
     ///
     /// # Errors
     /// [`HistoryError`]; nothing is left behind.
-    pub async fn import(
+    pub async fn receive(
         &self,
-        audit: &Audit,
         passphrase: Secret<String>,
         input: File,
+    ) -> Result<Arrived, HistoryError> {
+        let turn = Arc::clone(&self.importing).lock_owned().await;
+        let dir = self.dir.clone();
+        blocking(move || {
+            let workshop = Workshop::for_import(&dir)?;
+            let path = workshop.place("import");
+            parcel::unpack(input, &passphrase, &path)?;
+            let manifest = Manifest::read(&path).ok_or(HistoryError::Foreign)?;
+            if manifest::settle(&path).map_err(HistoryError::io(&path))? != manifest.files {
+                return Err(HistoryError::Altered);
+            }
+            companion(&path)?.ok_or(HistoryError::Foreign)?;
+            Ok(Arrived {
+                path,
+                manifest,
+                workshop,
+                _turn: turn,
+            })
+        })
+        .await
+    }
+
+    /// Second half of an import, a deed: takes it in under a name of its own; audited before.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; nothing is left behind.
+    pub async fn take_in(
+        &self,
+        audit: &Audit,
+        arrived: Arrived,
     ) -> Result<ArchiveId, HistoryError> {
         let turn = self.turn().await;
         let (archive, audit) = (self.clone(), audit.clone());
         blocking(move || {
             let _turn = turn;
-            let workshop = Workshop::set_up(&archive.dir)?;
-            let path = workshop.place("import");
-            parcel::unpack(input, &passphrase, &path)?;
-            let mut manifest = Manifest::read(&path).ok_or(HistoryError::Foreign)?;
-            let failed = HistoryError::io(&path);
-            if manifest::settle(&path).map_err(&failed)? != manifest.files {
-                return Err(HistoryError::Altered);
-            }
-            companion(&path)?.ok_or(HistoryError::Foreign)?;
+            let Arrived {
+                path,
+                mut manifest,
+                workshop: _workshop,
+                _turn: _importing,
+            } = arrived;
             let id = archive.next_import()?;
             let there = std::mem::replace(&mut manifest.id, id.to_string());
             manifest.lineage.imported_from = Some(there);
             manifest.exported = None;
-            manifest.write(&path).map_err(&failed)?;
+            manifest.write(&path).map_err(HistoryError::io(&path))?;
             audit.append(Kind::Import, Subject::archive(Trigger::Bus, id))?;
             archive.bring(&path, &archive.archived(id).path)?;
             Ok(id)
         })
         .await
+    }
+
+    /// An archive that may be exported, and its device.
+    fn leaving(&self, id: ArchiveId) -> Result<(Archived, Companion), HistoryError> {
+        match self.standing(id)? {
+            Standing::Exported(_) => {}
+            standing => standing.check(id)?,
+        }
+        let archived = self.find(id)?;
+        let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
+        match self.live_copy(&device)? {
+            Some(live) => Err(HistoryError::Live { id, live }),
+            None => Ok((archived, device)),
+        }
     }
 
     fn next_import(&self) -> Result<ArchiveId, HistoryError> {
@@ -105,5 +173,17 @@ impl Archive {
         Ok(ArchiveId::Imported(
             taken.max().unwrap_or(0).saturating_add(1),
         ))
+    }
+}
+
+impl GivenUp {
+    /// Second half of an export, which takes as long as its file: writes the archive, encrypted with a passphrase, to a file that
+    /// is open for writing; its owner makes it durable.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; it counts as exported all the same.
+    pub async fn write_out(self, passphrase: Passphrase, output: File) -> Result<(), HistoryError> {
+        let Archived { id, path, .. } = self.0;
+        blocking(move || parcel::pack(&path, id, &passphrase.0, output)).await
     }
 }
