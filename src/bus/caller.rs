@@ -12,7 +12,7 @@ use crate::desk::{Caller, Desk, Role};
 /// The group whose members may ask everything.
 const ADMINS: &str = "holdfast-admin";
 
-/// The desk for whoever sent a message.
+/// The desk for the sender of a message, by its groups.
 pub(super) async fn desk_for(
     desk: &Desk,
     connection: &Connection,

@@ -87,7 +87,7 @@ pub enum BusError {
         "cannot be {NAME} on the message bus ({source}); it is tried again, and holdfastctl works through the private socket until then"
     )]
     Message {
-        /// What zbus says.
+        /// The error of zbus.
         source: zbus::Error,
     },
     /// The message bus takes connections and does not answer yet.
@@ -129,7 +129,7 @@ impl Served {
     }
 }
 
-/// Serves the objects on a message bus and on the private socket in `runtime`. What cannot be had is said once, as a warning.
+/// Serves the objects on a message bus and on the private socket in `runtime`. A bus that cannot be had is reported once, as a warning.
 ///
 /// When this returns the name is ours, or known not to be for now.
 pub async fn serve(place: Where, runtime: &Path, desk: Desk) -> Served {

@@ -33,19 +33,19 @@ fn pixels(frame: &Frame) -> (u32, u32, Vec<u8>) {
     )
 )]
 impl Panel {
-    /// What the screen shows: row by row from the top, eight pixels a byte with the leftmost highest, 1 lit. Refused while a QR or pairing code is on it.
+    /// Returns the picture on the screen: row by row from the top, eight pixels a byte with the leftmost highest, 1 lit. Refused while a QR or pairing code is on it.
     #[zbus(out_args("width", "height", "bits"))]
     async fn frame(&self) -> Result<(u32, u32, Vec<u8>), Error> {
         Ok(pixels(&self.desk.frame()?))
     }
 
-    /// What the screen shows, a QR or pairing code included: row by row from the top, eight pixels a byte with the leftmost highest, 1 lit.
+    /// Returns the picture on the screen, a QR or pairing code included: row by row from the top, eight pixels a byte with the leftmost highest, 1 lit.
     #[zbus(out_args("width", "height", "bits"))]
     async fn frame_with_credential(&self) -> Result<(u32, u32, Vec<u8>), Error> {
         Ok(pixels(&self.desk.frame_with_credential()?))
     }
 
-    /// What the screen is, such as `SSD1306 at 0x3c (raspberrypi)`, `terminal` or `none`.
+    /// The kind of screen, such as `SSD1306 at 0x3c (raspberrypi)`, `terminal` or `none`.
     #[zbus(property(emits_changed_signal = "const"))]
     fn glass(&self) -> String {
         self.desk.glass().to_owned()

@@ -32,7 +32,7 @@ impl Session {
 pub struct LastWordEntry {
     /// When, milliseconds since 1970 by the wall clock of then.
     pub at_ms: u64,
-    /// What it says to humans; empty when nothing.
+    /// Its text for humans; empty when there is none.
     pub words: String,
     /// The whole of it, as XML.
     pub stanza: String,

@@ -83,14 +83,14 @@ impl Vault {
         Ok(self.desk.records().await?)
     }
 
-    /// What was asked of the disk since the daemon started: commits, the barriers (device flushes) they took, and bytes written.
+    /// Counts the work of the disk since the daemon started: commits, the barriers (device flushes) they took, and bytes written.
     #[zbus(out_args("commits", "barriers", "bytes"))]
     async fn counters(&self) -> Result<(u64, u64, u64), Error> {
         let stats = self.desk.counters()?;
         Ok((stats.commits, stats.barriers, stats.bytes))
     }
 
-    /// What each purpose cost the card since the daemon started: its name, bytes written, and barriers made for it.
+    /// The cost of each purpose since the daemon started: its name, bytes written, and barriers made for it.
     #[zbus(out_args("costs"))]
     async fn costs(&self) -> Result<Vec<(String, u64, u64)>, Error> {
         let costs = self.desk.costs()?.into_iter();
@@ -99,7 +99,7 @@ impl Vault {
             .collect())
     }
 
-    /// What the card bears: bytes a day that are written now, bytes a day at which it lasts ten years, and the years it
+    /// The forecast of the card's life: bytes a day that are written now, bytes a day at which it lasts ten years, and the years it
     /// lasts as things are. All zero where the card cannot be looked at.
     #[zbus(out_args("bytes_per_day", "budget_per_day", "years"))]
     async fn forecast(&self) -> Result<(u64, u64, f64), Error> {
@@ -126,7 +126,7 @@ impl Vault {
         self.desk.last_end()
     }
 
-    /// What is in the archive: id, standing, account, trigger, reason, time of its retirement.
+    /// Lists the archives: id, standing, account, trigger, reason, time of the retirement.
     #[zbus(out_args("archives"))]
     async fn list_archives(&self) -> Result<Vec<ArchiveEntry>, Error> {
         let archives = self.desk.archives().await?.into_iter();

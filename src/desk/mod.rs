@@ -76,7 +76,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Opens the desk, which may be before anything else is open. It answers whoever may ask everything; see [`Desk::serve`].
+    /// Opens the desk, which may be before anything else is open. It answers a caller of every role; see [`Desk::serve`].
     pub fn new(lines: Lines) -> Self {
         Self {
             lines: Arc::new(lines),

@@ -49,11 +49,11 @@ asks! {
     Wear: Read;
     /// How the last run ended, and how this start went.
     BootReport: Read;
-    /// What went wrong.
+    /// The incidents.
     Incidents: Read;
     /// The audit log.
     Audit: Read;
-    /// What is in the archive.
+    /// The list of archives.
     Archives: Read;
     /// The screen without any code.
     Frame: Read;

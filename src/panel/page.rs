@@ -11,18 +11,18 @@ use embedded_graphics::{
     text::{Alignment, Baseline, Text, TextStyleBuilder},
 };
 
-/// What is read from near, the largest first.
+/// The fonts that are read from near, the largest first.
 pub(super) const SMALL: [&MonoFont<'static>; 3] = [&FONT_8X13_BOLD, &FONT_6X10, &FONT_5X8];
 
-/// What one screen says, each part centred in the largest letters it fits in.
+/// The text of one screen, each part centred in the largest font it fits in.
 pub(super) struct Page {
     /// One word, to be read from a metre; up to 12 letters.
     pub(super) title: String,
-    /// What it is about; up to 25 letters.
+    /// The title; up to 25 letters.
     pub(super) line: String,
-    /// What matters most now: a countdown, or what to do.
+    /// The main line: a countdown, or what to do.
     pub(super) strong: String,
-    /// What may be good to know.
+    /// Further lines.
     pub(super) foot: String,
 }
 

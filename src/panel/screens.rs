@@ -14,7 +14,7 @@ use super::{
     qr::Qr,
 };
 
-/// What links a phone; on the glass only while it is valid.
+/// The secret that links a phone; on the glass only while it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// The text of the QR.
@@ -56,7 +56,7 @@ pub fn draw<D: DrawTarget<Color = BinaryColor>>(
     }
 }
 
-/// What a face counts down, milliseconds.
+/// The countdown of a face, milliseconds.
 pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
     match face {
         Face::Starting
@@ -271,7 +271,7 @@ fn scan<D: DrawTarget<Color = BinaryColor>>(
     left_ms: u64,
     target: &mut D,
 ) -> Result<(), D::Error> {
-    /// What the first code of a pairing is valid for; the bar is full then.
+    /// The validity of a pairing's first code; the bar is full then.
     const LONGEST_MS: u64 = 60_000;
     /// The longest text in the smallest letters: a square glass has the QR alone.
     const LEAST_ROOM: u32 = 55;
@@ -349,7 +349,7 @@ fn again(next_ms: u64) -> String {
     }
 }
 
-/// What is left, rounded up: `42 s`, `4:59`, `23 h 59 min`, `12 d 3 h`.
+/// Formats the time left, rounded up: `42 s`, `4:59`, `23 h 59 min`, `12 d 3 h`.
 fn duration(ms: u64) -> String {
     let seconds = ms.div_ceil(1000);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
