@@ -61,7 +61,7 @@ pub enum Board {
     /// Frames only on request, no button.
     Headless,
     /// A display and a button on wires.
-    Wired(Description),
+    Wired(Box<Description>),
 }
 
 impl Board {
@@ -79,7 +79,7 @@ impl Board {
             None if terminal_to_draw_in() => return Ok(Self::Terminal),
             None => Description::detect(&places.boards, &drivers, &places.models)?,
         };
-        Ok(board.map_or(Self::Headless, Self::Wired))
+        Ok(board.map_or(Self::Headless, |board| Self::Wired(Box::new(board))))
     }
 }
 

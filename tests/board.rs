@@ -6,7 +6,7 @@ use clap::Parser;
 use holdfast::{
     config::{Args, Board, Config, Places},
     panel::glass,
-    wires::{Backend, Button, Description, Display, LineName, Pull},
+    wires::{Backend, Button, Description, Display, DisplayBus, I2cBus, LineName, Pull, SpiBus},
 };
 
 /// What is said of a bad description, by line.
@@ -58,8 +58,12 @@ fn the_raspberry_pi_is_wired_as_the_documentation_says() {
         models: vec!["Raspberry Pi".into()],
         display: Some(Display {
             driver: "ssd1306".into(),
-            buses: vec!["i2c@7e804000".into(), "i2c@74000".into()],
-            address: 0x3c,
+            bus: DisplayBus::I2c(I2cBus {
+                buses: vec!["i2c@7e804000".into(), "i2c@74000".into()],
+                address: 0x3c,
+            }),
+            reset: Vec::new(),
+            busy: Vec::new(),
             upside_down: false,
         }),
         button: Some(Button {
@@ -102,6 +106,12 @@ bus = [1]
 address = 0x78
 rotation = 90
 size = 1.3
+spi = []
+chip_select = -1
+clock_hz = 1
+data_command = ["25"]
+reset = "27"
+busy = [24]
 [button]
 backends = ["cdev", "sysfs"]
 lines = ["pinctrl-bcm2835"]
@@ -121,14 +131,20 @@ line = 1
     bad.toml:7: display.bus: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:8: display.address: must be a 7-bit I2C address from 0x08 to 0x77, such as 0x3c
     bad.toml:9: display.rotation: must be 0 or 180 degrees
-    bad.toml:10: display.size: no such key; known are driver, bus, address, rotation
-    bad.toml:12: button.backends: must be made of "cdev" and "rppal"
-    bad.toml:13: button.lines: must name chip and line, such as ["pinctrl-bcm2835:17"]
-    bad.toml:14: button.active_low: must be true or false
-    bad.toml:15: button.pull: must be "up", "down" or "off"
-    bad.toml:16: button.debounce_ms: must be a number of milliseconds from 0 to 1000
-    bad.toml:17: button.chord: no such key; known are backends, lines, active_low, pull, debounce_ms
-    bad.toml:19: led.line: no such key; known are board.models and the sections [display] and [button]
+    bad.toml:10: display.size: no such key; known are driver, bus, address, spi, chip_select, clock_hz, data_command, reset, busy, rotation
+    bad.toml:11: display.spi: must be a list of texts in quotes, such as ["one", "two"]
+    bad.toml:12: display.chip_select: must be the number of a chip select, such as 0
+    bad.toml:13: display.clock_hz: must be a number of Hz from 10000 to 50000000
+    bad.toml:14: display.data_command: must name chip and line, such as ["pinctrl-bcm2835:17"]
+    bad.toml:15: display.reset: must be a list of texts in quotes, such as ["one", "two"]
+    bad.toml:16: display.busy: must be a list of texts in quotes, such as ["one", "two"]
+    bad.toml:18: button.backends: must be made of "cdev" and "rppal"
+    bad.toml:19: button.lines: must name chip and line, such as ["pinctrl-bcm2835:17"]
+    bad.toml:20: button.active_low: must be true or false
+    bad.toml:21: button.pull: must be "up", "down" or "off"
+    bad.toml:22: button.debounce_ms: must be a number of milliseconds from 0 to 1000
+    bad.toml:23: button.chord: no such key; known are backends, lines, active_low, pull, debounce_ms
+    bad.toml:25: led.line: no such key; known are board.models and the sections [display] and [button]
     "#);
 }
 
@@ -136,9 +152,45 @@ line = 1
 fn what_is_missing_is_said() {
     insta::assert_snapshot!(complaints("[display]\nrotation = 180\n[button]\npull = \"off\"\n"), @r"
     bad.toml: button.lines is missing: which GPIO line the button is on
-    bad.toml: display.bus is missing: which I2C bus the display is on
+    bad.toml: display.bus or display.spi is missing: which I2C or SPI bus the display is on
     ");
+    let combined = |keys: &str| complaints(&format!("[display]\n{keys}\n"));
+    insta::assert_snapshot!(combined("bus = [\"a\"]\nspi = [\"b\"]"), @"bad.toml: display.bus and display.spi: a display is on one bus; remove the other");
+    insta::assert_snapshot!(combined("bus = [\"a\"]\nclock_hz = 1000000"), @"bad.toml: display.chip_select, clock_hz and data_command are for display.spi, not for display.bus, which is I2C; remove them");
+    insta::assert_snapshot!(combined("spi = [\"a\"]\ndata_command = [\"a:1\"]\naddress = 0x3c"), @"bad.toml: display.address is for display.bus, which is I2C, not for display.spi; remove it");
+    insta::assert_snapshot!(combined("spi = [\"a\"]"), @"bad.toml: display.data_command is missing: which GPIO line tells an SPI display data from commands");
     insta::assert_snapshot!(complaints("[display\n"), @"bad.toml:1: unclosed table, expected `]`");
+}
+
+#[test]
+fn a_display_may_be_on_spi_with_lines_of_its_own() {
+    let text = r#"[display]
+spi = ["spi@7e204000"]
+chip_select = 1
+data_command = ["pinctrl-bcm2835:25", "pinctrl-rp1:25"]
+reset = ["pinctrl-bcm2835:27"]
+busy = ["pinctrl-bcm2835:24"]
+rotation = 180
+"#;
+    let board = Description::parse("spi", &["ssd1306"], Path::new("spi.toml"), text).unwrap();
+    let line = |chip: &str, number| LineName {
+        chip: chip.into(),
+        number,
+    };
+    let wanted = Display {
+        driver: "ssd1306".into(),
+        bus: DisplayBus::Spi(SpiBus {
+            buses: vec!["spi@7e204000".into()],
+            chip_select: 1,
+            clock_hz: 4_000_000,
+            data_command: vec![line("pinctrl-bcm2835", 25), line("pinctrl-rp1", 25)],
+        }),
+        reset: vec![line("pinctrl-bcm2835", 27)],
+        busy: vec![line("pinctrl-bcm2835", 24)],
+        upside_down: true,
+    };
+    assert_eq!(wanted.to_string(), "SSD1306 on SPI");
+    assert_eq!(board.display, Some(wanted));
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub fn accompany(
             let Ok(()) = draw(&wanted, None, &mut frame);
             match glass::put(wires, display, &frame) {
                 Ok(()) => shown = Some(wanted.clone()),
-                Err(WireError::NoBus(_)) => {}
+                Err(WireError::NoI2c(_) | WireError::NoSpi { .. } | WireError::NoLine(_)) => {}
                 Err(WireError::Taken(_)) => return Ok(shown.is_some()),
                 Err(error) => {
                     failures += 1;

@@ -1,20 +1,19 @@
 //! I2C buses of the machine, found by what they are.
 
-use std::{
-    fs::{self, File, TryLockError},
-    io,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, path::Path};
 
 use embedded_hal::i2c::{ErrorType, I2c, Operation};
-use linux_embedded_hal::{I2cdev, i2cdev::linux::LinuxI2CError};
+use linux_embedded_hal::I2cdev;
 
-use super::{I2cPort, WireError};
+use super::{
+    I2cPort, WireError,
+    device::{Listed, find, lock, numbered},
+};
 
 /// Where the kernel lists its adapters (Documentation/ABI/testing/sysfs-bus-i2c*).
 const ADAPTERS: &str = "/sys/bus/i2c/devices";
 
-/// A bus that no other process of ours draws on: two pictures at a time would be none.
+/// An open bus.
 struct Bus {
     device: I2cdev,
     /// Its device file, locked as long as this is open.
@@ -23,32 +22,24 @@ struct Bus {
 
 /// Opens the first bus that fits one of `wanted`.
 pub(super) fn open(wanted: &[String]) -> Result<I2cPort, WireError> {
-    let path = find(Path::new(ADAPTERS), wanted).ok_or_else(|| WireError::NoBus(wanted.into()))?;
-    let alone = match lock(&path) {
-        Ok(Some(alone)) => alone,
-        Ok(None) => return Err(WireError::Taken(path)),
-        Err(error) => {
-            let source = LinuxI2CError::from(error);
-            return Err(WireError::Bus { path, source });
-        }
-    };
-    match I2cdev::new(&path) {
-        Ok(device) => Ok(Box::new(Bus {
-            device,
-            _alone: alone,
-        })),
-        Err(source) => Err(WireError::Bus { path, source }),
-    }
+    let path = find(&adapters(Path::new(ADAPTERS)), wanted)
+        .ok_or_else(|| WireError::NoI2c(wanted.into()))?;
+    let alone = lock(&path)?;
+    let device = I2cdev::new(&path).map_err(|error| WireError::bus(&path, error))?;
+    Ok(Box::new(Bus {
+        device,
+        _alone: alone,
+    }))
 }
 
-/// Opens and locks a file; `None` when another process has it locked.
-fn lock(path: &Path) -> io::Result<Option<File>> {
-    let file = File::options().read(true).write(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+fn adapters(directory: &Path) -> Vec<Listed> {
+    let numbers = numbered(directory, "i2c-").into_iter();
+    numbers
+        .map(|[number]| {
+            let entry = directory.join(format!("i2c-{number}"));
+            Listed::read(format!("/dev/i2c-{number}"), &entry)
+        })
+        .collect()
 }
 
 impl ErrorType for Bus {
@@ -66,50 +57,14 @@ impl I2c for Bus {
     }
 }
 
-/// Finds the device file of the first adapter, by number, that fits the first of `wanted` that any fits: its device file, or a
-/// part of its name or of its device-tree node's.
-fn find(adapters: &Path, wanted: &[String]) -> Option<PathBuf> {
-    let mut numbers: Vec<u32> = fs::read_dir(adapters)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .strip_prefix("i2c-")?
-                .parse()
-                .ok()
-        })
-        .collect();
-    numbers.sort_unstable();
-    let known = numbers.into_iter().map(|number| {
-        let adapter = adapters.join(format!("i2c-{number}"));
-        let node = fs::read_link(adapter.join("of_node")).unwrap_or_default();
-        let name = fs::read_to_string(adapter.join("name")).unwrap_or_default();
-        (format!("/dev/i2c-{number}"), name, node)
-    });
-    let known: Vec<_> = known.collect();
-    wanted.iter().find_map(|wanted| {
-        let fits = |(file, name, node): &&(String, String, PathBuf)| {
-            file == wanted
-                || name.contains(wanted.as_str())
-                || node
-                    .to_str()
-                    .is_some_and(|node| node.contains(wanted.as_str()))
-        };
-        known.iter().find(fits).map(|(file, ..)| file.into())
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{fs, os::unix::fs::symlink};
 
     use super::*;
 
     /// The adapters of a Raspberry Pi 3 and a Pi 5 in one, with a CP2112 plugged in.
-    fn adapters() -> tempfile::TempDir {
+    fn listed() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for (number, name, node) in [
             (0, "bcm2835 (i2c@7e205000)", None),
@@ -135,10 +90,10 @@ mod tests {
 
     #[test]
     fn a_bus_is_found_by_name_node_or_file_and_the_first_wanted_wins() {
-        let adapters = adapters();
+        let listed = listed();
         let found = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-            find(adapters.path(), &wanted)
+            find(&adapters(listed.path()), &wanted)
         };
         assert_eq!(found(&["CP2112"]), Some("/dev/i2c-10".into()));
         assert_eq!(found(&["i2c@74000"]), Some("/dev/i2c-1".into()));
@@ -149,15 +104,6 @@ mod tests {
         assert_eq!(found(&["/dev/i2c-1"]), Some("/dev/i2c-1".into()));
         assert_eq!(found(&["bcm2835"]), Some("/dev/i2c-0".into()), "the lowest");
         assert_eq!(found(&["/dev/i2c-3"]), None);
-    }
-
-    #[test]
-    fn a_bus_is_one_s_alone_until_it_is_given_back() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let alone = lock(file.path()).unwrap();
-        assert!(alone.is_some() && lock(file.path()).unwrap().is_none());
-        drop(alone);
-        assert!(lock(file.path()).unwrap().is_some());
     }
 
     #[test]

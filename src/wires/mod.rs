@@ -2,27 +2,42 @@
 //! the space bar is the button.
 //!
 //! - `board`: board descriptions, from `board/*/board.toml`
-//! - `i2c`, `line`: the machine's own buses and GPIO lines, behind [`Wires`], which tests simulate
+//! - [`Wires`]: what opens them; tests have simulated ones
+//! - `i2c`, `spi`: the machine's own buses, by `device` files
+//! - `line`: a button's line, by the character device (`cdev`, for outputs and inputs, too) or by `registers`
 //! - `button`: edges of the button's line; `keyboard` and `space_bar`: the same for a terminal
 //! - `health`: a part that fails is retried and reported
 
 mod board;
 pub(crate) mod button;
+mod cdev;
+mod device;
 pub(crate) mod health;
 mod i2c;
 pub(crate) mod keyboard;
 mod line;
+mod registers;
 mod space_bar;
+mod spi;
 
-use std::{io, path::PathBuf, time::Instant};
+use std::{
+    error, io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
-use embedded_hal::i2c::{self as hal_i2c, I2c};
+use embedded_hal::{
+    digital::{self, InputPin, OutputPin},
+    i2c::{self as hal_i2c, I2c},
+    spi::{self as hal_spi, SpiDevice},
+};
 use holdfast_core::{CauseCode, Part};
-use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-pub use board::{Backend, Button, Description, Display, LineName, Pull};
+pub use board::{
+    Backend, Button, Description, Display, DisplayBus, I2cBus, LineName, Pull, SpiBus,
+};
 
 /// An event of the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,17 +63,41 @@ pub type Inputs = mpsc::UnboundedSender<(Instant, Input)>;
 
 /// An open I2C bus.
 pub type I2cPort = Box<dyn I2c<Error = WireError>>;
+/// An open device on an SPI bus.
+pub type SpiPort = Box<dyn SpiDevice<Error = WireError>>;
+/// An open line that we set.
+pub type OutputPort = Box<dyn OutputPin<Error = WireError>>;
+/// An open line that we read.
+pub type InputPort = Box<dyn InputPin<Error = WireError>>;
 
 /// The wires of a panel: the machine's own buses and lines, or simulated ones. Every call may block, so that the panel
 /// has threads of its own for them.
 pub trait Wires: Send + Sync + 'static {
-    /// Opens the first I2C bus that fits one of these names.
+    /// Opens an I2C bus.
     ///
     /// # Errors
     /// When there is no such bus, or it cannot be opened.
-    fn i2c(&self, buses: &[String]) -> Result<I2cPort, WireError>;
+    fn i2c(&self, bus: &I2cBus) -> Result<I2cPort, WireError>;
 
-    /// Opens the line a button is on.
+    /// Opens a device on an SPI bus.
+    ///
+    /// # Errors
+    /// When there is no such device, or it cannot be opened.
+    fn spi(&self, bus: &SpiBus) -> Result<SpiPort, WireError>;
+
+    /// Opens the first of these lines whose chip is there, as an output that is high or low at once.
+    ///
+    /// # Errors
+    /// When there is no such line, or it is taken.
+    fn output(&self, lines: &[LineName], high: bool) -> Result<OutputPort, WireError>;
+
+    /// Opens the first of these lines whose chip is there, as an input.
+    ///
+    /// # Errors
+    /// When there is no such line, or it is taken.
+    fn input(&self, lines: &[LineName]) -> Result<InputPort, WireError>;
+
+    /// Watches the line a button is on.
     ///
     /// # Errors
     /// When there is no such line, or it is taken.
@@ -88,8 +127,20 @@ pub struct Edge {
 pub struct Machine;
 
 impl Wires for Machine {
-    fn i2c(&self, buses: &[String]) -> Result<I2cPort, WireError> {
-        i2c::open(buses)
+    fn i2c(&self, bus: &I2cBus) -> Result<I2cPort, WireError> {
+        i2c::open(&bus.buses)
+    }
+
+    fn spi(&self, bus: &SpiBus) -> Result<SpiPort, WireError> {
+        spi::open(bus)
+    }
+
+    fn output(&self, lines: &[LineName], high: bool) -> Result<OutputPort, WireError> {
+        cdev::output(lines, high)
+    }
+
+    fn input(&self, lines: &[LineName]) -> Result<InputPort, WireError> {
+        cdev::input(lines)
     }
 
     fn button(&self, button: &Button) -> Result<Box<dyn Line>, WireError> {
@@ -107,14 +158,25 @@ pub enum WireError {
     #[error(
         "no I2C bus matches {0:?}: is I2C switched on for this board, and the kernel module i2c-dev loaded?"
     )]
-    NoBus(Vec<String>),
+    NoI2c(Vec<String>),
+    /// No device fits the description.
+    #[error(
+        "no SPI device matches {buses:?} with chip select {chip_select}: is SPI switched on for this board, is there a spidev node \
+         in its device tree, and is the kernel module spidev loaded?"
+    )]
+    NoSpi {
+        /// Names of the bus.
+        buses: Vec<String>,
+        /// The number on it.
+        chip_select: u8,
+    },
     /// The bus does not open.
     #[error("{path}: {source}; the daemon's user must be allowed to read and write it")]
     Bus {
         /// Its device file.
         path: PathBuf,
         /// What the system says.
-        source: LinuxI2CError,
+        source: Box<dyn error::Error + Send + Sync>,
     },
     /// Another process of ours draws on the display.
     #[error("{0}: another process draws on its display")]
@@ -131,20 +193,48 @@ pub enum WireError {
     )]
     NoRegisters,
     /// The line does not open, or is gone.
-    #[error("the button's line {line}: {source}")]
+    #[error("the line {line}: {source}")]
     Line {
         /// Chip and number.
         line: String,
         /// What the system says.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn error::Error + Send + Sync>,
     },
     /// There is no thread to be had.
     #[error("no thread for a part of the panel: {0}")]
     Thread(io::Error),
 }
 
+impl WireError {
+    fn bus(path: &Path, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self::Bus {
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+
+    fn line(line: impl ToString, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self::Line {
+            line: line.to_string(),
+            source: source.into(),
+        }
+    }
+}
+
 impl hal_i2c::Error for WireError {
     fn kind(&self) -> hal_i2c::ErrorKind {
         hal_i2c::ErrorKind::Other
+    }
+}
+
+impl hal_spi::Error for WireError {
+    fn kind(&self) -> hal_spi::ErrorKind {
+        hal_spi::ErrorKind::Other
+    }
+}
+
+impl digital::Error for WireError {
+    fn kind(&self) -> digital::ErrorKind {
+        digital::ErrorKind::Other
     }
 }

@@ -13,13 +13,20 @@ use holdfast::{
         Credential, Format, Frame, Panel, Showing, draw,
         glass::{self, PLAIN},
     },
-    wires::{Button, Description, Display, I2cPort, Input, Line, WireError, Wires},
+    wires::{
+        Button, Description, I2cBus, I2cPort, Input, InputPort, Line, LineName, OutputPort, SpiBus,
+        SpiPort, WireError, Wires,
+    },
 };
 use holdfast_core::{
     CauseCode, Command, Event, Face, GenerationId, LastFour, Linked, Now, PairingFace, Part, State,
     face, step,
 };
-use holdfast_lab::wires::{bus::Fault, display, simulated::Simulated};
+use holdfast_lab::wires::{
+    bus::Fault,
+    display,
+    simulated::{BUSY, RESET, Simulated},
+};
 use holdfast_medium::Machine;
 use tokio::{
     sync::{mpsc, watch},
@@ -48,22 +55,29 @@ fn board() -> Description {
 
 /// The emulated display that a board has.
 fn wires(board: &Description) -> Simulated {
-    let described = board.display.as_ref().unwrap();
-    let chip = display(&described.driver);
-    let chip = chip.unwrap_or_else(|| panic!("no emulated {}", described.driver));
-    Simulated::new(described.address, chip)
+    let driver = &board.display.as_ref().unwrap().driver;
+    let chip = display(driver).unwrap_or_else(|| panic!("no emulated {driver}"));
+    Simulated::new(0x3c, chip)
 }
 
-/// A board with a display of each controller this build drives.
-fn boards() -> Vec<Description> {
-    let with = |driver: &str| {
-        let display = board().display.map(|display| Display {
-            driver: driver.to_owned(),
-            ..display
-        });
-        Description { display, ..board() }
+/// Boards with a display of each controller this build drives, on I2C.
+fn on_i2c() -> Vec<Description> {
+    boards("bus = [\"simulated\"]")
+}
+
+/// Boards with a display of each controller this build drives, on I2C and on SPI, the latter with a reset line.
+fn on_any_bus() -> Vec<Description> {
+    let spi = "spi = [\"simulated\"]\ndata_command = [\"simulated:1\"]\nreset = [\"simulated:2\"]";
+    [on_i2c(), boards(spi)].concat()
+}
+
+fn boards(wires: &str) -> Vec<Description> {
+    let drivers = glass::drivers();
+    let board = |driver: &&str| {
+        let text = format!("[display]\ndriver = \"{driver}\"\n{wires}\n");
+        Description::parse("try", &drivers, "try.toml".as_ref(), &text).unwrap()
     };
-    glass::drivers().into_iter().map(with).collect()
+    drivers.iter().map(board).collect()
 }
 
 impl Rig {
@@ -154,7 +168,7 @@ fn stopped() -> Frame {
 
 #[tokio::test]
 async fn each_real_driver_puts_every_screen_on_an_emulated_display_pixel_by_pixel() {
-    for board in boards() {
+    for board in on_any_bus() {
         let rig = Rig::on(&board);
         let all = faces();
         // There and back: what is sent is what changed, so that the screen before matters.
@@ -170,7 +184,7 @@ async fn each_real_driver_puts_every_screen_on_an_emulated_display_pixel_by_pixe
 
 #[tokio::test]
 async fn a_display_mounted_the_wrong_way_up_shows_the_right_way_up() {
-    for mut board in boards() {
+    for mut board in on_any_bus() {
         board.display.as_mut().unwrap().upside_down = true;
         let rig = Rig::on(&board);
         // The emulated glass is not turned, so that the picture on it is.
@@ -186,8 +200,54 @@ async fn a_display_mounted_the_wrong_way_up_shows_the_right_way_up() {
 }
 
 #[tokio::test]
+async fn a_display_is_reset_by_its_line_unless_it_says_that_it_shows_a_picture() {
+    for mut board in on_i2c() {
+        let line = LineName {
+            chip: "simulated".into(),
+            number: RESET,
+        };
+        board.display.as_mut().unwrap().reset = vec![line];
+        let wires = wires(&board);
+        let first = FirstPicture::of(&board, wires.clone());
+        first.evidence(true);
+        assert!(matches!(first.ends(), Ok(true)));
+        assert_eq!(wires.resets(), 1);
+        let mut rig = Rig::start(wires, &board);
+        assert_eq!(rig.told(Part::Display).await, None);
+        rig.reaches(rig.frame(&Face::Starting, None)).await;
+        assert_eq!(rig.wires.resets(), 1, "it was on");
+        assert!(!rig.wires.blinked());
+    }
+}
+
+#[test]
+fn lines_of_a_display_are_set_and_read() {
+    let wires = wires(&board());
+    let line = |number| {
+        [LineName {
+            chip: "simulated".into(),
+            number,
+        }]
+    };
+    let mut busy = wires.input(&line(BUSY)).unwrap();
+    for high in [true, false] {
+        wires.busy(high);
+        assert_eq!(busy.is_high().unwrap(), high);
+    }
+    let mut reset = wires.output(&line(RESET), true).unwrap();
+    reset.set_low().unwrap();
+    reset.set_high().unwrap();
+    assert_eq!(wires.resets(), 1);
+    wires.plug(false);
+    assert!(matches!(
+        wires.input(&line(BUSY)),
+        Err(WireError::NoLine(_))
+    ));
+}
+
+#[tokio::test]
 async fn only_what_changed_is_sent() {
-    for board in boards() {
+    for board in on_any_bus() {
         let rig = Rig::on(&board);
         let counting = |left_ms| Face::Pairing(PairingFace::Qr { left_ms });
         rig.shows(counting(42_000), Some(qr(&payload(239)))).await;
@@ -229,7 +289,7 @@ async fn a_display_that_is_not_there_is_told_of_once_and_used_when_it_comes() {
 
 #[tokio::test]
 async fn a_display_that_lost_its_power_is_set_up_anew_though_its_picture_did_not_change() {
-    for board in boards() {
+    for board in on_i2c() {
         let mut rig = Rig::on(&board);
         rig.shows(Face::Connecting, None).await;
         assert_eq!(rig.told(Part::Display).await, None);
@@ -361,8 +421,17 @@ fn the_first_picture_is_given_up_where_the_display_is_silent_or_the_daemon_s() {
 
     struct Taken;
     impl Wires for Taken {
-        fn i2c(&self, _: &[String]) -> Result<I2cPort, WireError> {
+        fn i2c(&self, _: &I2cBus) -> Result<I2cPort, WireError> {
             Err(WireError::Taken("/dev/i2c-1".into()))
+        }
+        fn spi(&self, _: &SpiBus) -> Result<SpiPort, WireError> {
+            unreachable!("the display is on I2C")
+        }
+        fn output(&self, _: &[LineName], _: bool) -> Result<OutputPort, WireError> {
+            unreachable!("the display has no lines")
+        }
+        fn input(&self, _: &[LineName]) -> Result<InputPort, WireError> {
+            unreachable!("the display has no lines")
         }
         fn button(&self, _: &Button) -> Result<Box<dyn Line>, WireError> {
             unreachable!("it has no business with the button")
@@ -373,7 +442,10 @@ fn the_first_picture_is_given_up_where_the_display_is_silent_or_the_daemon_s() {
 
 #[tokio::test]
 async fn the_daemon_takes_the_first_picture_over_without_a_blink() {
-    for board in boards() {
+    for mut board in on_any_bus() {
+        if let Some(display) = &mut board.display {
+            display.reset.clear();
+        }
         let wires = wires(&board);
         let first = FirstPicture::of(&board, wires.clone());
         first.evidence(true);

@@ -1,17 +1,29 @@
-//! A display and a button's line without a kernel between: what hangs on a daemon's wires in its tests.
+//! A display and a button without a kernel between, on the wires of a daemon under test.
 
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use embedded_hal::i2c::{ErrorType, I2c, Operation};
+use embedded_hal::digital::{self, InputPin, OutputPin};
+use embedded_hal::i2c::{self, I2c};
+use embedded_hal::spi::{self, SpiDevice};
 use holdfast::panel::Frame;
-use holdfast::wires::{Button, Edge, I2cPort, Line, WireError, Wires};
+use holdfast::wires::{
+    Button, Edge, I2cBus, I2cPort, InputPort, Line, LineName, OutputPort, SpiBus, SpiPort,
+    WireError, Wires,
+};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::bus::{Bus, Chip, Fault};
+use super::bus::{Bus, Chip, Fault, Refusal};
 
 /// How long the kernel lets a transfer hang.
 const HANGS: Duration = Duration::from_secs(1);
+
+/// The line that is high with data for the display on SPI, and low with commands.
+pub const DATA_COMMAND: u32 = 1;
+/// The line that resets the display while it is low.
+pub const RESET: u32 = 2;
+/// The line on which the display says that it is busy; what it says is up to the test.
+pub const BUSY: u32 = 3;
 
 /// A simulated set of wires. Cheap to clone: all are the same one.
 #[derive(Clone)]
@@ -35,6 +47,10 @@ struct State {
     /// Where edges go; `None` while there is no line.
     line: Option<mpsc::Sender<Edge>>,
     plugged: bool,
+    /// Whether a line is high, by its number.
+    levels: [bool; 4],
+    /// How often the display was reset.
+    resets: usize,
 }
 
 impl Simulated {
@@ -47,6 +63,8 @@ impl Simulated {
             blinked: false,
             line: None,
             plugged: true,
+            levels: [true; 4],
+            resets: 0,
         };
         Self {
             shared: Arc::new(Shared {
@@ -108,6 +126,16 @@ impl Simulated {
         self.state().bus.chip.picture()
     }
 
+    /// How often the display was reset by its line.
+    pub fn resets(&self) -> usize {
+        self.state().resets
+    }
+
+    /// Sets what the display says on its busy line.
+    pub fn busy(&self, high: bool) {
+        self.state().levels[BUSY as usize] = high;
+    }
+
     /// Bytes written to the display so far.
     pub fn written(&self) -> usize {
         self.state().written
@@ -137,7 +165,11 @@ impl Simulated {
         self.shared.state.lock()
     }
 
-    fn transfer(&self, address: u8, operation: &mut Operation<'_>) -> Result<(), WireError> {
+    /// Has bytes moved, once the display's wires no longer hang.
+    fn on_the_bus(
+        &self,
+        moves: impl FnOnce(&mut State) -> Result<(), Refusal>,
+    ) -> Result<(), WireError> {
         let mut state = self.state();
         if state.fault == Fault::Wedged {
             let wedged = |state: &mut State| state.fault == Fault::Wedged;
@@ -145,23 +177,35 @@ impl Simulated {
                 .changed
                 .wait_while_for(&mut state, wedged, HANGS);
         }
-        let done = match operation {
-            Operation::Write(bytes) => {
-                state.written += bytes.len();
-                let is_dark = |bus: &Bus| !bus.chip.picture().bits().iter().any(|byte| *byte != 0);
-                let showed = !is_dark(&state.bus);
-                let done = state.bus.write(address, bytes);
-                state.blinked |= showed && is_dark(&state.bus);
-                done
-            }
-            Operation::Read(bytes) => state.bus.read(address, bytes),
+        let is_dark = |state: &State| {
+            let picture = state.bus.chip.picture();
+            !picture.bits().iter().any(|byte| *byte != 0)
         };
+        let showed = !is_dark(&state);
+        let done = moves(&mut state);
+        state.blinked |= showed && is_dark(&state);
         self.shared.changed.notify_all();
         done.map_err(|refusal| WireError::Transfer(refusal.to_string()))
     }
+
+    fn is_plugged(&self) -> bool {
+        self.state().plugged
+    }
+
+    fn level(&self, lines: &[LineName]) -> Result<Level, WireError> {
+        let number = lines.first().map(|line| line.number);
+        let known = number.filter(|number| (DATA_COMMAND..=BUSY).contains(number));
+        match known {
+            Some(number) if self.is_plugged() => Ok(Level {
+                wires: self.clone(),
+                number,
+            }),
+            _ => Err(WireError::NoLine(format!("{lines:?}"))),
+        }
+    }
 }
 
-impl ErrorType for Simulated {
+impl i2c::ErrorType for Simulated {
     type Error = WireError;
 }
 
@@ -169,21 +213,122 @@ impl I2c for Simulated {
     fn transaction(
         &mut self,
         address: u8,
-        operations: &mut [Operation<'_>],
+        operations: &mut [i2c::Operation<'_>],
     ) -> Result<(), WireError> {
-        operations
-            .iter_mut()
-            .try_for_each(|operation| self.transfer(address, operation))
+        operations.iter_mut().try_for_each(|operation| {
+            self.on_the_bus(|state: &mut State| match operation {
+                i2c::Operation::Write(bytes) => {
+                    state.written += bytes.len();
+                    state.bus.write(address, bytes)
+                }
+                i2c::Operation::Read(bytes) => state.bus.read(address, bytes),
+            })
+        })
+    }
+}
+
+impl spi::ErrorType for Simulated {
+    type Error = WireError;
+}
+
+/// Nobody acknowledges anything here: a display that is absent is written to all the same.
+impl SpiDevice for Simulated {
+    fn transaction(&mut self, operations: &mut [spi::Operation<'_, u8>]) -> Result<(), WireError> {
+        operations.iter_mut().try_for_each(|operation| {
+            let spi::Operation::Write(bytes) = operation else {
+                return Err(WireError::Transfer("the display has no data out".into()));
+            };
+            self.on_the_bus(|state: &mut State| {
+                state.written += bytes.len();
+                let (data, listens) = (
+                    state.levels[DATA_COMMAND as usize],
+                    state.levels[RESET as usize] && state.fault == Fault::None,
+                );
+                for &byte in bytes.iter().filter(|_| listens) {
+                    if data {
+                        state.bus.chip.data(byte);
+                    } else {
+                        state.bus.chip.command(byte);
+                    }
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// A line of the display's.
+struct Level {
+    wires: Simulated,
+    number: u32,
+}
+
+impl digital::ErrorType for Level {
+    type Error = WireError;
+}
+
+impl Level {
+    fn set(&self, high: bool) {
+        let mut state = self.wires.state();
+        let before = std::mem::replace(&mut state.levels[self.number as usize], high);
+        if self.number == RESET && before && !high {
+            state.resets += 1;
+            state.bus.chip.lose_power();
+        }
+        self.wires.shared.changed.notify_all();
+    }
+}
+
+impl OutputPin for Level {
+    fn set_low(&mut self) -> Result<(), WireError> {
+        self.set(false);
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> Result<(), WireError> {
+        self.set(true);
+        Ok(())
+    }
+}
+
+impl InputPin for Level {
+    fn is_high(&mut self) -> Result<bool, WireError> {
+        Ok(self.wires.state().levels[self.number as usize])
+    }
+
+    fn is_low(&mut self) -> Result<bool, WireError> {
+        self.is_high().map(|high| !high)
     }
 }
 
 impl Wires for Simulated {
-    fn i2c(&self, buses: &[String]) -> Result<I2cPort, WireError> {
-        if self.state().plugged {
+    fn i2c(&self, bus: &I2cBus) -> Result<I2cPort, WireError> {
+        if self.is_plugged() {
             Ok(Box::new(self.clone()))
         } else {
-            Err(WireError::NoBus(buses.into()))
+            Err(WireError::NoI2c(bus.buses.clone()))
         }
+    }
+
+    fn spi(&self, bus: &SpiBus) -> Result<SpiPort, WireError> {
+        if self.is_plugged() {
+            Ok(Box::new(self.clone()))
+        } else {
+            Err(WireError::NoSpi {
+                buses: bus.buses.clone(),
+                chip_select: bus.chip_select,
+            })
+        }
+    }
+
+    fn output(&self, lines: &[LineName], high: bool) -> Result<OutputPort, WireError> {
+        let line = self.level(lines)?;
+        line.set(high);
+        Ok(Box::new(line))
+    }
+
+    fn input(&self, lines: &[LineName]) -> Result<InputPort, WireError> {
+        Ok(Box::new(self.level(lines)?))
     }
 
     fn button(&self, button: &Button) -> Result<Box<dyn Line>, WireError> {

@@ -1,0 +1,179 @@
+//! Board descriptions: which parts are on which wires, one TOML file each.
+//!
+//! - `display`, `button`: their sections; `value`: what the keys have in common
+
+mod button;
+mod display;
+mod value;
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+pub use self::{
+    button::{Backend, Button, Pull},
+    display::{Display, DisplayBus, I2cBus, SpiBus},
+};
+use self::{
+    display::Keys,
+    value::{Wrong, texts},
+};
+use crate::config::{Problem, walk};
+
+/// The boards every build knows. A file of the same name in the boards directory wins.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("qemu", include_str!("../../../board/qemu/board.toml")),
+    (
+        "raspberrypi",
+        include_str!("../../../board/raspberrypi/board.toml"),
+    ),
+];
+
+/// A board's panel, and how to recognise the board. A part that is not described is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The board's name.
+    pub name: String,
+    /// How the machine's model begins, for machines that are this board.
+    pub models: Vec<String>,
+    /// The screen.
+    pub display: Option<Display>,
+    /// The button.
+    pub button: Option<Button>,
+}
+
+/// A GPIO line by its chip's label, as `gpiodetect` shows it: numbers of chips are not stable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineName {
+    /// The chip's label.
+    pub chip: String,
+    /// The line's number on the chip; on a Raspberry Pi that is the GPIO number.
+    pub number: u32,
+}
+
+impl fmt::Display for LineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.chip, self.number)
+    }
+}
+
+impl Description {
+    /// Finds the board of this name, in `boards` or built in; `None` when there is none. A display's driver has to be one of
+    /// `drivers`.
+    ///
+    /// # Errors
+    /// With everything that is wrong in its file.
+    pub fn find(boards: &Path, drivers: &[&str], name: &str) -> Result<Option<Self>, Vec<Problem>> {
+        let file = boards.join(name).with_extension("toml");
+        match fs::read_to_string(&file) {
+            Ok(text) => return Self::parse(name, drivers, &file, &text).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(vec![Problem::unreadable(&file, &error)]),
+        }
+        let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
+        built_in
+            .map(|(_, text)| {
+                Self::parse(
+                    name,
+                    drivers,
+                    &Path::new("board").join(name).join("board.toml"),
+                    text,
+                )
+            })
+            .transpose()
+    }
+
+    /// Recognises this machine by the first line of one of the `models` files; `None` when it is no board we know.
+    ///
+    /// # Errors
+    /// With everything that is wrong in a description.
+    pub fn detect(
+        boards: &Path,
+        drivers: &[&str],
+        models: &[PathBuf],
+    ) -> Result<Option<Self>, Vec<Problem>> {
+        let models: Vec<String> = models
+            .iter()
+            .filter_map(|file| fs::read_to_string(file).ok())
+            .collect();
+        for name in Self::names(boards) {
+            let Some(board) = Self::find(boards, drivers, &name)? else {
+                continue;
+            };
+            let is_it = |model: &String| board.models.iter().any(|start| model.starts_with(start));
+            if models.iter().any(is_it) {
+                return Ok(Some(board));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Lists every name that [`Description::find`] knows, sorted.
+    pub fn names(boards: &Path) -> Vec<String> {
+        let installed = fs::read_dir(boards).into_iter().flatten().flatten();
+        let mut names: Vec<String> = installed
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                Some(name.to_str()?.strip_suffix(".toml")?.to_owned())
+            })
+            .chain(BUILT_IN.map(|(name, _)| name.to_owned()))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Reads the text of a description; `file` is what is blamed.
+    ///
+    /// # Errors
+    /// With everything that is wrong in it.
+    pub fn parse(
+        name: &str,
+        drivers: &[&str],
+        file: &Path,
+        text: &str,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut models = Vec::new();
+        let mut display: Option<Keys> = None;
+        let mut button: Option<Button> = None;
+        let mut problems = walk(file, text, |section, key, value| {
+            match section {
+                "board" if key == "models" => models = texts(value)?,
+                "display" => display.get_or_insert_default().set(drivers, key, value)?,
+                "button" => button.get_or_insert_default().set(key, value)?,
+                _ => {
+                    return Err(Wrong::from(
+                        "no such key; known are board.models and the sections [display] and [button]",
+                    ));
+                }
+            }
+            Ok(())
+        });
+        // Only then is it worth a word what is missing, or does not fit together.
+        let mut board = Self {
+            name: name.to_owned(),
+            models,
+            display: None,
+            button,
+        };
+        if problems.is_empty() {
+            let wrong = |what: &str| Problem {
+                file: file.to_owned(),
+                line: None,
+                what: what.to_owned(),
+            };
+            match display.map(|keys| keys.finish(drivers)).transpose() {
+                Ok(display) => board.display = display,
+                Err(what) => problems.push(wrong(what)),
+            }
+            let button = board.button.as_ref();
+            problems.extend(button.and_then(Button::missing).map(wrong));
+        }
+        if problems.is_empty() {
+            Ok(board)
+        } else {
+            Err(problems)
+        }
+    }
+}

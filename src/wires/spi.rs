@@ -1,0 +1,124 @@
+//! SPI devices of the machine, found by what their bus is.
+
+use std::{fs::File, path::Path};
+
+use embedded_hal::spi::{ErrorType, Operation, SpiDevice};
+use linux_embedded_hal::{
+    SpidevDevice,
+    spidev::{SpiModeFlags, SpidevOptions},
+};
+
+use super::{
+    SpiBus, SpiPort, WireError,
+    device::{Listed, find, lock, numbered},
+};
+
+/// Where the kernel lists devices on SPI (Documentation/spi/spidev.rst).
+const DEVICES: &str = "/sys/bus/spi/devices";
+/// The most bytes in one message: spidev's buffer, as it is unless the module is loaded with another.
+const PIECE: usize = 4096;
+
+/// An open chip select of a bus.
+struct Device {
+    device: SpidevDevice,
+    /// Its device file, locked as long as this is open.
+    _alone: File,
+}
+
+/// Opens the chip select of the first bus that fits.
+pub(super) fn open(bus: &SpiBus) -> Result<SpiPort, WireError> {
+    let devices = devices(Path::new(DEVICES), bus.chip_select);
+    let path = find(&devices, &bus.buses).ok_or_else(|| WireError::NoSpi {
+        buses: bus.buses.clone(),
+        chip_select: bus.chip_select,
+    })?;
+    let alone = lock(&path)?;
+    let failed = |error: std::io::Error| WireError::bus(&path, error);
+    let mut device = SpidevDevice::open(&path).map_err(|error| WireError::bus(&path, error))?;
+    let options = SpidevOptions::new()
+        .bits_per_word(8)
+        .max_speed_hz(bus.clock_hz)
+        .mode(SpiModeFlags::SPI_MODE_0)
+        .build();
+    device.configure(&options).map_err(failed)?;
+    Ok(Box::new(Device {
+        device,
+        _alone: alone,
+    }))
+}
+
+/// Lists the devices on this chip select, of all buses.
+fn devices(directory: &Path, chip_select: u8) -> Vec<Listed> {
+    let numbers = numbered(directory, "spi").into_iter();
+    numbers
+        .filter(|[_, select]| *select == u32::from(chip_select))
+        .map(|[bus, select]| {
+            let entry = directory.join(format!("spi{bus}.{select}"));
+            Listed::read(format!("/dev/spidev{bus}.{select}"), &entry)
+        })
+        .collect()
+}
+
+impl ErrorType for Device {
+    type Error = WireError;
+}
+
+impl SpiDevice for Device {
+    /// Splits a write that is longer than the kernel takes at once. The chip select goes up between its parts, which displays
+    /// do not mind.
+    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), WireError> {
+        let failed = |error: linux_embedded_hal::SPIError| WireError::Transfer(error.to_string());
+        match operations {
+            [Operation::Write(bytes)] => bytes
+                .chunks(PIECE)
+                .try_for_each(|piece| self.device.write(piece))
+                .map_err(failed),
+            operations => self.device.transaction(operations).map_err(failed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_chip_select_is_found_by_its_bus_node_or_file() {
+        let dir = tempfile::tempdir().unwrap();
+        for (device, node) in [
+            ("spi0.0", "soc/spi@7e204000/spidev@0"),
+            ("spi0.1", "soc/spi@7e204000/spidev@1"),
+            ("spi10.0", "soc/spi@7e215080/spidev@0"),
+        ] {
+            let entry = dir.path().join(device);
+            fs::create_dir(&entry).unwrap();
+            let base = Path::new("/sys/firmware/devicetree/base");
+            symlink(base.join(node), entry.join("of_node")).unwrap();
+        }
+        let found = |wanted: &str, chip_select| {
+            find(&devices(dir.path(), chip_select), &[wanted.to_owned()])
+        };
+        assert_eq!(found("spi@7e204000", 0), Some("/dev/spidev0.0".into()));
+        assert_eq!(found("spi@7e204000", 1), Some("/dev/spidev0.1".into()));
+        assert_eq!(found("spi@7e215080", 0), Some("/dev/spidev10.0".into()));
+        assert_eq!(found("/dev/spidev0.1", 1), Some("/dev/spidev0.1".into()));
+        assert_eq!(found("spi@7e215080", 1), None);
+    }
+
+    #[test]
+    fn a_bus_that_is_not_there_is_named() {
+        let bus = SpiBus {
+            buses: vec!["no such bus".into()],
+            chip_select: 1,
+            clock_hz: 1_000_000,
+            data_command: Vec::new(),
+        };
+        let said = open(&bus).err().unwrap().to_string();
+        assert!(
+            said.contains("\"no such bus\"") && said.contains("spidev"),
+            "{said}"
+        );
+    }
+}
