@@ -10,6 +10,7 @@
 
 mod follow;
 mod oled;
+mod sh1106;
 mod ssd1306;
 mod terminal;
 
@@ -21,7 +22,7 @@ use super::frame::{Depth, Format, Frame};
 use crate::wires::{Display, WireError, Wires};
 
 /// Every controller this build drives; the first one is meant where a board description names none.
-const CONTROLLERS: &[Controller] = &[ssd1306::CONTROLLER];
+const CONTROLLERS: &[Controller] = &[ssd1306::CONTROLLER, sh1106::CONTROLLER];
 
 /// The format of pictures for a glass without a size of its own: a terminal, or a board without a display, whose pictures
 /// are seen over the bus.

@@ -183,6 +183,20 @@ async fn each_real_driver_puts_every_screen_on_an_emulated_display_pixel_by_pixe
 }
 
 #[tokio::test]
+async fn a_display_of_another_controller_shows_another_picture() {
+    for board in on_i2c() {
+        for other in glass::drivers() {
+            let wires = Simulated::new(0x3c, display(other).unwrap());
+            let mut rig = Rig::start(wires, &board);
+            assert_eq!(rig.told(Part::Display).await, None, "it acknowledges");
+            let right = rig.wires.picture() == rig.frame(&Face::Starting, None);
+            let driver = &board.display.as_ref().unwrap().driver;
+            assert_eq!(right, driver == other, "{driver} on {other}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_display_mounted_the_wrong_way_up_shows_the_right_way_up() {
     for mut board in on_any_bus() {
         board.display.as_mut().unwrap().upside_down = true;

@@ -11,6 +11,7 @@ pub mod control;
 pub mod cp2112;
 #[cfg(test)]
 mod kernel;
+pub mod sh1106;
 pub mod simulated;
 pub mod ssd1306;
 pub mod uhid;
@@ -41,6 +42,7 @@ const ADDRESS: u8 = 0x3c;
 pub fn display(driver: &str) -> Option<Box<dyn Chip>> {
     Some(match driver {
         "ssd1306" => Box::<Ssd1306>::default(),
+        "sh1106" => Box::<sh1106::Sh1106>::default(),
         _ => return None,
     })
 }
