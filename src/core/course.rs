@@ -6,7 +6,11 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::{Effect, Event, Now, Outcome, State, step};
+use crate::effect::{Effect, Outcome};
+use crate::event::Event;
+use crate::ground::Now;
+use crate::state::State;
+use crate::step::step;
 
 /// Carries out effects: the port between what is decided and what is done.
 pub trait Hands {

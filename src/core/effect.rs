@@ -3,7 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::{ArchiveId, Audit, Cause, Past, Plan, Tested, Todo};
+use crate::ground::{ArchiveId, Audit, Cause};
+use crate::parts::{Plan, Tested, Todo};
+use crate::past::Past;
 
 /// What a step leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -2,10 +2,9 @@
 
 use alloc::boxed::Box;
 
-use crate::{
-    Cause, CauseCode, Deed, Findings, Ignored, LastEnd, LastFour, Linked, Part, Past, Space,
-    Tested, Way,
-};
+use crate::ground::{Cause, CauseCode, LastEnd, LastFour, Linked, Way};
+use crate::parts::{Deed, Findings, Ignored, Part, Space, Tested};
+use crate::past::Past;
 
 /// The facts of a start: what the machine tells before anything is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

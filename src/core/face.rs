@@ -1,12 +1,11 @@
-//! What an owner meets: one face, one screen.
+//! The face: what an owner meets, one face to a screen.
 
-use crate::gesture::Gesture;
-use crate::notice::Notice;
-use crate::reconnect::DEGRADED_AFTER;
-use crate::session::{Session, Successor, Then, Wait};
-use crate::{CauseCode, GenerationId, Ignored, LastEnd, LastFour, Now, State, Way};
+use crate::ground::limits::DEGRADED_AFTER;
+use crate::ground::{CauseCode, GenerationId, LastEnd, LastFour, Now, Successor, Wait, Way};
+use crate::parts::{Ignored, Notice, PairingFace, Phase, Then};
+use crate::state::State;
 
-/// What the screen is about. Durations are what is left at the moment asked for, milliseconds.
+/// A face of the device, which fills the screen. Durations are what is left at the moment asked for, milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Face {
     /// The daemon is starting.
@@ -118,128 +117,93 @@ pub enum Face {
     },
 }
 
-/// What a phone can link us by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PairingFace {
-    /// Asking WhatsApp for a code.
-    Preparing,
-    /// A QR is on the glass.
-    Qr {
-        /// Until it is no longer valid.
-        left_ms: u64,
-    },
-    /// A pairing code is on the glass.
-    Code {
-        /// Until it is no longer valid.
-        left_ms: u64,
-    },
-}
-
-/// What the owner sees in this state at this moment.
+/// The face that the owner sees in this state at this moment.
 pub fn face(state: &State, now: Now) -> Face {
-    match (state.gesture, state.linked.account) {
-        (Gesture::Asking { until, .. }, account @ Some(_)) => Face::ConfirmRelink {
+    if let (Some(until), Some(account)) = (state.gesture.asks_until(), state.keys.account()) {
+        return Face::ConfirmRelink {
             left_ms: now.until(until),
-            account,
-            generation: state.linked.generation,
+            account: Some(account),
+            generation: state.linked().generation,
+        };
+    }
+    match (of_session(state, now), state.notices.raised()) {
+        (
+            face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
+            | Face::StorageFault { .. }
+            | Face::Stopped { .. }),
+            _,
+        )
+        | (face, None) => face,
+        (_, Some((Notice::LastEnd(end), until))) => Face::LastEnd {
+            end,
+            left_ms: now.until(until),
         },
-        _ => match (of_session(state, now), state.notices.raised()) {
-            (
-                face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
-                | Face::StorageFault { .. }
-                | Face::Stopped { .. }),
-                _,
-            )
-            | (face, None) => face,
-            (_, Some((Notice::LastEnd(end), until))) => Face::LastEnd {
-                end,
-                left_ms: now.until(until),
-            },
-            (_, Some((Notice::Settings(ignored), until))) => Face::SettingsIgnored {
-                ignored,
-                left_ms: now.until(until),
-            },
+        (_, Some((Notice::Settings(ignored), until))) => Face::SettingsIgnored {
+            ignored,
+            left_ms: now.until(until),
         },
     }
 }
 
+impl State {
+    /// The stable machine name of the state: its face's, but for a question that only passes over the screen.
+    pub fn name(&self) -> &'static str {
+        // The name does not depend on the moment.
+        of_session(self, Now { mono_ms: 0 }).name()
+    }
+}
+
 /// The face without the question or the notice that may stand over it.
-pub(crate) fn of_session(state: &State, now: Now) -> Face {
-    match &state.session {
-        Session::Starting => Face::Starting,
-        Session::Repairing { .. }
-        | Session::Closing {
-            then: Then::Rebuild,
-            ..
-        } => Face::Repairing,
-        Session::Pairing(_) if state.usable_since.is_none() && state.attempt() > 0 => {
+fn of_session(state: &State, now: Now) -> Face {
+    let session = &state.session;
+    let left = session.deadline().map(|until| now.until(until));
+    let left_ms = left.unwrap_or(0);
+    match session.phase() {
+        Phase::Starting => Face::Starting,
+        Phase::Repairing | Phase::Closing(Then::Rebuild) => Face::Repairing,
+        Phase::Pairing(_) if session.usable_since().is_none() && state.attempt() > 0 => {
             trying(state, 0)
         }
-        Session::Pairing(codes) => Face::Pairing(codes.face(now)),
-        Session::Stale { until } => Face::Stale {
-            left_ms: now.until(*until),
-        },
-        Session::Closing {
-            then: Then::Retry(CauseCode::Stale),
-            ..
-        } => Face::Stale { left_ms: 0 },
-        Session::Connecting { .. }
-        | Session::Closing {
-            then: Then::Retry(_),
-            ..
-        } if state.suspected => Face::LogoutSuspected { next_ms: 0 },
-        Session::Connecting { .. }
-        | Session::Closing {
-            then: Then::Retry(_),
-            ..
-        } if state.attempt() > 0 => trying(state, 0),
-        Session::Connecting { .. }
-        | Session::Closing {
-            then: Then::Retry(_),
-            ..
-        } => Face::Connecting,
-        Session::Connected { .. } => Face::Connected {
-            account: state.linked.account,
+        Phase::Pairing(codes) => Face::Pairing(codes.face(now)),
+        Phase::Stale => Face::Stale { left_ms },
+        Phase::Closing(Then::Retry(CauseCode::Stale)) => Face::Stale { left_ms: 0 },
+        Phase::Connecting | Phase::Closing(Then::Retry(_)) if session.is_suspected() => {
+            Face::LogoutSuspected { next_ms: 0 }
+        }
+        Phase::Connecting | Phase::Closing(Then::Retry(_)) if state.attempt() > 0 => {
+            trying(state, 0)
+        }
+        Phase::Connecting | Phase::Closing(Then::Retry(_)) => Face::Connecting,
+        Phase::Connected { .. } => Face::Connected {
+            account: state.keys.account(),
             phone_away: state.phone.is_warned_of(),
         },
-        Session::Closing {
-            then: Then::Retire(Successor::Archived(_)),
-            ..
+        Phase::Closing(Then::Retire(Successor::Archived(_)))
+        | Phase::Retiring(Successor::Archived(_)) => Face::Connecting,
+        Phase::Closing(Then::Pair | Then::Retire(_)) | Phase::Retiring(_) => {
+            Face::Pairing(PairingFace::Preparing)
         }
-        | Session::Retiring {
-            successor: Successor::Archived(_),
-            ..
-        } => Face::Connecting,
-        Session::Closing {
-            then: Then::Pair | Then::Retire(_),
-            ..
-        }
-        | Session::Retiring { .. } => Face::Pairing(PairingFace::Preparing),
-        Session::Closing {
-            then: Then::AwaitRoom,
-            ..
-        }
-        | Session::AwaitingRoom => Face::StorageFault {
+        Phase::Closing(Then::AwaitRoom) | Phase::AwaitingRoom => Face::StorageFault {
             code: CauseCode::NoSpace,
             next_ms: None,
         },
-        Session::Failed { code, until } => Face::StorageFault {
-            code: *code,
-            next_ms: until.map(|until| now.until(until)),
+        Phase::Failed(code) => Face::StorageFault {
+            code,
+            next_ms: left,
         },
-        Session::Waiting { wait, until } => waiting(state, *wait, now.until(*until)),
-        Session::AwaitingClock { until } => Face::WaitingForClock {
-            next_ms: now.until(*until),
-        },
-        Session::PairingPaused => Face::PairingPaused,
-        Session::PasskeyNeeded => Face::PasskeyNeeded,
-        Session::Stopping { .. } | Session::Stopped => Face::Stopped { saved: false },
+        Phase::Waiting(wait) => waiting(state, wait, left_ms),
+        Phase::AwaitingClock => Face::WaitingForClock { next_ms: left_ms },
+        Phase::PairingPaused => Face::PairingPaused,
+        Phase::PasskeyNeeded => Face::PasskeyNeeded,
+        Phase::Stopping | Phase::Stopped => Face::Stopped { saved: false },
     }
 }
 
 fn waiting(state: &State, wait: Wait, next_ms: u64) -> Face {
     match wait {
-        Wait::Reconnect | Wait::Throttled if !state.suspected => trying(state, next_ms),
+        Wait::Reconnect | Wait::Throttled if !state.session.is_suspected() => {
+            trying(state, next_ms)
+        }
         Wait::Reconnect | Wait::Throttled | Wait::Confirm => Face::LogoutSuspected { next_ms },
         Wait::Replaced => Face::Replaced { next_ms },
         Wait::Banned { told } => Face::Banned {
@@ -248,7 +212,7 @@ fn waiting(state: &State, wait: Wait, next_ms: u64) -> Face {
         Wait::Locked => Face::Banned { left_ms: None },
         Wait::Outdated => Face::ClientOutdated { next_ms },
         Wait::Retire => Face::Degraded {
-            attempt: state.retire.failures(),
+            attempt: state.backoffs.retire.failures(),
             next_ms,
         },
     }
@@ -257,7 +221,7 @@ fn waiting(state: &State, wait: Wait, next_ms: u64) -> Face {
 /// The face of a link that is lost, while an attempt is planned or, with 0 to go, under way.
 fn trying(state: &State, next_ms: u64) -> Face {
     let attempt = state.attempt().max(1);
-    match state.cause.map(|cause| cause.code) {
+    match state.cause().map(|cause| cause.code) {
         Some(code) if Way::CAUSES.contains(&code) || code == CauseCode::DnsFailed => {
             Face::WaitingForNetwork {
                 code,

@@ -7,53 +7,35 @@
 
 extern crate alloc;
 
-mod canonical;
-mod clock;
 mod course;
 mod effect;
 mod event;
 mod face;
-mod farewell;
-mod gesture;
 mod ground;
-mod logout;
-mod notice;
-mod notify;
-mod pairing;
-mod panel;
+mod parts;
 mod past;
-mod phone;
-mod probe;
-mod pulse;
-mod reconnect;
-mod relink;
-mod repair;
-mod self_test;
-mod session;
+mod rules;
 mod state;
 mod stay;
 mod step;
-mod storage;
-mod storm;
 #[cfg(test)]
 mod story;
-mod token;
+mod timers;
+mod turn;
 
 pub use course::{Course, Hands};
 pub use effect::{Effect, Outcome, Refusal, Reply};
 pub use event::{Command, Ending, Event, Facts};
-pub use face::{Face, PairingFace, face};
+pub use face::{Face, face};
 pub use ground::{
     ArchiveId, Audit, Cause, CauseClass, CauseCode, GenerationId, LastEnd, LastFour, Linked,
-    NotAName, Now, Trigger, Way,
+    NotAName, Now, Trigger, Way, limits,
 };
-pub use notice::Ignored;
-pub use panel::Part;
+pub use parts::{
+    Deed, Findings, IdentityFound, Ignored, PairingFace, Part, Plan, Space, StoreFound, Tested,
+    Todo, Treatment, Unusable, plan,
+};
 pub use past::{NotAPast, Past};
-pub use repair::{Findings, IdentityFound, Plan, StoreFound, Todo, Treatment, Unusable, plan};
-pub use self_test::Tested;
 pub use state::State;
 pub use stay::{STAYS, Stay};
 pub use step::step;
-pub use storage::Space;
-pub use token::Deed;

@@ -1,43 +1,18 @@
-//! Where Holdfast stands.
+//! The state: all that Holdfast knows when it decides.
 
 use alloc::vec::Vec;
 
-use crate::gesture::Gesture;
-use crate::ground::{Backoff, Budget, DAY, HOUR, Jitter, MINUTE, SECOND};
-use crate::notice::Notices;
-use crate::panel::{Panel, Part};
-use crate::phone::Phone;
-use crate::pulse::Pulse;
-use crate::self_test::SelfTest;
-use crate::session::{Session, Wait};
-use crate::storage::Storage;
-use crate::storm::Storm;
-use crate::token::Token;
-use crate::{Cause, CauseCode, GenerationId, Linked, Now, Todo, Way, face};
+use crate::ground::{Cause, CauseCode, Jitter, Linked, Moments, Now, Wait, Way, limits};
+use crate::parts::{
+    Allowances, Backoffs, Gesture, Keys, Notices, Panel, Part, Phone, Pulse, SelfTest, Session,
+    Storage, Storm, Todo, Token,
+};
 
-/// Everything Holdfast knows when it decides.
+/// All that Holdfast knows when it decides: the parts, and what only the rules know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     pub(crate) session: Session,
-    /// What the vault holds; meaningless while starting.
-    pub(crate) linked: Linked,
-    /// Why nothing is linked, when nothing is.
-    pub(crate) unlinked: CauseCode,
-    pub(crate) cause: Option<Cause>,
-    /// What a repair left to do once connected.
-    pub(crate) todo: Todo,
-    /// A run of the link owes its `LinkEnded`.
-    pub(crate) running: bool,
-    /// Since when the run is of use: logged in, or showing a code.
-    pub(crate) usable_since: Option<u64>,
-    /// How far the way to the outside goes, once known.
-    pub(crate) way: Option<Way>,
-    /// The wall clock is behind the last time known to be good.
-    pub(crate) clock_behind: bool,
-    /// WhatsApp said once that we are logged out, and we have not been logged in since.
-    pub(crate) suspected: bool,
-    /// It said so twice of this generation: its keys are good for nothing any more.
-    pub(crate) revoked: Option<GenerationId>,
+    pub(crate) keys: Keys,
     pub(crate) gesture: Gesture,
     pub(crate) notices: Notices,
     pub(crate) storage: Storage,
@@ -46,59 +21,29 @@ pub struct State {
     pub(crate) phone: Phone,
     pub(crate) pulse: Pulse,
     pub(crate) self_test: SelfTest,
-    /// The link a human gave up, which is still to be logged out.
-    pub(crate) farewell: Option<GenerationId>,
-    /// Versions that were refused, and answered by another attempt.
-    pub(crate) outdated: Budget<1>,
-    /// Repairs of the session keys in the middle of a life.
-    pub(crate) rebuilds: Budget<1>,
-    /// What the owner is to be told of when the start is over.
-    pub(crate) untold: Vec<Cause>,
-    /// What the owner was told of.
-    pub(crate) notified: Budget<12>,
-    pub(crate) token: Option<Token>,
+    pub(crate) token: Token,
+    pub(crate) allowances: Allowances,
+    pub(crate) backoffs: Backoffs,
     pub(crate) jitter: Jitter,
-    /// Failed attempts to be linked.
-    pub(crate) reconnect: Backoff,
-    /// Times another copy took over.
-    pub(crate) replaced: Backoff,
-    /// The same within a day, whatever came between.
-    pub(crate) takeovers: Budget<8>,
-    /// Failed attempts to retire revoked keys.
-    pub(crate) retire: Backoff,
-    /// Attempts of every kind. The schedule alone stays below it; faults that cut waits short, and impatience, may not.
-    pub(crate) attempts: Budget<20>,
-    /// Restarts at WhatsApp's word: the third within a minute is a failure.
-    pub(crate) restarts: Budget<3>,
-    /// Runs that showed a code without a human asking for it.
-    pub(crate) pairings: Budget<6>,
-    /// The same, over a day.
-    pub(crate) pairings_a_day: Budget<24>,
+    /// The deeds that a repair left for when the link is up.
+    pub(crate) todo: Todo,
+    /// How far the way to the outside goes, once known.
+    pub(crate) way: Option<Way>,
+    /// The wall clock is behind the last time known to be good.
+    pub(crate) clock_behind: bool,
+    /// The causes the owner is to be told of when the start is over.
+    pub(crate) untold: Vec<Cause>,
     /// When it was last written down what the next start has to know.
     pub(crate) noted_at: u64,
-    /// A wait that was cut short by a restart, or by a human who gave the link up, and until when.
-    pub(crate) owed: Option<(Wait, u64)>,
 }
 
 impl State {
     /// The state before anything happened. The seed (any random number) spreads the waits of many devices.
     pub fn new(seed: u64) -> Self {
         Self {
-            session: Session::Starting,
-            linked: Linked {
-                generation: GenerationId(0),
-                account: None,
-            },
-            unlinked: CauseCode::NotLinked,
-            cause: None,
-            todo: Todo::default(),
-            running: false,
-            usable_since: None,
-            way: None,
-            clock_behind: false,
-            suspected: false,
-            revoked: None,
-            gesture: Gesture::Up,
+            session: Session::new(),
+            keys: Keys::new(),
+            gesture: Gesture::default(),
             notices: Notices::default(),
             storage: Storage::default(),
             panel: Panel::default(),
@@ -106,106 +51,227 @@ impl State {
             phone: Phone::default(),
             pulse: Pulse::default(),
             self_test: SelfTest::default(),
-            farewell: None,
-            outdated: Budget::new(DAY),
-            rebuilds: Budget::new(DAY),
-            untold: Vec::new(),
-            notified: Budget::new(DAY),
-            token: None,
+            token: Token::default(),
+            allowances: Allowances::new(),
+            backoffs: Backoffs::new(),
             jitter: Jitter(seed),
-            reconnect: Backoff::new(3 * SECOND, 300 * SECOND),
-            replaced: Backoff::new(5 * MINUTE, DAY),
-            takeovers: Budget::new(DAY),
-            retire: Backoff::new(MINUTE, HOUR),
-            attempts: Budget::new(10 * MINUTE),
-            restarts: Budget::new(MINUTE),
-            pairings: Budget::new(HOUR),
-            pairings_a_day: Budget::new(DAY),
+            todo: Todo::default(),
+            way: None,
+            clock_behind: false,
+            untold: Vec::new(),
             noted_at: 0,
-            owed: None,
         }
-    }
-
-    /// The monotonic millisecond at which an [`crate::Event::Tick`] is due. `None`: nothing changes by itself.
-    pub fn deadline(&self) -> Option<u64> {
-        self.session_deadline()
-            .into_iter()
-            .chain(self.gesture.deadline())
-            .chain(self.notices.deadline())
-            .chain(self.storm.deadline())
-            .chain(self.phone.deadline().filter(|_| self.is_connected()))
-            .chain(self.pulse.deadline().filter(|_| self.is_connected()))
-            .chain(self.farewell_deadline())
-            .min()
     }
 
     /// Why we are not Connected. `None` when we are, and before anything went wrong.
     pub fn cause(&self) -> Option<Cause> {
-        self.cause
+        self.session.cause()
     }
 
-    /// The stable machine name of the state: its face's, but for a question that only passes over the screen.
-    pub fn name(&self) -> &'static str {
-        // The name does not depend on the moment.
-        face::of_session(self, Now { mono_ms: 0 }).name()
-    }
-
-    /// What is wrong with a part of the panel, when something is.
+    /// The fault of a part of the panel, when it has one.
     pub fn panel_fault(&self, part: Part) -> Option<CauseCode> {
         self.panel.fault(part)
     }
 
     /// Whether a run of the link is logged in.
     pub fn is_connected(&self) -> bool {
-        matches!(self.session, Session::Connected { .. })
+        self.session.is_connected()
     }
 
     /// Whether everything is as its owner wants it.
     pub fn is_well(&self) -> bool {
-        self.is_connected() && self.cause.is_none()
+        self.is_connected() && self.cause().is_none()
     }
 
-    /// What the vault holds; generation 0 until it is open.
+    /// The content of the vault; generation 0 until it is open.
     pub fn linked(&self) -> Linked {
-        self.linked
+        self.keys.linked()
     }
 
     /// Failed attempts in a row.
     pub fn attempt(&self) -> u32 {
-        self.reconnect.failures()
+        self.backoffs.reconnect.failures()
     }
 
     /// The monotonic millisecond of the next attempt, when one is planned.
     pub fn next_attempt(&self) -> Option<u64> {
-        match self.session {
-            Session::Waiting { wait, until } if wait != Wait::Retire => Some(until),
-            _ => None,
-        }
+        let (wait, until) = self.session.waiting()?;
+        (wait != Wait::Retire).then_some(until)
     }
 
     /// Whether there is a link that a human could give up now.
     pub(crate) fn can_relink(&self) -> bool {
-        self.linked.account.is_some() && self.is_settled()
+        self.keys.are_linked() && self.session.is_settled()
+    }
+}
+
+/// For a model check, which tells states apart.
+impl State {
+    /// The canonical form: this state with all forgotten that makes no difference any more, rebased to another moment, which is
+    /// returned. Two states with the same form do the same for ever. Jitter is taken out, and failures beyond those that
+    /// lengthen a wait are not counted.
+    pub fn canonical(mut self, now: Now) -> (Self, Now) {
+        let moments = Moments::at(now);
+        self.session.rebase(moments);
+        self.gesture.rebase(moments);
+        self.notices.rebase(moments);
+        self.panel.rebase(moments);
+        self.storm.rebase(moments);
+        self.phone.rebase(moments);
+        self.pulse.rebase(moments);
+        self.token.rebase(moments);
+        self.allowances.rebase(moments);
+        self.backoffs.forget_beyond(limits::DEGRADED_AFTER + 1);
+        moments.since(&mut self.noted_at, limits::NOTED_MS);
+        self.jitter.0 = 0;
+        (self, Now::REBASED)
     }
 
-    pub(crate) fn session_deadline(&self) -> Option<u64> {
-        match &self.session {
-            Session::Pairing(codes) => Some(codes.deadline()),
-            Session::Repairing { until }
-            | Session::Connecting { until }
-            | Session::Connected { until, .. }
-            | Session::Stale { until }
-            | Session::Closing { until, .. }
-            | Session::Waiting { until, .. }
-            | Session::Retiring { until, .. }
-            | Session::AwaitingClock { until }
-            | Session::Stopping { until } => Some(*until),
-            Session::Failed { until, .. } => *until,
-            Session::Starting
-            | Session::PairingPaused
-            | Session::PasskeyNeeded
-            | Session::AwaitingRoom
-            | Session::Stopped => None,
+    /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone, and
+    /// how often the owner was told of something.
+    pub fn without_chores(mut self) -> Self {
+        let fresh = State::new(0);
+        self.pulse = fresh.pulse;
+        self.phone = fresh.phone;
+        self.allowances.notified = fresh.allowances.notified;
+        self.untold = fresh.untold;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::ground::HOUR;
+    use crate::story::ACCOUNT;
+    use crate::{
+        CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId, IdentityFound,
+        Ignored, LastEnd, Linked, Part, Space, StoreFound, Todo, Unusable, Way, step,
+    };
+
+    fn events() -> Vec<Event> {
+        let linked = |account| Linked {
+            generation: GenerationId(1),
+            account,
+        };
+        let command = |command| Event::Command {
+            request: 1,
+            command,
+        };
+        let (deed, nonce, token) = (Deed::Relink, 5, 5);
+        let space = |free: u64| Space {
+            free_bytes: free << 20,
+            total_bytes: 8 << 30,
+            archives: 1,
+            ..Space::default()
+        };
+        let panel = |fault| Event::Panel {
+            part: Part::Display,
+            fault,
+        };
+        let found = Findings {
+            identity: IdentityFound::Sound,
+            store: StoreFound::Behind,
+            unusable: Unusable::default(),
+            todo: Todo::default(),
+        };
+        let endings = [
+            Ending::Asked,
+            Ending::Network(CauseCode::ConnectionLost.into()),
+            Ending::Replaced,
+            Ending::LoggedOut,
+            Ending::AccountLocked,
+            Ending::Banned {
+                expires_ms: Some(HOUR),
+            },
+            Ending::ClientOutdated,
+            Ending::RestartRequired,
+            Ending::Throttled,
+            Ending::QrExhausted,
+        ];
+        let woke = Facts {
+            last_end: LastEnd::PowerLoss,
+            ignored: Some(Ignored {
+                count: 1,
+                line: None,
+            }),
+            ..Facts::default()
+        };
+        let mut events = Vec::from([
+            Event::Woke(Box::new(woke)),
+            Event::Found(found),
+            Event::Booted(linked(Some(ACCOUNT))),
+            Event::Tick,
+            Event::Network(Way::NoLink),
+            Event::Network(Way::Open),
+            Event::Clock { behind: true },
+            Event::Clock { behind: false },
+            Event::QrShown { valid_ms: 20_000 },
+            Event::CodeShown { valid_ms: 180_000 },
+            Event::PasskeyAsked,
+            Event::Paired(ACCOUNT),
+            Event::PairFailed,
+            Event::LinkUp,
+            Event::LinkUp,
+            Event::CaughtUp,
+            Event::Heard,
+            Event::Pressed,
+            Event::Pressed,
+            Event::Released,
+            Event::Released,
+            command(Command::Link),
+            command(Command::Ask { deed, nonce }),
+            command(Command::Confirm { deed, token }),
+            Event::Retired(linked(None)),
+            Event::Retired(linked(Some(ACCOUNT))),
+            Event::RetireFailed,
+            Event::Space(space(4_000)),
+            Event::Space(space(10)),
+            Event::DropFailed,
+            panel(Some(CauseCode::DisplayAbsent)),
+            panel(None),
+        ]);
+        events.extend(endings.map(Event::LinkEnded));
+        events
+    }
+
+    /// Whatever happened so far: what follows is the same, without what was forgotten.
+    #[test]
+    fn what_is_forgotten_makes_no_difference() {
+        let (events, mut names) = (events(), Vec::new());
+        for seed in 0..60 {
+            let (mut state, mut now, mut dice) = (State::new(seed), seed * HOUR, seed);
+            let mut draw = |of: u64| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (dice >> 33) % of
+            };
+            for _ in 0..300 {
+                match draw(4) {
+                    0 => now = state.deadline().unwrap_or(now).max(now),
+                    1 => now += draw(20) * 1_000,
+                    2 if draw(10) == 0 => now += draw(20) * HOUR,
+                    _ => {}
+                }
+                let event = &events[draw(events.len() as u64) as usize];
+                state.jitter.0 = 0;
+                let (mut twin, then) = state.clone().canonical(Now { mono_ms: now });
+                assert_eq!(twin.clone().canonical(then), (twin.clone(), then));
+                let effects = step(&mut state, event.clone(), Now { mono_ms: now }).effects;
+                let twins = step(&mut twin, event.clone(), then).effects;
+                assert_eq!(effects, twins, "{event:?}");
+                let same = (
+                    state.clone().canonical(Now { mono_ms: now }),
+                    twin.canonical(then),
+                );
+                assert_eq!(same.0, same.1, "{event:?}");
+                names.push(state.name());
+            }
         }
+        names.sort_unstable();
+        names.dedup();
+        assert!(names.len() > 12, "only {names:?}");
     }
 }

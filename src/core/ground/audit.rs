@@ -1,6 +1,6 @@
 //! The entry that is written before a generation is retired.
 
-use super::GenerationId;
+use super::{ArchiveId, GenerationId};
 
 /// An audit entry: durable before the effect it describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,4 +24,23 @@ pub enum Trigger {
     Server,
     /// Holdfast itself: at boot, or for want of space.
     Recovery,
+}
+
+/// The generation that comes after one that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Successor {
+    /// A new link, because of this.
+    Fresh(Trigger),
+    /// An archived one, wanted over the bus.
+    Archived(ArchiveId),
+}
+
+impl Successor {
+    /// Who wanted it.
+    pub(crate) fn trigger(self) -> Trigger {
+        match self {
+            Self::Fresh(trigger) => trigger,
+            Self::Archived(_) => Trigger::Bus,
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub struct Cause {
 }
 
 /// What a human is told to do when there is nothing to do.
-pub(crate) const NONE: &str = "none: Holdfast is handling it";
+const NONE: &str = "none: Holdfast is handling it";
 
 /// What a human does about a device that is not linked.
 const SCAN: &str = "Scan the code with WhatsApp: Settings, Linked devices.";
@@ -168,6 +168,11 @@ impl Cause {
     /// What happened, in one sentence.
     pub fn sentence(&self) -> &'static str {
         self.code.sentence()
+    }
+
+    /// Whether a human should do something.
+    pub(crate) fn asks_a_human(&self) -> bool {
+        self.action() != NONE
     }
 
     /// The one thing a human should do, or `none: Holdfast is handling it`.

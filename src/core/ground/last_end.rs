@@ -67,59 +67,6 @@ impl LastEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::{ACCOUNT, Story};
-    use crate::{Effect, Event, Face, Facts, Linked, PairingFace};
-
-    fn started(end: LastEnd) -> Story {
-        let last_end = end;
-        Story::woken(Facts {
-            last_end,
-            ..Facts::default()
-        })
-    }
-
-    fn boot(story: &mut Story, account: bool) -> alloc::vec::Vec<Effect> {
-        story.on(Event::Booted(Linked {
-            generation: crate::GenerationId(1),
-            account: account.then_some(ACCOUNT),
-        }))
-    }
-
-    #[test]
-    fn an_end_out_of_order_is_told_for_ten_seconds_and_changes_nothing_else() {
-        for end in LastEnd::ALL {
-            let mut story = started(end);
-            let told = |left_ms| Face::LastEnd { end, left_ms };
-            let tells = !end.is_in_order();
-            assert_eq!(story.face() == told(10_000), tells);
-            assert_eq!(boot(&mut story, true), [Effect::Connect]);
-            assert_eq!(story.state.name(), "Connecting");
-            story.wait(9_999);
-            assert_eq!(story.face() == told(1), tells);
-            story.wait(1);
-            assert_eq!(story.face(), Face::Connecting);
-        }
-    }
-
-    #[test]
-    fn a_code_that_can_be_scanned_goes_before_the_notice() {
-        let mut story = started(LastEnd::PowerLoss);
-        assert_eq!(boot(&mut story, false), [Effect::Pair]);
-        assert!(matches!(story.face(), Face::LastEnd { .. }));
-        story.on(Event::QrShown { valid_ms: 60_000 });
-        assert_eq!(
-            story.face(),
-            Face::Pairing(PairingFace::Qr { left_ms: 60_000 })
-        );
-    }
-
-    #[test]
-    fn a_question_goes_before_the_notice() {
-        let mut story = started(LastEnd::Unknown);
-        boot(&mut story, true);
-        story.press(5_000);
-        assert!(matches!(story.face(), Face::ConfirmRelink { .. }));
-    }
 
     #[test]
     fn every_end_has_a_name_of_its_own_and_a_sentence() {

@@ -1,23 +1,28 @@
-//! The ground floor of the core: units, moments, back-off, and the names that cross it. It knows nothing of the rest.
+//! The ground floor of the core: units, moments, limits, back-off, and the names that cross it. It knows nothing of the rest.
 
 mod audit;
 mod backoff;
 mod budget;
 mod cause;
 mod generation;
+mod kept;
 mod last_end;
+pub mod limits;
 mod moments;
 mod units;
+mod wait;
 mod way;
 
+pub(crate) use audit::Successor;
 pub use audit::{Audit, Trigger};
 pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use budget::Budget;
-pub(crate) use cause::NONE;
 pub use cause::{Cause, CauseClass, CauseCode};
 pub use generation::{ArchiveId, GenerationId, LastFour, Linked, NotAName};
+pub(crate) use kept::Kept;
 pub use last_end::LastEnd;
 pub(crate) use moments::Moments;
 pub use moments::Now;
 pub(crate) use units::{DAY, HOUR, MINUTE, SECOND};
+pub(crate) use wait::Wait;
 pub use way::Way;

@@ -1,21 +1,17 @@
-//! What its owner is told of beyond journal and screen: in the chat with oneself, and by a program of the operator's.
+//! Notifications: the owner is told beyond journal and screen, in the chat with oneself and by a program of the operator's.
 
-use crate::ground::NONE;
-use crate::reconnect::DEGRADED_AFTER;
-use crate::session::Session;
-use crate::step::Turn;
-use crate::{Cause, CauseClass, CauseCode, Effect};
+use crate::effect::Effect;
+use crate::ground::limits::DEGRADED_AFTER;
+use crate::ground::{Cause, CauseClass, CauseCode};
+use crate::turn::Turn;
 
-impl Cause {
-    /// Whether there is something to do for a human, or something was done that a human should know of.
-    fn is_news(self) -> bool {
-        match self.code {
-            CauseCode::KeysRepaired | CauseCode::KeysRebuilt => true,
-            // Whoever asked for it knows.
-            CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked => false,
-            _ if self.class() == CauseClass::Network => false,
-            _ => self.action() != NONE,
-        }
+/// Whether there is something to do for a human, or something was done that a human should know of.
+fn is_news(cause: Cause) -> bool {
+    match cause.code {
+        CauseCode::KeysRepaired | CauseCode::KeysRebuilt => true,
+        // Whoever asked for it knows.
+        CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked => false,
+        _ => cause.class() != CauseClass::Network && cause.asks_a_human(),
     }
 }
 
@@ -25,19 +21,22 @@ impl Turn<'_> {
     pub(crate) fn notify(&mut self) {
         let is_degraded = self.state.attempt() == DEGRADED_AFTER;
         let news = self.effects.iter().filter_map(|effect| match effect {
-            Effect::Report(cause) if cause.is_news() || is_degraded => Some(*cause),
+            Effect::Report(cause) if is_news(*cause) || is_degraded => Some(*cause),
             _ => None,
         });
         self.state.untold.extend(news);
-        if matches!(
-            self.state.session,
-            Session::Starting | Session::Repairing { .. }
-        ) {
+        if self.state.session.is_starting() {
             return;
         }
         for cause in core::mem::take(&mut self.state.untold) {
-            if self.state.notified.blocked_until(self.now).is_none() {
-                self.state.notified.take(self.now);
+            if self
+                .state
+                .allowances
+                .notified
+                .blocked_until(self.now)
+                .is_none()
+            {
+                self.state.allowances.notified.take(self.now);
                 self.effects.push(Effect::Notify(cause));
             }
         }

@@ -1,21 +1,21 @@
 //! WhatsApp says we are logged out. It errs at times, so it is asked once more before a generation is retired.
 
-use crate::ground::SECOND;
-use crate::phone::Phone;
-use crate::session::{Session, Successor, Wait};
-use crate::step::{PATIENCE_MS, Turn};
-use crate::{Audit, Cause, CauseCode, Effect, Linked, Trigger};
+use crate::effect::Effect;
+use crate::ground::{Audit, Cause, CauseCode, Linked, SECOND, Successor, Trigger, Wait};
+use crate::parts::{Phase, Phone};
+use crate::turn::Turn;
 
 /// How long before the question is put again, at least.
 const CONFIRM_MS: u64 = 8 * SECOND;
 
 impl Turn<'_> {
+    /// WhatsApp says that the device is no longer linked.
     pub(crate) fn logged_out(&mut self) {
-        if self.state.linked.account.is_none() {
+        if !self.state.keys.are_linked() {
             self.retry(Cause::numbered(CauseCode::Refused, 401));
         } else {
             self.hear_logout();
-            if self.is_revoked() {
+            if self.state.keys.are_revoked() {
                 self.retire(Successor::Fresh(Trigger::Server));
             } else {
                 self.await_confirmation();
@@ -25,15 +25,9 @@ impl Turn<'_> {
 
     /// The first word is a suspicion, the second one proof.
     pub(crate) fn hear_logout(&mut self) {
-        if self.state.suspected {
-            self.state.revoked = Some(self.state.linked.generation);
+        if self.state.session.suspect() {
+            self.state.keys.revoke();
         }
-        self.state.suspected = true;
-    }
-
-    /// Whether the live keys are good for nothing any more.
-    pub(crate) fn is_revoked(&self) -> bool {
-        self.state.revoked == Some(self.state.linked.generation)
     }
 
     fn await_confirmation(&mut self) {
@@ -44,68 +38,55 @@ impl Turn<'_> {
 
     /// Gives the live generation up. The proof is the caller's: two logouts, or a human who confirmed.
     pub(crate) fn retire(&mut self, successor: Successor) {
-        let old = self.state.linked.generation;
+        let old = self.state.linked().generation;
         let order = Audit {
             trigger: successor.trigger(),
             old,
             new: old.next(),
         };
         self.state.gesture.drop_question();
-        self.state.token = None;
-        self.state.session = Session::Retiring {
-            successor,
-            until: self.after(PATIENCE_MS),
-        };
+        self.state.token.void();
+        self.state.session.retire(successor, self.now);
         self.effects.push(match successor {
             Successor::Fresh(_) => Effect::Retire(order),
             Successor::Archived(from) => Effect::Restore { order, from },
         });
     }
 
+    /// The generation is retired, and its successor is live.
     pub(crate) fn retired(&mut self, linked: Linked) {
-        match self.state.session {
-            Session::Retiring { successor, .. } => {
-                self.owes_a_farewell(self.state.linked, successor);
-                self.state.linked = linked;
-                self.state.suspected = false;
-                self.state.owed = None;
-                self.state.phone = Phone::default();
-                self.state.reconnect.clear();
-                self.state.replaced.clear();
-                self.state.retire.clear();
-                self.state.unlinked = match successor.trigger() {
-                    Trigger::Server => CauseCode::Revoked,
-                    Trigger::Button | Trigger::Bus | Trigger::Recovery => CauseCode::Relinked,
-                };
-                self.state.cause = None;
-                self.attempt();
-            }
-            Session::Stopping { .. } if !self.state.running => self.exit(),
-            _ => {}
-        }
+        let Phase::Retiring(successor) = self.state.session.phase() else {
+            return self.finished();
+        };
+        self.state.keys.switch(linked, successor);
+        self.state.session.clear_suspicion();
+        self.state.session.owe(None);
+        self.state.session.clear_cause();
+        self.state.phone = Phone::default();
+        self.state.backoffs.reconnect.clear();
+        self.state.backoffs.replaced.clear();
+        self.state.backoffs.retire.clear();
+        self.attempt();
     }
 
     /// The old generation is still live. Revoked keys are good for nothing but another try at retiring them; what a human
     /// wanted to give up goes on working.
     pub(crate) fn retire_failed(&mut self) {
-        match self.state.session {
-            Session::Retiring { .. } if self.is_revoked() => {
-                let delay = self.state.retire.fail(&mut self.state.jitter);
-                self.wait(Wait::Retire, delay, CauseCode::RetireFailed);
-            }
-            Session::Retiring { successor, .. } => {
-                self.blame(match successor {
-                    Successor::Fresh(_) => CauseCode::RetireFailed,
-                    Successor::Archived(_) => CauseCode::RestoreFailed,
-                });
-                match (self.owes_a_wait(), self.state.suspected) {
-                    (true, _) => {}
-                    (false, true) => self.await_confirmation(),
-                    (false, false) => self.attempt(),
-                }
-            }
-            Session::Stopping { .. } if !self.state.running => self.exit(),
-            _ => {}
+        let Phase::Retiring(successor) = self.state.session.phase() else {
+            return self.finished();
+        };
+        if self.state.keys.are_revoked() {
+            let delay = self.state.backoffs.retire.fail(&mut self.state.jitter);
+            return self.wait(Wait::Retire, delay, CauseCode::RetireFailed);
+        }
+        self.blame(match successor {
+            Successor::Fresh(_) => CauseCode::RetireFailed,
+            Successor::Archived(_) => CauseCode::RestoreFailed,
+        });
+        match (self.pays_a_wait(), self.state.session.is_suspected()) {
+            (true, _) => {}
+            (false, true) => self.await_confirmation(),
+            (false, false) => self.attempt(),
         }
     }
 }
@@ -114,6 +95,7 @@ impl Turn<'_> {
 mod tests {
     use super::*;
     use crate::ground::HOUR;
+    use crate::ground::limits::PATIENCE_MS;
     use crate::story::Story;
     use crate::{Command, Ending, Event, Face, GenerationId, Reply, Way};
 

@@ -1,8 +1,6 @@
-//! What the screen tells in passing, one thing after the other.
+//! Notices: the screen shows them in passing, one after the other.
 
-use crate::LastEnd;
-use crate::ground::Moments;
-use crate::ground::{MINUTE, SECOND};
+use crate::ground::{LastEnd, MINUTE, Moments, SECOND};
 
 /// Settings of the owner that were ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,7 +11,7 @@ pub struct Ignored {
     pub line: Option<u32>,
 }
 
-/// What the screen tells in passing.
+/// Something the screen shows in passing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Notice {
     /// The last run did not end in order.
@@ -81,37 +79,5 @@ impl Notices {
 
     fn raise(&mut self, notice: Notice, now: u64) {
         self.raised = Some((notice, now.saturating_add(notice.lasts_ms())));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::story::{ACCOUNT, Story};
-    use crate::{Event, Face, Facts, GenerationId, Linked};
-
-    #[test]
-    fn ignored_settings_are_told_for_a_minute_after_the_last_end() {
-        let ignored = Ignored {
-            count: 2,
-            line: Some(7),
-        };
-        let mut story = Story::woken(Facts {
-            last_end: LastEnd::PowerLoss,
-            ignored: Some(ignored),
-            ..Facts::default()
-        });
-        story.on(Event::Booted(Linked {
-            generation: GenerationId(1),
-            account: Some(ACCOUNT),
-        }));
-        assert!(matches!(story.face(), Face::LastEnd { .. }));
-        story.wait(10_000);
-        let told = |left_ms| Face::SettingsIgnored { ignored, left_ms };
-        assert_eq!(story.face(), told(60_000));
-        story.wait(59_999);
-        assert_eq!(story.face(), told(1));
-        story.wait(1);
-        assert_eq!(story.face(), Face::Connecting);
     }
 }

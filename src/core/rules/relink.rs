@@ -1,37 +1,59 @@
-//! A human gives the link up: by the button, or over the bus in two steps.
+//! The re-link: a human gives the link up, by the button, or over the bus in two steps.
 
-use crate::gesture::Meaning;
-use crate::session::{Session, Successor, Then};
-use crate::step::Turn;
-use crate::{CauseCode, Trigger};
+use crate::ground::{CauseCode, Successor, Trigger};
+use crate::parts::{Meaning, Phase, Then};
+use crate::timers::Timer;
+use crate::turn::Turn;
 
 impl Turn<'_> {
-    pub(crate) fn button(&mut self, meaning: Option<Meaning>) {
+    /// The button went down. One that is held through the start means nothing.
+    pub(crate) fn pressed(&mut self) {
+        if self.state.session.is_starting() {
+            self.state.gesture.spend();
+        } else {
+            self.state.gesture.pressed(self.now);
+        }
+    }
+
+    /// The button came up.
+    pub(crate) fn released(&mut self) {
+        let meaning = self.state.gesture.released();
+        self.button(meaning);
+    }
+
+    /// A press has become a hold, or the question has stood long enough, when that is so.
+    pub(crate) fn button_due(&mut self) {
+        if self.rings(Timer::Button) {
+            let meaning = self.state.gesture.due();
+            self.button(meaning);
+        }
+    }
+
+    fn button(&mut self, meaning: Option<Meaning>) {
         match meaning {
             Some(Meaning::Confirm) if self.state.can_relink() => {
                 self.give_up(Successor::Fresh(Trigger::Button))
             }
             Some(Meaning::Hold) if self.state.can_relink() => self.state.gesture.ask(self.now),
-            Some(Meaning::Hold) if matches!(self.state.session, Session::Pairing(_)) => {
+            Some(Meaning::Hold) if matches!(self.state.session.phase(), Phase::Pairing(_)) => {
                 self.pair_anew()
             }
             Some(Meaning::Short) => _ = self.hurry(),
-            Some(Meaning::Hold) if self.state.linked.account.is_none() => _ = self.hurry(),
+            Some(Meaning::Hold) if !self.state.keys.are_linked() => _ = self.hurry(),
             Some(Meaning::Hold | Meaning::Confirm) | None => {}
         }
     }
 
+    /// A human who confirmed it gives the link up.
     pub(crate) fn give_up(&mut self, successor: Successor) {
         self.state.gesture.drop_question();
-        self.state.token = None;
-        if let Session::Waiting { wait, until } = self.state.session {
-            self.state.owed = Some((wait, until));
-        }
+        self.state.token.void();
+        self.state.session.owe_wait();
         self.blame(match successor {
             Successor::Fresh(_) => CauseCode::Relinked,
             Successor::Archived(_) => CauseCode::Restoring,
         });
-        if self.state.running {
+        if self.state.session.is_running() {
             self.close(Then::Retire(successor));
         } else {
             self.retire(successor);
@@ -43,9 +65,7 @@ impl Turn<'_> {
 mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{
-        Audit, Command, Deed, Effect, Ending, Event, Face, GenerationId, Linked, Refusal, Reply,
-    };
+    use crate::{Audit, Effect, Ending, Event, Face, GenerationId, Linked};
 
     fn retire(trigger: Trigger) -> Effect {
         Effect::Retire(Audit {
@@ -193,119 +213,6 @@ mod tests {
         assert_eq!(story.ended(Ending::LoggedOut), [retire(Trigger::Server)]);
         assert!(!matches!(story.face(), Face::ConfirmRelink { .. }));
         assert_eq!(story.press(200), []);
-    }
-
-    #[test]
-    fn the_bus_needs_two_steps() {
-        let mut story = Story::connected();
-        let token = Reply::Token {
-            token: 99,
-            valid_ms: 60_000,
-        };
-        assert_eq!(
-            story.command(Command::Ask {
-                deed: Deed::Relink,
-                nonce: 99
-            }),
-            (token, [].into())
-        );
-        story.wait(59_999);
-        let confirm = Command::Confirm {
-            deed: Deed::Relink,
-            token: 99,
-        };
-        assert_eq!(
-            story.command(confirm),
-            (Reply::Accepted, [Effect::Disconnect].into())
-        );
-        assert_eq!(story.ended(Ending::Asked), [retire(Trigger::Bus)]);
-        assert_eq!(
-            story.command(confirm).0,
-            Reply::Refused(Refusal::BadToken),
-            "used"
-        );
-        assert_eq!(
-            story
-                .command(Command::Ask {
-                    deed: Deed::Relink,
-                    nonce: 1
-                })
-                .0,
-            Reply::Refused(Refusal::NothingToDo)
-        );
-    }
-
-    #[test]
-    fn a_wrong_an_old_or_a_guessed_token_is_refused() {
-        let refused = (Reply::Refused(Refusal::BadToken), alloc::vec![]);
-        let mut story = Story::connected();
-        assert_eq!(
-            story.command(Command::Confirm {
-                deed: Deed::Relink,
-                token: 0
-            }),
-            refused
-        );
-        story.command(Command::Ask {
-            deed: Deed::Relink,
-            nonce: 1,
-        });
-        assert_eq!(
-            story.command(Command::Confirm {
-                deed: Deed::Relink,
-                token: 2
-            }),
-            refused
-        );
-        assert_eq!(
-            story.command(Command::Confirm {
-                deed: Deed::Relink,
-                token: 1
-            }),
-            refused,
-            "one try"
-        );
-        story.command(Command::Ask {
-            deed: Deed::Relink,
-            nonce: 3,
-        });
-        story.wait(60_000);
-        assert_eq!(
-            story.command(Command::Confirm {
-                deed: Deed::Relink,
-                token: 3
-            }),
-            refused
-        );
-        assert_eq!(story.state.name(), "Connected");
-    }
-
-    #[test]
-    fn a_token_is_for_the_generation_it_was_asked_for() {
-        let mut story = Story::connected();
-        story.ended(Ending::LoggedOut);
-        story.wait_for(Effect::Connect);
-        story.command(Command::Ask {
-            deed: Deed::Relink,
-            nonce: 1,
-        });
-        story.ended(Ending::LoggedOut);
-        story.on(Event::Retired(Linked {
-            generation: GenerationId(2),
-            account: None,
-        }));
-        story.on(Event::QrShown { valid_ms: 60_000 });
-        story.on(Event::Paired(ACCOUNT));
-        let refused = Reply::Refused(Refusal::BadToken);
-        assert_eq!(
-            story
-                .command(Command::Confirm {
-                    deed: Deed::Relink,
-                    token: 1
-                })
-                .0,
-            refused
-        );
     }
 
     #[test]

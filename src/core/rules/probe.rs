@@ -1,43 +1,26 @@
-//! Whether the link is alive. A quiet chat is no sign of death; a question that is not answered is.
+//! The probe: whether the link is alive. A quiet chat is no sign of death; a question that is not answered is.
 
-use crate::ground::{MINUTE, SECOND};
-use crate::session::Session;
-use crate::step::Turn;
-use crate::{CauseCode, Effect};
-
-/// How long the link need not be heard. The library's own pings make traffic twice as often.
-pub(crate) const SILENCE_MS: u64 = MINUTE;
-/// How long the answer to a probe may take.
-pub(crate) const ANSWER_MS: u64 = 30 * SECOND;
+use crate::effect::Effect;
+use crate::ground::CauseCode;
+use crate::parts::Phase;
+use crate::turn::Turn;
 
 impl Turn<'_> {
     /// Something came from WhatsApp, or it answered.
     pub(crate) fn heard(&mut self) {
-        match self.state.session {
-            Session::Connected { .. } => self.is_heard(),
-            Session::Stale { .. } => {
-                self.state.cause = None;
-                self.is_heard();
+        match self.state.session.phase() {
+            Phase::Connected { .. } => self.state.session.hear(self.now),
+            Phase::Stale => {
+                self.state.session.clear_cause();
+                self.state.session.hear(self.now);
             }
             _ => {}
         }
     }
 
-    pub(crate) fn is_heard(&mut self) {
-        self.state.session = Session::Connected {
-            asked: false,
-            until: self.after(SILENCE_MS),
-        };
-    }
-
     /// Nothing was heard for long: first the link is asked; then it is no longer called Connected, and asked once more.
-    pub(crate) fn is_silent(&mut self, asked: bool) {
-        let until = self.after(ANSWER_MS);
-        self.state.session = if asked {
-            Session::Stale { until }
-        } else {
-            Session::Connected { asked: true, until }
-        };
+    pub(crate) fn probe(&mut self, asked: bool) {
+        self.state.session.fall_silent(asked, self.now);
         if asked {
             self.blame(CauseCode::Stale);
         }
@@ -48,6 +31,7 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::limits::{ANSWER_MS, SILENCE_MS};
     use crate::story::Story;
     use crate::{Command, Ending, Event, Face, Reply};
 

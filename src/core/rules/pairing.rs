@@ -1,62 +1,19 @@
 //! Linking a device that is not linked: codes come and go until a phone takes one.
 
-use crate::ground::MINUTE;
-use crate::ground::Moments;
-use crate::session::{Session, Then};
-use crate::step::{LOGIN_MS, Turn};
-use crate::{CauseCode, Effect, LastFour, Now, PairingFace};
-
-/// How long WhatsApp may take for a code.
-const CODE_MS: u64 = MINUTE;
-
-/// How long a code can be valid at most: a pairing code is for three minutes, a QR for one.
-const VALID_MS: u64 = 3 * MINUTE;
-
-/// The codes a run shows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Codes {
-    pub(crate) qr_until: Option<u64>,
-    pub(crate) code_until: Option<u64>,
-    /// When the run has shown nothing for too long.
-    give_up_at: u64,
-}
-
-impl Codes {
-    fn deadline_of_codes(&self) -> Option<u64> {
-        self.qr_until.into_iter().chain(self.code_until).min()
-    }
-
-    pub(crate) fn deadline(&self) -> u64 {
-        self.deadline_of_codes()
-            .map_or(self.give_up_at, |at| at.min(self.give_up_at))
-    }
-
-    pub(crate) fn rebase(&mut self, moments: Moments) {
-        moments.counts(&mut self.qr_until);
-        moments.counts(&mut self.code_until);
-        moments.due(&mut self.give_up_at);
-    }
-
-    /// The pairing code goes first: there is one only where the owner configured a number for it.
-    pub(crate) fn face(&self, now: Now) -> PairingFace {
-        let valid = |until: Option<u64>| until.map(|at| now.until(at)).filter(|left| *left > 0);
-        match (valid(self.code_until), valid(self.qr_until)) {
-            (Some(left_ms), _) => PairingFace::Code { left_ms },
-            (None, Some(left_ms)) => PairingFace::Qr { left_ms },
-            (None, None) => PairingFace::Preparing,
-        }
-    }
-}
+use crate::ground::{CauseCode, LastFour};
+use crate::parts::{Aim, Code, Phase, Then};
+use crate::turn::Turn;
 
 impl Turn<'_> {
-    /// Goes on linking without a human asking, within the budget of codes.
+    /// Goes on linking without a human asking, within the allowance of codes.
     pub(crate) fn pair_by_itself(&mut self) {
+        let allowances = &self.state.allowances;
         let blocked = [
-            self.state.pairings.blocked_until(self.now),
-            self.state.pairings_a_day.blocked_until(self.now),
+            allowances.pairings.blocked_until(self.now),
+            allowances.pairings_a_day.blocked_until(self.now),
         ];
         if blocked.iter().any(Option::is_some) {
-            self.state.session = Session::PairingPaused;
+            self.state.session.pause_pairing();
             self.blame(CauseCode::PairingBudget);
         } else {
             self.pair();
@@ -65,82 +22,68 @@ impl Turn<'_> {
 
     /// A human wants a new code.
     pub(crate) fn pair_anew(&mut self) {
-        if self.state.running {
+        if self.state.session.is_running() {
             self.close(Then::Pair);
         } else {
-            self.state.cause = None;
+            self.state.session.clear_cause();
             self.pair();
         }
     }
 
     fn pair(&mut self) {
-        if self.within_budget() {
-            let codes = Codes {
-                qr_until: None,
-                code_until: None,
-                give_up_at: self.after(CODE_MS),
-            };
-            self.start(Effect::Pair, Session::Pairing(codes));
-            if self.state.cause.is_none() {
-                self.blame(self.state.unlinked);
+        if self.within_allowance() {
+            self.start(Aim::Link);
+            if self.state.cause().is_none() {
+                self.blame(self.state.keys.unlinked());
             }
         }
     }
 
-    pub(crate) fn code_shown(&mut self, set: impl FnOnce(&mut Codes, Option<u64>), valid_ms: u64) {
-        let until = self.after(valid_ms.min(VALID_MS));
-        let Session::Pairing(codes) = &mut self.state.session else {
+    /// The link shows a code.
+    pub(crate) fn code_shown(&mut self, code: Code, valid_ms: u64) {
+        let Some(is_first) = self.state.session.show(code, valid_ms, self.now) else {
             return;
         };
-        set(codes, Some(until));
-        codes.give_up_at = codes.give_up_at.max(until.saturating_add(CODE_MS));
-        if self.state.usable_since.is_none() {
-            self.state.usable_since = Some(self.now);
-            self.state.pairings.take(self.now);
-            self.state.pairings_a_day.take(self.now);
+        if is_first {
+            self.state.allowances.pairings.take(self.now);
+            self.state.allowances.pairings_a_day.take(self.now);
         }
-        self.blame(self.state.unlinked);
+        self.blame(self.state.keys.unlinked());
     }
 
     /// A code is no longer valid, or none came.
-    pub(crate) fn codes_due(&mut self, mut codes: Codes) {
-        if codes.give_up_at <= self.now {
-            return self.close(Then::Retry(CauseCode::LoginTimeout));
+    pub(crate) fn codes_due(&mut self) {
+        if self.state.session.expire_codes(self.now) {
+            self.close(Then::Retry(CauseCode::LoginTimeout));
         }
-        codes.qr_until = codes.qr_until.filter(|at| *at > self.now);
-        codes.code_until = codes.code_until.filter(|at| *at > self.now);
-        self.state.session = Session::Pairing(codes);
     }
 
+    /// WhatsApp asks for a passkey.
     pub(crate) fn passkey_asked(&mut self) {
-        if matches!(self.state.session, Session::Pairing(_)) {
-            self.state.session = Session::PasskeyNeeded;
+        if matches!(self.state.session.phase(), Phase::Pairing(_)) {
+            self.state.session.need_passkey();
             self.blame(CauseCode::PasskeyNeeded);
         }
     }
 
+    /// The phone's answer did not check out.
     pub(crate) fn pair_failed(&mut self) {
-        if let Session::Pairing(codes) = &mut self.state.session {
-            (codes.qr_until, codes.code_until) = (None, None);
+        if self.state.session.withdraw_codes() {
             self.blame(CauseCode::PairFailed);
         }
     }
 
     /// The keys are saved, whatever else goes on; a run that still may logs in by itself.
     pub(crate) fn paired(&mut self, account: LastFour) {
-        if !self.state.running || self.state.linked.account.is_some() {
+        if !self.state.session.is_running() || self.state.keys.are_linked() {
             return;
         }
-        self.state.linked.account = Some(account);
-        self.state.reconnect.clear();
-        if matches!(
-            self.state.session,
-            Session::Pairing(_) | Session::PasskeyNeeded
-        ) {
-            self.state.session = Session::Connecting {
-                until: self.after(LOGIN_MS),
-            };
-            self.state.cause = None;
+        self.state.keys.pair(account);
+        self.state.backoffs.reconnect.clear();
+        let phase = self.state.session.phase();
+        if matches!(phase, Phase::Pairing(_) | Phase::PasskeyNeeded) {
+            self.state.session.log_in(self.now);
+            self.state.session.clear_cause();
         }
     }
 }
@@ -148,8 +91,9 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::limits::CODE_MS;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Command, Ending, Event, Face, Reply, Way};
+    use crate::{Command, Effect, Ending, Event, Face, PairingFace, Reply, Way};
 
     fn qr(valid_s: u64) -> Event {
         Event::QrShown {

@@ -1,4 +1,4 @@
-//! What a press of the button means.
+//! The button: a state machine that turns presses into meanings.
 //!
 //! Short: on with it. Held for [`HOLD_MS`]: "re-link?", or a new pairing when nothing is linked. While the question
 //! stands a short press is yes; a long one, or [`ASK_MS`] of silence, is no.
@@ -6,13 +6,14 @@
 use crate::ground::Moments;
 
 /// How long a hold lasts, milliseconds.
-pub(crate) const HOLD_MS: u64 = 5_000;
+const HOLD_MS: u64 = 5_000;
 /// How long the question stands, milliseconds.
-pub(crate) const ASK_MS: u64 = 30_000;
+const ASK_MS: u64 = 30_000;
 
 /// Where the finger is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Gesture {
+    #[default]
     Up,
     Down {
         since: u64,
@@ -37,7 +38,7 @@ pub(crate) enum Press {
     },
 }
 
-/// What the finger said.
+/// The meaning of a press.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Meaning {
     Short,
@@ -104,6 +105,19 @@ impl Gesture {
                     moments.since(since, HOLD_MS);
                 }
             }
+        }
+    }
+
+    /// A press that is under way means nothing, nor does a question that stands.
+    pub(crate) fn spend(&mut self) {
+        *self = Self::Spent;
+    }
+
+    /// Until when the question stands, when it does.
+    pub(crate) fn asks_until(&self) -> Option<u64> {
+        match *self {
+            Self::Asking { until, .. } => Some(until),
+            Self::Up | Self::Down { .. } | Self::Spent => None,
         }
     }
 

@@ -1,31 +1,26 @@
-//! A board without a battery starts with a clock that is behind. Certificates are not valid yet then, and WhatsApp refuses a
-//! client from the past: the network has to set the clock first, but is not waited for for ever.
+//! The wall clock: a board without a battery starts with one that is behind. Certificates are not valid yet then, and WhatsApp
+//! refuses a client from the past: the network has to set the clock first, but is not waited for for ever.
 
-use crate::CauseCode;
-use crate::ground::MINUTE;
-use crate::session::Session;
-use crate::step::Turn;
-
-/// How long the network is waited for. NTP takes seconds; where it is blocked, the time of the last run has to do.
-const CLOCK_MS: u64 = 3 * MINUTE;
+use crate::ground::CauseCode;
+use crate::parts::Phase;
+use crate::turn::Turn;
 
 impl Turn<'_> {
+    /// The network has to set the clock first.
     pub(crate) fn await_clock(&mut self) {
-        self.state.session = Session::AwaitingClock {
-            until: self.after(CLOCK_MS),
-        };
+        self.state.session.await_clock(self.now);
         self.blame(CauseCode::ClockBehind);
     }
 
     /// The clock was looked at.
     pub(crate) fn clock(&mut self, behind: bool) {
         self.state.clock_behind = behind;
-        if behind || !matches!(self.state.session, Session::AwaitingClock { .. }) {
+        if behind || self.state.session.phase() != Phase::AwaitingClock {
             return;
         }
         // What failed before still explains why there is another attempt.
         if self.state.attempt() == 0 {
-            self.state.cause = None;
+            self.state.session.clear_cause();
         }
         self.begin();
     }
@@ -41,6 +36,7 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::limits::CLOCK_MS;
     use crate::story::{ACCOUNT, Story};
     use crate::{Command, Effect, Ending, Event, Face, GenerationId, Linked, Reply, Way};
 

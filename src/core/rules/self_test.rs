@@ -1,29 +1,9 @@
-//! Whether a message gets through: asked after each repair, and when the operator wants to know.
+//! The self-test: run after each repair, and when the operator wants to know.
 
-use crate::session::{Session, Then};
-use crate::step::Turn;
-use crate::{CauseCode, Effect, Refusal, Reply};
-
-/// What came of a test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tested {
-    /// WhatsApp answered what it was asked.
-    pub answered: bool,
-    /// A message in the chat with oneself reached the phone; `None` where none may be written.
-    pub echoed: Option<bool>,
-}
-
-/// How far a test is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum SelfTest {
-    /// None is wanted.
-    #[default]
-    Idle,
-    /// One is due as soon as there is a link, and nothing is left to catch up with.
-    Due,
-    /// The link is at it.
-    Running,
-}
+use crate::effect::{Effect, Refusal, Reply};
+use crate::ground::CauseCode;
+use crate::parts::{Tested, Then};
+use crate::turn::Turn;
 
 impl Turn<'_> {
     /// The operator wants to know.
@@ -31,44 +11,35 @@ impl Turn<'_> {
         if !self.state.is_connected() {
             return Reply::Refused(Refusal::NothingToDo);
         }
-        if self.state.self_test != SelfTest::Running {
-            self.begin_test();
-        }
+        self.begin_test();
         Reply::Accepted
     }
 
-    /// Tests what was repaired.
+    /// Tests what was repaired, once the link is up and has caught up.
     pub(crate) fn test_due(&mut self) {
-        let is_due = self.state.self_test == SelfTest::Due;
+        let is_due = self.state.self_test.is_due();
         if is_due && self.state.is_connected() && self.state.todo.is_empty() {
             self.begin_test();
         }
     }
 
     fn begin_test(&mut self) {
-        self.state.self_test = SelfTest::Running;
-        self.effects.push(Effect::SelfTest);
+        if self.state.self_test.begin() {
+            self.effects.push(Effect::SelfTest);
+        }
     }
 
+    /// The test is over.
     pub(crate) fn tested(&mut self, tested: Tested) {
-        if self.state.self_test != SelfTest::Running {
+        if !self.state.self_test.finish() {
             return;
         }
-        self.state.self_test = SelfTest::Idle;
         self.effects.push(Effect::Tested(tested));
-        if !tested.answered && matches!(self.state.session, Session::Connected { .. }) {
+        if !tested.answered && self.state.is_connected() {
             self.blame(CauseCode::SelfTestFailed);
             self.close(Then::Retry(CauseCode::SelfTestFailed));
         } else if tested.echoed == Some(false) {
-            self.effects
-                .push(Effect::Report(CauseCode::EchoMissing.into()));
-        }
-    }
-
-    /// The run ended over it: the next one is tested.
-    pub(crate) fn test_cut_short(&mut self) {
-        if self.state.self_test == SelfTest::Running {
-            self.state.self_test = SelfTest::Due;
+            self.report(CauseCode::EchoMissing);
         }
     }
 }

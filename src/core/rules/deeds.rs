@@ -1,62 +1,26 @@
-//! What the bus asks for in two steps: a token first, then the deed itself.
+//! The deeds that the bus asks for in two steps: a token first, then the deed itself.
 
-use crate::ground::MINUTE;
-use crate::ground::Moments;
-use crate::session::{Session, Successor, Then, Wait};
-use crate::state::State;
-use crate::step::Turn;
-use crate::{ArchiveId, Refusal, Reply, Trigger};
-
-/// How long a token is good for.
-const TOKEN_MS: u64 = MINUTE;
-
-/// What takes two steps, because it cannot be taken back or costs the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Deed {
-    /// Give the live generation up and link anew.
-    Relink,
-    /// Give the live generation up and bring an archived one back.
-    Restore(ArchiveId),
-    /// Hand an archive out: it is not restored here any more.
-    Export(ArchiveId),
-}
-
-/// What the first step answered.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Token {
-    token: u64,
-    deed: Deed,
-    until: u64,
-}
-
-impl Token {
-    pub(crate) fn rebase(&mut self, moments: Moments) {
-        moments.due(&mut self.until);
-    }
-}
+use crate::effect::{Refusal, Reply};
+use crate::ground::{Successor, Trigger, Wait};
+use crate::parts::{Deed, Phase, TOKEN_MS};
+use crate::turn::Turn;
 
 impl Turn<'_> {
+    /// The first step: a token.
     pub(crate) fn asked(&mut self, deed: Deed, nonce: u64) -> Reply {
-        if !self.state.allows(deed) {
+        if !self.allows(deed) {
             return Reply::Refused(Refusal::NothingToDo);
         }
-        self.state.token = Some(Token {
-            token: nonce,
-            deed,
-            until: self.after(TOKEN_MS),
-        });
+        self.state.token.issue(nonce, deed, self.now);
         Reply::Token {
             token: nonce,
             valid_ms: TOKEN_MS,
         }
     }
 
-    /// A token is good for one try, right or wrong, and for the deed it was asked for.
+    /// The second step: the deed, for its token.
     pub(crate) fn confirmed(&mut self, deed: Deed, token: u64) -> Reply {
-        let known = self.state.token.take().is_some_and(|known| {
-            known.token == token && known.deed == deed && known.until > self.now
-        });
-        if !known || !self.state.allows(deed) {
+        if !self.state.token.spend(token, deed, self.now) || !self.allows(deed) {
             return Reply::Refused(Refusal::BadToken);
         }
         match deed {
@@ -67,37 +31,17 @@ impl Turn<'_> {
         }
         Reply::Accepted
     }
-}
 
-impl State {
     fn allows(&self, deed: Deed) -> bool {
+        let session = &self.state.session;
         match deed {
-            Deed::Relink => self.can_relink(),
+            Deed::Relink => self.state.can_relink(),
             // Revoked keys go first, and as what they are.
-            Deed::Restore(_) => self.is_settled() && !self.awaits(Wait::Retire),
-            Deed::Export(_) => self.is_settled(),
+            Deed::Restore(_) => {
+                session.is_settled() && session.phase() != Phase::Waiting(Wait::Retire)
+            }
+            Deed::Export(_) => session.is_settled(),
         }
-    }
-
-    /// Whether no generation is being given up, and none is about to.
-    pub(crate) fn is_settled(&self) -> bool {
-        !matches!(
-            self.session,
-            Session::Starting
-                | Session::Repairing { .. }
-                | Session::Failed { .. }
-                | Session::Closing {
-                    then: Then::Retire(_),
-                    ..
-                }
-                | Session::Retiring { .. }
-                | Session::Stopping { .. }
-                | Session::Stopped
-        )
-    }
-
-    fn awaits(&self, what: Wait) -> bool {
-        matches!(self.session, Session::Waiting { wait, .. } if wait == what)
     }
 }
 
@@ -105,10 +49,18 @@ impl State {
 mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Audit, Command, Effect, Ending, Event, Face, GenerationId, Linked};
+    use crate::{ArchiveId, Audit, Command, Effect, Ending, Event, Face, GenerationId, Linked};
 
     const FIRST: ArchiveId = ArchiveId::Retired(GenerationId(1));
     const RESTORE: Deed = Deed::Restore(FIRST);
+
+    fn retire(trigger: Trigger) -> Effect {
+        Effect::Retire(Audit {
+            trigger,
+            old: GenerationId(1),
+            new: GenerationId(2),
+        })
+    }
 
     fn restore() -> Effect {
         Effect::Restore {
@@ -222,5 +174,118 @@ mod tests {
                 assert_eq!(answer, (Reply::Refused(Refusal::BadToken), [].into()));
             }
         }
+    }
+
+    #[test]
+    fn the_bus_needs_two_steps() {
+        let mut story = Story::connected();
+        let token = Reply::Token {
+            token: 99,
+            valid_ms: 60_000,
+        };
+        assert_eq!(
+            story.command(Command::Ask {
+                deed: Deed::Relink,
+                nonce: 99
+            }),
+            (token, [].into())
+        );
+        story.wait(59_999);
+        let confirm = Command::Confirm {
+            deed: Deed::Relink,
+            token: 99,
+        };
+        assert_eq!(
+            story.command(confirm),
+            (Reply::Accepted, [Effect::Disconnect].into())
+        );
+        assert_eq!(story.ended(Ending::Asked), [retire(Trigger::Bus)]);
+        assert_eq!(
+            story.command(confirm).0,
+            Reply::Refused(Refusal::BadToken),
+            "used"
+        );
+        assert_eq!(
+            story
+                .command(Command::Ask {
+                    deed: Deed::Relink,
+                    nonce: 1
+                })
+                .0,
+            Reply::Refused(Refusal::NothingToDo)
+        );
+    }
+
+    #[test]
+    fn a_wrong_an_old_or_a_guessed_token_is_refused() {
+        let refused = (Reply::Refused(Refusal::BadToken), alloc::vec![]);
+        let mut story = Story::connected();
+        assert_eq!(
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 0
+            }),
+            refused
+        );
+        story.command(Command::Ask {
+            deed: Deed::Relink,
+            nonce: 1,
+        });
+        assert_eq!(
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 2
+            }),
+            refused
+        );
+        assert_eq!(
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 1
+            }),
+            refused,
+            "one try"
+        );
+        story.command(Command::Ask {
+            deed: Deed::Relink,
+            nonce: 3,
+        });
+        story.wait(60_000);
+        assert_eq!(
+            story.command(Command::Confirm {
+                deed: Deed::Relink,
+                token: 3
+            }),
+            refused
+        );
+        assert_eq!(story.state.name(), "Connected");
+    }
+
+    #[test]
+    fn a_token_is_for_the_generation_it_was_asked_for() {
+        let mut story = Story::connected();
+        story.ended(Ending::LoggedOut);
+        story.wait_for(Effect::Connect);
+        story.command(Command::Ask {
+            deed: Deed::Relink,
+            nonce: 1,
+        });
+        story.ended(Ending::LoggedOut);
+        story.on(Event::Retired(Linked {
+            generation: GenerationId(2),
+            account: None,
+        }));
+        story.on(Event::QrShown { valid_ms: 60_000 });
+        story.on(Event::Paired(ACCOUNT));
+        let refused = Reply::Refused(Refusal::BadToken);
+        assert_eq!(
+            story
+                .command(Command::Confirm {
+                    deed: Deed::Relink,
+                    token: 1
+                })
+                .0,
+            refused
+        );
     }
 }

@@ -1,0 +1,90 @@
+//! The farewell: the phone of a link that a human gave up goes on listing it, until it is logged out with its own keys.
+
+use crate::effect::Effect;
+use crate::ground::ArchiveId;
+use crate::timers::Timer;
+use crate::turn::Turn;
+
+impl Turn<'_> {
+    /// Logs the old link out. Once, whatever comes of it: nothing is owed any more before it is tried.
+    pub(crate) fn farewell_due(&mut self) {
+        if self.rings(Timer::Farewell)
+            && let Some(old) = self.state.keys.take_farewell()
+        {
+            self.state.allowances.attempts.take(self.now);
+            self.effects.push(Effect::Farewell(ArchiveId::Retired(old)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ground::limits::STABLE_MS;
+    use crate::story::{ACCOUNT, Story};
+    use crate::{CauseCode, Ending, Event, GenerationId, Linked};
+
+    const FAREWELL: Effect = Effect::Farewell(ArchiveId::Retired(GenerationId(1)));
+
+    fn fresh(generation: u32) -> Event {
+        Event::Retired(Linked {
+            generation: GenerationId(generation),
+            account: None,
+        })
+    }
+
+    /// Given up at the device, with the next generation waiting to be linked.
+    fn given_up() -> Story {
+        let mut story = Story::connected();
+        story.press(5_000);
+        story.press(200);
+        story.ended(Ending::Asked);
+        story.on(fresh(2));
+        story
+    }
+
+    fn linked(story: &mut Story) {
+        story.on(Event::Paired(ACCOUNT));
+        story.on(Event::LinkUp);
+    }
+
+    #[test]
+    fn the_old_link_is_logged_out_once_when_the_new_one_is_stable() {
+        let mut story = given_up();
+        linked(&mut story);
+        assert_eq!(story.wait(STABLE_MS - 1), []);
+        assert_eq!(story.wait(1), [FAREWELL]);
+        let (past, _) = story.past.clone().expect("written down before");
+        assert_eq!(past.farewell(), None);
+        story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+        story.wait_for(Effect::Connect);
+        story.on(Event::LinkUp);
+        assert_eq!(story.wait(STABLE_MS), []);
+    }
+
+    #[test]
+    fn a_new_link_that_does_not_last_is_no_reason_to_give_the_old_one_away() {
+        let mut story = given_up();
+        linked(&mut story);
+        story.wait(STABLE_MS / 2);
+        story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+        story.wait_for(Effect::Connect);
+        story.on(Event::LinkUp);
+        assert_eq!(story.wait(STABLE_MS - 1), []);
+        assert_eq!(story.wait(1), [FAREWELL]);
+    }
+
+    #[test]
+    fn what_is_owed_outlives_a_restart() {
+        let story = given_up();
+        let (past, _) = story.past.clone().expect("written down");
+        assert_eq!(past.farewell(), Some(GenerationId(1)));
+        let mut next = Story::remembering(past, 0);
+        next.on(Event::Booted(Linked {
+            generation: GenerationId(2),
+            account: Some(ACCOUNT),
+        }));
+        next.on(Event::LinkUp);
+        assert_eq!(next.wait(STABLE_MS), [FAREWELL]);
+    }
+}

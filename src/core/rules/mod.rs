@@ -1,0 +1,21 @@
+//! The rules: what is decided about the whole state. Each adds methods to [`crate::turn::Turn`], and they meet nowhere else.
+
+mod chores;
+mod clock;
+mod deeds;
+mod endings;
+mod farewell;
+mod leave;
+mod logout;
+mod network;
+mod notify;
+mod pairing;
+mod past;
+mod probe;
+mod reconnect;
+mod relink;
+mod repair;
+mod room;
+mod self_test;
+mod start;
+mod storm;

@@ -1,0 +1,140 @@
+//! The start: what the machine tells first, the findings of the vault, and the repair before the link.
+
+use crate::effect::Effect;
+use crate::event::Facts;
+use crate::ground::{CauseCode, Linked};
+use crate::turn::Turn;
+
+impl Turn<'_> {
+    /// The process started: the vault is looked through, unless it is known that nothing can be kept.
+    pub(crate) fn woke(&mut self, facts: Facts) {
+        if !self.state.session.is_new() {
+            return;
+        }
+        self.state.notices.last_end(facts.last_end, self.now);
+        if let Some(ignored) = facts.ignored {
+            self.state.notices.settings(ignored, self.now);
+        }
+        (self.state.way, self.state.clock_behind) = (facts.way, facts.clock_behind);
+        if let Some((past, elapsed_ms)) = facts.past {
+            self.remembered(past, elapsed_ms);
+        }
+        if facts.set_aside {
+            self.storage_failed(CauseCode::SetAside);
+        } else {
+            self.effects.push(Effect::Inspect);
+        }
+    }
+
+    /// The vault is open.
+    pub(crate) fn booted(&mut self, linked: Linked) {
+        if self.state.session.is_starting() {
+            self.state.keys.boot(linked);
+            self.begin();
+        } else {
+            self.finished();
+        }
+    }
+
+    /// Drops the notice that has stood long enough, for the next one.
+    pub(crate) fn notice_due(&mut self) {
+        self.state.notices.due(self.now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use crate::story::{ACCOUNT, Story};
+    use crate::{Effect, Event, Face, Facts, GenerationId, Ignored, LastEnd, Linked, PairingFace};
+
+    fn started(end: LastEnd) -> Story {
+        let last_end = end;
+        Story::woken(Facts {
+            last_end,
+            ..Facts::default()
+        })
+    }
+
+    fn boot(story: &mut Story, account: bool) -> alloc::vec::Vec<Effect> {
+        story.on(Event::Booted(Linked {
+            generation: crate::GenerationId(1),
+            account: account.then_some(ACCOUNT),
+        }))
+    }
+
+    #[test]
+    fn an_end_out_of_order_is_told_for_ten_seconds_and_changes_nothing_else() {
+        for end in LastEnd::ALL {
+            let mut story = started(end);
+            let told = |left_ms| Face::LastEnd { end, left_ms };
+            let tells = !end.is_in_order();
+            assert_eq!(story.face() == told(10_000), tells);
+            assert_eq!(boot(&mut story, true), [Effect::Connect]);
+            assert_eq!(story.state.name(), "Connecting");
+            story.wait(9_999);
+            assert_eq!(story.face() == told(1), tells);
+            story.wait(1);
+            assert_eq!(story.face(), Face::Connecting);
+        }
+    }
+
+    #[test]
+    fn a_code_that_can_be_scanned_goes_before_the_notice() {
+        let mut story = started(LastEnd::PowerLoss);
+        assert_eq!(boot(&mut story, false), [Effect::Pair]);
+        assert!(matches!(story.face(), Face::LastEnd { .. }));
+        story.on(Event::QrShown { valid_ms: 60_000 });
+        assert_eq!(
+            story.face(),
+            Face::Pairing(PairingFace::Qr { left_ms: 60_000 })
+        );
+    }
+
+    #[test]
+    fn a_question_goes_before_the_notice() {
+        let mut story = started(LastEnd::Unknown);
+        boot(&mut story, true);
+        story.press(5_000);
+        assert!(matches!(story.face(), Face::ConfirmRelink { .. }));
+    }
+
+    #[test]
+    fn ignored_settings_are_told_for_a_minute_after_the_last_end() {
+        let ignored = Ignored {
+            count: 2,
+            line: Some(7),
+        };
+        let mut story = Story::woken(Facts {
+            last_end: LastEnd::PowerLoss,
+            ignored: Some(ignored),
+            ..Facts::default()
+        });
+        story.on(Event::Booted(Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        }));
+        assert!(matches!(story.face(), Face::LastEnd { .. }));
+        story.wait(10_000);
+        let told = |left_ms| Face::SettingsIgnored { ignored, left_ms };
+        assert_eq!(story.face(), told(60_000));
+        story.wait(59_999);
+        assert_eq!(story.face(), told(1));
+        story.wait(1);
+        assert_eq!(story.face(), Face::Connecting);
+    }
+
+    #[test]
+    fn booted_once() {
+        let mut story = Story::booted(Some(ACCOUNT));
+        assert_eq!(story.face(), Face::Connecting);
+        assert_eq!(
+            story.on(Event::Booted(Linked {
+                generation: GenerationId(9),
+                account: None
+            })),
+            []
+        );
+        assert_eq!(story.state.linked().generation, GenerationId(1));
+    }
+}

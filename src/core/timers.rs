@@ -1,0 +1,66 @@
+//! The table of timers: what comes due by itself, and when. Each row is derived from the part that owns the moment, so that no
+//! timer can be left running.
+
+use crate::ground::limits;
+use crate::state::State;
+
+/// A reason why time alone changes the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// A press has become a hold, or the question has stood long enough.
+    Button,
+    /// The phase of the session is over.
+    Session,
+    /// The operator is told how much could not be decrypted.
+    Storm,
+    /// The phone is missed for one more day.
+    Phone,
+    /// A sign of life is due.
+    Pulse,
+    /// The new link has proved itself, so that the old one need not come back.
+    Farewell,
+    /// The notice has stood long enough.
+    Notice,
+}
+
+impl Timer {
+    const ALL: [Self; 7] = [
+        Self::Button,
+        Self::Session,
+        Self::Storm,
+        Self::Phone,
+        Self::Pulse,
+        Self::Farewell,
+        Self::Notice,
+    ];
+
+    /// When it rings.
+    fn at(self, state: &State) -> Option<u64> {
+        let is_connected = state.is_connected();
+        match self {
+            Self::Button => state.gesture.deadline(),
+            Self::Session => state.session.deadline(),
+            Self::Storm => state.storm.deadline(),
+            Self::Phone => state.phone.deadline().filter(|_| is_connected),
+            Self::Pulse => state.pulse.deadline().filter(|_| is_connected),
+            Self::Farewell => {
+                let owed = is_connected && state.keys.farewell().is_some();
+                let since = state.session.usable_since().filter(|_| owed)?;
+                Some(since.saturating_add(limits::STABLE_MS))
+            }
+            Self::Notice => state.notices.deadline(),
+        }
+    }
+}
+
+impl State {
+    /// The monotonic millisecond at which an [`crate::Event::Tick`] is due. `None`: nothing changes by itself.
+    pub fn deadline(&self) -> Option<u64> {
+        Timer::ALL.iter().filter_map(|timer| timer.at(self)).min()
+    }
+
+    /// Whether the timer has rung.
+    pub(crate) fn is_due(&self, timer: Timer, now: u64) -> bool {
+        timer.at(self).is_some_and(|at| at <= now)
+    }
+}
