@@ -73,6 +73,11 @@ impl State {
         self.panel.fault(part)
     }
 
+    /// Whether the start goes on, or the vault is repaired.
+    pub fn is_starting(&self) -> bool {
+        self.session.is_starting()
+    }
+
     /// Whether a run of the link is logged in.
     pub fn is_connected(&self) -> bool {
         self.session.is_connected()

@@ -1,11 +1,14 @@
 //! What is around us and is not asked for: the network, and the clock.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use holdfast_core::{Event, Way};
-use holdfast_medium::Machine;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
+
+use holdfast_medium::{Machine, blocking};
+use parking_lot::Mutex;
 
 use crate::boot::{self, LastKnownGood};
 use crate::config::Config;
@@ -14,9 +17,10 @@ use crate::{link, network};
 /// How often a clock that is behind is looked at.
 const CLOCK: Duration = Duration::from_secs(1);
 
-/// The network and the clock.
+/// The network and the clock. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Around {
-    good: LastKnownGood,
+    good: Arc<Mutex<LastKnownGood>>,
 }
 
 impl Around {
@@ -25,7 +29,7 @@ impl Around {
     pub(super) fn look(
         config: &Config,
         events: &mpsc::UnboundedSender<Event>,
-    ) -> (Self, Option<Way>, bool) {
+    ) -> (Self, (Option<Way>, bool)) {
         let (machine, mut way) = (Machine::this(), None);
         // A lab on this very machine is reached without a network.
         if !link::is_near(&config.settings) {
@@ -38,12 +42,14 @@ impl Around {
         if behind {
             tokio::spawn(await_clock(machine, good.clone(), events.clone()));
         }
-        (Self { good }, way, behind)
+        let good = Arc::new(Mutex::new(good));
+        (Self { good }, (way, behind))
     }
 
-    /// The session is connected: the clock is good enough for WhatsApp.
-    pub(super) fn is_good(&mut self) {
-        if let Err(error) = self.good.keep(SystemTime::now()) {
+    /// Keeps the time while the session is connected: the clock is good enough for WhatsApp.
+    pub(super) async fn is_good(&self) {
+        let good = Arc::clone(&self.good);
+        if let Err(error) = blocking(move || good.lock().keep(SystemTime::now())).await {
             tracing::warn!("the time cannot be kept for the next start: {error}");
         }
     }

@@ -1,20 +1,24 @@
 //! A link that a human gave up is logged out, beside the live one.
 
 use holdfast_core::ArchiveId;
-use holdfast_medium::barrier::Barrier;
 
-use super::Daemon;
-use crate::history::{Archive, Audit, HistoryError};
+use super::hands::Hands;
+use super::rooms::Rooms;
+use crate::history::HistoryError;
 use crate::journal;
 use crate::link::Farewell;
+use holdfast_medium::Lane;
+use holdfast_medium::barrier::Barrier;
 
-impl Daemon {
-    /// It reads a whole archive and talks to WhatsApp: the loop goes on meanwhile.
+impl Hands {
+    /// Logs an archived link out. The copy of it is made in the lane; the call to WhatsApp holds nobody up, and the archive's
+    /// own lock keeps others away until its outcome is noted.
     pub(super) fn farewell(&self, id: ArchiveId) {
-        let (archive, audit) = (self.archive.clone(), self.audit.clone());
-        let (barrier, farewell) = (self.barrier.clone(), self.link.farewell());
+        let Some(open) = &self.open else { return };
+        let (rooms, farewell) = (open.rooms.clone(), open.link.farewell());
+        let (lane, barrier) = (self.lane.clone(), self.barrier.clone());
         tokio::spawn(async move {
-            match say(&archive, &audit, &barrier, &farewell, id).await {
+            match say(&lane, rooms, barrier, &farewell, id).await {
                 Ok(true) => journal::logged_out(id),
                 Ok(false) => tracing::warn!(
                     "{id} could not be logged out; remove it on the phone, under \"Linked devices\""
@@ -32,13 +36,14 @@ impl Daemon {
 }
 
 async fn say(
-    archive: &Archive,
-    audit: &Audit,
-    barrier: &Barrier,
+    lane: &Lane,
+    rooms: Rooms,
+    barrier: Barrier,
     farewell: &Farewell,
     id: ArchiveId,
 ) -> Result<bool, HistoryError> {
-    let departing = archive.depart(audit, barrier, id).await?;
+    let departs = async move { rooms.archive.depart(&rooms.audit, &barrier, id).await };
+    let departing = lane.run(departs).await??;
     let said = farewell.say(departing.backend()).await;
     departing.end(said).await?;
     Ok(said)

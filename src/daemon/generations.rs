@@ -1,95 +1,71 @@
-//! One generation given up for another: the audit first, then the switch, then the archive.
+//! Deeds on a whole generation: each is written to the audit first, and begun again by the next start when it is cut short.
 
-use std::sync::Arc;
+use holdfast_core::{self as core, ArchiveId, Linked, Plan, Trigger};
+use holdfast_medium::blocking;
 
-use holdfast_core::{self as core, ArchiveId, Event, Linked, Trigger};
-
-use super::Daemon;
-use crate::history::{Archive, Audit, Kind, Subject};
+use super::rooms::Rooms;
+use crate::history::{Kind, Subject};
 use crate::journal;
-use crate::vault::Vault;
 
-impl Daemon {
-    /// Gives the live generation up for the next. A slow card takes its time: the loop goes on meanwhile.
-    pub(super) async fn retire(&mut self, order: core::Audit) {
-        self.link.ended().await;
-        let (vault, archive) = (Arc::clone(&self.vault), self.archive.clone());
-        let (audit, events) = (self.audit.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let done = match try_retire(&vault, &archive, &audit, order).await {
-                Ok(linked) => {
-                    journal::retired(order.old, linked.generation, order.trigger);
-                    Event::Retired(linked)
-                }
-                Err(error) => {
-                    tracing::error!("{} could not be retired: {error:#}", order.old);
-                    Event::RetireFailed
-                }
-            };
-            // Without a loop to hear of it, the next start finds it done or undone.
-            let _ = events.send(done);
-        });
-    }
-
-    /// Gives the live generation up for an archived one. That reads a whole archive: the loop goes on meanwhile.
-    pub(super) async fn restore(&mut self, order: core::Audit, from: ArchiveId) {
-        self.link.ended().await;
-        let (vault, archive) = (Arc::clone(&self.vault), self.archive.clone());
-        let (audit, events) = (self.audit.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let done = match try_restore(&vault, &archive, &audit, order, from).await {
-                Ok(linked) => {
-                    journal::retired(order.old, linked.generation, order.trigger);
-                    journal::restored(from, linked.generation);
-                    Event::Retired(linked)
-                }
-                Err(error) => {
-                    tracing::error!("{from} could not be restored: {error:#}");
-                    Event::RetireFailed
-                }
-            };
-            // Without a loop to hear of it, the next start finds it done or undone.
-            let _ = events.send(done);
-        });
-    }
-}
-
-/// The audit entry first, then the switch to the next generation, then the move of the old one, which the next
-/// start finishes when it is cut short.
-async fn try_retire(
-    vault: &Vault,
-    archive: &Archive,
-    audit: &Audit,
-    order: core::Audit,
-) -> anyhow::Result<Linked> {
-    let account = vault.linked().account;
-    audit.append(Kind::Retire, &order)?;
-    let linked = vault.begin_next().await?.linked;
-    if let Err(error) = archive.retire(&order, account, reason(order.trigger)) {
+/// Gives the live generation up for the next: the audit entry, then the switch, then the move of the old one, which the
+/// next start finishes when it is cut short.
+pub(super) async fn retire(rooms: &Rooms, order: core::Audit) -> anyhow::Result<Linked> {
+    let account = rooms.vault.linked().account;
+    let audit = rooms.audit.clone();
+    blocking(move || audit.append(Kind::Retire, &order)).await?;
+    let linked = rooms.vault.begin_next().await?.linked;
+    let archive = rooms.archive.clone();
+    let moved = blocking(move || archive.retire(&order, account, reason(order.trigger))).await;
+    if let Err(error) = moved {
         tracing::error!("{} is retired but not moved yet: {error}", order.old);
     }
+    journal::retired(order.old, linked.generation, order.trigger);
     Ok(linked)
 }
 
-/// The new generation is made aside first; then the audit entries, the switch, and the move of the old generation,
-/// which the next start finishes when it is cut short.
-async fn try_restore(
-    vault: &Vault,
-    archive: &Archive,
-    audit: &Audit,
+/// Gives the live generation up for an archived one. The new generation is made aside first; then the audit entries, the
+/// switch, and the move of the old generation, which the next start finishes when it is cut short.
+pub(super) async fn restore(
+    rooms: &Rooms,
     order: core::Audit,
     from: ArchiveId,
 ) -> anyhow::Result<Linked> {
-    let prepared = archive.prepare(from).await?;
-    let account = vault.linked().account;
-    audit.append(Kind::Retire, &order)?;
-    audit.append(Kind::Restore, Subject::restore(&order, from))?;
-    let linked = vault.begin_restored(prepared.path()).await?.linked;
+    let prepared = rooms.archive.prepare(from).await?;
+    let account = rooms.vault.linked().account;
+    let audit = rooms.audit.clone();
+    blocking(move || {
+        audit.append(Kind::Retire, &order)?;
+        audit.append(Kind::Restore, Subject::restore(&order, from))
+    })
+    .await?;
+    let linked = rooms.vault.begin_restored(prepared.path()).await?.linked;
+    let archive = rooms.archive.clone();
     let reason = format!("a human had {from} restored over the bus");
-    if let Err(error) = archive.retire(&order, account, &reason) {
+    if let Err(error) = blocking(move || archive.retire(&order, account, &reason)).await {
         tracing::error!("{} is retired but not moved yet: {error}", order.old);
     }
+    journal::retired(order.old, linked.generation, order.trigger);
+    journal::restored(from, linked.generation);
     Ok(linked)
+}
+
+/// Repairs the live generation in the middle of a life.
+pub(super) async fn repair(rooms: &Rooms, plan: Plan) -> anyhow::Result<()> {
+    let generation = rooms.vault.linked().generation;
+    let audit = rooms.audit.clone();
+    blocking(move || audit.append(Kind::Repair, &repairs(generation))).await?;
+    let report = rooms.vault.repair(plan).await?;
+    journal::repaired(generation, &report);
+    Ok(())
+}
+
+/// The audit entry of a repair.
+pub(super) fn repairs(generation: core::GenerationId) -> core::Audit {
+    core::Audit {
+        trigger: Trigger::Recovery,
+        old: generation,
+        new: generation,
+    }
 }
 
 /// Why a generation was retired, for its manifest.

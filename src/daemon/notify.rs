@@ -1,6 +1,6 @@
 //! The owner is told: in the chat with oneself, and by a program of the operator's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::Daemon;
+use super::hands::Hands;
 use crate::mail::{OutMessage, fresh_id};
 
 /// How long the operator's program may take, with all that it starts.
@@ -29,23 +29,16 @@ const OURS: [&str; 9] = [
     "WATCHDOG_USEC",
 ];
 
-/// What the settings say of it.
-pub(super) struct Notices {
-    /// Whether the owner's own chat is written to.
-    pub own_chat: bool,
-    /// The program.
-    pub hook: Option<PathBuf>,
-}
-
-impl Daemon {
+impl Hands {
     /// Tells of a cause, as far as that is wanted. Nobody waits for it.
-    pub(super) fn notify(&self, cause: Cause) {
-        // Nobody listens to the bus yet, or any more.
-        let _ = self.news.send(cause);
-        if self.notices.own_chat
-            && let Some(to) = self.vault.own_chat()
+    pub(super) fn notify(&self, state: &'static str, cause: Cause) {
+        self.publisher.news(cause);
+        let settings = &self.config.settings;
+        if settings.notify_own_chat
+            && let Some(open) = &self.open
+            && let Some(to) = open.rooms.vault.own_chat()
         {
-            let (outbox, text) = (self.outbox.clone(), text(cause));
+            let (outbox, text) = (open.rooms.outbox.clone(), text(cause));
             tokio::spawn(async move {
                 let message = match fresh_id() {
                     Ok(id) => OutMessage { id, to, text },
@@ -56,8 +49,7 @@ impl Daemon {
                 }
             });
         }
-        if let Some(hook) = self.notices.hook.clone() {
-            let state = self.state.name();
+        if let Some(hook) = settings.notify_hook.clone() {
             tokio::spawn(async move {
                 if let Err(error) = run(&hook, state, cause, HOOK_LIMIT).await {
                     tracing::warn!("{}: {error:#}", hook.display());
@@ -109,6 +101,7 @@ async fn run(hook: &Path, state: &str, cause: Cause, limit: Duration) -> anyhow:
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
     use std::thread;
 
     use holdfast_core::CauseCode;

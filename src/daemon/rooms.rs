@@ -1,173 +1,187 @@
-//! What is kept on the data partition, opened as every boot opens it: looked through, repaired as the core plans, and only
-//! then used.
+//! The rooms on the data partition, opened as every boot opens them: looked through, repaired as the core plans, and only then
+//! used.
 
-use std::pin::pin;
-use std::time::Duration;
+use std::sync::Arc;
 
-use holdfast_core::{self as core, Effect, Event, Now, Plan, State, Trigger, step};
-use holdfast_medium::{DataDir, Machine, barrier::Barrier};
+use holdfast_core::{CauseCode, Plan, plan};
+use holdfast_medium::barrier::Barrier;
+use holdfast_medium::{DataDir, Machine, blocking, space};
 
-use tokio::time::{Instant, sleep_until};
-
-use super::moment;
+use super::generations;
+use super::hands::Answer;
 use crate::boot::{Evidence, Report, Stages};
 use crate::history::{Archive, Audit, Kind};
 use crate::journal;
 use crate::mail::{Inbox, Outbox};
-use crate::vault::{Inspection, Vault};
+use crate::vault::{Inspection, Vault, VaultError};
 
-/// The rooms that keep something.
+/// The rooms that keep something. Cheap to clone.
+#[derive(Clone)]
 pub struct Rooms {
     /// The key records.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// Messages that came in.
     pub inbox: Inbox,
     /// Messages to go out.
     pub outbox: Outbox,
-    /// Who did what to the link.
+    /// The log of who did what to the link.
     pub audit: Audit,
     /// Retired generations.
     pub archive: Archive,
 }
 
 impl Rooms {
-    /// Opens them as a boot does, for who has neither a panel nor a core running.
+    /// Opens them as a boot does, for a program without a panel and a course.
     ///
     /// # Errors
     /// What does not open, and what to do about it.
     pub async fn without_panel(dir: &DataDir) -> anyhow::Result<(Barrier, Rooms)> {
         let evidence = Evidence::gather(&Machine::this(), dir);
-        let mut report = Report::new(&evidence, &evidence.verdict());
+        let report = Report::new(&evidence, &evidence.verdict());
         let barrier = Barrier::start()?;
-        let mut state = State::new(0);
-        let mut stages = Stages::new();
-        let rooms = Self::open(dir, &barrier, &mut state, &mut stages, &mut report, |_| {});
-        Ok((barrier.clone(), rooms.await?))
+        let mut opening = Opening::new(dir, &barrier, report, Stages::new());
+        let inspection = opening.inspect().await?;
+        let plan = plan(&inspection.findings());
+        Ok((barrier, opening.open(inspection, plan).await?))
+    }
+}
+
+/// How far the start is.
+pub(super) enum Start {
+    /// Nothing is opened yet.
+    Closed(Opening),
+    /// The vault is looked through.
+    Inspected(Box<Inspection>, Opening),
+    /// The lane has it, or it is over.
+    Away,
+}
+
+/// A start under way: the steps in which the rooms are opened, and the report of them.
+pub(super) struct Opening {
+    dir: DataDir,
+    barrier: Barrier,
+    stages: Stages,
+    /// What was found so far.
+    pub(super) report: Report,
+    /// No other process has the data directory.
+    pub(super) is_ours: bool,
+}
+
+impl Opening {
+    pub(super) fn new(dir: &DataDir, barrier: &Barrier, report: Report, stages: Stages) -> Self {
+        Self {
+            dir: dir.clone(),
+            barrier: barrier.clone(),
+            stages,
+            report,
+            is_ours: false,
+        }
     }
 
-    /// Opens every room, the vault first: it keeps other processes away. `show` gets the state before a repair,
-    /// and when that takes long.
+    /// Looks through the vault, which keeps other processes away.
+    pub(super) async fn inspect(&mut self) -> anyhow::Result<Inspection> {
+        let inspection = Vault::inspect(self.dir.clone(), self.barrier.clone()).await?;
+        self.is_ours = true;
+        Ok(inspection)
+    }
+
+    /// Repairs the vault as the core plans, and opens every room on it.
     pub(super) async fn open(
-        dir: &DataDir,
-        barrier: &Barrier,
-        state: &mut State,
-        stages: &mut Stages,
-        report: &mut Report,
-        show: impl Fn(&State),
+        &mut self,
+        inspection: Inspection,
+        plan: Plan,
     ) -> anyhow::Result<Rooms> {
-        let audit = Audit::open(dir);
-        let inspection = Vault::inspect(dir.clone(), barrier.clone()).await?;
-        let vault = repair(state, inspection, &audit, report, show).await?;
-        stages.done("vault");
-        let inbox = Inbox::open(dir, barrier).await?;
-        report.found("inbox", inbox.findings());
-        stages.done("inbox");
-        let outbox = Outbox::open(dir, barrier).await?;
-        report.found("outbox", outbox.findings());
-        stages.done("outbox");
-        let (archive, finished) = Archive::open(dir, vault.linked().generation)?;
+        let (dir, barrier) = (self.dir.clone(), self.barrier.clone());
+        let audit = Audit::open(&dir);
+        let vault = self.repair(inspection, plan, &audit).await?;
+        self.stages.done("vault");
+        let inbox = Inbox::open(&dir, &barrier).await?;
+        self.report.found("inbox", inbox.findings());
+        self.stages.done("inbox");
+        let outbox = Outbox::open(&dir, &barrier).await?;
+        self.report.found("outbox", outbox.findings());
+        self.stages.done("outbox");
+        let live = vault.linked().generation;
+        let (archive, finished, dropped) = blocking(move || {
+            let (archive, finished) = Archive::open(&dir, live)?;
+            let dropped = archive.finish_dropping();
+            anyhow::Ok((archive, finished, dropped))
+        })
+        .await?;
         let finished = finished.iter().map(|old| {
             format!("the retirement of {old} was interrupted; it is in the archive now")
         });
-        report.found("archive", finished);
-        if let Err(error) = archive.finish_dropping() {
-            report.found("archive", [error]);
-        }
-        stages.done("archive");
+        self.report.found("archive", finished);
+        self.report.found("archive", dropped.err());
+        self.stages.done("archive");
         Ok(Rooms {
-            vault,
+            vault: Arc::new(vault),
             inbox,
             outbox,
             audit,
             archive,
         })
     }
-}
 
-/// The core plans what to do about what the vault found, it is written down, and the vault does it.
-async fn repair(
-    state: &mut State,
-    inspection: Inspection,
-    audit: &Audit,
-    report: &mut Report,
-    show: impl Fn(&State),
-) -> anyhow::Result<Vault> {
-    let now = Now { mono_ms: 0 };
-    let generation = inspection.linked().generation;
-    let mut planned = Plan::NOTHING;
-    for effect in step(state, Event::Found(inspection.findings()), now).effects {
-        match effect {
-            Effect::Repair(plan) => planned = plan,
-            Effect::Report(cause) => journal::told(cause),
-            _ => {}
+    /// Carries the plan out. One that changes something is written to the audit before.
+    async fn repair(
+        &mut self,
+        inspection: Inspection,
+        plan: Plan,
+        audit: &Audit,
+    ) -> anyhow::Result<Vault> {
+        if plan.is_empty() {
+            return Ok(inspection.carry_out(plan).await?.0);
         }
+        let generation = inspection.linked().generation;
+        let audit = audit.clone();
+        blocking(move || audit.append(Kind::Repair, &generations::repairs(generation))).await?;
+        let (vault, repaired) = inspection.carry_out(plan).await?;
+        journal::repaired(generation, &repaired);
+        self.report.found("vault", repaired.lines());
+        Ok(vault)
     }
-    if planned.is_empty() {
-        return Ok(inspection.carry_out(planned).await?.0);
+
+    /// Ends with the rooms closed, and says why in the report.
+    pub(super) async fn failed(mut self, error: anyhow::Error) -> Answer {
+        self.report.found("start", [format!("{error:#}")]);
+        let report = if self.is_ours {
+            self.kept().await
+        } else {
+            self.report
+        };
+        Answer::NotOpened(error, report)
     }
-    show(state);
-    let order = core::Audit {
-        trigger: Trigger::Recovery,
-        old: generation,
-        new: generation,
-    };
-    audit.append(Kind::Repair, &order)?;
-    let carried_out = inspection.carry_out(planned);
-    let (vault, repaired) = ticking(state, carried_out, show).await?;
-    journal::repaired(generation, &repaired);
-    report.found("vault", repaired.lines());
-    Ok(vault)
+
+    /// Closes the report and keeps it.
+    pub(super) async fn kept(self) -> Report {
+        let Self {
+            dir,
+            stages,
+            mut report,
+            ..
+        } = self;
+        let shown = report.clone();
+        let kept = blocking(move || {
+            report.keep(stages, &dir)?;
+            anyhow::Ok(report)
+        });
+        kept.await.unwrap_or_else(|error| {
+            tracing::warn!("the boot report cannot be kept: {error}");
+            shown
+        })
+    }
 }
 
-/// Waits for the work, and has the core's deadlines come meanwhile: a repair that takes long is told about.
-async fn ticking<T>(state: &mut State, work: impl Future<Output = T>, show: impl Fn(&State)) -> T {
-    let begun = Instant::now();
-    let mut work = pin!(work);
-    loop {
-        let due = state.deadline().map(Duration::from_millis);
-        tokio::select! {
-            done = &mut work => return done,
-            () = sleep_until(begun + due.unwrap_or_default()), if due.is_some() => {
-                for effect in step(state, Event::Tick, moment(begun, Instant::now())).effects {
-                    if let Effect::Report(cause) = effect {
-                        journal::told(cause);
-                    }
-                }
-                show(state);
-            }
-        }
+/// Judges an error that keeps the rooms from being opened. `None`: the data partition is not at fault.
+pub(super) fn fault(error: &anyhow::Error) -> Option<CauseCode> {
+    let mut chain = error.chain().filter_map(|error| error.downcast_ref());
+    if chain.any(space::is_full) {
+        return Some(CauseCode::NoSpace);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use holdfast_core::{Findings, IdentityFound, StoreFound, Todo, Unusable};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_repair_that_takes_long_is_told_about_while_it_goes_on() {
-        let mut state = State::new(1);
-        let found = Findings {
-            identity: IdentityFound::Sound,
-            store: StoreFound::Damaged,
-            unusable: Unusable::default(),
-            todo: Todo::default(),
-        };
-        step(&mut state, Event::Found(found), Now { mono_ms: 0 });
-        let shown = RefCell::new(Vec::new());
-        let show = |state: &State| {
-            let cause = state.cause().map(|cause| cause.code.as_str());
-            shown.borrow_mut().push((state.name(), cause));
-        };
-        let slow = async {
-            tokio::time::sleep(Duration::from_secs(150)).await;
-            "done"
-        };
-        assert_eq!(ticking(&mut state, slow, show).await, "done");
-        let slowly = ("Repairing", Some("storage.repair-slow"));
-        assert_eq!(*shown.borrow(), [slowly, slowly]);
+    match error.downcast_ref() {
+        Some(VaultError::InUse { .. }) => None,
+        Some(VaultError::IdentityUnreadable { .. }) => Some(CauseCode::IdentityDamaged),
+        _ => Some(CauseCode::OpenFailed),
     }
 }

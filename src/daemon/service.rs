@@ -4,6 +4,28 @@ use holdfast_core::Cause;
 use sd_notify::NotifyState;
 use tokio::time::{Interval, interval};
 
+use crate::bus;
+use crate::journal::{self, Destination};
+
+/// Says once what a workstation lacks and an appliance has.
+pub(super) fn name_what_is_missing(place: &bus::Where, log: &Destination) {
+    if *log != Destination::Journal {
+        journal::facility_missing(
+            "journald",
+            "the log goes to standard error, or to the file named under the panel",
+        );
+    }
+    if *place == bus::Where::Private {
+        journal::facility_missing(
+            "message bus",
+            "holdfastctl and bots use the private socket in the runtime directory",
+        );
+    }
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        journal::facility_missing("service manager", "nobody restarts Holdfast if it fails");
+    }
+}
+
 /// The daemon does what it is there for, be it showing why it cannot do more.
 pub(super) fn ready() {
     let _ = sd_notify::notify(&[NotifyState::Ready]);

@@ -1,25 +1,45 @@
-//! How full the data partition is, and what follows when it is full or fails.
+//! The gauge: how full the data partition is, and the time that is kept beside it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use holdfast_core::{CauseCode, Event, Space};
-use holdfast_medium::{barrier::BarrierError, blocking, space};
+use holdfast_core::Space;
+use holdfast_medium::space::Reserve;
+use holdfast_medium::{DataDir, blocking};
 
-use super::Daemon;
-use crate::journal;
+use super::rooms::Rooms;
 
-impl Daemon {
-    /// Tells the core how full the data partition is.
-    pub(super) async fn measure(&mut self) {
-        if let Some(space) = self.space().await {
-            self.take(Event::Space(space)).await;
+/// Measures the data partition. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Gauge {
+    reserve: Reserve,
+    /// A measurement waits for the card: another would bring nothing.
+    busy: Arc<AtomicBool>,
+}
+
+impl Gauge {
+    pub(super) fn new(data: &DataDir) -> Self {
+        Self {
+            reserve: Reserve::of(data.root()),
+            busy: Arc::default(),
         }
     }
 
-    async fn space(&self) -> Option<Space> {
-        let (reserve, archive) = (self.reserve.clone(), self.archive.clone());
-        let vault = Arc::clone(&self.vault);
+    /// Begins a measurement, unless one is under way.
+    pub(super) fn begins(&self) -> bool {
+        !self.busy.swap(true, Ordering::Relaxed)
+    }
+
+    /// Ends what was begun.
+    pub(super) fn ends(&self) {
+        self.busy.store(false, Ordering::Relaxed);
+    }
+
+    /// Measures how full the data partition is, and with what; `None` where that cannot be known.
+    pub(super) async fn space(&self, rooms: &Rooms) -> Option<Space> {
+        let reserve = self.reserve.clone();
+        let (vault, archive) = (Arc::clone(&rooms.vault), rooms.archive.clone());
         let measured = blocking(move || {
             let room = reserve.room().context("the data partition")?;
             let extent = vault.extent().context("the live generation")?;
@@ -32,7 +52,7 @@ impl Daemon {
                 return None;
             }
         };
-        let unread = self.inbox.unread();
+        let unread = rooms.inbox.unread();
         Some(Space {
             free_bytes: room.free_bytes,
             total_bytes: room.total_bytes,
@@ -42,31 +62,5 @@ impl Daemon {
             records: extent.records,
             records_bytes: extent.bytes,
         })
-    }
-
-    pub(super) async fn drop_oldest_archive(&self) -> Event {
-        match self.archive.drop_oldest(&self.audit) {
-            Ok(dropped) => {
-                dropped.into_iter().for_each(journal::archive_dropped);
-                self.space().await.map_or(Event::DropFailed, Event::Space)
-            }
-            Err(error) => {
-                tracing::error!("the oldest archive could not be removed: {error}");
-                Event::DropFailed
-            }
-        }
-    }
-
-    /// The data partition has failed: nothing more is promised, and the owner is told.
-    pub(super) async fn fail(&mut self, failure: BarrierError) {
-        tracing::error!("{failure}");
-        let full = matches!(&failure, BarrierError::Failed(error) if space::is_full(error));
-        self.failure = Some(failure);
-        let code = if full {
-            CauseCode::NoSpace
-        } else {
-            CauseCode::MediumFailed
-        };
-        self.take(Event::StorageFailed(code)).await;
     }
 }

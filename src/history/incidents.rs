@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use holdfast_core::{Cause, State};
+use holdfast_core::Cause;
 use holdfast_medium::{DataDir, Stamp, atomic};
 use serde::{Deserialize, Serialize};
 
@@ -124,11 +124,9 @@ impl Incidents {
         self.remark = Some(remark);
     }
 
-    /// Ends the incident once all is well.
-    pub fn look(&mut self, state: &State) {
-        if state.is_well()
-            && let Some(open) = &mut self.open
-        {
+    /// Ends the incident: all is well.
+    pub fn ends(&mut self) {
+        if let Some(open) = &mut self.open {
             let now = Stamp::now();
             open.took_ms = Some(now.since(&open.since));
             open.until = Some(now);
@@ -212,30 +210,9 @@ fn read(path: &Path) -> io::Result<(BTreeMap<u64, Incident>, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_core::{
-        CauseCode, Event, Findings, GenerationId, IdentityFound, LastFour, Linked, Now, StoreFound,
-        Todo, Unusable, step,
-    };
+    use holdfast_core::CauseCode;
 
     use super::*;
-
-    fn connected() -> State {
-        let mut state = State::new(1);
-        let found = Findings {
-            identity: IdentityFound::Sound,
-            store: StoreFound::Sound,
-            unusable: Unusable::default(),
-            todo: Todo::default(),
-        };
-        let linked = Linked {
-            generation: GenerationId(1),
-            account: Some(LastFour(*b"1234")),
-        };
-        for event in [Event::Found(found), Event::Booted(linked), Event::LinkUp] {
-            step(&mut state, event, Now { mono_ms: 0 });
-        }
-        state
-    }
 
     #[test]
     fn an_incident_has_a_beginning_causes_deeds_and_an_end() {
@@ -245,7 +222,6 @@ mod tests {
         log.does("nothing is wrong");
         log.happens(CauseCode::ConnectionLost.into());
         log.happens(CauseCode::ConnectionLost.into());
-        log.look(&State::new(1));
         log.happens(CauseCode::KeysRebuilt.into());
         log.does("the session keys were made anew");
         drop(log);
@@ -257,7 +233,7 @@ mod tests {
             .unwrap();
         file.write_all(b"{\"number\":1,\"sin").unwrap();
         let mut log = Incidents::open(&dir).unwrap();
-        log.look(&connected());
+        log.ends();
         log.happens(CauseCode::Replaced.into());
 
         let all = Incidents::last(&dir, 10).unwrap();
@@ -282,7 +258,7 @@ mod tests {
         let mut longest = 0;
         for _ in 0..2 * LINES {
             log.happens(CauseCode::ConnectionLost.into());
-            log.look(&connected());
+            log.ends();
             let text = fs::read_to_string(dir.incidents()).unwrap();
             longest = longest.max(text.lines().count());
         }

@@ -217,10 +217,13 @@ impl Link {
         }
     }
 
-    /// Waits until the last run is over, so that nothing uses its backend any more.
-    pub async fn ended(&mut self) {
-        if let Some(running) = self.running.take() {
-            let _ = running.task.await;
+    /// Returns when the last run is over, so that nothing uses its backend any more.
+    pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let running = self.running.take();
+        async move {
+            if let Some(running) = running {
+                let _ = running.task.await;
+            }
         }
     }
 }

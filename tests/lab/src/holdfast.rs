@@ -17,6 +17,8 @@ pub struct Holdfast {
     program: Vec<PathBuf>,
     directory: PathBuf,
     data: PathBuf,
+    /// The socket of a service manager, and how often it wants to hear of us.
+    manager: Option<(PathBuf, Duration)>,
     running: Option<Running>,
 }
 
@@ -37,6 +39,7 @@ impl Holdfast {
             program,
             directory: directory.to_owned(),
             data: directory.join("data"),
+            manager: None,
             running: None,
         })
     }
@@ -46,8 +49,32 @@ impl Holdfast {
         self.data = data;
     }
 
-    /// Starts the daemon and waits until it answers.
+    /// From the next start on a service manager listens on this socket, and wants the watchdog fed this often (sd_notify(3)).
+    pub fn under_a_service_manager(&mut self, socket: &Path, watchdog: Duration) {
+        self.manager = Some((socket.to_owned(), watchdog));
+    }
+
+    /// Starts the daemon and waits until its start is over.
     pub async fn start(&mut self) -> anyhow::Result<()> {
+        self.begin().await?;
+        self.has_started().await
+    }
+
+    /// Waits until the start is over, well or with a fault.
+    pub async fn has_started(&self) -> anyhow::Result<()> {
+        let session = SessionProxy::new(&self.running()?.connection).await?;
+        let mut changes = session.receive_state_changed().await;
+        let over = async {
+            while matches!(session.state().await?.as_str(), "Starting" | "Repairing") {
+                changes.next().await.context("the daemon has left")?;
+            }
+            anyhow::Ok(())
+        };
+        within(60, "the start to be over", over).await?
+    }
+
+    /// Starts the daemon and waits until it answers, which it does before anything is opened.
+    pub async fn begin(&mut self) -> anyhow::Result<()> {
         let runtime = self.directory.join("run");
         let mut child = self
             .command()?
@@ -77,10 +104,16 @@ impl Holdfast {
             .arg("--runtime")
             .arg(self.directory.join("run"))
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .env_remove("WATCHDOG_PID")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true);
+        if let Some((socket, watchdog)) = &self.manager {
+            command
+                .env("NOTIFY_SOCKET", socket)
+                .env("WATCHDOG_USEC", watchdog.as_micros().to_string());
+        }
         Ok(command)
     }
 

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use clap::Parser as _;
 use holdfast::boot::{Mark, Report};
+use holdfast::ctl;
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{Lab, LabConfig};
 use rustix::process::{Pid, Signal, kill_process};
@@ -139,6 +142,69 @@ async fn a_vault_that_cannot_be_opened_is_shown_and_then_left_as_failed() {
     let report: Report = serde_json::from_slice(&report).unwrap();
     assert_eq!(report.last_end, "clean");
     assert_eq!(report.findings.len(), 1, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_the_start_is_served_on_the_bus_like_any_state() {
+    let mut scene = Scene::new().await;
+    scene.start().await;
+    scene.holdfast.stop().await.unwrap();
+    let data = scene.holdfast.data().to_owned();
+    let generation = data.join("gen-0001");
+    let slots = ["identity.a", "identity.b"].map(|slot| generation.join(slot));
+    let sound = slots.each_ref().map(|slot| fs::read(slot).unwrap());
+    let newer = generation.join("store.v99");
+    for (code, message) in [
+        ("storage.identity-damaged", "damaged in both its slots"),
+        ("storage.open-failed", "written by a newer Holdfast"),
+    ] {
+        if code == "storage.open-failed" {
+            fs::create_dir(&newer).unwrap();
+        } else {
+            slots
+                .iter()
+                .for_each(|slot| fs::write(slot, "rotten").unwrap());
+        }
+
+        scene.holdfast.start().await.unwrap();
+        scene.holdfast.reaches("StorageFault").await.unwrap();
+        let session = scene.holdfast.session().await.unwrap();
+        assert_eq!(session.cause().await.unwrap().0, code);
+        assert!(scene.holdfast.read_log().contains(code));
+        let vault = scene.holdfast.vault().await.unwrap();
+        let report: Report = serde_json::from_str(&vault.boot_report().await.unwrap()).unwrap();
+        assert!(report.to_string().contains(message), "{report}");
+        let messages = scene.holdfast.messages().await.unwrap();
+        let refused = messages.send("15550000002", "text", "").await.unwrap_err();
+        let sentence = session.cause().await.unwrap().1;
+        assert!(refused.to_string().contains(&sentence), "{refused}");
+        let runtime = scene.holdfast.log().with_file_name("run");
+        let ctl = |command: &str| {
+            let words = [
+                "holdfastctl",
+                "--runtime",
+                runtime.to_str().unwrap(),
+                command,
+            ];
+            ctl::run(ctl::Args::try_parse_from(words).unwrap())
+        };
+        // As systemctl says of a unit that is not active; 4 would be: there is none.
+        assert_eq!(
+            format!("{:?}", ctl("status").await),
+            format!("{:?}", ExitCode::from(3))
+        );
+        assert!(
+            scene.holdfast.stop().await.is_err(),
+            "it left as if nothing were wrong"
+        );
+
+        for (slot, sound) in slots.iter().zip(&sound) {
+            fs::write(slot, sound).unwrap();
+        }
+    }
+    fs::remove_dir(newer).unwrap();
+    scene.start().await;
+    scene.holdfast.reaches("Pairing").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

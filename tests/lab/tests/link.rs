@@ -238,8 +238,14 @@ async fn a_broken_store_costs_neither_the_link_nor_a_message_and_fresh_keys_go_u
     tokio::time::timeout(Duration::from_secs(60), noted)
         .await
         .unwrap();
-    let report = scene.holdfast.vault().await.unwrap().boot_report().await;
-    assert!(report.unwrap().contains("Rebuild"));
+    let vault = scene.holdfast.vault().await.unwrap();
+    assert!(vault.boot_report().await.unwrap().contains("Rebuild"));
+    let incidents = vault.incidents(0).await.unwrap();
+    let repaired = incidents
+        .iter()
+        .find(|incident| incident.contains("storage.keys-rebuilt"));
+    let repaired = repaired.expect("the repair is an incident");
+    assert!(repaired.contains("had the keys repaired"), "{repaired}");
     scene.holdfast.stop().await.unwrap();
     let audit = fs::read_to_string(scene.holdfast.data().join("audit.log")).unwrap();
     assert!(audit.contains("\"kind\":\"repair\""), "{audit}");

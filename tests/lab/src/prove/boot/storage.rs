@@ -1,6 +1,7 @@
 //! What is wrong with the card: no room, damage, a partition that is gone.
 
 use anyhow::{Context, ensure};
+use holdfast::journal::MessageId;
 use holdfast_core::{CauseCode, Face};
 
 use super::trouble::{goes_on, is_as_ever};
@@ -16,6 +17,25 @@ fn fault(code: CauseCode) -> Face {
         code,
         next_ms: None,
     }
+}
+
+/// The fault has a journal entry under its own MESSAGE_ID, and the bus serves it to the operator.
+async fn is_told(scene: &Scene, machine: &Machine, code: CauseCode) -> anyhow::Result<()> {
+    let id = MessageId::of_cause(code);
+    let id = id.as_str();
+    let entries = format!("journalctl --no-pager -q -b -o cat MESSAGE_ID={id}");
+    let entries = ask(scene, machine, &entries).await?;
+    let name = code.as_str();
+    ensure!(
+        !entries.trim().is_empty(),
+        "{name} is not in the journal under {id}"
+    );
+    let status = ask(scene, machine, "holdfastctl status || true").await?;
+    ensure!(
+        status.contains("StorageFault") && status.contains(name),
+        "{name} is not in: {status}"
+    );
+    Ok(())
 }
 
 async fn ask(scene: &Scene, machine: &Machine, command: &str) -> anyhow::Result<String> {
@@ -90,6 +110,7 @@ pub async fn broken(scene: &mut Scene) -> anyhow::Result<()> {
             "the journal does not say {told:?}: {journal}"
         );
     }
+    is_told(scene, &machine, CauseCode::SetAside).await?;
     let state = ask(
         scene,
         &machine,
@@ -166,5 +187,35 @@ pub async fn identity(scene: &mut Scene) -> anyhow::Result<()> {
     }
     let audit = ask(scene, &machine, "holdfastctl audit verify").await;
     audit.context("the audit chain is broken")?;
+    scene.power_off(machine).await
+}
+
+pub async fn unopened(scene: &mut Scene) -> anyhow::Result<()> {
+    let machine = scene.power_on().await?;
+    is_as_ever(scene, &machine, "a store that opens").await?;
+    for (code, break_it, mend_it) in [
+        (
+            CauseCode::IdentityDamaged,
+            "cd $live; cp -p identity.? /data/; for slot in identity.a identity.b; do \
+             dd if=/dev/urandom of=$slot bs=64 count=1 conv=notrunc status=none; done",
+            "mv /data/identity.? $live/",
+        ),
+        (
+            CauseCode::OpenFailed,
+            "mkdir -m 700 $live/store.v99; chown holdfast: $live/store.v99",
+            "rmdir $live/store.v99",
+        ),
+    ] {
+        let stopped = |deed| {
+            format!(
+                "set -e; systemctl stop holdfastd; cd /data/holdfast; live=$PWD/$(cat CURRENT); {deed}; systemctl start holdfastd"
+            )
+        };
+        ask(scene, &machine, &stopped(break_it)).await?;
+        scene.shows(&machine, &fault(code), SOON).await?;
+        is_told(scene, &machine, code).await?;
+        ask(scene, &machine, &stopped(mend_it)).await?;
+        is_as_ever(scene, &machine, code.as_str()).await?;
+    }
     scene.power_off(machine).await
 }

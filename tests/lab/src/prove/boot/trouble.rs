@@ -29,6 +29,8 @@ pub enum Trouble {
     Slot,
     /// One of the two copies of the identity is destroyed.
     Identity,
+    /// The identity is destroyed in both its copies, or the store is of a later version.
+    Unopened,
     /// Two cards of one image.
     Twins,
     /// The owner's settings are a mess.
@@ -39,7 +41,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of it.
-    pub const ALL: [Trouble; 13] = [
+    pub const ALL: [Trouble; 14] = [
         Trouble::Network,
         Trouble::ClockBehind,
         Trouble::ClockAhead,
@@ -50,6 +52,7 @@ impl Trouble {
         Trouble::Missing,
         Trouble::Slot,
         Trouble::Identity,
+        Trouble::Unopened,
         Trouble::Twins,
         Trouble::Settings,
         Trouble::Others,
@@ -80,6 +83,9 @@ impl Trouble {
             Trouble::Missing => "a data partition that is missing is made anew",
             Trouble::Slot => "a root that was changed never runs, and harms nothing",
             Trouble::Identity => "one destroyed copy of the identity costs nothing",
+            Trouble::Unopened => {
+                "keys that cannot be opened are on the glass, in the journal and on the bus, and stay untouched"
+            }
             Trouble::Twins => {
                 "two cards of one image have nothing in common, and each keeps its own"
             }
@@ -109,6 +115,7 @@ impl Trouble {
             Trouble::Missing => storage::missing(struck).await,
             Trouble::Slot => storage::slot(struck).await,
             Trouble::Identity => storage::identity(struck).await,
+            Trouble::Unopened => storage::unopened(struck).await,
             Trouble::Twins => owner::twins(struck).await,
             Trouble::Settings => owner::settings(struck).await,
             Trouble::Others => owner::others(struck).await,

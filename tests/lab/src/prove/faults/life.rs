@@ -89,8 +89,9 @@ impl<'a> Life<'a> {
         }
         // What strikes the linking may do so as soon as the daemon runs.
         let struck = Instant::now();
-        holdfast.start().await?;
+        holdfast.begin().await?;
         let (seen, watching) = watch_session(&holdfast).await?;
+        holdfast.has_started().await?;
         let mut life = Self {
             meets,
             lab,

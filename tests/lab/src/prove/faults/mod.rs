@@ -5,6 +5,7 @@
 //! vault kept is looked at last.
 
 mod life;
+mod slow_card;
 mod table;
 
 use std::time::Duration;
@@ -57,6 +58,16 @@ impl Proof for AllFaults {
         if let Some(meets) = TABLE.iter().find(drop) {
             let name = "a fault that does not strike";
             run.control(name, WITHIN, unstruck(meets)).await;
+        }
+        match slow_card::missing() {
+            Some(missing) => run.not_run(2, missing),
+            None => {
+                let slow = slow_card::goes_on(slow_card::SLOW);
+                run.case("a card that takes 3 s for an fsync", WITHIN, slow)
+                    .await;
+                let quick = slow_card::goes_on(Duration::ZERO);
+                run.control("a card that is not slow", WITHIN, quick).await;
+            }
         }
         print!("{}", recovery(&all));
     }

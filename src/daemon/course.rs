@@ -1,0 +1,152 @@
+//! The loop: whatever happens is told to the core's course, and the hands carry out what it decides.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use holdfast_core::{Command, Course, Event, Facts, Hands as _, Reply};
+use holdfast_medium::barrier::BarrierError;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, interval_at, sleep_until};
+
+use super::hands::{Answer, Hands};
+use super::service::Watchdog;
+use crate::desk::Request;
+use crate::link::Credentials;
+use crate::wires::Input;
+
+/// How often the room on the data partition is measured: far more often than an inbox could fill what is left when the
+/// link comes down.
+const MEASURE: Duration = Duration::from_secs(10);
+
+/// Everything that is listened to.
+pub(super) struct Ears {
+    /// What happens to the link and around us.
+    pub(super) events: mpsc::UnboundedReceiver<Event>,
+    /// What comes of deeds.
+    pub(super) answers: mpsc::UnboundedReceiver<Answer>,
+    /// What clients want.
+    pub(super) requests: mpsc::Receiver<Request>,
+    /// What the owner's hand does at the panel.
+    pub(super) hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
+    /// What the service manager or a terminal sends.
+    pub(super) signals: Signals,
+    /// The codes on the glass.
+    pub(super) codes: watch::Receiver<Credentials>,
+    /// Whether the disk has failed.
+    pub(super) storage: watch::Receiver<Option<BarrierError>>,
+}
+
+/// The course of one process, and the hands it is carried out with.
+pub(super) struct Life {
+    course: Course,
+    pub(super) hands: Hands,
+}
+
+impl Life {
+    /// Begins a course before anything happened. The seed (any random number) is the jitter's.
+    pub(super) fn new(seed: u64, hands: Hands) -> Self {
+        let course = Course::new(seed);
+        Self { course, hands }
+    }
+
+    /// Wakes with the facts of this start, and lives until the core has us leave.
+    pub(super) async fn run(&mut self, facts: Facts, mut ears: Ears) {
+        let mut watchdog = Watchdog::new();
+        let mut measuring = interval_at(Instant::now() + MEASURE, MEASURE);
+        self.take(Event::Woke(Box::new(facts)));
+        while !self.hands.is_leaving() {
+            let due = self.course.state().deadline();
+            let due = due.map(|at_ms| self.hands.publisher.instant(at_ms));
+            tokio::select! {
+                biased;
+                Ok(()) = ears.storage.changed() => {
+                    let failure = ears.storage.borrow_and_update().clone();
+                    if let Some(failure) = failure {
+                        let failed = self.hands.fails(failure);
+                        self.take(failed);
+                    }
+                }
+                () = ears.signals.stop() => self.command(Command::Stop, None),
+                Some(answer) = ears.answers.recv() => {
+                    for event in self.hands.answered(answer) {
+                        self.take(event);
+                    }
+                }
+                Some(event) = ears.events.recv() => self.take(event),
+                Some(request) = ears.requests.recv() => self.request(request),
+                Some((at, input)) = ears.hand.recv() => self.input(at.into(), input),
+                Ok(()) = ears.codes.changed() => self.show(),
+                _ = measuring.tick() => {
+                    let connected = self.course.state().is_connected();
+                    self.hands.measure(connected);
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.take(Event::Tick),
+                () = watchdog.feed() => {}
+            }
+        }
+    }
+
+    /// Takes an event that happens now.
+    fn take(&mut self, event: Event) {
+        self.take_at(Instant::now(), event);
+    }
+
+    /// Takes an event that happened a little earlier.
+    fn take_at(&mut self, at: Instant, event: Event) {
+        let now = self.hands.publisher.moment(at);
+        self.course.take(now, event, &mut self.hands);
+    }
+
+    /// Shows the state once more, for a code on the glass has changed.
+    fn show(&mut self) {
+        let now = self.hands.publisher.moment(Instant::now());
+        self.hands.show(self.course.state(), now);
+    }
+
+    fn input(&mut self, at: Instant, input: Input) {
+        match input {
+            Input::Pressed => self.take_at(at, Event::Pressed),
+            Input::Released => self.take_at(at, Event::Released),
+            Input::Stop => self.command(Command::Stop, None),
+            Input::Health { part, fault } => self.take(Event::Panel { part, fault }),
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Command { command, reply } => self.command(command, Some(reply)),
+            Request::Button { down: true } => self.take(Event::Pressed),
+            Request::Button { down: false } => self.take(Event::Released),
+            Request::Passkey(step) => self.hands.link(|link| link.passkey(step)),
+            Request::Records { reply } => self.hands.count_records(reply),
+        }
+    }
+
+    fn command(&mut self, command: Command, reply: Option<oneshot::Sender<Reply>>) {
+        let request = self.hands.publisher.number(reply);
+        self.take(Event::Command { request, command });
+    }
+}
+
+/// The signals that ask us to stop.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("the signal SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("the signal SIGINT")?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Deeds on the disk, in the order they were decided: the lane does one after the other, and the loop goes on meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_core::{ArchiveId, Audit, CauseCode, Event, Past, Plan, Space};
+use holdfast_medium::barrier::BarrierError;
+use holdfast_medium::{blocking, space};
+
+use tokio::sync::oneshot;
+
+use super::hands::{Answer, Hands, Open};
+use super::rooms::{Opening, Rooms, Start, fault};
+use super::{generations, past};
+use crate::boot::Report;
+use crate::desk;
+use crate::history::LastWords;
+use crate::journal;
+use crate::link::Link;
+use crate::vault::{Counts, Inspection};
+
+impl Hands {
+    /// Looks through the vault.
+    pub(super) fn inspect(&mut self) {
+        let Start::Closed(mut opening) = std::mem::replace(&mut self.start, Start::Away) else {
+            return;
+        };
+        self.deed(async move {
+            Some(match opening.inspect().await {
+                Ok(inspection) => Answer::Inspected(Box::new(inspection), opening),
+                Err(error) => opening.failed(error).await,
+            })
+        });
+    }
+
+    pub(super) fn inspected(&mut self, found: Box<Inspection>, opening: Opening) -> Vec<Event> {
+        let findings = found.findings();
+        self.start = Start::Inspected(found, opening);
+        vec![Event::Found(findings)]
+    }
+
+    /// Carries out a plan: at the start before the rooms are opened on it, later once the link is over.
+    pub(super) fn repair(&mut self, plan: Plan) {
+        if !plan.is_empty() {
+            self.incidents.does("had the keys repaired");
+        }
+        match std::mem::replace(&mut self.start, Start::Away) {
+            Start::Inspected(found, mut opening) => {
+                let gauge = self.gauge.clone();
+                self.deed(async move {
+                    match opening.open(*found, plan).await {
+                        Ok(rooms) => {
+                            let space = gauge.space(&rooms).await;
+                            let report = opening.kept().await;
+                            Some(Answer::Opened(Box::new(rooms), report, space))
+                        }
+                        Err(error) => Some(opening.failed(error).await),
+                    }
+                });
+            }
+            start => {
+                self.start = start;
+                self.without_link(async move |rooms| {
+                    match generations::repair(&rooms, plan).await {
+                        Ok(()) => Event::Booted(rooms.vault.linked()),
+                        Err(error) => {
+                            tracing::error!("the keys could not be repaired: {error:#}");
+                            Event::StorageFailed(CauseCode::VaultFailed)
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        rooms: Rooms,
+        report: Report,
+        space: Option<Space>,
+    ) -> Vec<Event> {
+        let linked = rooms.vault.linked();
+        journal::started(linked.generation);
+        self.publisher.report(report);
+        self.publisher.opened(desk::Rooms {
+            inbox: rooms.inbox.clone(),
+            outbox: rooms.outbox.clone(),
+            archive: rooms.archive.clone(),
+            audit: rooms.audit.clone(),
+            lane: self.lane.clone(),
+        });
+        let link = Link::new(
+            self.config.settings.clone(),
+            rooms.inbox.clone(),
+            rooms.outbox.clone(),
+            self.events.clone(),
+            self.publisher.credentials(),
+            LastWords::new(&self.config.data),
+        );
+        self.open = Some(Open { rooms, link });
+        let space = space.map(Event::Space).into_iter();
+        space.chain([Event::Booted(linked)]).collect()
+    }
+
+    /// Nothing can be kept, so nothing is begun; where the data partition is not at fault, the process ends.
+    pub(super) fn not_opened(&mut self, error: anyhow::Error, report: Report) -> Vec<Event> {
+        self.publisher.report(report);
+        let code = fault(&error);
+        self.leaving |= code.is_none();
+        self.failure = Some(error);
+        code.map(Event::StorageFailed).into_iter().collect()
+    }
+
+    /// The data partition has failed: nothing more is promised, and the owner is told.
+    pub(super) fn fails(&mut self, failure: BarrierError) -> Event {
+        tracing::error!("{failure}");
+        let full = matches!(&failure, BarrierError::Failed(error) if space::is_full(error));
+        self.failure = Some(failure.into());
+        Event::StorageFailed(if full {
+            CauseCode::NoSpace
+        } else {
+            CauseCode::MediumFailed
+        })
+    }
+
+    /// Gives the live generation up for the next.
+    pub(super) fn retire(&mut self, order: Audit) {
+        self.incidents.does(format!("retired {}", order.old));
+        self.without_link(
+            async move |rooms| match generations::retire(&rooms, order).await {
+                Ok(linked) => Event::Retired(linked),
+                Err(error) => {
+                    tracing::error!("{} could not be retired: {error:#}", order.old);
+                    Event::RetireFailed
+                }
+            },
+        );
+    }
+
+    /// Gives the live generation up for an archived one.
+    pub(super) fn restore(&mut self, order: Audit, from: ArchiveId) {
+        self.incidents.does(format!("brought {from} back"));
+        self.without_link(async move |rooms| {
+            match generations::restore(&rooms, order, from).await {
+                Ok(linked) => Event::Retired(linked),
+                Err(error) => {
+                    tracing::error!("{from} could not be restored: {error:#}");
+                    Event::RetireFailed
+                }
+            }
+        });
+    }
+
+    /// Removes the oldest archive, and measures what that brought.
+    pub(super) fn drop_oldest_archive(&mut self) {
+        self.incidents.does("removed the oldest archive");
+        let gauge = self.gauge.clone();
+        self.with_rooms(async move |rooms| {
+            let (archive, audit) = (rooms.archive.clone(), rooms.audit.clone());
+            let event = match blocking(move || archive.drop_oldest(&audit)).await {
+                Ok(dropped) => {
+                    dropped.into_iter().for_each(journal::archive_dropped);
+                    let space = gauge.space(&rooms).await;
+                    space.map_or(Event::DropFailed, Event::Space)
+                }
+                Err(error) => {
+                    tracing::error!("the oldest archive could not be removed: {error}");
+                    Event::DropFailed
+                }
+            };
+            Some(Answer::Event(event))
+        });
+    }
+
+    /// Measures how full the data partition is, and keeps the time when it is known to be good.
+    pub(super) fn measure(&mut self, connected: bool) {
+        let (gauge, around) = (self.gauge.clone(), self.around.clone());
+        if self.open.is_some() && gauge.begins() {
+            self.with_rooms(async move |rooms| {
+                let space = gauge.space(&rooms).await;
+                if connected {
+                    around.is_good().await;
+                }
+                gauge.ends();
+                space.map(Event::Space).map(Answer::Event)
+            });
+        }
+    }
+
+    /// Writes down what the next start has to know.
+    pub(super) fn remember(&mut self, noted: Past) {
+        let path = self.config.data.past();
+        self.deed(async move {
+            if let Err(error) = blocking(move || past::keep(&path, &noted)).await {
+                tracing::warn!("what the next start should know cannot be kept: {error}");
+            }
+            None
+        });
+    }
+
+    /// Notes that what a repair left to do is done.
+    pub(super) fn note_caught_up(&mut self) {
+        self.with_rooms(async move |rooms| {
+            if let Err(error) = rooms.vault.caught_up().await {
+                tracing::error!(
+                    "what was caught up with is done again after the next start: {error}"
+                );
+            }
+            None
+        });
+    }
+
+    /// Counts the live generation's records by tier, beside the lane: it reads every one.
+    pub(super) fn count_records(
+        &self,
+        reply: oneshot::Sender<Result<BTreeMap<String, u64>, String>>,
+    ) {
+        let Some(open) = &self.open else { return };
+        let vault = Arc::clone(&open.rooms.vault);
+        tokio::spawn(async move {
+            let counts = vault.records().await.map_err(|error| error.to_string());
+            let by_name = |counts: Counts| {
+                let tiers = counts.tiers.into_iter();
+                tiers
+                    .map(|(tier, count)| (tier.as_str().to_owned(), count))
+                    .collect()
+            };
+            // A caller that went away needs no answer.
+            let _ = reply.send(counts.map(by_name));
+        });
+    }
+
+    /// Has the lane do a deed on the open rooms.
+    fn with_rooms<Deed>(&mut self, deed: impl FnOnce(Rooms) -> Deed + Send + 'static)
+    where
+        Deed: Future<Output = Option<Answer>> + Send + 'static,
+    {
+        if let Some(open) = &self.open {
+            let rooms = open.rooms.clone();
+            self.deed(async move { deed(rooms).await });
+        }
+    }
+
+    /// As [`Hands::with_rooms`], once the last run of the link is over, so that nothing else uses the store.
+    fn without_link<Deed>(&mut self, deed: impl FnOnce(Rooms) -> Deed + Send + 'static)
+    where
+        Deed: Future<Output = Event> + Send + 'static,
+    {
+        if let Some(open) = &mut self.open {
+            let last_run = open.link.ended();
+            self.with_rooms(async move |rooms| {
+                last_run.await;
+                Some(Answer::Event(deed(rooms).await))
+            });
+        }
+    }
+}

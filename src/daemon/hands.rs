@@ -1,0 +1,192 @@
+//! The hands: each effect of the core is carried out here, and nowhere else.
+
+use anyhow::Context as _;
+use holdfast_core::{self as core, Effect, Event, Now, Space, State};
+use holdfast_medium::Lane;
+use holdfast_medium::barrier::Barrier;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::LEAVE;
+use super::around::Around;
+use super::dial::Dial;
+use super::incidents::IncidentLog;
+use super::publish::Publisher;
+use super::rooms::{Opening, Rooms, Start};
+use super::space::Gauge;
+use crate::boot::Report;
+use crate::config::Config;
+use crate::journal;
+use crate::link::Link;
+use crate::vault::Inspection;
+
+/// What carries out the effects, and whom it tells.
+pub(super) struct Hands {
+    pub(super) config: Config,
+    pub(super) publisher: Publisher,
+    /// One queue of deeds on the disk: each is done before the next begins.
+    pub(super) lane: Lane,
+    /// Takes the answers of deeds.
+    pub(super) answers: mpsc::UnboundedSender<Answer>,
+    /// Takes what happens to the link.
+    pub(super) events: mpsc::UnboundedSender<Event>,
+    pub(super) incidents: IncidentLog,
+    pub(super) barrier: Barrier,
+    pub(super) gauge: Gauge,
+    pub(super) around: Around,
+    /// The start under way, until the rooms are open or cannot be.
+    pub(super) start: Start,
+    /// The rooms, once they are open.
+    pub(super) open: Option<Open>,
+    pub(super) dial: Dial,
+    /// Why the process ends as failed.
+    pub(super) failure: Option<anyhow::Error>,
+    pub(super) leaving: bool,
+}
+
+/// The rooms, and the link that lives on them.
+pub(super) struct Open {
+    pub(super) rooms: Rooms,
+    pub(super) link: Link,
+}
+
+/// What comes of a deed.
+pub(super) enum Answer {
+    /// An event for the core.
+    Event(Event),
+    /// The vault is looked through.
+    Inspected(Box<Inspection>, Opening),
+    /// The rooms are open, and so full is the data partition.
+    Opened(Box<Rooms>, Report, Option<Space>),
+    /// The rooms do not open.
+    NotOpened(anyhow::Error, Report),
+    /// All that has to be on the disk before the link starts is there.
+    MayDial,
+}
+
+impl core::Hands for Hands {
+    fn carry_out(&mut self, state: &State, effect: Effect) -> Vec<Event> {
+        match effect {
+            Effect::Inspect => self.inspect(),
+            Effect::Repair(plan) => self.repair(plan),
+            Effect::Connect => self.dial("connected"),
+            Effect::Pair => self.dial("asked for a code"),
+            Effect::Disconnect => self.hang_up(),
+            Effect::Retire(order) => self.retire(order),
+            Effect::Restore { order, from } => self.restore(order, from),
+            Effect::DropOldestArchive => self.drop_oldest_archive(),
+            Effect::Remember(past) => self.remember(*past),
+            Effect::NoteCaughtUp => self.note_caught_up(),
+            Effect::Farewell(id) => self.farewell(id),
+            Effect::CatchUp(todo) => self.link(|link| link.catch_up(todo)),
+            Effect::Probe => self.link(Link::probe),
+            Effect::AskPhone => self.link(Link::ask_phone),
+            Effect::Pulse => self.link(Link::pulse),
+            Effect::SelfTest => {
+                self.incidents.does("tested the connection");
+                self.link(Link::self_test);
+            }
+            Effect::Renegotiate { peer } => {
+                journal::renegotiated();
+                self.incidents.remarks("had a contact make a new session");
+                self.link(|link| link.renegotiate(peer));
+            }
+            Effect::Tested(tested) => self.publisher.tested(tested),
+            Effect::Undecrypted { messages, peers } => journal::undecrypted(messages, peers),
+            Effect::Report(cause) => {
+                journal::told(cause);
+                self.incidents.happens(cause);
+            }
+            Effect::Notify(cause) => self.notify(state.name(), cause),
+            Effect::Reply { request, reply } => self.publisher.reply(request, reply),
+            Effect::Exit | Effect::ExitFailed => self.leaving = true,
+        }
+        // The card and the link answer in their own time, as events.
+        Vec::new()
+    }
+
+    fn show(&mut self, state: &State, now: Now) {
+        self.incidents.look(state);
+        self.publisher.state(state, now);
+    }
+}
+
+impl Hands {
+    /// Takes everything that effects are carried out with.
+    pub(super) fn new(
+        config: Config,
+        publisher: Publisher,
+        (barrier, lane): (Barrier, Lane),
+        start: (Opening, Option<anyhow::Error>),
+        around: Around,
+        (events, answers): (mpsc::UnboundedSender<Event>, mpsc::UnboundedSender<Answer>),
+    ) -> Self {
+        let (opening, failure) = start;
+        Self {
+            incidents: IncidentLog::new(&lane, opening.is_ours.then(|| config.data.clone())),
+            gauge: Gauge::new(&config.data),
+            around,
+            start: Start::Closed(opening),
+            config,
+            publisher,
+            lane,
+            barrier,
+            events,
+            answers,
+            open: None,
+            dial: Dial::Idle,
+            failure,
+            leaving: false,
+        }
+    }
+
+    /// Whether the process is to end.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Takes an answer, and returns the events in it.
+    pub(super) fn answered(&mut self, answer: Answer) -> Vec<Event> {
+        match answer {
+            Answer::Event(event) => vec![event],
+            Answer::Inspected(inspection, opening) => self.inspected(inspection, opening),
+            Answer::Opened(rooms, report, space) => self.opened(*rooms, report, space),
+            Answer::NotOpened(error, report) => self.not_opened(error, report),
+            Answer::MayDial => self.may_dial(),
+        }
+    }
+
+    /// Has the lane do a deed after those that were decided before it, and answer.
+    pub(super) fn deed(&self, deed: impl Future<Output = Option<Answer>> + Send + 'static) {
+        let answers = self.answers.clone();
+        self.lane.post(async move {
+            if let Some(answer) = deed.await {
+                // Without a loop to hear of it, the next start goes on from what it finds.
+                let _ = answers.send(answer);
+            }
+        });
+    }
+
+    /// Ends in order: the deeds are done, the link is over, and the store is closed.
+    ///
+    /// # Errors
+    /// Why the process failed, or what does not end: the store is then left as a power cut would leave it.
+    pub(super) async fn leave(mut self) -> anyhow::Result<Publisher> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let last_run = self.open.as_mut().map(|open| open.link.ended());
+        timeout(LEAVE, async {
+            self.lane.close().await;
+            if let Some(last_run) = last_run {
+                last_run.await;
+            }
+        })
+        .await
+        .context("a deed on the disk, or the link, does not end")?;
+        if let Some(open) = self.open {
+            open.rooms.vault.close().await?;
+        }
+        Ok(self.publisher)
+    }
+}

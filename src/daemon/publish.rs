@@ -1,0 +1,169 @@
+//! The state is published here: to the clients of the desk, the journal, the service manager, and the panel.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_core::{Cause, Face, Now, PairingFace, Reply, State, Tested, face};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::service;
+use crate::boot::Report;
+use crate::config::Config;
+use crate::desk::{Desk, Lines, Request, Rooms, Status};
+use crate::journal;
+use crate::link::Credentials;
+use crate::panel::{Credential, Panel, Showing};
+use holdfast_medium::barrier::Barrier;
+use holdfast_medium::wear::Card;
+
+/// Every channel that something is told on.
+pub(super) struct Publisher {
+    started: Instant,
+    status: watch::Sender<Status>,
+    showing: watch::Sender<Showing>,
+    credentials: watch::Sender<Credentials>,
+    /// Takes causes that the owner should know of.
+    news: broadcast::Sender<Cause>,
+    tested: broadcast::Sender<Tested>,
+    boot: watch::Sender<Arc<Report>>,
+    rooms: watch::Sender<Option<Rooms>>,
+    /// The callers who wait for the answer to a command.
+    replies: HashMap<u64, oneshot::Sender<Reply>>,
+    requests: u64,
+    /// The service manager was told that we are ready.
+    ready: bool,
+}
+
+impl Publisher {
+    /// Begins before anything happened; the core's clock began at `started`.
+    pub(super) fn new(started: Instant, showing: watch::Sender<Showing>, report: Report) -> Self {
+        Self {
+            started,
+            status: watch::Sender::new(Status::of(&State::new(0), started)),
+            showing,
+            credentials: watch::Sender::default(),
+            news: broadcast::Sender::new(16),
+            tested: broadcast::Sender::new(4),
+            boot: watch::Sender::new(Arc::new(report)),
+            rooms: watch::Sender::new(None),
+            replies: HashMap::new(),
+            requests: 0,
+            ready: false,
+        }
+    }
+
+    /// Opens the desk, whose clients hear of all that is published.
+    pub(super) fn desk(
+        &self,
+        config: &Config,
+        requests: mpsc::Sender<Request>,
+        panel: &Panel,
+        barrier: &Barrier,
+    ) -> Desk {
+        Desk::new(Lines {
+            requests,
+            status: self.status.subscribe(),
+            credentials: self.credentials.subscribe(),
+            picture: panel.pictures(),
+            glass: config.board.to_string(),
+            boot: self.boot.subscribe(),
+            news: self.news.clone(),
+            tested: self.tested.clone(),
+            barrier: barrier.clone(),
+            card: Card::of(config.data.root()).ok(),
+            data: config.data.clone(),
+            rooms: self.rooms.subscribe(),
+        })
+    }
+
+    /// The moment on the core's clock.
+    pub(super) fn moment(&self, at: Instant) -> Now {
+        let passed = at.saturating_duration_since(self.started).as_millis();
+        Now {
+            mono_ms: u64::try_from(passed).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The instant of a moment on the core's clock.
+    pub(super) fn instant(&self, at_ms: u64) -> Instant {
+        self.started + Duration::from_millis(at_ms)
+    }
+
+    /// Takes the codes by which a phone can link us, as they are shown.
+    pub(super) fn credentials(&self) -> watch::Sender<Credentials> {
+        self.credentials.clone()
+    }
+
+    /// Gives clients the rooms.
+    pub(super) fn opened(&self, rooms: Rooms) {
+        self.rooms.send_replace(Some(rooms));
+    }
+
+    /// Publishes the report of this start, now that it is whole.
+    pub(super) fn report(&self, report: Report) {
+        self.boot.send_replace(Arc::new(report));
+    }
+
+    /// Gives a command its number, by which [`Publisher::reply`] finds the caller again.
+    pub(super) fn number(&mut self, reply: Option<oneshot::Sender<Reply>>) -> u64 {
+        self.requests += 1;
+        if let Some(reply) = reply {
+            self.replies.insert(self.requests, reply);
+        }
+        self.requests
+    }
+
+    /// Answers a command.
+    pub(super) fn reply(&mut self, request: u64, reply: Reply) {
+        if let Some(waiting) = self.replies.remove(&request) {
+            // A caller that went away needs no answer.
+            let _ = waiting.send(reply);
+        }
+    }
+
+    /// Publishes what came of a self-test.
+    pub(super) fn tested(&self, tested: Tested) {
+        journal::self_tested(tested);
+        // Nobody asked, after a repair.
+        let _ = self.tested.send(tested);
+    }
+
+    /// Publishes a cause that the owner should know of.
+    pub(super) fn news(&self, cause: Cause) {
+        // Nobody listens to the bus yet, or any more.
+        let _ = self.news.send(cause);
+    }
+
+    /// Publishes where we stand: to everybody when that is new, and to the panel in any case.
+    pub(super) fn state(&mut self, state: &State, now: Now) {
+        if !self.ready && !state.is_starting() {
+            service::ready();
+            self.ready = true;
+        }
+        let status = Status::of(state, self.started);
+        self.status.send_if_modified(|published| {
+            if published.state != status.state || published.cause != status.cause {
+                journal::state_changed(status.state, status.cause, status.linked.generation);
+                service::status(status.state, status.cause);
+            }
+            let new = *published != status;
+            *published = status;
+            new
+        });
+        self.face(face(state, now));
+    }
+
+    /// Puts a face on the glass, with the code it is about.
+    pub(super) fn face(&self, face: Face) {
+        let codes = self.credentials.borrow();
+        let credential = match face {
+            Face::Pairing(PairingFace::Qr { .. }) => codes.qr.clone().map(Credential::Qr),
+            Face::Pairing(PairingFace::Code { .. }) => codes.code.clone().map(Credential::Code),
+            _ => None,
+        };
+        drop(codes);
+        self.showing.send_replace(Showing::new(face, credential));
+    }
+}
