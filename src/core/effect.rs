@@ -1,4 +1,4 @@
-//! What the core wants done.
+//! The effects: everything the core wants done.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,7 +7,7 @@ use crate::ground::{ArchiveId, Audit, Cause};
 use crate::parts::{Plan, Tested, Todo};
 use crate::past::Past;
 
-/// What a step leads to.
+/// The outcome of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// To be carried out in order.
@@ -57,7 +57,7 @@ pub enum Effect {
     Probe,
     /// Find out whether a message gets through. Answers with `SelfTested`, unless the link goes down over it.
     SelfTest,
-    /// Tell whoever waits for it what came of the test.
+    /// Publish the result of a self-test.
     Tested(Tested),
     /// Write this down, durable before the next effect: the next start is told it in [`crate::Facts`].
     Remember(Box<Past>),
@@ -70,7 +70,7 @@ pub enum Effect {
     /// As [`Effect::Retire`], with an archived generation coming back as the next: its identity and kept tiers, no
     /// ratchet. Answers with `Retired` or `RetireFailed`.
     Restore {
-        /// What is written down.
+        /// The audit entry.
         order: Audit,
         /// The archive that comes back.
         from: ArchiveId,

@@ -1,4 +1,4 @@
-//! What can happen to Holdfast.
+//! The events: everything that can happen to Holdfast.
 
 use alloc::boxed::Box;
 
@@ -84,7 +84,7 @@ pub enum Event {
     Command {
         /// Returned in the [`crate::Effect::Reply`].
         request: u64,
-        /// What is asked.
+        /// The command.
         command: Command,
     },
     /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] is done: this generation is live now, empty in the
@@ -108,7 +108,7 @@ pub enum Event {
     },
 }
 
-/// What the bus may ask of the core.
+/// A command that a client may give the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Resume linking when paused, or connect now instead of waiting.
@@ -117,7 +117,7 @@ pub enum Command {
     SelfTest,
     /// First step of what takes two: answers with a token.
     Ask {
-        /// What is wanted.
+        /// The deed.
         deed: Deed,
         /// A fresh random number to be used as the token.
         nonce: u64,
@@ -126,7 +126,7 @@ pub enum Command {
     Confirm {
         /// The same as in the first step.
         deed: Deed,
-        /// What the first step answered.
+        /// The token that the first step answered with.
         token: u64,
     },
     /// Shut down in order.

@@ -10,11 +10,11 @@ use crate::state::State;
 pub enum Face {
     /// The daemon is starting.
     Starting,
-    /// What the last run left behind is being repaired.
+    /// Damage that the last run left is being repaired.
     Repairing,
     /// There is no way to the outside; the next attempt is planned or under way.
     WaitingForNetwork {
-        /// What is missing.
+        /// The part that is missing.
         code: CauseCode,
         /// Counts from 1.
         attempt: u32,
@@ -82,7 +82,7 @@ pub enum Face {
     },
     /// The data partition has no room, or cannot be used.
     StorageFault {
-        /// What is wrong.
+        /// The fault.
         code: CauseCode,
         /// Until the daemon is started again; `None` when that would not help, or while it leaves.
         next_ms: Option<u64>,
@@ -112,7 +112,7 @@ pub enum Face {
     },
     /// Told to stop.
     Stopped {
-        /// Everything is on the disk. Whoever closes it knows.
+        /// Everything is on the disk. The daemon says so once the barrier is closed.
         saved: bool,
     },
 }

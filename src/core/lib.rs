@@ -1,8 +1,8 @@
-//! The brain of Holdfast: everything it decides, as pure code.
+//! The state machine of Holdfast: every decision it makes, as pure code.
 //!
 //! [`step`] takes the [`State`], one [`Event`] and the moment it happens, and returns an [`Outcome`]: the
-//! [`Effect`]s to carry out, in order. What an owner meets is [`face`]. Nothing in this crate does I/O, reads a
-//! clock or knows WhatsApp's wire; whoever wants to know how Holdfast behaves reads here and nothing else.
+//! [`Effect`]s to carry out, in order. [`face`] is the screen an owner meets. Nothing in this crate does I/O, reads a
+//! clock or knows WhatsApp's wire; to know how Holdfast behaves it is enough to read here.
 #![no_std]
 
 extern crate alloc;

@@ -9,7 +9,7 @@ pub struct Stay {
     pub state: &'static str,
     /// Milliseconds. `None`: until a human does what the cause says.
     pub longest_ms: Option<u64>,
-    /// What is done then.
+    /// The reaction when that time is over.
     pub then: &'static str,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Story {
     pub(crate) reports: Vec<&'static str>,
     /// The codes the owner was told of.
     pub(crate) news: Vec<&'static str>,
-    /// What was last written down for the next start, and when.
+    /// The last note for the next start, and when it was written.
     pub(crate) past: Option<(Past, u64)>,
     /// Probes are not answered, and returned.
     pub(crate) deaf: bool,

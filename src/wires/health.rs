@@ -22,7 +22,7 @@ pub(crate) struct Health {
     failures: u32,
     pause: Duration,
     works_since: Option<Instant>,
-    /// What was told: that it works, or does not.
+    /// The last report: it works, or does not.
     told: Option<bool>,
 }
 
@@ -78,7 +78,7 @@ impl Health {
     fn tell(&mut self, works: bool, fault: Option<CauseCode>) {
         self.told = Some(works);
         let part = self.part;
-        // Whoever does not listen any more need not know.
+        // The receiver may be gone.
         let _ = self
             .inputs
             .send((Instant::now(), Input::Health { part, fault }));

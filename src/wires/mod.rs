@@ -175,7 +175,7 @@ pub enum WireError {
     Bus {
         /// Its device file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: Box<dyn error::Error + Send + Sync>,
     },
     /// Another process of ours draws on the display.
@@ -197,7 +197,7 @@ pub enum WireError {
     Line {
         /// Chip and number.
         line: String,
-        /// What the system says.
+        /// The system's error.
         source: Box<dyn error::Error + Send + Sync>,
     },
     /// There is no thread to be had.

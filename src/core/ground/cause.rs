@@ -11,10 +11,10 @@ pub struct Cause {
     pub number: Option<u16>,
 }
 
-/// What a human is told to do when there is nothing to do.
+/// The action where a human has nothing to do.
 const NONE: &str = "none: Holdfast is handling it";
 
-/// What a human does about a device that is not linked.
+/// The action about a device that is not linked.
 const SCAN: &str = "Scan the code with WhatsApp: Settings, Linked devices.";
 
 /// One row a cause: code, the tail of its stable name, what happened, what a human should do.
@@ -22,7 +22,7 @@ macro_rules! causes {
     ($($(#[doc = $about:literal])* $class:ident $prefix:literal {
         $($code:ident $tail:literal: $sentence:literal, $action:expr;)*
     })*) => {
-        /// What a cause is about.
+        /// The class of a cause.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum CauseClass {
             $($(#[doc = $about])* $class,)*
@@ -38,7 +38,7 @@ macro_rules! causes {
             /// Every class.
             pub const ALL: &[CauseClass] = &[$(Self::$class,)*];
 
-            /// What the class is about, in a sentence.
+            /// Describes the class in a sentence.
             pub fn about(self) -> &'static str {
                 match self { $(Self::$class => concat!($($about),*).trim_ascii(),)* }
             }
@@ -58,12 +58,12 @@ macro_rules! causes {
                 match self { $($(Self::$code => concat!($prefix, ".", $tail),)*)* }
             }
 
-            /// What it is about.
+            /// Returns its class.
             pub fn class(self) -> CauseClass {
                 match self { $($(Self::$code => CauseClass::$class,)*)* }
             }
 
-            /// What happened, in one sentence.
+            /// Says what happened, in one sentence.
             pub fn sentence(self) -> &'static str {
                 match self { $($(Self::$code => $sentence,)*)* }
             }
@@ -160,12 +160,12 @@ impl Cause {
         }
     }
 
-    /// What it is about.
+    /// Returns its class.
     pub fn class(&self) -> CauseClass {
         self.code.class()
     }
 
-    /// What happened, in one sentence.
+    /// Says what happened, in one sentence.
     pub fn sentence(&self) -> &'static str {
         self.code.sentence()
     }

@@ -30,7 +30,7 @@ impl FromStr for GenerationId {
     }
 }
 
-/// What is in the archive. Whatever comes from a file gets a name of its own: the one it had elsewhere is taken here,
+/// The name of an archive. An imported one gets a name of its own: the one it had elsewhere is taken here,
 /// or will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ArchiveId {
@@ -82,7 +82,7 @@ fn read<T: ToString>(name: &str, prefix: &str, made: fn(u32) -> T) -> Result<T, 
         .ok_or(NotAName)
 }
 
-/// What the live generation holds.
+/// The live generation, and the account it is linked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Linked {
     /// The live generation.

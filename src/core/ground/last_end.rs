@@ -45,7 +45,7 @@ impl LastEnd {
         }
     }
 
-    /// What happened, in one sentence.
+    /// Says what happened, in one sentence.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Clean => "The last run was stopped in order.",

@@ -17,11 +17,11 @@ pub enum Way {
 }
 
 impl Way {
-    /// What a way that ends early is blamed with.
+    /// The causes of a way that ends early.
     pub(crate) const CAUSES: [CauseCode; 3] =
         [CauseCode::NoLink, CauseCode::NoAddress, CauseCode::NoRoute];
 
-    /// What is missing; `None` when nothing is.
+    /// Returns the part that is missing; `None` when nothing is.
     pub(crate) fn cause(self) -> Option<CauseCode> {
         match self {
             Self::NoLink => Some(CauseCode::NoLink),

@@ -1,4 +1,4 @@
-//! The table of back-offs: how long to wait after failures in a row, one row each. What outlives a restart follows from the rows.
+//! The table of back-offs: how long to wait after failures in a row, one row each. Persistence across restarts follows from the rows.
 
 use crate::ground::Kept::{As, Not};
 use crate::ground::{Backoff, DAY, HOUR, MINUTE, SECOND};

@@ -15,7 +15,7 @@ pub(crate) enum Code {
     Typed,
 }
 
-/// What a phone can link us by.
+/// The code by which a phone can link this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PairingFace {
     /// Asking WhatsApp for a code.

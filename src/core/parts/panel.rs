@@ -32,7 +32,7 @@ struct Health {
 }
 
 impl Panel {
-    /// What is wrong with a part, when something is.
+    /// Returns a part's fault, when it has one.
     pub(crate) fn fault(&self, part: Part) -> Option<CauseCode> {
         match part {
             Part::Display => self.display.fault,

@@ -88,7 +88,7 @@ impl Phone {
     /// Goes on from what [`Phone::left`] said.
     pub(crate) fn resume(&mut self, left: u64, now: u64) {
         let left = left.min(AWAY_MS);
-        // What is overdue is done at once, and the warning comes again: it is a new start.
+        // An overdue timer fires at once, and the warning comes again: it is a new start.
         let days = (left / DAY + 1).clamp(WARNED.into(), ASKED.into()) as u8;
         self.drops = Some((now.saturating_add(left), days));
     }

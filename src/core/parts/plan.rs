@@ -13,7 +13,7 @@ pub struct Findings {
     pub store: StoreFound,
     /// Records that pass their checksum and cannot be decoded, by what they cost.
     pub unusable: Unusable,
-    /// What an earlier repair left to do after connecting.
+    /// The work that an earlier repair left for the link.
     pub todo: Todo,
 }
 
@@ -73,11 +73,11 @@ impl Todo {
 pub struct Plan {
     /// Write both identity slots anew from the whole one.
     pub slots: bool,
-    /// What becomes of the store.
+    /// The treatment of the store.
     pub store: Treatment,
     /// Go on with pre-key ids far beyond any that was ever used.
     pub leap: bool,
-    /// What is left to do once connected.
+    /// The work that is left for the link.
     pub todo: Todo,
 }
 

@@ -77,7 +77,7 @@ pub(crate) enum Stage {
 pub(crate) enum Hurry {
     /// It is being done already.
     UnderWay,
-    /// What is due later is done now.
+    /// The timer fires now.
     Now,
     /// The wait is cut short, if it yields to a human and the allowance permits.
     CutShort(Wait),
@@ -447,7 +447,7 @@ impl Session {
         matches!(self.phase, Phase::Failed(_)) && self.until.take().is_some()
     }
 
-    /// What is under way ends first.
+    /// Stops, once everything under way has ended or the timeout is over.
     pub(crate) fn stop(&mut self, now: u64) {
         self.enter(Phase::Stopping, now.saturating_add(STOP_MS));
     }

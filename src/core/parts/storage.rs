@@ -16,7 +16,7 @@ const KEPT_ARCHIVES: u32 = 1;
 /// How full the data partition is, and with what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Space {
-    /// What may still be written, bytes; the reserve's share is taken off, whether it is held or owed.
+    /// Free space, bytes; the reserve's share is taken off, whether it is held or owed.
     pub free_bytes: u64,
     /// All of the partition, bytes.
     pub total_bytes: u64,
@@ -24,11 +24,11 @@ pub struct Space {
     pub archives: u32,
     /// Received messages that the slowest consumer has not acknowledged.
     pub unread: u64,
-    /// What they take, bytes.
+    /// Their size, bytes.
     pub unread_bytes: u64,
     /// Key records of the live generation.
     pub records: u64,
-    /// What the live generation takes, bytes.
+    /// The size of the live generation, bytes.
     pub records_bytes: u64,
 }
 
@@ -46,7 +46,7 @@ enum Room {
 /// The meaning of a sample of the data partition.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
-    /// What the operator is told.
+    /// The causes to report to the operator.
     pub(crate) news: Vec<CauseCode>,
     /// There is no room for a link any more.
     pub(crate) fills_up: bool,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::ground::{HOUR, MINUTE, Moments};
 
-/// What is further apart is no storm.
+/// The window of a storm: failures further apart are none.
 const WINDOW_MS: u64 = 10 * MINUTE;
 /// So many from one peer are too many.
 const PEER: u32 = 8;
@@ -37,7 +37,7 @@ pub(crate) struct Storm {
     until: Option<u64>,
     /// How much from whom, in that time.
     peers: Vec<(u64, u32)>,
-    /// What the operator will be told, and when.
+    /// The report due to the operator, and when.
     line: Option<(u64, u32)>,
     /// Until when each counts twice.
     probation: Option<u64>,

@@ -18,7 +18,7 @@ impl Turn<'_> {
         if behind || self.state.session.phase() != Phase::AwaitingClock {
             return;
         }
-        // What failed before still explains why there is another attempt.
+        // The earlier failure still explains why there is another attempt.
         if self.state.attempt() == 0 {
             self.state.session.clear_cause();
         }

@@ -26,7 +26,7 @@ impl Turn<'_> {
         match deed {
             Deed::Relink => self.give_up(Successor::Fresh(Trigger::Bus)),
             Deed::Restore(from) => self.give_up(Successor::Archived(from)),
-            // Nothing of ours changes: whoever asked reads the archive.
+            // Nothing of ours changes: the client reads the archive.
             Deed::Export(_) => {}
         }
         Reply::Accepted

@@ -5,7 +5,7 @@ use crate::parts::Phase;
 use crate::turn::Turn;
 
 impl Turn<'_> {
-    /// The way to the outside came or went. Only a change counts; whoever told us may repeat itself.
+    /// Notes that the way to the outside came or went. It is idempotent: only a change counts.
     pub(crate) fn network(&mut self, way: Way) {
         if self.state.way.replace(way) == Some(way)
             || self.state.session.phase() != Phase::Waiting(Wait::Reconnect)

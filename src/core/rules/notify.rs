@@ -9,14 +9,14 @@ use crate::turn::Turn;
 fn is_news(cause: Cause) -> bool {
     match cause.code {
         CauseCode::KeysRepaired | CauseCode::KeysRebuilt => true,
-        // Whoever asked for it knows.
+        // The human who asked for it knows.
         CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked => false,
         _ => cause.class() != CauseClass::Network && cause.asks_a_human(),
     }
 }
 
 impl Turn<'_> {
-    /// Tells the owner of what was reported, a few times a day. What a start has to tell waits until it is over: before, nobody
+    /// Notifies the owner of reported causes, within a rate limit of a few a day. A start's own notice waits until it is over: before, nobody
     /// can carry it, and how often the owner was told is not known.
     pub(crate) fn notify(&mut self) {
         let is_degraded = self.state.attempt() == DEGRADED_AFTER;

@@ -43,7 +43,7 @@ impl Turn<'_> {
         }
     }
 
-    /// What was not told yet is told before the daemon leaves.
+    /// Reports the undecrypted messages that were not reported yet, before the daemon leaves.
     pub(crate) fn tell_undecrypted(&mut self) {
         if let Some((messages, peers)) = self.state.storm.take_line() {
             self.effects.push(Effect::Undecrypted { messages, peers });

@@ -51,7 +51,7 @@ trait Glass {
     /// Why it does not show a picture.
     type Error;
 
-    /// Shows a picture in the place of the one before. What did not change need not be sent.
+    /// Shows a picture in the place of the one before. Pixels that did not change need not be sent.
     fn show(&mut self, frame: &Frame) -> Result<(), Self::Error>;
 
     /// Fails when the glass has lost its picture.

@@ -18,9 +18,9 @@ pub struct Button {
     pub lines: Vec<LineName>,
     /// The line is low while the button is down.
     pub active_low: bool,
-    /// What holds the line while the button is up.
+    /// The resistor that holds the line while the button is up.
     pub pull: Pull,
-    /// What is shorter is bouncing; zero where nothing bounces.
+    /// The debounce time: a shorter edge is bouncing; zero where nothing bounces.
     pub debounce: Duration,
 }
 

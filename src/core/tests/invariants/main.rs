@@ -1,4 +1,4 @@
-//! What must hold whatever happens: random events on a virtual clock, watched by a model of everybody around the core.
+//! Checks the invariants under random events on a virtual clock, with a model of everybody around the core.
 
 mod moves;
 
@@ -37,7 +37,7 @@ struct World {
     finger: Option<(u64, bool)>,
     button_confirmed: bool,
     tokens: Vec<(Deed, u64, u64)>,
-    /// What a human confirmed over the bus.
+    /// The deed that a human confirmed over the bus.
     bus_confirmed: Option<Deed>,
     attempts: Vec<u64>,
     /// Runs that showed a code.
@@ -164,11 +164,11 @@ impl World {
         }
     }
 
-    /// What the event changes for those who say it.
+    /// Notes what the event changes for its source.
     fn expect(&mut self, event: &Event) {
         self.human = match event {
             Event::Released | Event::Command { .. } => true,
-            // A hold is a human, too, and so is whoever told the run to end.
+            // A hold is a human, too, and so is the one who told the run to end.
             Event::LinkEnded(_) => self.human,
             _ => self.finger.is_some(),
         };
@@ -400,7 +400,7 @@ impl World {
         face(&self.state, Now { mono_ms: self.now })
     }
 
-    /// What an owner sees must be true, bounded and explained.
+    /// Checks that the face an owner sees is true, bounded and explained.
     fn look(&mut self) {
         let (state, face) = (&self.state, self.face());
         match face {

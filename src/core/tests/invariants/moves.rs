@@ -1,4 +1,4 @@
-//! What may happen, fitting or not.
+//! Draws random moves, fitting or not.
 
 use holdfast_core::{
     ArchiveId, CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId,
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{ACCOUNT, HOUR, MINUTE, SECOND};
 
-/// What the world does next.
+/// The world's next move.
 #[derive(Clone, Debug)]
 pub enum Move {
     /// Something happens, fitting or not.
