@@ -1,5 +1,6 @@
 //! The assembly: every room is built here, and handed to the course and the hands. Nothing is decided here.
 
+mod answer;
 mod around;
 mod course;
 mod deeds;
@@ -9,6 +10,7 @@ mod generations;
 mod hands;
 mod incidents;
 mod notify;
+mod opening;
 mod past;
 mod publish;
 mod rooms;

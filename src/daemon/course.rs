@@ -9,7 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep_until};
 
-use super::hands::{Answer, Hands};
+use super::answer::Answer;
+use super::hands::Hands;
 use super::service::Watchdog;
 use crate::desk::Request;
 use crate::link::Credentials;

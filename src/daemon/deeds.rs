@@ -9,8 +9,10 @@ use holdfast_medium::{blocking, space};
 
 use tokio::sync::oneshot;
 
-use super::hands::{Answer, Hands, Open};
-use super::rooms::{Opening, Rooms, Start, fault};
+use super::answer::Answer;
+use super::hands::{Hands, Open};
+use super::opening::{Opening, Start, fault};
+use super::rooms::Rooms;
 use super::{generations, past};
 use crate::boot::Report;
 use crate::desk;
@@ -28,7 +30,10 @@ impl Hands {
         self.deed(async move {
             Some(match opening.inspect().await {
                 Ok(inspection) => Answer::Inspected(Box::new(inspection), opening),
-                Err(error) => opening.failed(error).await,
+                Err(error) => {
+                    let report = opening.failed(&error).await;
+                    Answer::NotOpened(error, report)
+                }
             })
         });
     }
@@ -54,7 +59,10 @@ impl Hands {
                             let report = opening.kept().await;
                             Some(Answer::Opened(Box::new(rooms), report, space))
                         }
-                        Err(error) => Some(opening.failed(error).await),
+                        Err(error) => {
+                            let report = opening.failed(&error).await;
+                            Some(Answer::NotOpened(error, report))
+                        }
                     }
                 });
             }

@@ -2,19 +2,9 @@
 
 use holdfast_core::Event;
 
-use super::hands::{Answer, Hands};
+use super::answer::Answer;
+use super::hands::{Dial, Hands};
 use crate::link::Link;
-
-/// A run of the link that waits for the deeds that were decided before it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dial {
-    /// None waits.
-    Idle,
-    /// One waits.
-    Waits,
-    /// One waits, and was told to end meanwhile.
-    Ends,
-}
 
 impl Hands {
     /// Starts a run of the link, once all that was decided before is on the disk.

@@ -1,24 +1,23 @@
 //! The hands: each effect of the core is carried out here, and nowhere else.
 
 use anyhow::Context as _;
-use holdfast_core::{self as core, Effect, Event, Now, Space, State};
+use holdfast_core::{self as core, Effect, Event, Now, State};
 use holdfast_medium::Lane;
 use holdfast_medium::barrier::Barrier;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::LEAVE;
+use super::answer::Answer;
 use super::around::Around;
-use super::dial::Dial;
 use super::incidents::IncidentLog;
+use super::opening::{Opening, Start};
 use super::publish::Publisher;
-use super::rooms::{Opening, Rooms, Start};
+use super::rooms::Rooms;
 use super::space::Gauge;
-use crate::boot::Report;
 use crate::config::Config;
 use crate::journal;
 use crate::link::Link;
-use crate::vault::Inspection;
 
 /// What carries out the effects, and whom it tells.
 pub(super) struct Hands {
@@ -50,18 +49,15 @@ pub(super) struct Open {
     pub(super) link: Link,
 }
 
-/// What comes of a deed.
-pub(super) enum Answer {
-    /// An event for the core.
-    Event(Event),
-    /// The vault is looked through.
-    Inspected(Box<Inspection>, Opening),
-    /// The rooms are open, and so full is the data partition.
-    Opened(Box<Rooms>, Report, Option<Space>),
-    /// The rooms do not open.
-    NotOpened(anyhow::Error, Report),
-    /// All that has to be on the disk before the link starts is there.
-    MayDial,
+/// A run of the link that waits for the deeds that were decided before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dial {
+    /// None waits.
+    Idle,
+    /// One waits.
+    Waits,
+    /// One waits, and was told to end meanwhile.
+    Ends,
 }
 
 impl core::Hands for Hands {

@@ -5,8 +5,8 @@ use holdfast_medium::barrier::Barrier;
 use holdfast_medium::space::Reserve;
 use holdfast_medium::{Machine, blocking};
 
+use super::opening::Opening;
 use super::past;
-use super::rooms::Opening;
 use crate::boot::{self, Report, RunMark, Stages, Verdict};
 use crate::config::Config;
 use crate::journal;

@@ -1,0 +1,22 @@
+//! The answers of deeds, as the lane sends them back to the loop.
+
+use holdfast_core::{Event, Space};
+
+use super::opening::Opening;
+use super::rooms::Rooms;
+use crate::boot::Report;
+use crate::vault::Inspection;
+
+/// What a deed on the disk answers with.
+pub(super) enum Answer {
+    /// An event for the core.
+    Event(Event),
+    /// The vault is looked through.
+    Inspected(Box<Inspection>, Opening),
+    /// The rooms are open, and so full is the data partition.
+    Opened(Box<Rooms>, Report, Option<Space>),
+    /// The rooms do not open.
+    NotOpened(anyhow::Error, Report),
+    /// All that has to be on the disk before the link starts is there.
+    MayDial,
+}

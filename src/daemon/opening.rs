@@ -1,0 +1,170 @@
+//! The opening of the data partition, as at every boot: it is looked through, repaired as the core plans, and only then used.
+
+use std::sync::Arc;
+
+use holdfast_core::{CauseCode, Plan, plan};
+use holdfast_medium::barrier::Barrier;
+use holdfast_medium::{DataDir, Machine, blocking, space};
+
+use super::generations;
+use super::rooms::Rooms;
+use crate::boot::{Evidence, Report, Stages};
+use crate::history::{Archive, Audit, Kind};
+use crate::journal;
+use crate::mail::{Inbox, Outbox};
+use crate::vault::{Inspection, Vault, VaultError};
+
+impl Rooms {
+    /// Opens them as a boot does, for a program without a panel and a course.
+    ///
+    /// # Errors
+    /// What does not open, and what to do about it.
+    pub async fn without_panel(dir: &DataDir) -> anyhow::Result<(Barrier, Rooms)> {
+        let evidence = Evidence::gather(&Machine::this(), dir);
+        let report = Report::new(&evidence, &evidence.verdict());
+        let barrier = Barrier::start()?;
+        let mut opening = Opening::new(dir, &barrier, report, Stages::new());
+        let inspection = opening.inspect().await?;
+        let plan = plan(&inspection.findings());
+        Ok((barrier, opening.open(inspection, plan).await?))
+    }
+}
+
+/// How far the start is.
+pub(super) enum Start {
+    /// Nothing is opened yet.
+    Closed(Opening),
+    /// The vault is looked through.
+    Inspected(Box<Inspection>, Opening),
+    /// The lane has it, or it is over.
+    Away,
+}
+
+/// A start under way: the steps in which the rooms are opened, and the report of them.
+pub(super) struct Opening {
+    dir: DataDir,
+    barrier: Barrier,
+    stages: Stages,
+    /// What was found so far.
+    pub(super) report: Report,
+    /// No other process has the data directory.
+    pub(super) is_ours: bool,
+}
+
+impl Opening {
+    pub(super) fn new(dir: &DataDir, barrier: &Barrier, report: Report, stages: Stages) -> Self {
+        Self {
+            dir: dir.clone(),
+            barrier: barrier.clone(),
+            stages,
+            report,
+            is_ours: false,
+        }
+    }
+
+    /// Looks through the vault, which keeps other processes away.
+    pub(super) async fn inspect(&mut self) -> anyhow::Result<Inspection> {
+        let inspection = Vault::inspect(self.dir.clone(), self.barrier.clone()).await?;
+        self.is_ours = true;
+        Ok(inspection)
+    }
+
+    /// Repairs the vault as the core plans, and opens every room on it.
+    pub(super) async fn open(
+        &mut self,
+        inspection: Inspection,
+        plan: Plan,
+    ) -> anyhow::Result<Rooms> {
+        let (dir, barrier) = (self.dir.clone(), self.barrier.clone());
+        let audit = Audit::open(&dir);
+        let vault = self.repair(inspection, plan, &audit).await?;
+        self.stages.done("vault");
+        let inbox = Inbox::open(&dir, &barrier).await?;
+        self.report.found("inbox", inbox.findings());
+        self.stages.done("inbox");
+        let outbox = Outbox::open(&dir, &barrier).await?;
+        self.report.found("outbox", outbox.findings());
+        self.stages.done("outbox");
+        let live = vault.linked().generation;
+        let (archive, finished, dropped) = blocking(move || {
+            let (archive, finished) = Archive::open(&dir, live)?;
+            let dropped = archive.finish_dropping();
+            anyhow::Ok((archive, finished, dropped))
+        })
+        .await?;
+        let finished = finished.iter().map(|old| {
+            format!("the retirement of {old} was interrupted; it is in the archive now")
+        });
+        self.report.found("archive", finished);
+        self.report.found("archive", dropped.err());
+        self.stages.done("archive");
+        Ok(Rooms {
+            vault: Arc::new(vault),
+            inbox,
+            outbox,
+            audit,
+            archive,
+        })
+    }
+
+    /// Carries the plan out. One that changes something is written to the audit before.
+    async fn repair(
+        &mut self,
+        inspection: Inspection,
+        plan: Plan,
+        audit: &Audit,
+    ) -> anyhow::Result<Vault> {
+        if plan.is_empty() {
+            return Ok(inspection.carry_out(plan).await?.0);
+        }
+        let generation = inspection.linked().generation;
+        let audit = audit.clone();
+        blocking(move || audit.append(Kind::Repair, &generations::repairs(generation))).await?;
+        let (vault, repaired) = inspection.carry_out(plan).await?;
+        journal::repaired(generation, &repaired);
+        self.report.found("vault", repaired.lines());
+        Ok(vault)
+    }
+
+    /// Ends with the rooms closed, and says why in the report.
+    pub(super) async fn failed(mut self, error: &anyhow::Error) -> Report {
+        self.report.found("start", [format!("{error:#}")]);
+        if self.is_ours {
+            self.kept().await
+        } else {
+            self.report
+        }
+    }
+
+    /// Closes the report and keeps it.
+    pub(super) async fn kept(self) -> Report {
+        let Self {
+            dir,
+            stages,
+            mut report,
+            ..
+        } = self;
+        let shown = report.clone();
+        let kept = blocking(move || {
+            report.keep(stages, &dir)?;
+            anyhow::Ok(report)
+        });
+        kept.await.unwrap_or_else(|error| {
+            tracing::warn!("the boot report cannot be kept: {error}");
+            shown
+        })
+    }
+}
+
+/// Judges an error that keeps the rooms from being opened. `None`: the data partition is not at fault.
+pub(super) fn fault(error: &anyhow::Error) -> Option<CauseCode> {
+    let mut chain = error.chain().filter_map(|error| error.downcast_ref());
+    if chain.any(space::is_full) {
+        return Some(CauseCode::NoSpace);
+    }
+    match error.downcast_ref() {
+        Some(VaultError::InUse { .. }) => None,
+        Some(VaultError::IdentityUnreadable { .. }) => Some(CauseCode::IdentityDamaged),
+        _ => Some(CauseCode::OpenFailed),
+    }
+}
