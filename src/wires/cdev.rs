@@ -12,7 +12,7 @@ use gpiocdev::{
 
 use super::{
     Button, Edge, InputPort, Line, LineName, OutputPort, Pull, WireError,
-    line::{LONG, moment, names},
+    edge::{LONG, moment, names},
 };
 
 /// A requested line.

@@ -4,7 +4,7 @@
 //! - `board`: board descriptions, from `board/*/board.toml`
 //! - [`Wires`]: what opens them; tests have simulated ones
 //! - `i2c`, `spi`: the machine's own buses, by `device` files
-//! - `line`: a button's line, by the character device (`cdev`, for outputs and inputs, too) or by `registers`
+//! - `line`: a button's line, by the character device (`cdev`, for outputs and inputs, too) or by `registers`; `edge`: its time stamps
 //! - `button`: edges of the button's line; `keyboard` and `space_bar`: the same for a terminal
 //! - `health`: a part that fails is retried and reported
 
@@ -12,6 +12,7 @@ mod board;
 pub(crate) mod button;
 mod cdev;
 mod device;
+mod edge;
 pub(crate) mod health;
 mod i2c;
 pub(crate) mod keyboard;

@@ -6,7 +6,7 @@ use rppal::gpio::{Gpio, InputPin, Trigger};
 
 use super::{
     Button, Edge, Line, Pull, WireError,
-    line::{LONG, moment, names},
+    edge::{LONG, moment, names},
 };
 
 /// Where the vendor's kernels let the registers be mapped: every Raspberry Pi but the 5, then the 5.
