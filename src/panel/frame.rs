@@ -53,7 +53,7 @@ impl Format {
 }
 
 impl Frame {
-    /// All pixels dark.
+    /// Makes a picture with all pixels dark.
     pub fn new(format: Format) -> Self {
         let bytes = format.row_bytes() as usize * format.height as usize;
         Self {
@@ -62,7 +62,7 @@ impl Frame {
         }
     }
 
-    /// The picture [`Frame::bits`] was taken of, as lit and dark pixels; `None` when there are not as many bits.
+    /// Makes the picture again that [`Frame::bits`] was taken of; `None` when there are not as many bits.
     pub fn from_bits(width: u32, height: u32, bits: &[u8]) -> Option<Self> {
         let row = u64::from(width.div_ceil(8));
         let fits = row.checked_mul(height.into()) == Some(bits.len() as u64);
@@ -82,7 +82,7 @@ impl Frame {
         self.format
     }
 
-    /// Which pixels are lit, one bit each whatever the depth: row by row from the top, each beginning with a byte of its own,
+    /// Packs the pixels, one bit each whatever the depth, 1 is lit: row by row from the top, each beginning with a byte of its own,
     /// the leftmost pixel in a byte's highest bit.
     pub fn bits(&self) -> Vec<u8> {
         pack(self.format.width, self.format.height, 1, |x, y| {
@@ -90,19 +90,19 @@ impl Frame {
         })
     }
 
-    /// How bright a pixel is, from 0 to [`Depth::lit`]; outside of the picture all are dark.
+    /// Tells the brightness of a pixel, from 0 to [`Depth::lit`]; outside of the picture all are dark.
     pub fn level(&self, x: u32, y: u32) -> u8 {
         self.place(x, y).map_or(0, |(at, shift)| {
             self.bytes[at] >> shift & self.format.depth.lit()
         })
     }
 
-    /// Whether a pixel is nearer to lit than to dark.
+    /// Tells whether a pixel is nearer to lit than to dark.
     pub fn lit(&self, x: u32, y: u32) -> bool {
         self.level(x, y) * 2 > self.format.depth.lit()
     }
 
-    /// A greyscale PNG with each pixel `scale` wide and high (0 counts as 1); lit is white.
+    /// Encodes a greyscale PNG with each pixel `scale` wide and high (0 counts as 1); lit is white.
     pub fn to_png(&self, scale: u8) -> Vec<u8> {
         let scale = u32::from(scale.max(1));
         let (width, height) = (self.format.width * scale, self.format.height * scale);
@@ -123,7 +123,7 @@ impl Frame {
         file
     }
 
-    /// The byte of a pixel, and how far its bits are from the byte's lowest.
+    /// Locates a pixel: its byte, and how far its bits are from the byte's lowest.
     fn place(&self, x: u32, y: u32) -> Option<(usize, u32)> {
         let Format {
             width,
@@ -138,7 +138,7 @@ impl Frame {
     }
 }
 
-/// Rows of pixels of so many bits, each row filled up to a whole byte.
+/// Packs rows of pixels of so many bits, each row filled up to a whole byte.
 fn pack(width: u32, height: u32, bits: u32, level: impl Fn(u32, u32) -> u8) -> Vec<u8> {
     let in_a_byte = 8 / bits;
     let byte = |first: u32, y: u32| {

@@ -70,7 +70,7 @@ impl Page {
     }
 }
 
-/// Up to 9 letters 26 pixels high, more of them 20.
+/// Draws up to 9 letters 26 pixels high, more of them 20.
 fn big<D: DrawTarget<Color = BinaryColor>>(
     text: &str,
     at: Point,
@@ -83,7 +83,7 @@ fn big<D: DrawTarget<Color = BinaryColor>>(
     }
 }
 
-/// In the first of `fonts` that fits the room, else in the last.
+/// Draws text in the first of `fonts` that fits the room, else in the last.
 pub(super) fn small<D: DrawTarget<Color = BinaryColor>>(
     text: &str,
     fonts: &[&MonoFont<'_>],
@@ -101,7 +101,7 @@ pub(super) fn small<D: DrawTarget<Color = BinaryColor>>(
     }
 }
 
-/// Centred around a point.
+/// Draws text centred around a point.
 fn letters<D: DrawTarget<Color = BinaryColor>>(
     text: &str,
     font: &MonoFont<'_>,

@@ -23,7 +23,7 @@ pub(super) struct Qr {
 }
 
 impl Qr {
-    /// The largest code for `payload` within `room` pixels in height; `None` when it does not fit at any scale.
+    /// Makes the largest code for `payload` within `room` pixels in height; `None` when it does not fit at any scale.
     ///
     /// WhatsApp's deep-link prefix helps only those who scan with the phone's camera app, and costs quiet zone or scale
     /// on every panel: it is dropped.

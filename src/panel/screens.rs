@@ -24,7 +24,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Whether a face shows it: the face is about it, and it is still valid.
+    /// Tells whether a face shows it: the face is about it, and it is still valid.
     pub fn is_shown_by(&self, face: &Face) -> bool {
         match (self, face) {
             (Self::Qr(_), Face::Pairing(PairingFace::Qr { left_ms }))
@@ -88,7 +88,7 @@ fn left_ms(face: &Face) -> u64 {
     countdown(&mut face.clone()).map_or(0, |left_ms| *left_ms)
 }
 
-/// The words for each face.
+/// Gives each face its words.
 fn page(face: &Face) -> Page {
     let page = |title: &str, line: &str, strong: &str, foot: &str| Page {
         title: title.into(),

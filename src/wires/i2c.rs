@@ -10,7 +10,7 @@ use super::{
     device::{Listed, find, lock, numbered},
 };
 
-/// Where the kernel lists its adapters (Documentation/ABI/testing/sysfs-bus-i2c*).
+/// The kernel's list of adapters (Documentation/ABI/testing/sysfs-bus-i2c*).
 const ADAPTERS: &str = "/sys/bus/i2c/devices";
 
 /// An open bus.

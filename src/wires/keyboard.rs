@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::{Input, Inputs, space_bar::SpaceBar};
 
-/// How long the thread sleeps when no key is awaited.
+/// Timeout of the wait for a key when nothing else is due.
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// Sends the meaning of each key to `inputs`, from a thread that ends with the process or with the terminal. `resized`

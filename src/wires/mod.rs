@@ -119,7 +119,7 @@ pub trait Line {
 pub struct Edge {
     /// The button is down now.
     pub down: bool,
-    /// When that happened, by the kernel.
+    /// The moment of it, by the kernel.
     pub at: Instant,
 }
 

@@ -9,7 +9,7 @@ use super::{
     edge::{LONG, moment, names},
 };
 
-/// Where the vendor's kernels let the registers be mapped: every Raspberry Pi but the 5, then the 5.
+/// The files by which the vendor's kernels let the registers be mapped: every Raspberry Pi but the 5, then the 5.
 const GPIOMEM: [&str; 2] = ["/dev/gpiomem", "/dev/gpiomem0"];
 
 /// A line of the registers.

@@ -9,7 +9,7 @@ const FIRST_GAP: Duration = Duration::from_millis(750);
 /// Longer than they wait between two repeats, on a slow line too.
 const NEXT_GAP: Duration = Duration::from_millis(300);
 
-/// One key's way from the terminal to the button.
+/// A state machine from one key of the terminal to the button.
 pub(super) struct SpaceBar {
     /// The terminal tells of releases; else silence longer than a repeat's gap is one.
     releases_told: bool,
@@ -54,7 +54,7 @@ impl SpaceBar {
             .and_then(|_| self.up())
     }
 
-    /// When to tick next.
+    /// The moment to tick next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.held
             .filter(|_| !self.releases_told)

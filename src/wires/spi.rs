@@ -13,9 +13,9 @@ use super::{
     device::{Listed, find, lock, numbered},
 };
 
-/// Where the kernel lists devices on SPI (Documentation/spi/spidev.rst).
+/// The kernel's list of devices on SPI (Documentation/spi/spidev.rst).
 const DEVICES: &str = "/sys/bus/spi/devices";
-/// The most bytes in one message: spidev's buffer, as it is unless the module is loaded with another.
+/// Bytes of the longest message: spidev's buffer, unless the module is loaded with another.
 const PIECE: usize = 4096;
 
 /// An open chip select of a bus.

@@ -17,7 +17,7 @@ use crate::{
     wires::{Display, Inputs, WireError, Wires, health::Health},
 };
 
-/// How often a glass whose picture does not change is checked.
+/// Interval of checks of a glass whose picture does not change.
 const CHECK: Duration = Duration::from_secs(5);
 
 /// Sets a board's display up and shows one picture, which stays.
@@ -72,7 +72,7 @@ pub(super) struct Follower {
     runtime: Handle,
 }
 
-/// What to do with the glass next.
+/// The next thing to do with the glass.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     Show,
@@ -115,7 +115,7 @@ impl Follower {
         }
     }
 
-    /// Waits for what is next. A new picture is shown when it is `due`; but the last one, and the one that takes a credential
+    /// Waits for the next thing to do. A new picture is shown when it is `due`; but the last one, and the one that takes a credential
     /// off the glass, at once.
     async fn next(&mut self, due: Instant, confidential: bool) -> Next {
         let nudged = async {
@@ -137,7 +137,7 @@ impl Follower {
         Next::Show
     }
 
-    /// Whether there are no more pictures, within this time.
+    /// Waits this long; true as soon as there are no more pictures.
     fn is_over_within(&mut self, time: Duration) -> bool {
         let pictures = &mut self.pictures;
         let over = async { while pictures.changed().await.is_ok() {} };
@@ -160,7 +160,7 @@ mod tests {
 
     const SLOW: Duration = Duration::from_secs(180);
 
-    /// How long a slow glass takes to show `next` after `first`; `over` when that is the last picture.
+    /// Measures how long a slow glass takes to show `next` after `first`; `over` when that is the last picture.
     async fn waits(first: bool, next: bool, over: bool) -> Duration {
         let (show, pictures) = watch::channel(picture(first));
         let mut follower = Follower::new(pictures, None);

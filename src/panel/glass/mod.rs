@@ -5,8 +5,8 @@
 //!
 //! - `follow`: the thread that keeps a glass showing the newest picture
 //! - `oled`: commands, data and status of an OLED controller
-//! - `ssd1306`: a controller each
 //! - `terminal`: a workstation's glass
+//! - every other file: a controller
 
 mod follow;
 mod oled;

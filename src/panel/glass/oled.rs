@@ -15,7 +15,7 @@ const COMMANDS: u8 = 0x00;
 const DATA: u8 = 0x40;
 /// Bytes of data in one I2C write: every adapter takes so many.
 const PIECE: usize = 32;
-/// How long a reset takes, and how long after it the controller listens (8.9: microseconds).
+/// Length of a reset, and of the wait until the controller listens (8.9: microseconds).
 const RESET: Duration = Duration::from_millis(1);
 
 /// The way to a controller.
@@ -105,7 +105,7 @@ impl Oled {
 }
 
 impl Bus {
-    /// Whether the display says that it is on. On SPI none does: there is no wire for it.
+    /// Asks whether the display is on. On SPI none does: there is no wire for it.
     fn is_on(&mut self) -> Result<bool, WireError> {
         let Self::I2c { port, address } = self else {
             return Ok(false);

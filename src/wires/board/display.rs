@@ -9,7 +9,7 @@ use super::{
     value::{Wrong, lines, number, texts},
 };
 
-/// Where most displays answer on I2C.
+/// The address of most displays on I2C.
 const ADDRESS: u8 = 0x3c;
 /// A clock every SPI display of ours takes, with wires as long as a hand.
 const CLOCK_HZ: u32 = 4_000_000;
@@ -142,7 +142,7 @@ impl Keys {
     /// Puts the keys together; the first of `drivers` is meant where none is named.
     ///
     /// # Errors
-    /// When they do not make a display.
+    /// When they do not describe a display.
     pub(super) fn finish(self, drivers: &[&str]) -> Result<Display, &'static str> {
         let on_spi =
             self.chip_select.is_some() || self.clock_hz.is_some() || self.data_command.is_some();

@@ -35,7 +35,7 @@ const BUILT_IN: [(&str, &str); 2] = [
 pub struct Description {
     /// The board's name.
     pub name: String,
-    /// How the machine's model begins, for machines that are this board.
+    /// Beginnings of the machine's model, for machines that are this board.
     pub models: Vec<String>,
     /// The screen.
     pub display: Option<Display>,

@@ -21,7 +21,7 @@ pub trait Chip: fmt::Debug + Send {
     /// Shows its glass: nothing while it is off.
     fn picture(&self) -> Frame;
 
-    /// Whether it was drawn on: something is seen, and it is no noise.
+    /// Tells whether it was drawn on: something is seen, and it is no noise.
     fn is_drawn(&self) -> bool;
 
     /// Bytes that began no command it knows.
@@ -55,7 +55,7 @@ pub trait Chip: fmt::Debug + Send {
     }
 }
 
-/// What is wrong with the display's wires.
+/// A fault of the display's wires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -77,7 +77,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What is said of it.
+    /// Its text for a human.
     fn text(self) -> &'static str {
         match self {
             Refusal::NoAcknowledge => "nothing acknowledges the address",

@@ -27,12 +27,12 @@ use tokio::time::sleep;
 use super::bus::Fault;
 use super::{Panel, uptime};
 
-/// How often a virtio port nobody has opened on the other side is looked at.
+/// Interval of polling a virtio port that nobody has opened on the other side.
 const LOOK: Duration = Duration::from_millis(100);
 /// Pixels of a PNG for one of the display.
 const SCALE: u8 = 4;
 
-/// Where commands come from, or go to.
+/// An endpoint of the control: commands come from it, or go to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// TCP.
@@ -41,7 +41,7 @@ pub enum Place {
     Path(PathBuf),
 }
 
-/// When what happened to a panel, since the kernel's start.
+/// Moments of a panel, since the kernel's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// It was plugged in, for the first time.
@@ -216,7 +216,7 @@ impl Remote {
         }
     }
 
-    /// What is on the glass.
+    /// Fetches the picture on the glass.
     ///
     /// # Errors
     /// When nobody answers, or something else.
@@ -233,7 +233,7 @@ impl Remote {
         Frame::from_bits(width.parse()?, height.parse()?, &bytes).context("not a whole picture")
     }
 
-    /// When what happened.
+    /// Fetches the panel's moments.
     ///
     /// # Errors
     /// As [`Remote::ask`].

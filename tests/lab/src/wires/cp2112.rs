@@ -32,7 +32,7 @@ mod report {
     pub const USB_CONFIG: u8 = 0x21;
 }
 
-/// How the last transfer went, as the status response has it (5.8): state, detail.
+/// Results of the last transfer, as the status response has them (5.8): state, detail.
 mod status {
     pub const IDLE: [u8; 2] = [0x00, 0x00];
     pub const BUSY: [u8; 2] = [0x01, 0x00];
@@ -50,13 +50,13 @@ pub struct Cp2112 {
     push_pull: u8,
     special: u8,
     clock_divider: u8,
-    /// What outputs are set to.
+    /// Levels that outputs are set to.
     latch: u8,
     /// Bits of 1 are lines something holds low.
     held_low: u8,
     smbus: [u8; 14],
     status: [u8; 2],
-    /// What was read and not fetched.
+    /// Bytes that were read and not fetched.
     read: Vec<u8>,
     /// Bytes of the last transfer.
     moved: u16,
@@ -85,7 +85,7 @@ impl Cp2112 {
         }
     }
 
-    /// What is outside holds a line low, or lets it go up. A line has a number from 0 to 7.
+    /// Holds a line low from outside, or lets it go up. A line has a number from 0 to 7.
     pub fn hold_low(&mut self, line: u8, low: bool) {
         let bit = 1_u8.checked_shl(line.into()).unwrap_or(0);
         if low {

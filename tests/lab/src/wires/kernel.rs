@@ -1,4 +1,4 @@
-//! What Linux' `drivers/hid/hid-cp2112.c` does with the chip, step by step: the same reports, and the same reading of the
+//! A transcript of Linux' `drivers/hid/hid-cp2112.c`, step by step: the same reports, and the same reading of the
 //! answers.
 
 use super::bus::{Bus, Fault};
@@ -8,7 +8,7 @@ use super::ssd1306::Ssd1306;
 /// Times the driver asks how a transfer went (`XFER_STATUS_RETRIES`).
 const TRIES: usize = 10;
 
-/// What the driver answers its callers with.
+/// An error of the driver's.
 #[derive(Debug, PartialEq, Eq)]
 enum Errno {
     TimedOut,

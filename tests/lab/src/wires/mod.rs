@@ -35,7 +35,7 @@ use self::cp2112::Cp2112;
 use self::ssd1306::Ssd1306;
 use self::uhid::{Uhid, Wanted};
 
-/// Where the display answers.
+/// The display's I2C address.
 const ADDRESS: u8 = 0x3c;
 
 /// An emulated display, by its driver's name in a board description.
@@ -47,10 +47,10 @@ pub fn display(driver: &str) -> Option<Box<dyn Chip>> {
     })
 }
 
-/// How long the kernel may take to look at a line. It does ten times a second, on a board that is not busy.
+/// Deadline for the kernel to look at a line. It does ten times a second, on a board that is not busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How to run a virtual panel.
+/// Options of a virtual panel.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Where the lab's hand comes from: an address to listen on, a virtio port's device file, or else a Unix socket to
@@ -89,11 +89,11 @@ pub struct Panel {
     chip: Arc<Mutex<Cp2112>>,
     uhid: Arc<Uhid>,
     times: Arc<Times>,
-    /// What the kernel saw of the lines, a bit for each, when it looked last: it polls them.
+    /// Levels of the lines when the kernel looked last, a bit for each: it polls them.
     looks: watch::Sender<u8>,
 }
 
-/// When what happened, since the kernel's start.
+/// Moments of the panel, since the kernel's start.
 #[derive(Debug, Default)]
 struct Times {
     /// The panel was plugged in, for the first time.

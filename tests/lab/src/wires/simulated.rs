@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::bus::{Bus, Chip, Fault, Refusal};
 
-/// How long the kernel lets a transfer hang.
+/// The kernel's timeout for a transfer that hangs.
 const HANGS: Duration = Duration::from_secs(1);
 
 /// The line that is high with data for the display on SPI, and low with commands.
@@ -44,12 +44,12 @@ struct State {
     written: usize,
     /// A write made a glass dark that showed something.
     blinked: bool,
-    /// Where edges go; `None` while there is no line.
+    /// Sends edges; `None` while there is no line.
     line: Option<mpsc::Sender<Edge>>,
     plugged: bool,
-    /// Whether a line is high, by its number.
+    /// Levels of the lines by number, true is high.
     levels: [bool; 4],
-    /// How often the display was reset.
+    /// Resets of the display.
     resets: usize,
 }
 
@@ -121,12 +121,12 @@ impl Simulated {
         self.wait_for(limit, |state| state.bus.chip.picture() == *frame)
     }
 
-    /// What is on the glass.
+    /// Returns the picture on the glass.
     pub fn picture(&self) -> Frame {
         self.state().bus.chip.picture()
     }
 
-    /// How often the display was reset by its line.
+    /// Counts resets of the display by its line.
     pub fn resets(&self) -> usize {
         self.state().resets
     }
@@ -141,7 +141,7 @@ impl Simulated {
         self.state().written
     }
 
-    /// Whether a picture was ever taken off the glass without another in its place.
+    /// Tells whether a picture was ever taken off the glass without another in its place.
     pub fn blinked(&self) -> bool {
         self.state().blinked
     }

@@ -1,4 +1,4 @@
-//! An SSD1306 as the bus sees it: bytes in, a picture out. After Solomon Systech's datasheet, revision 1.5; numbers in
+//! An emulated SSD1306: commands and data in, a picture out. After Solomon Systech's datasheet, revision 1.5; numbers in
 //! brackets are its chapters.
 
 use holdfast::panel::Frame;
@@ -30,7 +30,7 @@ pub struct Ssd1306 {
     noise: usize,
 }
 
-/// What commands set (10), with the values after a reset (8.5).
+/// The registers that commands set (10), with the values after a reset (8.5).
 #[derive(Clone, Debug)]
 struct Registers {
     on: bool,
@@ -50,7 +50,7 @@ struct Registers {
     com_reversed: bool,
 }
 
-/// How the memory's pointer moves on (10.1.3).
+/// Addressing mode: how the memory's pointer moves on (10.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Horizontal,
@@ -148,7 +148,7 @@ impl Ssd1306 {
         self.registers.contrast
     }
 
-    /// Whether a pixel is lit on a glass mounted as modules have it: with segments remapped and rows reversed the picture
+    /// Tells whether a pixel is lit on a glass mounted as modules have it: with segments remapped and rows reversed the picture
     /// is upright.
     fn lit(&self, x: u8, y: u8) -> bool {
         let registers = &self.registers;

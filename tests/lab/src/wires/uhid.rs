@@ -24,7 +24,7 @@ mod kind {
     pub const SET_REPORT_REPLY: u32 = 14;
 }
 
-/// What the kernel wants of the device.
+/// A request of the kernel to the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// It sends an output report.
@@ -89,7 +89,7 @@ impl Uhid {
         self.send(&kind::DESTROY.to_ne_bytes())
     }
 
-    /// Waits for what is wanted next.
+    /// Waits for the next request.
     ///
     /// # Errors
     /// The kernel's.
