@@ -1,7 +1,7 @@
 //! The library's store traits over identity, records and barrier: one file per trait.
 //!
 //! No method ever answers with an error of the medium: the library would tell the server to drop the message in
-//! hand. It waits for ever instead, and the daemon, which watches [`super::barrier::Barrier::failure`], ends the process.
+//! hand. It waits for ever instead, and the daemon, which watches [`holdfast_medium::barrier::Barrier::failure`], ends the process.
 
 mod app_sync;
 mod device;
