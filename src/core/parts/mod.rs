@@ -1,9 +1,7 @@
-//! The parts: small state machines that know nothing of each other or of the whole, and hand back meanings. Only the session
-//! holds another one, the codes it shows.
+//! The parts: small state machines that know nothing of each other or of the whole, and hand back meanings.
 
 mod allowances;
 mod backoffs;
-mod codes;
 mod gesture;
 mod keys;
 mod notice;
@@ -19,8 +17,6 @@ mod token;
 
 pub(crate) use allowances::{Allowances, UsedUp};
 pub(crate) use backoffs::{Backoffs, Failures};
-pub(crate) use codes::Code;
-pub use codes::PairingFace;
 pub(crate) use gesture::{Gesture, Meaning};
 pub(crate) use keys::Keys;
 pub use notice::Ignored;
@@ -32,7 +28,8 @@ pub use plan::{Findings, IdentityFound, Plan, StoreFound, Todo, Treatment, Unusa
 pub(crate) use pulse::Pulse;
 pub(crate) use self_test::SelfTest;
 pub use self_test::Tested;
-pub(crate) use session::{Aim, Due, Hurry, Phase, Session, Then};
+pub use session::PairingFace;
+pub(crate) use session::{Aim, Code, Due, Hurry, Phase, Session, Then};
 pub use storage::Space;
 pub(crate) use storage::Storage;
 pub(crate) use storm::Storm;
