@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// The messages object.
-pub struct Messages {
+pub struct Messages1 {
     desk: Desk,
 }
 
-impl Messages {
+impl Messages1 {
     pub(super) fn new(desk: Desk) -> Self {
         Self { desk }
     }
@@ -49,7 +49,7 @@ pub struct InboxMessage {
         default_path = "/org/holdfast/Holdfast1"
     )
 )]
-impl Messages {
+impl Messages1 {
     /// Accepts a text message for sending; it is on disk when this returns. `to` is a phone number with country code, or a JID.
     /// With an empty `id` Holdfast chooses one. An id used before means the same message: it is not sent again.
     #[zbus(out_args("id"))]
@@ -109,9 +109,9 @@ pub(super) async fn announce(connection: &Connection, desk: &Desk) -> zbus::Resu
     };
     while let Some(moved) = changes.next().await {
         match moved {
-            Moved::In { newest } => Messages::received(&emitter, newest).await?,
+            Moved::In { newest } => Messages1::received(&emitter, newest).await?,
             Moved::Out { id, state } => {
-                Messages::outbox_changed(&emitter, &id, &state_name(&state)).await?;
+                Messages1::outbox_changed(&emitter, &id, &state_name(&state)).await?;
             }
         }
     }

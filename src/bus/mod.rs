@@ -26,11 +26,11 @@ use zbus::{Connection, connection::Builder};
 
 use crate::desk::Desk;
 pub use error::Error;
-pub use messages::{InboxMessage, MessagesProxy};
-pub use panel::PanelProxy;
+pub use messages::{InboxMessage, Messages1Proxy};
+pub use panel::Panel1Proxy;
 pub use private::socket_path;
-pub use session::{LastWordEntry, SessionProxy};
-pub use vault::{ArchiveEntry, VaultProxy};
+pub use session::{LastWordEntry, Session1Proxy};
+pub use vault::{ArchiveEntry, Vault1Proxy};
 
 /// The well-known name on a message bus.
 pub const NAME: &str = "org.holdfast.Holdfast1";
@@ -181,10 +181,10 @@ async fn connect(place: &Where, desk: &Desk) -> Option<Result<Connection, BusErr
 /// Puts every interface on the one object.
 fn with_objects(builder: Builder<'static>, desk: &Desk) -> Builder<'static> {
     builder
-        .serve_at(PATH, session::Session::new(desk.clone()))
-        .serve_at(PATH, messages::Messages::new(desk.clone()))
-        .serve_at(PATH, vault::Vault::new(desk.clone()))
-        .serve_at(PATH, panel::Panel::new(desk.clone()))
+        .serve_at(PATH, session::Session1::new(desk.clone()))
+        .serve_at(PATH, messages::Messages1::new(desk.clone()))
+        .serve_at(PATH, vault::Vault1::new(desk.clone()))
+        .serve_at(PATH, panel::Panel1::new(desk.clone()))
 }
 
 /// Announces changes to one connection until it closes or the daemon goes.

@@ -9,11 +9,11 @@ use crate::desk::Desk;
 use crate::panel::Frame;
 
 /// The panel object.
-pub struct Panel {
+pub struct Panel1 {
     desk: Desk,
 }
 
-impl Panel {
+impl Panel1 {
     pub(super) fn new(desk: Desk) -> Self {
         Self { desk }
     }
@@ -32,7 +32,7 @@ fn pixels(frame: &Frame) -> (u32, u32, Vec<u8>) {
         default_path = "/org/holdfast/Holdfast1"
     )
 )]
-impl Panel {
+impl Panel1 {
     /// Returns the picture on the screen: row by row from the top, eight pixels a byte with the leftmost highest, 1 lit. Refused while a QR or pairing code is on it.
     #[zbus(out_args("width", "height", "bits"))]
     async fn frame(&self) -> Result<(u32, u32, Vec<u8>), Error> {

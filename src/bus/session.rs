@@ -17,11 +17,11 @@ use crate::history::LastWord;
 use crate::link::PasskeyAnswer;
 
 /// The session object.
-pub struct Session {
+pub struct Session1 {
     desk: Desk,
 }
 
-impl Session {
+impl Session1 {
     pub(super) fn new(desk: Desk) -> Self {
         Self { desk }
     }
@@ -55,7 +55,7 @@ impl From<LastWord> for LastWordEntry {
         default_path = "/org/holdfast/Holdfast1"
     )
 )]
-impl Session {
+impl Session1 {
     /// Resumes linking when it is paused, or connects now instead of waiting.
     async fn link(&self) -> Result<(), Error> {
         Ok(self.desk.link().await?)
@@ -172,7 +172,7 @@ pub(super) async fn tell(connection: &Connection, desk: &Desk) -> zbus::Result<(
     let mut news = desk.news();
     while let Some(cause) = news.next().await {
         let (code, sentence, action) = texts(Some(cause));
-        Session::news(&emitter, &code, &sentence, &action).await?;
+        Session1::news(&emitter, &code, &sentence, &action).await?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ const LONGEST_PASSPHRASE: u64 = 1024;
 const PASSPHRASE_WAIT: Duration = Duration::from_secs(10);
 
 /// The vault object.
-pub struct Vault {
+pub struct Vault1 {
     desk: Desk,
 }
 
@@ -43,7 +43,7 @@ pub struct ArchiveEntry {
     pub retired_ms: u64,
 }
 
-impl Vault {
+impl Vault1 {
     pub(super) fn new(desk: Desk) -> Self {
         Self { desk }
     }
@@ -76,7 +76,7 @@ impl From<ArchiveLine> for ArchiveEntry {
         default_path = "/org/holdfast/Holdfast1"
     )
 )]
-impl Vault {
+impl Vault1 {
     /// How many records of each tier the live generation holds.
     #[zbus(out_args("records"))]
     async fn records(&self) -> Result<BTreeMap<String, u64>, Error> {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Error, Output, find::Daemon, passphrase};
-use crate::bus::{ArchiveEntry, VaultProxy};
+use crate::bus::{ArchiveEntry, Vault1Proxy};
 
 /// The subcommands of `archive`.
 #[derive(Debug, Subcommand)]
@@ -188,7 +188,7 @@ pub(super) async fn run(command: Command, daemon: &Daemon, output: &Output) -> R
 }
 
 async fn restore(
-    vault: &VaultProxy<'_>,
+    vault: &Vault1Proxy<'_>,
     id: &str,
     yes: bool,
     output: &Output,
@@ -214,7 +214,7 @@ async fn restore(
 
 async fn export(
     daemon: &Daemon,
-    vault: &VaultProxy<'_>,
+    vault: &Vault1Proxy<'_>,
     id: &str,
     to: &Path,
     yes: bool,
@@ -285,7 +285,7 @@ async fn retire(daemon: &Daemon, id: &str) -> Result<(), Error> {
 }
 
 async fn import(
-    vault: &VaultProxy<'_>,
+    vault: &Vault1Proxy<'_>,
     from: &Path,
     passphrase_file: Option<&Path>,
     output: &Output,

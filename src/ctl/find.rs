@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use zbus::{Connection, connection::Builder, fdo::DBusProxy};
 
 use super::Error;
-use crate::bus::{self, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
+use crate::bus::{self, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy};
 
 /// A running daemon.
 pub(super) struct Daemon {
@@ -20,23 +20,23 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// The session interface.
-    pub(super) async fn session(&self) -> zbus::Result<SessionProxy<'_>> {
-        SessionProxy::new(&self.connection).await
+    pub(super) async fn session(&self) -> zbus::Result<Session1Proxy<'_>> {
+        Session1Proxy::new(&self.connection).await
     }
 
     /// The messages interface.
-    pub(super) async fn messages(&self) -> zbus::Result<MessagesProxy<'_>> {
-        MessagesProxy::new(&self.connection).await
+    pub(super) async fn messages(&self) -> zbus::Result<Messages1Proxy<'_>> {
+        Messages1Proxy::new(&self.connection).await
     }
 
     /// The panel interface.
-    pub(super) async fn panel(&self) -> zbus::Result<PanelProxy<'_>> {
-        PanelProxy::new(&self.connection).await
+    pub(super) async fn panel(&self) -> zbus::Result<Panel1Proxy<'_>> {
+        Panel1Proxy::new(&self.connection).await
     }
 
     /// The vault interface.
-    pub(super) async fn vault(&self) -> zbus::Result<VaultProxy<'_>> {
-        VaultProxy::new(&self.connection).await
+    pub(super) async fn vault(&self) -> zbus::Result<Vault1Proxy<'_>> {
+        Vault1Proxy::new(&self.connection).await
     }
 
     /// A future that is ready when the daemon has gone. What happens after this returns is not missed.

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde::Serialize;
 
 use super::{Error, Output, find::Daemon};
-use crate::bus::{self, MessagesProxy};
+use crate::bus::{self, Messages1Proxy};
 
 /// The output of `send`.
 #[derive(Serialize)]
@@ -154,7 +154,7 @@ pub(super) async fn inbox(
 
 /// Prints, and acknowledges when asked to, what one `Read` returns; the place of the last one, or `None` when there was none.
 async fn batch(
-    messages: &MessagesProxy<'_>,
+    messages: &Messages1Proxy<'_>,
     reading: &Reading,
     from: u64,
     left: &mut u64,

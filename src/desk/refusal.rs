@@ -13,9 +13,7 @@ pub enum Refusal {
     #[error("{0}")]
     InvalidArgument(String),
     /// The caller's role does not reach so far.
-    #[error(
-        "This is not for everybody: a bot sends, reads and acknowledges messages, and the rest is for group holdfast-admin."
-    )]
+    #[error("The role of this caller does not allow it.")]
     NotAllowed,
     /// The consumer belongs to somebody else.
     #[error(

@@ -5,7 +5,7 @@ use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::process::Output;
 
-use holdfast::bus::{Error, Served, VaultProxy, Where};
+use holdfast::bus::{Error, Served, Vault1Proxy, Where};
 use holdfast::history::Kind;
 use holdfast::vault::Vault;
 use holdfast_core::{Audit, GenerationId, LastFour, Trigger};
@@ -92,7 +92,7 @@ async fn the_archive_is_listed_and_shown() {
 async fn a_restore_takes_two_steps_for_the_same_archive() {
     let (daemon, _served) = daemon().await;
     let client = private_client(&daemon.runtime()).await;
-    let vault = VaultProxy::new(&client).await.unwrap();
+    let vault = Vault1Proxy::new(&client).await.unwrap();
     let never = vault.restore("gen-0002").await;
     assert!(matches!(never, Err(Error::NotRestorable(_))), "{never:?}");
     let unknown = vault.restore("gen-0009").await;
@@ -199,7 +199,7 @@ fn file(text: &str) -> OwnedFd {
 async fn a_short_passphrase_is_refused_before_anything_is_given_up() {
     let (daemon, _served) = daemon().await;
     let client = private_client(&daemon.runtime()).await;
-    let vault = VaultProxy::new(&client).await.unwrap();
+    let vault = Vault1Proxy::new(&client).await.unwrap();
     let never = vault.export("gen-0002").await;
     assert!(matches!(never, Err(Error::NotRestorable(_))), "{never:?}");
     let (token, _) = vault.export("gen-0001").await.unwrap();
@@ -222,7 +222,7 @@ async fn a_short_passphrase_is_refused_before_anything_is_given_up() {
 async fn a_file_that_never_ends_holds_no_deed_up() {
     let (daemon, _served) = daemon().await;
     let client = private_client(&daemon.runtime()).await;
-    let vault = VaultProxy::new(&client).await.unwrap();
+    let vault = Vault1Proxy::new(&client).await.unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(b"age-encryption.org/v1\n").unwrap();
     let endless = std::os::fd::OwnedFd::from(reader).into();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::StreamExt;
 use holdfast::{
-    bus::{Error, MessagesProxy, NAME, PATH, PanelProxy, SessionProxy, VaultProxy, Where},
+    bus::{Error, Messages1Proxy, NAME, PATH, Panel1Proxy, Session1Proxy, Vault1Proxy, Where},
     history::{Incidents, LastWords},
     mail::OutState,
 };
@@ -95,7 +95,7 @@ async fn state_and_cause_change_in_one_signal() {
             .await
             .unwrap();
         let mut changes = properties.receive_properties_changed().await.unwrap();
-        let session = SessionProxy::new(&client).await.unwrap();
+        let session = Session1Proxy::new(&client).await.unwrap();
         assert_eq!(session.state().await.unwrap(), "Connected");
         assert_eq!(session.cause().await.unwrap(), Default::default());
         assert_eq!(session.generation().await.unwrap(), "gen-0003");
@@ -143,14 +143,14 @@ async fn until_the_rooms_are_open_what_needs_them_is_refused_with_the_reason() {
     let (daemon, _served, clients) = both().await;
     let rooms = daemon.rooms.send_replace(None);
     for client in &clients {
-        let session = SessionProxy::builder(client)
+        let session = Session1Proxy::builder(client)
             .cache_properties(CacheProperties::No)
             .build()
             .await
             .unwrap();
-        let messages = MessagesProxy::new(client).await.unwrap();
-        let vault = VaultProxy::new(client).await.unwrap();
-        let panel = PanelProxy::new(client).await.unwrap();
+        let messages = Messages1Proxy::new(client).await.unwrap();
+        let vault = Vault1Proxy::new(client).await.unwrap();
+        let panel = Panel1Proxy::new(client).await.unwrap();
         let asked = async || {
             [
                 messages.send("4915100000001", "hello", "").await.err(),
@@ -197,7 +197,7 @@ async fn until_the_rooms_are_open_what_needs_them_is_refused_with_the_reason() {
         vault.counters().await.unwrap();
     }
     daemon.status.send_replace(status("Connected"));
-    let messages = MessagesProxy::new(&clients[0]).await.unwrap();
+    let messages = Messages1Proxy::new(&clients[0]).await.unwrap();
     let mut arrivals = messages.receive_received().await.unwrap();
     daemon.rooms.send_replace(rooms);
     daemon.receive("A", "one").await;
@@ -210,7 +210,7 @@ async fn a_relink_takes_two_steps() {
     let (daemon, _served, clients) = both().await;
     for client in clients {
         daemon.status.send_replace(status("Connected"));
-        let session = SessionProxy::new(&client).await.unwrap();
+        let session = Session1Proxy::new(&client).await.unwrap();
         let wrong = session.confirm_relink(1).await;
         assert!(matches!(wrong, Err(Error::BadToken(_))), "{wrong:?}");
         let (token, valid_ms) = session.relink().await.unwrap();
@@ -227,7 +227,7 @@ async fn a_relink_takes_two_steps() {
 async fn an_accepted_message_is_in_the_outbox_and_followed_to_its_end() {
     let (daemon, _served, clients) = both().await;
     for (client, id) in clients.iter().zip(["bot-1", "bot-2"]) {
-        let messages = MessagesProxy::new(client).await.unwrap();
+        let messages = Messages1Proxy::new(client).await.unwrap();
         let mut changes = messages.receive_outbox_changed().await.unwrap();
         assert_eq!(
             messages
@@ -274,7 +274,7 @@ async fn an_accepted_message_is_in_the_outbox_and_followed_to_its_end() {
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_by_name() {
     let (daemon, _served, [client, _]) = both().await;
-    let messages = MessagesProxy::new(&client).await.unwrap();
+    let messages = Messages1Proxy::new(&client).await.unwrap();
     for to in [
         "",
         "12",
@@ -336,7 +336,7 @@ async fn what_cannot_be_sent_is_refused_by_name() {
 #[tokio::test]
 async fn each_consumer_reads_from_its_own_place() {
     let (daemon, _served, [client, _]) = both().await;
-    let messages = MessagesProxy::new(&client).await.unwrap();
+    let messages = Messages1Proxy::new(&client).await.unwrap();
     let mut arrivals = messages.receive_received().await.unwrap();
     for (id, text) in [("A", "one"), ("B", "two"), ("C", "three")] {
         daemon.receive(id, text).await;
@@ -377,7 +377,7 @@ async fn each_consumer_reads_from_its_own_place() {
 async fn a_code_on_the_screen_leaves_by_one_method_only() {
     let (daemon, _served, clients) = both().await;
     for client in clients {
-        let panel = PanelProxy::new(&client).await.unwrap();
+        let panel = Panel1Proxy::new(&client).await.unwrap();
         daemon.picture.send_replace(picture(false));
         let (width, height, bits) = panel.frame().await.unwrap();
         assert_eq!((width, height, bits.len(), bits[0]), (128, 64, 1024, 0x80));
@@ -395,7 +395,7 @@ async fn a_code_on_the_screen_leaves_by_one_method_only() {
 #[tokio::test]
 async fn a_press_goes_down_and_comes_up_even_if_nobody_waits_for_it() {
     let (mut daemon, _served, [client, other]) = both().await;
-    let panel = PanelProxy::new(&client).await.unwrap();
+    let panel = Panel1Proxy::new(&client).await.unwrap();
     panel.press(1).await.unwrap();
     assert_eq!(
         (daemon.button.recv().await, daemon.button.recv().await),
@@ -406,7 +406,7 @@ async fn a_press_goes_down_and_comes_up_even_if_nobody_waits_for_it() {
         Err(Error::InvalidArgument(_))
     ));
 
-    let abandoned = PanelProxy::new(&other).await.unwrap();
+    let abandoned = Panel1Proxy::new(&other).await.unwrap();
     tokio::select! {
         pressed = abandoned.press(200) => panic!("{pressed:?} before the button was down"),
         down = daemon.button.recv() => assert_eq!(down, Some(true)),
@@ -420,7 +420,7 @@ async fn a_press_goes_down_and_comes_up_even_if_nobody_waits_for_it() {
 async fn the_vault_is_shown_in_counts() {
     let (daemon, _served, [client, _]) = both().await;
     daemon.receive("A", "one").await;
-    let vault = VaultProxy::new(&client).await.unwrap();
+    let vault = Vault1Proxy::new(&client).await.unwrap();
     assert_eq!(vault.generation().await.unwrap(), "gen-0003");
     assert_eq!(
         vault.records().await.unwrap(),
@@ -444,7 +444,7 @@ async fn news_reach_every_bus() {
     let (daemon, _served, clients) = both().await;
     let mut all = Vec::new();
     for client in &clients {
-        let session = SessionProxy::new(client).await.unwrap();
+        let session = Session1Proxy::new(client).await.unwrap();
         all.push(session.receive_news().await.unwrap());
     }
     // Both servers listen before there is something to tell.
@@ -466,7 +466,7 @@ async fn news_reach_every_bus() {
 #[tokio::test]
 async fn a_passkey_is_relayed() {
     let (daemon, _served, [client, _]) = both().await;
-    let session = SessionProxy::new(&client).await.unwrap();
+    let session = Session1Proxy::new(&client).await.unwrap();
     let none = session.passkey().await;
     assert!(matches!(none, Err(Error::NothingToDo(_))), "{none:?}");
     daemon.credentials.send_modify(|shown| {
@@ -487,7 +487,7 @@ async fn a_passkey_is_relayed() {
 #[tokio::test]
 async fn a_test_and_what_whatsapp_said_are_told() {
     let (daemon, _served, [client, _]) = both().await;
-    let session = SessionProxy::new(&client).await.unwrap();
+    let session = Session1Proxy::new(&client).await.unwrap();
     assert_eq!(
         session.self_test().await.unwrap(),
         (true, "missing".to_owned())
@@ -507,7 +507,7 @@ async fn a_test_and_what_whatsapp_said_are_told() {
 #[tokio::test]
 async fn incidents_are_told_the_newest_last() {
     let (daemon, _served, [client, _]) = both().await;
-    let vault = VaultProxy::new(&client).await.unwrap();
+    let vault = Vault1Proxy::new(&client).await.unwrap();
     assert!(vault.incidents(0).await.unwrap().is_empty());
     for cause in [CauseCode::ConnectionLost, CauseCode::Throttled] {
         let mut log = Incidents::open(&daemon.data).unwrap();

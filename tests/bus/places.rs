@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, os::unix::net::UnixListener};
 
 use futures_util::StreamExt;
-use holdfast::bus::{NAME, SessionProxy, Where, socket_path};
+use holdfast::bus::{NAME, Session1Proxy, Where, socket_path};
 use zbus::fdo::DBusProxy;
 
 use super::rig::{Daemon, bus_client, in_time, message_bus, private_client, status};
@@ -24,7 +24,7 @@ async fn without_any_message_bus_the_private_socket_serves_many() {
     ];
     daemon.status.send_replace(status("Degraded"));
     for client in &clients {
-        let session = SessionProxy::new(client).await.unwrap();
+        let session = Session1Proxy::new(client).await.unwrap();
         let mut states = session.receive_state_changed().await;
         in_time(async {
             while session.state().await.unwrap() != "Degraded" {
@@ -54,7 +54,7 @@ async fn the_private_socket_is_for_its_owner_and_replaces_a_dead_one() {
     );
     let client = private_client(&daemon.runtime()).await;
     assert_eq!(
-        SessionProxy::new(&client)
+        Session1Proxy::new(&client)
             .await
             .unwrap()
             .state()
@@ -95,7 +95,7 @@ async fn a_second_daemon_on_one_bus_is_reached_by_its_socket() {
     let _second = second.serve(Where::Address(address.clone())).await;
     let on_bus = bus_client(&address).await;
     assert_eq!(
-        SessionProxy::new(&on_bus)
+        Session1Proxy::new(&on_bus)
             .await
             .unwrap()
             .state()
@@ -105,7 +105,7 @@ async fn a_second_daemon_on_one_bus_is_reached_by_its_socket() {
     );
     let private = private_client(&second.runtime()).await;
     assert_eq!(
-        SessionProxy::new(&private)
+        Session1Proxy::new(&private)
             .await
             .unwrap()
             .state()

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 
-use holdfast::bus::{Error, MessagesProxy, PanelProxy, SessionProxy, VaultProxy, Where};
+use holdfast::bus::{Error, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy, Where};
 use holdfast::desk::Role;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -73,10 +73,10 @@ fn file(text: &str) -> zbus::OwnedFd {
 
 /// Calls every method, and returns those that are not denied. What else comes of it does not matter here.
 async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> Methods {
-    let session = SessionProxy::new(client).await.unwrap();
-    let messages = MessagesProxy::new(client).await.unwrap();
-    let vault = VaultProxy::new(client).await.unwrap();
-    let panel = PanelProxy::new(client).await.unwrap();
+    let session = Session1Proxy::new(client).await.unwrap();
+    let messages = Messages1Proxy::new(client).await.unwrap();
+    let vault = Vault1Proxy::new(client).await.unwrap();
+    let panel = Panel1Proxy::new(client).await.unwrap();
     let phrase = || file("correct horse battery");
     let mut methods = Methods::new();
     let mut called = 0;
@@ -198,7 +198,7 @@ async fn the_policy_is_what_the_desk_allows() {
         let allowed = allowed_to(&client, denied).await;
         assert_eq!(allowed, allowed_by_policy(group), "{group}");
         // Its own, and not another's.
-        let messages = MessagesProxy::new(&client).await.unwrap();
+        let messages = Messages1Proxy::new(&client).await.unwrap();
         if role == Role::Message {
             messages.acknowledge("anna/weather", 0).await.unwrap();
             let other = messages.acknowledge("bert", 0).await;
@@ -213,7 +213,7 @@ async fn the_policy_is_what_the_desk_allows() {
     let client = private_client(&daemon.runtime()).await;
     let denied = |error: &Error| matches!(error, Error::NotAllowed(_));
     assert_eq!(allowed_to(&client, denied).await, documented());
-    let messages = MessagesProxy::new(&client).await.unwrap();
+    let messages = Messages1Proxy::new(&client).await.unwrap();
     messages.acknowledge("bert", 0).await.unwrap();
 }
 
@@ -224,7 +224,7 @@ async fn a_message_bus_with_the_policy_lets_each_group_do_its_own() {
         let (_bus, address) = message_bus(daemon.dir.path(), Some(group)).await;
         let _served = daemon.serve(Where::Address(address.clone())).await;
         let client = bus_client(&address).await;
-        let session = SessionProxy::builder(&client)
+        let session = Session1Proxy::builder(&client)
             .cache_properties(CacheProperties::No)
             .build()
             .await
@@ -253,7 +253,7 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
     let (_bus, address) = message_bus(daemon.dir.path(), None).await;
     let _served = daemon.serve(Where::Address(address.clone())).await;
     let client = bus_client(&address).await;
-    let session = SessionProxy::builder(&client)
+    let session = Session1Proxy::builder(&client)
         .cache_properties(CacheProperties::No)
         .build()
         .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
-use holdfast::bus::{self, InboxMessage, MessagesProxy, PanelProxy, SessionProxy, VaultProxy};
+use holdfast::bus::{self, InboxMessage, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy};
 use tokio::process::{Child, Command};
 use zbus::Connection;
 use zbus::fdo::PropertiesProxy;
@@ -62,7 +62,7 @@ impl Holdfast {
 
     /// Waits until the start is over, well or with a fault.
     pub async fn has_started(&self) -> anyhow::Result<()> {
-        let session = SessionProxy::new(&self.running()?.connection).await?;
+        let session = Session1Proxy::new(&self.running()?.connection).await?;
         let mut changes = session.receive_state_changed().await;
         let over = async {
             while matches!(session.state().await?.as_str(), "Starting" | "Repairing") {
@@ -171,7 +171,7 @@ impl Holdfast {
     /// Waits until the session is in this state.
     pub async fn reaches(&self, state: &str) -> anyhow::Result<()> {
         // Changes are told to a proxy that caches; without a cache their stream ends at once.
-        let session = SessionProxy::new(&self.running()?.connection).await?;
+        let session = Session1Proxy::new(&self.running()?.connection).await?;
         let mut changes = session.receive_state_changed().await;
         let reached = async {
             while session.state().await? != state {
@@ -241,21 +241,21 @@ impl Holdfast {
     }
 
     /// The session, over the bus.
-    pub async fn session(&self) -> anyhow::Result<SessionProxy<'_>> {
-        Ok(SessionProxy::builder(&self.running()?.connection)
+    pub async fn session(&self) -> anyhow::Result<Session1Proxy<'_>> {
+        Ok(Session1Proxy::builder(&self.running()?.connection)
             .cache_properties(zbus::proxy::CacheProperties::No)
             .build()
             .await?)
     }
 
     /// The panel, over the bus.
-    pub async fn panel(&self) -> anyhow::Result<PanelProxy<'_>> {
-        Ok(PanelProxy::new(&self.running()?.connection).await?)
+    pub async fn panel(&self) -> anyhow::Result<Panel1Proxy<'_>> {
+        Ok(Panel1Proxy::new(&self.running()?.connection).await?)
     }
 
     /// The vault, over the bus.
-    pub async fn vault(&self) -> anyhow::Result<VaultProxy<'_>> {
-        Ok(VaultProxy::new(&self.running()?.connection).await?)
+    pub async fn vault(&self) -> anyhow::Result<Vault1Proxy<'_>> {
+        Ok(Vault1Proxy::new(&self.running()?.connection).await?)
     }
 
     /// What changes, over the bus.
@@ -268,8 +268,8 @@ impl Holdfast {
     }
 
     /// The mail, over the bus.
-    pub async fn messages(&self) -> anyhow::Result<MessagesProxy<'_>> {
-        Ok(MessagesProxy::new(&self.running()?.connection).await?)
+    pub async fn messages(&self) -> anyhow::Result<Messages1Proxy<'_>> {
+        Ok(Messages1Proxy::new(&self.running()?.connection).await?)
     }
 
     /// Waits until `consumer` has this many unread messages at least, and returns all of them.
