@@ -5,23 +5,19 @@
 //! read errors on, so in that one file a bad key is ignored and becomes a warning.
 
 use std::{
-    fmt, fs,
-    io::{self, IsTerminal},
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 use clap::Parser;
 use holdfast_medium::{DataDir, Secret};
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 use tracing::Level;
 
-use crate::{panel::glass, wires::Description};
-
-pub(crate) mod sheet;
-
-use sheet::{Sheet, Unclear};
+use crate::panel::glass;
+use crate::sheet::{Problem, Sheet, Unclear, walk};
+use crate::wires::Board;
 
 /// The output of `--version`.
 #[cfg(not(feature = "lab"))]
@@ -51,64 +47,6 @@ pub struct Args {
     /// terminal where there is one, else the board this machine is, else headless]
     #[arg(long, value_name = "NAME")]
     pub board: Option<String>,
-}
-
-/// The kind of panel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Board {
-    /// Screen drawn in the terminal, space bar = button.
-    Terminal,
-    /// Frames only on request, no button.
-    Headless,
-    /// A display and a button on wires.
-    Wired(Box<Description>),
-}
-
-impl Board {
-    /// The one of this name; with none given a terminal where standard output is one that can be drawn on, else what
-    /// this machine is.
-    fn choose(name: Option<&str>, places: &Places) -> Result<Self, Vec<Problem>> {
-        let drivers = glass::drivers();
-        let board = match name {
-            Some("terminal") => return Ok(Self::Terminal),
-            Some("headless") => return Ok(Self::Headless),
-            Some(name) => match Description::find(&places.boards, &drivers, name)? {
-                None => return Err(vec![unknown_board(name, places)]),
-                board => board,
-            },
-            None if terminal_to_draw_in() => return Ok(Self::Terminal),
-            None => Description::detect(&places.boards, &drivers, &places.models)?,
-        };
-        Ok(board.map_or(Self::Headless, |board| Self::Wired(Box::new(board))))
-    }
-}
-
-/// Prints the panel's name, as bus and operator know it.
-impl fmt::Display for Board {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Terminal => f.write_str("terminal"),
-            Self::Headless => f.write_str("none"),
-            Self::Wired(board) => match &board.display {
-                Some(display) => write!(f, "{display} ({})", board.name),
-                None => write!(f, "none ({})", board.name),
-            },
-        }
-    }
-}
-
-fn terminal_to_draw_in() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    io::stdout().is_terminal() && !dumb
-}
-
-fn unknown_board(name: &str, places: &Places) -> Problem {
-    let known = Description::names(&places.boards).join(", ");
-    Problem {
-        file: "--board".into(),
-        line: None,
-        what: format!("no board `{name}`; known are terminal, headless, {known}"),
-    }
 }
 
 /// Where things are looked for when the arguments do not say.
@@ -215,37 +153,6 @@ impl Default for Settings {
     }
 }
 
-/// One thing wrong in a configuration file. It never holds the value: that may be a phone number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// The file, as it was named.
-    pub file: PathBuf,
-    /// The line, from 1, where it is about one.
-    pub line: Option<usize>,
-    /// The mistake, and what would be right.
-    pub what: String,
-}
-
-impl Problem {
-    /// The file cannot be read.
-    pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: None,
-            what: format!("cannot be read: {error}"),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.file.display(), self.what),
-            None => write!(f, "{}: {}", self.file.display(), self.what),
-        }
-    }
-}
-
 /// The configuration cannot be used. One line per problem.
 #[derive(Clone, Debug, Error)]
 pub struct ConfigError(
@@ -285,10 +192,15 @@ impl Config {
         args.config
             .iter()
             .for_each(|file| wrong.extend(settings.read(file)));
-        let board = Board::choose(args.board.as_deref(), places)
-            .map_err(|problems| wrong.extend(problems))
-            .ok()
-            .filter(|_| wrong.is_empty());
+        let board = Board::choose(
+            args.board.as_deref(),
+            &places.boards,
+            &glass::drivers(),
+            &places.models,
+        )
+        .map_err(|problems| wrong.extend(problems))
+        .ok()
+        .filter(|_| wrong.is_empty());
         let Some(board) = board else {
             return Err(ConfigError(wrong));
         };
@@ -321,48 +233,6 @@ fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
     });
     files.sort();
     Ok(files)
-}
-
-/// Hands every `section.key` of a TOML text to `set`, and says what is wrong, by line.
-pub(crate) fn walk<E: fmt::Display>(
-    file: &Path,
-    text: &str,
-    mut set: impl FnMut(&str, &str, &DeValue<'_>) -> Result<(), E>,
-) -> Vec<Problem> {
-    let problem = |offset: Option<usize>, what: String| Problem {
-        file: file.to_owned(),
-        line: offset
-            .and_then(|offset| text.get(..offset))
-            .map(|before| before.matches('\n').count() + 1),
-        what,
-    };
-    let table = match DeTable::parse(text) {
-        Ok(table) => table,
-        Err(error) => {
-            return vec![problem(
-                error.span().map(|span| span.start),
-                error.message().to_owned(),
-            )];
-        }
-    };
-    let mut problems = Vec::new();
-    for (section, keys) in table.get_ref() {
-        let Some(keys) = keys.get_ref().as_table() else {
-            let what = format!(
-                "`{}` stands outside a section, such as [device]",
-                section.get_ref()
-            );
-            problems.push(problem(Some(section.span().start), what));
-            continue;
-        };
-        for (key, value) in keys {
-            if let Err(why) = set(section.get_ref(), key.get_ref(), value.get_ref()) {
-                let what = format!("{}.{}: {why}", section.get_ref(), key.get_ref());
-                problems.push(problem(Some(key.span().start), what));
-            }
-        }
-    }
-    problems
 }
 
 impl Settings {

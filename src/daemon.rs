@@ -30,11 +30,11 @@ use tokio::time::Instant;
 
 use crate::boot::{Evidence, LastKnownGood, Report, settings};
 use crate::bus;
-use crate::config::{Args, Board, Config, Places};
+use crate::config::{Args, Config, Places};
 use crate::journal::{self, Destination};
 use crate::link;
 use crate::panel::{Panel, Showing};
-use crate::wires::Input;
+use crate::wires::{Board, Input};
 use around::Around;
 use course::{Ears, Life, Signals};
 use hands::Hands;

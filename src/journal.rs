@@ -4,7 +4,7 @@
 //! `systemd/holdfast.catalog`, and `HOLDFAST_*` fields whose types cannot carry a secret.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, IsTerminal},
@@ -15,9 +15,12 @@ use std::{
     panic,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use holdfast_core::{ArchiveId, Cause, CauseCode, GenerationId, LastEnd, Tested, Trigger};
+use holdfast_core::{
+    ArchiveId, Cause, CauseCode, Findings, GenerationId, LastEnd, Plan, Tested, Trigger,
+};
 use parking_lot::Mutex;
 use sha1::{Digest, Sha1};
 use thiserror::Error;
@@ -32,8 +35,6 @@ use tracing_subscriber::{
     layer::{Layer, SubscriberExt},
     registry::LookupSpan,
 };
-
-use crate::vault::{Report, tiers::RecordKind};
 
 /// Where the log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -300,18 +301,24 @@ pub fn renegotiated() {
     );
 }
 
-/// The vault was repaired before anything rested on it.
-pub fn repaired(generation: GenerationId, report: &Report) {
-    let count = |counts: &BTreeMap<RecordKind, u64>| counts.values().sum::<u64>();
+/// The vault was repaired: so many records are still there, so many were taken out, and it took so long.
+pub fn repaired(
+    generation: GenerationId,
+    findings: &Findings,
+    plan: &Plan,
+    kept: u64,
+    dropped: u64,
+    took: Duration,
+) {
     warn!(
         MESSAGE_ID = MessageId::REPAIRED.0,
         HOLDFAST_GENERATION = %generation,
-        HOLDFAST_FOUND = ?report.findings.store,
-        HOLDFAST_IDENTITY = ?report.findings.identity,
-        HOLDFAST_TREATMENT = ?report.plan.store,
-        kept = count(&report.kept),
-        dropped = count(&report.dropped),
-        took_ms = report.took.as_millis(),
+        HOLDFAST_FOUND = ?findings.store,
+        HOLDFAST_IDENTITY = ?findings.identity,
+        HOLDFAST_TREATMENT = ?plan.store,
+        kept,
+        dropped,
+        took_ms = took.as_millis(),
         "the keys of {generation} were repaired; what was taken out is in quarantine",
     );
 }

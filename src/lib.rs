@@ -3,6 +3,8 @@
 //! The rooms, in the order data flows:
 //!
 //! - `holdfast_core` (`src/core`): the brain, a crate of its own
+//! - `holdfast_medium` (`src/medium`): the ground floor, a crate of its own
+//! - [`sheet`]: a settings file, read by lines
 //! - [`config`]: arguments and TOML fragments
 //! - [`boot`]: what happened before us, and the steps before the daemon
 //! - [`vault`]: the memory
@@ -29,5 +31,6 @@ pub mod link;
 pub mod mail;
 pub mod network;
 pub mod panel;
+pub mod sheet;
 pub mod vault;
 pub mod wires;

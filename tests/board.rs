@@ -4,9 +4,11 @@ use std::{fs, path::Path, time::Duration};
 
 use clap::Parser;
 use holdfast::{
-    config::{Args, Board, Config, Places},
+    config::{Args, Config, Places},
     panel::glass,
-    wires::{Backend, Button, Description, Display, DisplayBus, I2cBus, LineName, Pull, SpiBus},
+    wires::{
+        Backend, Board, Button, Description, Display, DisplayBus, I2cBus, LineName, Pull, SpiBus,
+    },
 };
 
 /// What is said of a bad description, by line.

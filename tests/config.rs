@@ -6,7 +6,8 @@ use std::{
 };
 
 use clap::Parser;
-use holdfast::config::{Args, Board, Config, ConfigError, Places};
+use holdfast::config::{Args, Config, ConfigError, Places};
+use holdfast::wires::Board;
 use tracing::Level;
 
 /// A machine with nothing on it but what a test writes.

@@ -6,11 +6,11 @@ use std::{convert::Infallible, fs, path::Path, time::Duration};
 
 use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
 use holdfast::{
-    config::Board,
     panel::{
         Credential, Depth, Format, Frame, Panel, Showing, draw,
         glass::{PLAIN, text},
     },
+    wires::Board,
 };
 use holdfast_core::{CauseCode, Face, GenerationId, LastFour, PairingFace};
 use holdfast_medium::Secret;

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use holdfast::{boot::settings, config::Problem};
+use holdfast::{boot::settings, sheet::Problem};
 use holdfast_medium::Machine;
 
 const KEY: &str =

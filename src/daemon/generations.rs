@@ -6,6 +6,7 @@ use holdfast_medium::blocking;
 use super::rooms::Rooms;
 use crate::history::{Kind, Subject};
 use crate::journal;
+use crate::vault::Report;
 
 /// Gives the live generation up for the next: the audit entry, then the switch, then the move of the old one, which the
 /// next start finishes when it is cut short.
@@ -55,8 +56,20 @@ pub(super) async fn repair(rooms: &Rooms, plan: Plan) -> anyhow::Result<()> {
     let audit = rooms.audit.clone();
     blocking(move || audit.append(Kind::Repair, &repairs(generation))).await?;
     let report = rooms.vault.repair(plan).await?;
-    journal::repaired(generation, &report);
+    tell_of(generation, &report);
     Ok(())
+}
+
+/// Logs a repair.
+pub(super) fn tell_of(repaired: core::GenerationId, report: &Report) {
+    journal::repaired(
+        repaired,
+        &report.findings,
+        &report.plan,
+        report.all_kept(),
+        report.all_dropped(),
+        report.took,
+    );
 }
 
 /// The audit entry of a repair.

@@ -10,7 +10,6 @@ use super::generations;
 use super::rooms::Rooms;
 use crate::boot::{Evidence, Report, Stages};
 use crate::history::{Archive, Audit, Kind};
-use crate::journal;
 use crate::mail::{Inbox, Outbox};
 use crate::vault::{Inspection, Vault, VaultError};
 
@@ -121,7 +120,7 @@ impl Opening {
         let audit = audit.clone();
         blocking(move || audit.append(Kind::Repair, &generations::repairs(generation))).await?;
         let (vault, repaired) = inspection.carry_out(plan).await?;
-        journal::repaired(generation, &repaired);
+        generations::tell_of(generation, &repaired);
         self.report.found("vault", repaired.lines());
         Ok(vault)
     }

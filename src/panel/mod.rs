@@ -26,10 +26,7 @@ pub use self::{
     screens::{Credential, draw},
     showing::{Picture, Showing},
 };
-use crate::{
-    config::Board,
-    wires::{Description, Inputs, Machine, Wires, button},
-};
+use crate::wires::{Board, Description, Inputs, Machine, Wires, button};
 
 /// Timeout for a glass that hangs at the end of the daemon.
 const LAST_PICTURE: Duration = Duration::from_secs(2);

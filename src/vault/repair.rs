@@ -35,6 +35,16 @@ pub struct Report {
 }
 
 impl Report {
+    /// Counts the records that went on, of all kinds.
+    pub fn all_kept(&self) -> u64 {
+        self.kept.values().sum()
+    }
+
+    /// Counts the records that went, of all kinds.
+    pub fn all_dropped(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
     /// Writes the report for people, a line each.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!(

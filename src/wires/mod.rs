@@ -1,7 +1,7 @@
 //! The nerves: buses and lines as a board description names them, and what the owner's hand does on them. On a workstation
 //! the space bar is the button.
 //!
-//! - `board`: board descriptions, from `board/*/board.toml`
+//! - `board`: board descriptions, from `board/*/board.toml`; `choice`: which panel this process has
 //! - [`Wires`]: what opens them; tests have simulated ones
 //! - `i2c`, `spi`: the machine's own buses, by `device` files
 //! - `line`: a button's line, by the character device (`cdev`, for outputs and inputs, too) or by `registers`; `edge`: its time stamps
@@ -11,6 +11,7 @@
 mod board;
 pub(crate) mod button;
 mod cdev;
+mod choice;
 mod device;
 mod edge;
 pub(crate) mod health;
@@ -39,6 +40,7 @@ use tokio::sync::mpsc;
 pub use board::{
     Backend, Button, Description, Display, DisplayBus, I2cBus, LineName, Pull, SpiBus,
 };
+pub use choice::Board;
 
 /// An event of the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use saphyr::{LoadableYamlNode, MarkedYaml, Marker};
 
 use super::wifi;
 use super::wishes::{Asked, Unknown, Wishes, country, hostname, is_key};
-use crate::config::Problem;
+use crate::sheet::Problem;
 
 /// Adds what a file asks for, says what is wrong, and where its secrets stand.
 pub(super) fn read(

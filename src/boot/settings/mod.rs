@@ -24,9 +24,8 @@ use anyhow::{Context, ensure};
 use holdfast_medium::{Machine, atomic};
 
 use super::{filesystem, partition};
-use crate::config::Problem;
-use crate::config::sheet::Sheet;
 use crate::journal;
+use crate::sheet::{Problem, Sheet};
 use shelf::Shelf;
 use wishes::Wishes;
 

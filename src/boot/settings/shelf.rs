@@ -8,7 +8,7 @@ use holdfast_medium::{Machine, atomic};
 
 use super::wifi::Network;
 use super::wishes::Wishes;
-use crate::config::Problem;
+use crate::sheet::Problem;
 
 /// The host name of a machine that nobody named.
 const UNNAMED: &str = "holdfast";

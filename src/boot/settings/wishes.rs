@@ -7,8 +7,7 @@ use holdfast_medium::Secret;
 use toml::de::DeValue;
 
 use super::wifi;
-use crate::config::Problem;
-use crate::config::sheet::{Entry, Sheet, Unclear};
+use crate::sheet::{Entry, Problem, Sheet, Unclear};
 
 /// Everything asked for so far; `None` is left as it is.
 #[derive(Debug, Default)]

@@ -19,7 +19,7 @@ use self::{
     display::Keys,
     value::{Wrong, texts},
 };
-use crate::config::{Problem, walk};
+use crate::sheet::{Problem, walk};
 
 /// The boards every build knows. A file of the same name in the boards directory wins.
 const BUILT_IN: [(&str, &str); 2] = [

@@ -7,14 +7,16 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-/// The file's text as TOML would have it.
-pub(crate) struct Sheet(String);
+use super::mend::{decode, straighten};
 
 /// No value is longer, lines.
 const MOST_LINES: usize = 64;
 
+/// The file's text as TOML would have it.
+pub struct Sheet(String);
+
 /// A key and its value.
-pub(crate) struct Entry<'a> {
+pub struct Entry<'a> {
     /// The line, from 1.
     pub line: usize,
     /// The section, its parts joined by dots; empty above the first one.
@@ -38,7 +40,7 @@ impl Entry<'_> {
 }
 
 /// A line nobody understands, from 1, and why.
-pub(crate) struct Unclear(pub usize, pub String);
+pub struct Unclear(pub usize, pub String);
 
 /// A line that says what it is, and the lines up to the next such one.
 struct Statement {
@@ -235,88 +237,4 @@ fn is_assignment(line: &str) -> bool {
         let key = key.trim();
         !key.is_empty() && key.chars().all(is_bare)
     })
-}
-
-/// Text of whatever encoding the editor chose.
-fn decode(bytes: &[u8]) -> String {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let utf16 = |read: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = pairs.iter().map(|pair| read(*pair)).collect();
-        String::from_utf16_lossy(&units)
-    };
-    // Settings are mostly ASCII, where every other byte of UTF-16 is 0.
-    let zeros = |at: usize| {
-        let zeros = pairs.iter().filter(|pair| pair[at] == 0).count();
-        !pairs.is_empty() && zeros * 2 > pairs.len()
-    };
-    match bytes {
-        [0xef, 0xbb, 0xbf, text @ ..] => decode(text),
-        [0xff, 0xfe, ..] => utf16(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => utf16(u16::from_be_bytes),
-        _ if zeros(1) && !zeros(0) => utf16(u16::from_le_bytes),
-        _ if zeros(0) && !zeros(1) => utf16(u16::from_be_bytes),
-        _ => String::from_utf8(bytes.to_vec())
-            .unwrap_or_else(|_| bytes.iter().map(|byte| windows_1252(*byte)).collect()),
-    }
-}
-
-/// Of what Windows-1252 has beyond Latin-1, the quotes alone.
-fn windows_1252(byte: u8) -> char {
-    match byte {
-        0x91 | 0x92 => '\u{2019}',
-        0x93 | 0x94 | 0x84 => '\u{201d}',
-        _ => char::from(byte),
-    }
-}
-
-const DOUBLE: [char; 6] = [
-    '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}', '\u{ab}', '\u{bb}',
-];
-const SINGLE: [char; 4] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
-
-/// Makes what editors make of quotes, spaces and line ends TOML's again. Within straight quotes everything is content:
-/// phones call their hotspots “Anna’s”.
-fn straighten(text: &str) -> String {
-    /// The kind of string that is open, by its closing quote.
-    enum Open {
-        No,
-        Comment,
-        Straight { quote: char, escaped: bool },
-        Curly(char, &'static [char]),
-    }
-    let straight = |quote, escaped| Open::Straight { quote, escaped };
-    let mut out = String::with_capacity(text.len());
-    let mut open = Open::No;
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let letter = match letter {
-            '\r' if letters.peek() == Some(&'\n') => continue,
-            '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => '\n',
-            '\u{feff}' | '\u{200b}' => continue,
-            control if control.is_control() && !matches!(control, '\n' | '\t') => continue,
-            letter => letter,
-        };
-        let (plain, next) = match (open, letter) {
-            (_, '\n') => ('\n', Open::No),
-            (Open::Comment, _) => (letter, Open::Comment),
-            (Open::No, '#') => ('#', Open::Comment),
-            (Open::No, '"' | '\'') => (letter, straight(letter, false)),
-            (Open::No, quote) if DOUBLE.contains(&quote) => ('"', Open::Curly('"', &DOUBLE)),
-            (Open::No, quote) if SINGLE.contains(&quote) => ('\'', Open::Curly('\'', &SINGLE)),
-            (Open::No, space) if space.is_whitespace() => (' ', Open::No),
-            (Open::No, _) => (letter, Open::No),
-            (Open::Straight { quote, escaped }, _) => match letter {
-                '\\' if quote == '"' => (letter, straight(quote, !escaped)),
-                _ if letter == quote && !escaped => (letter, Open::No),
-                _ => (letter, straight(quote, false)),
-            },
-            (Open::Curly(quote, ends), _) if letter == quote || ends.contains(&letter) => {
-                (quote, Open::No)
-            }
-            (Open::Curly(quote, ends), _) => (letter, Open::Curly(quote, ends)),
-        };
-        out.push(plain);
-        open = next;
-    }
-    out
 }
