@@ -13,7 +13,6 @@ use zbus::{Type, interface};
 use super::{Error, unless_zero};
 use crate::desk::{ArchiveLine, Desk, Refusal};
 use crate::history::HistoryError;
-use crate::vault::tiers::Tier;
 
 /// A passphrase longer than this is a mistake, bytes.
 const LONGEST_PASSPHRASE: u64 = 1024;
@@ -242,10 +241,10 @@ impl Vault1 {
     }
 }
 
-fn by_name(counts: BTreeMap<Tier, u64>) -> BTreeMap<String, u64> {
+fn by_name(counts: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     let named = counts.into_iter();
     named
-        .map(|(tier, count)| (tier.as_str().to_owned(), count))
+        .map(|(tier, count)| (tier.to_owned(), count))
         .collect()
 }
 

@@ -1,14 +1,14 @@
 //! A link that a human gave up is logged out, beside the live one.
 
 use holdfast_core::ArchiveId;
+use holdfast_medium::{Lane, barrier::Barrier};
 
 use super::hands::Hands;
 use super::rooms::Rooms;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, KeysError};
 use crate::journal;
 use crate::link::Farewell;
-use holdfast_medium::Lane;
-use holdfast_medium::barrier::Barrier;
+use crate::vault::Vault;
 
 impl Hands {
     /// Logs an archived link out. The copy of it is made in the lane; the call to WhatsApp holds nobody up, and the archive's
@@ -42,9 +42,15 @@ async fn say(
     farewell: &Farewell,
     id: ArchiveId,
 ) -> Result<bool, HistoryError> {
-    let departs = async move { rooms.archive.depart(&rooms.audit, &barrier, id).await };
-    let departing = lane.run(departs).await??;
-    let said = farewell.say(departing.backend()).await;
+    let departs = async move {
+        let departing = rooms.archive.depart(&rooms.audit, id).await?;
+        let vault = Vault::open(departing.dir().clone(), barrier).await;
+        Ok::<_, HistoryError>((departing, vault.map_err(KeysError::from)?))
+    };
+    let (departing, vault) = lane.run(departs).await??;
+    let said = farewell.say(vault.backend()).await;
+    vault.close().await.map_err(KeysError::from)?;
+    drop(vault);
     departing.end(said).await?;
     Ok(said)
 }

@@ -11,7 +11,7 @@ use super::rooms::Rooms;
 use crate::boot::{Evidence, Report, Stages};
 use crate::history::{Archive, Audit, Kind};
 use crate::mail::{Inbox, Outbox};
-use crate::vault::{Inspection, Vault, VaultError};
+use crate::vault::{Generations, Inspection, Vault, VaultError};
 
 impl Rooms {
     /// Opens them as a boot does, for a program without a panel and a course.
@@ -86,7 +86,7 @@ impl Opening {
         self.stages.done("outbox");
         let live = vault.linked().generation;
         let (archive, finished, dropped) = blocking(move || {
-            let (archive, finished) = Archive::open(&dir, live)?;
+            let (archive, finished) = Archive::open(&dir, live, Generations)?;
             let dropped = archive.finish_dropping();
             anyhow::Ok((archive, finished, dropped))
         })

@@ -8,7 +8,6 @@ use holdfast_medium::{Secret, Stopped};
 
 use super::{Ask, Desk, Refusal, Token, aside};
 use crate::history::{Archive, Archived, HistoryError, Manifest, Passphrase};
-use crate::vault::tiers::Tier;
 
 /// One archive of a list.
 pub struct ArchiveLine {
@@ -37,9 +36,9 @@ pub struct ArchiveContent {
     /// The archive as a list shows it.
     pub line: ArchiveLine,
     /// How many records of each tier a restore brings back.
-    pub kept: BTreeMap<Tier, u64>,
+    pub kept: BTreeMap<&'static str, u64>,
     /// How many sound records of each tier a restore leaves behind.
-    pub dropped: BTreeMap<Tier, u64>,
+    pub dropped: BTreeMap<&'static str, u64>,
     /// How many records are damaged.
     pub damaged: u64,
 }
@@ -71,9 +70,9 @@ impl Desk {
         let archived = shown.archived;
         Ok(ArchiveContent {
             line: aside(move || Ok::<_, HistoryError>(ArchiveLine::of(&archive, archived))).await?,
-            kept: shown.kept,
-            dropped: shown.dropped,
-            damaged: shown.bad,
+            kept: shown.records.kept,
+            dropped: shown.records.dropped,
+            damaged: shown.records.bad,
         })
     }
 

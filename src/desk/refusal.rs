@@ -165,7 +165,7 @@ impl From<HistoryError> for Refusal {
             | HistoryError::Missing { .. }
             | HistoryError::Output(_)
             | HistoryError::Input(_)
-            | HistoryError::Vault(_) => Self::Storage(text),
+            | HistoryError::Keys(_) => Self::Storage(text),
             HistoryError::Stopped(_) => Self::Stopping,
         }
     }

@@ -4,6 +4,7 @@
 mod archive;
 mod audit;
 mod incidents;
+mod keys;
 mod last_words;
 mod room;
 
@@ -16,12 +17,11 @@ pub use archive::{
 };
 pub use audit::{Audit, Fault, Kind, Subject, Verdict};
 pub use incidents::{Incident, Incidents};
+pub use keys::{Companion, Keys, KeysError, Restorable};
 pub use last_words::{LastWord, LastWords};
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
 use holdfast_medium::{Stamp, Stopped};
-
-use crate::vault::VaultError;
 
 /// Why the history cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,7 @@ pub enum HistoryError {
     Input(#[source] io::Error),
     /// The keys in it cannot be read, or not be written.
     #[error(transparent)]
-    Vault(#[from] VaultError),
+    Keys(#[from] KeysError),
     /// The log of incidents cannot be read.
     #[error("the log of incidents cannot be read: {0}")]
     Incidents(#[source] io::Error),

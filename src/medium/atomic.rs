@@ -33,3 +33,18 @@ pub fn make_dir(path: &Path) -> io::Result<()> {
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
+
+/// Copies a directory of files and directories; not durable by itself.
+pub fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
+    make_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}

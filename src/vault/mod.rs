@@ -5,10 +5,11 @@
 //! - `records`: all others, as the library reads and writes them; `envelope`, `key`: what one looks like
 //! - `store`: where they lie: `engine` (sled), `witness` and `digest`; `layout`: in which directory and format
 //! - `inspect`, `repair`, `salvage`, `quarantine`: what a boot does before anything rests on them
-//! - `restore`: what an archived generation gives back
+//! - `restore`: what an archived generation gives back; `archived`: the same, as the archive asks for it
 //! - `backend`: the library's store traits over identity and records
 //! - `generation`: which linking is live
 
+mod archived;
 mod backend;
 mod digest;
 mod engine;
@@ -18,11 +19,11 @@ mod identity;
 mod inspect;
 mod key;
 mod layout;
-pub(crate) mod pre_key_id;
+mod pre_key_id;
 mod quarantine;
 mod records;
 mod repair;
-pub(crate) mod restore;
+mod restore;
 mod salvage;
 mod store;
 pub mod tiers;
@@ -44,6 +45,7 @@ use parking_lot::{Mutex, MutexGuard};
 use wacore::store::Device;
 use wacore::store::traits::Backend;
 
+pub use archived::Generations;
 use backend::VaultBackend;
 pub use engine::open_sled;
 use identity::Identity;

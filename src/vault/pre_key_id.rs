@@ -6,12 +6,12 @@ const IDS: u32 = (1 << 24) - 1;
 
 /// A one-time pre-key's id, on the ring of those there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PreKeyId(u32);
+pub(super) struct PreKeyId(u32);
 
 impl PreKeyId {
     /// How far ids leap over those that may have been given out: under an id that comes again with another key the first
     /// message of a peer that fetched the old one is lost.
-    pub(crate) const LEAP: u32 = 10_000;
+    pub(super) const LEAP: u32 = 10_000;
 
     pub(super) fn of(id: u32) -> PreKeyId {
         PreKeyId(id.saturating_sub(1) % IDS + 1)
@@ -23,12 +23,12 @@ impl PreKeyId {
     }
 
     /// So many ids further on.
-    pub(crate) fn ahead(self, by: u32) -> PreKeyId {
+    pub(super) fn ahead(self, by: u32) -> PreKeyId {
         PreKeyId((self.0 - 1 + by % IDS) % IDS + 1)
     }
 
     /// Whichever is ahead of the other, by the shorter way round.
-    pub(crate) fn later(self, other: PreKeyId) -> PreKeyId {
+    pub(super) fn later(self, other: PreKeyId) -> PreKeyId {
         let way = (other.0 + IDS - self.0) % IDS;
         if way < IDS / 2 { other } else { self }
     }

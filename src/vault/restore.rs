@@ -1,7 +1,6 @@
 //! Restores an archived generation: reads what outlives it, and makes a new generation of that.
 //!
-//! All knowledge of a generation's layout that the history needs is here. An archive is never opened in place: sled
-//! writes when it opens.
+//! An archive is never opened in place: sled writes when it opens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,7 +27,7 @@ use super::tiers::{RecordKind, Restore, Tier};
 use super::{Examined, Retiring, Vault, VaultError, envelope, last_four};
 
 /// Who a generation is at WhatsApp, and how far it got.
-pub(crate) struct Companion {
+pub(super) struct Companion {
     /// Its public identity key: two generations with the same one are the same device.
     pub identity: Vec<u8>,
     /// The account it is linked to; `None` when it never was.
@@ -38,7 +37,7 @@ pub(crate) struct Companion {
 }
 
 /// The part of a generation that a restore keeps: its identity, and the sound records of the tiers that are harmless when old.
-pub(crate) struct Kept {
+pub(super) struct Kept {
     document: Document,
     records: Vec<(Arc<[u8]>, Bytes)>,
     /// How many records come back, by tier.
@@ -61,7 +60,7 @@ impl Kept {
     }
 
     /// One-time pre-keys are made under this id and later ones, all of them new to WhatsApp.
-    pub(crate) fn leap(&mut self, to: PreKeyId) {
+    pub(super) fn leap(&mut self, to: PreKeyId) {
         if let Some(device) = &mut self.document.device {
             to.go_on(device);
         }
@@ -69,7 +68,7 @@ impl Kept {
 }
 
 /// Reads who a generation is; `None` when it has no identity yet.
-pub(crate) fn companion(generation: &Path) -> Result<Option<Companion>, VaultError> {
+pub(super) fn companion(generation: &Path) -> Result<Option<Companion>, VaultError> {
     let document = Identity::open(generation)?.0.get();
     Ok(document.device.as_ref().map(|device| Companion {
         identity: device.identity_key.public_key.public_key_bytes().to_vec(),
@@ -80,10 +79,10 @@ pub(crate) fn companion(generation: &Path) -> Result<Option<Companion>, VaultErr
 
 /// Reads what a restore keeps of a generation, from a copy made in `scratch`, a directory that does not exist yet. Of
 /// a store that does not open nothing comes back but the identity.
-pub(crate) async fn kept(generation: &Path, scratch: &Path) -> Result<Kept, VaultError> {
+pub(super) async fn kept(generation: &Path, scratch: &Path) -> Result<Kept, VaultError> {
     let (generation, copied) = (generation.to_owned(), scratch.to_owned());
     let document = blocking(move || {
-        copy(&generation, &copied).map_err(VaultError::at(&copied))?;
+        atomic::copy_dir(&generation, &copied).map_err(VaultError::at(&copied))?;
         Ok::<_, VaultError>(Identity::open(&copied)?.0.get())
     })
     .await?;
@@ -224,7 +223,7 @@ fn adds_up(state: &[u8], macs: &[(Arc<[u8]>, Bytes)]) -> bool {
 }
 
 /// Makes a new generation's directory, complete and durable, of what was kept.
-pub(crate) async fn write_restored(dir: &Path, kept: Kept) -> Result<(), VaultError> {
+pub(super) async fn write_restored(dir: &Path, kept: Kept) -> Result<(), VaultError> {
     const FIRST_STEP: u64 = 1;
     let Kept {
         document, records, ..
@@ -295,19 +294,4 @@ fn vacate(dir: &Path) -> Result<(), VaultError> {
         return Err(VaultError::NextIsLinked { dir: dir.into() });
     }
     fs::remove_dir_all(dir).map_err(VaultError::at(dir))
-}
-
-/// Copies a directory of files and directories.
-pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    atomic::make_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
-        } else {
-            fs::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
 }

@@ -16,6 +16,7 @@ use holdfast::{
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Inbox, Message, Outbox},
     panel::{Frame, Picture, glass::PLAIN},
+    vault::Generations,
 };
 use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};
 use holdfast_medium::{DataDir, Lane, Machine, Secret, barrier::Barrier, wear::Card};
@@ -71,7 +72,7 @@ impl Daemon {
         let (tested, _) = broadcast::channel(8);
         let (requests, asked) = mpsc::channel(8);
         let (pressed, button) = mpsc::unbounded_channel();
-        let (archive, _) = Archive::open(&data, GenerationId(3)).unwrap();
+        let (archive, _) = Archive::open(&data, GenerationId(3), Generations).unwrap();
         let audit = Audit::open(&data);
         let lane = Lane::new();
         let (rooms, opened) = watch::channel(Some(Rooms {

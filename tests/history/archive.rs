@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use holdfast::history::{Archive, HistoryError};
+use holdfast::vault::Generations;
 use holdfast_core::{ArchiveId, GenerationId, LastFour};
 use holdfast_medium::DataDir;
 
@@ -27,7 +28,7 @@ fn content(path: &Path) -> (String, Vec<u8>) {
 #[test]
 fn a_generation_is_retired_whole_with_its_manifest() {
     let (_root, dir) = place();
-    let (archive, finished) = Archive::open(&dir, GenerationId(1)).unwrap();
+    let (archive, finished) = Archive::open(&dir, GenerationId(1), Generations).unwrap();
     assert_eq!(finished, []);
     for id in [1, 2] {
         generation(&dir, id);
@@ -68,7 +69,7 @@ fn a_generation_is_retired_whole_with_its_manifest() {
 fn retiring_again_changes_nothing() {
     let (_root, dir) = place();
     generation(&dir, 1);
-    let (archive, _) = Archive::open(&dir, GenerationId(1)).unwrap();
+    let (archive, _) = Archive::open(&dir, GenerationId(1), Generations).unwrap();
     let first = archive
         .retire(&retirement(1), None, "the owner asked")
         .unwrap();
@@ -101,7 +102,7 @@ fn an_interrupted_retirement_is_finished_at_the_next_start() {
             |dir| {
                 let other = DataDir::new(dir.root().join("other"));
                 generation(&other, 1);
-                let (archive, _) = Archive::open(&other, GenerationId(1)).unwrap();
+                let (archive, _) = Archive::open(&other, GenerationId(1), Generations).unwrap();
                 let archived = archive
                     .retire(&retirement(1), None, "the owner asked")
                     .unwrap();
@@ -122,7 +123,7 @@ fn an_interrupted_retirement_is_finished_at_the_next_start() {
         generation(&dir, 2);
         generation(&dir, 3);
         interrupt(&dir);
-        let (archive, finished) = Archive::open(&dir, GenerationId(2)).unwrap();
+        let (archive, finished) = Archive::open(&dir, GenerationId(2), Generations).unwrap();
         assert_eq!(finished, [GenerationId(1)], "{when}");
         let list = archive.list().unwrap();
         assert_eq!(list.len(), 1, "{when}");
@@ -143,7 +144,7 @@ fn an_interrupted_retirement_is_finished_at_the_next_start() {
             );
         }
         assert_eq!(
-            Archive::open(&dir, GenerationId(2)).unwrap().1,
+            Archive::open(&dir, GenerationId(2), Generations).unwrap().1,
             [],
             "{when}"
         );
@@ -154,7 +155,7 @@ fn an_interrupted_retirement_is_finished_at_the_next_start() {
 fn the_archive_never_overwrites_and_never_hides() {
     let (_root, dir) = place();
     generation(&dir, 1);
-    let (archive, _) = Archive::open(&dir, GenerationId(1)).unwrap();
+    let (archive, _) = Archive::open(&dir, GenerationId(1), Generations).unwrap();
     let archived = archive
         .retire(&retirement(1), None, "the owner asked")
         .unwrap();
@@ -170,7 +171,7 @@ fn the_archive_never_overwrites_and_never_hides() {
     let again = archive.retire(&retirement(1), None, "the owner asked");
     assert!(matches!(again, Err(HistoryError::Exists { .. })));
     assert!(matches!(
-        Archive::open(&dir, GenerationId(2)),
+        Archive::open(&dir, GenerationId(2), Generations),
         Err(HistoryError::Exists { .. })
     ));
     assert_eq!(content(&archived.path).0, "identity 1");

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use holdfast::history::{Archive, Audit, HistoryError, Kind, Prepared, Standing};
-use holdfast::vault::Vault;
-use holdfast::vault::tiers::Tier;
+use holdfast::vault::{Generations, Vault};
 use holdfast_core::{ArchiveId, GenerationId, LastFour, Linked, Trigger};
 use holdfast_medium::{DataDir, barrier::Barrier};
 use tempfile::TempDir;
@@ -39,7 +38,7 @@ impl Home {
     async fn reopen(root: TempDir, dir: DataDir) -> Home {
         let barrier = Barrier::start().unwrap();
         let vault = Vault::open(dir.clone(), barrier.clone()).await.unwrap();
-        let (archive, _) = Archive::open(&dir, vault.linked().generation).unwrap();
+        let (archive, _) = Archive::open(&dir, vault.linked().generation, Generations).unwrap();
         let audit = Audit::open(&dir);
         Home {
             _root: root,
@@ -214,12 +213,12 @@ async fn an_archive_is_read_without_a_byte_of_it_changing() {
     let before = contents(&path);
     let shown = home.archive.show(FIRST).await.unwrap();
     assert_eq!(shown.standing, Standing::Restorable);
-    assert_eq!(shown.kept[&Tier::Identity], 2);
+    assert_eq!(shown.records.kept["identity"], 2);
     // A peer's identity, a mapping and its index, a sound collection of one state and two MACs.
-    assert_eq!(shown.kept[&Tier::Kept], 6);
-    assert_eq!(shown.dropped[&Tier::Ratchet], 3);
-    assert_eq!(shown.dropped[&Tier::Rebuildable], 1);
-    assert_eq!(shown.bad, 0);
+    assert_eq!(shown.records.kept["kept"], 6);
+    assert_eq!(shown.records.dropped["ratchet"], 3);
+    assert_eq!(shown.records.dropped["rebuildable"], 1);
+    assert_eq!(shown.records.bad, 0);
     home.restore(FIRST).await;
     assert_eq!(contents(&path), before);
     assert!(!home.dir.root().join("workshop").exists());
@@ -297,7 +296,7 @@ async fn a_broken_store_costs_no_link() {
         }
     }
     let shown = home.archive.show(FIRST).await.unwrap();
-    assert_eq!((shown.kept[&Tier::Identity], shown.bad), (2, 1));
+    assert_eq!((shown.records.kept["identity"], shown.records.bad), (2, 1));
     let restored = home.restore(FIRST).await;
     assert_eq!(restored.account, Some(LastFour(*b"1234")));
     assert_eq!(home.device().await.next_pre_key_id, 10_031);

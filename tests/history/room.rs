@@ -3,6 +3,7 @@
 use std::fs;
 
 use holdfast::history::{Archive, Audit};
+use holdfast::vault::Generations;
 use holdfast_core::{ArchiveId, GenerationId};
 
 use super::place;
@@ -15,7 +16,7 @@ fn room_is_made_by_the_oldest_archive_and_the_audit_says_so_first() {
         fs::create_dir_all(generation.join("store")).unwrap();
         fs::write(generation.join("store/db"), "keys").unwrap();
     }
-    let (archive, _) = Archive::open(&dir, GenerationId(3)).unwrap();
+    let (archive, _) = Archive::open(&dir, GenerationId(3), Generations).unwrap();
     let audit = Audit::open(&dir);
     assert_eq!(archive.count().unwrap(), 2);
 
@@ -48,7 +49,7 @@ fn nothing_is_dropped_that_was_not_recorded() {
     fs::create_dir_all(dir.archive().join("gen-0001")).unwrap();
     // The log cannot be written where a directory has its name.
     fs::create_dir(dir.audit()).unwrap();
-    let (archive, _) = Archive::open(&dir, GenerationId(2)).unwrap();
+    let (archive, _) = Archive::open(&dir, GenerationId(2), Generations).unwrap();
     assert!(archive.drop_oldest(&Audit::open(&dir)).is_err());
     assert_eq!(archive.count().unwrap(), 1);
 }
@@ -58,7 +59,7 @@ fn a_removal_that_was_cut_short_is_finished() {
     let (_root, dir) = place();
     let left = dir.archive().join("gen-0001.dropped");
     fs::create_dir_all(left.join("store")).unwrap();
-    let (archive, _) = Archive::open(&dir, GenerationId(3)).unwrap();
+    let (archive, _) = Archive::open(&dir, GenerationId(3), Generations).unwrap();
     assert_eq!(archive.count().unwrap(), 0, "it is no generation any more");
     archive.finish_dropping().unwrap();
     assert!(!left.exists());

@@ -1,43 +1,34 @@
 //! A link that a human gave up runs once more, to be logged out at WhatsApp with its own keys.
 
-use std::sync::Arc;
-
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
-use holdfast_medium::{DataDir, Stamp, barrier::Barrier, blocking};
+use holdfast_medium::{DataDir, Stamp, atomic, blocking};
 use tokio::sync::OwnedMutexGuard;
-use wacore::store::traits::Backend;
 
 use super::{Archive, HistoryError, Workshop};
 use crate::history::{Audit, Kind, Subject};
-use crate::vault::Vault;
-use crate::vault::restore::{companion, copy};
 
-/// A copy of an archived link with all its keys, gone when this is dropped. Nobody else is at the archive until then.
+/// A copy of an archived link with all its keys, in a data directory of its own; removed when this is dropped. Nobody else is
+/// at the archive until then.
 pub struct Departing {
     id: ArchiveId,
     archive: Archive,
-    vault: Vault,
+    dir: DataDir,
     _workshop: Workshop,
     _turn: OwnedMutexGuard<()>,
 }
 
 impl Archive {
-    /// Opens a copy of an archived link that nobody runs, here or elsewhere; audited before.
+    /// Copies an archived link that nobody runs, here or elsewhere; audited before.
     ///
     /// # Errors
     /// [`HistoryError`]; the archive is as it was.
-    pub async fn depart(
-        &self,
-        audit: &Audit,
-        barrier: &Barrier,
-        id: ArchiveId,
-    ) -> Result<Departing, HistoryError> {
+    pub async fn depart(&self, audit: &Audit, id: ArchiveId) -> Result<Departing, HistoryError> {
         let turn = self.turn().await;
         let (archive, audit) = (self.clone(), audit.clone());
         let (workshop, dir) = blocking(move || {
             archive.standing(id)?.check(id)?;
             let archived = archive.find(id)?;
-            let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
+            let device = archive.companion(&archived)?;
             if let Some(live) = archive.live_copy(&device)? {
                 return Err(HistoryError::Live { id, live });
             }
@@ -46,7 +37,7 @@ impl Archive {
             let dir = DataDir::new(workshop.place("departing"));
             let path = dir.generation(GenerationId(1));
             std::fs::create_dir(dir.root())
-                .and_then(|()| copy(&archived.path, &path))
+                .and_then(|()| atomic::copy_dir(&archived.path, &path))
                 .map_err(HistoryError::io(&path))?;
             Ok((workshop, dir))
         })
@@ -54,7 +45,7 @@ impl Archive {
         Ok(Departing {
             id,
             archive: self.clone(),
-            vault: Vault::open(dir, barrier.clone()).await?,
+            dir,
             _workshop: workshop,
             _turn: turn,
         })
@@ -62,24 +53,22 @@ impl Archive {
 }
 
 impl Departing {
-    /// Its keys as the library's storage.
-    pub fn backend(&self) -> Arc<dyn Backend> {
-        self.vault.backend()
+    /// The copy, as the one generation of a data directory.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
     }
 
-    /// Lets go of the copy. Of a link that was logged out every archive says so, and none is restored any more.
+    /// Removes the copy, which nobody has open any more. Of a link that was logged out every archive says so, and none is restored any more.
     ///
     /// # Errors
     /// [`HistoryError`]; a restore finds out from WhatsApp then.
     pub async fn end(self, logged_out: bool) -> Result<(), HistoryError> {
-        self.vault.close().await?;
         if !logged_out {
             return Ok(());
         }
         let (archive, id) = (self.archive.clone(), self.id);
         blocking(move || {
-            let path = archive.find(id)?.path;
-            let device = companion(&path)?.ok_or(HistoryError::NeverLinked { id })?;
+            let device = archive.companion(&archive.find(id)?)?;
             let now = Stamp::now();
             for mut copy in archive.copies(&device)? {
                 if let Some(manifest) = &mut copy.manifest {

@@ -21,7 +21,7 @@ use holdfast_core::{ArchiveId, GenerationId, LastFour};
 use holdfast_medium::{DataDir, Stamp, atomic};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{HistoryError, name};
+use super::{Companion, HistoryError, Keys, name};
 
 pub use farewell::Departing;
 pub use manifest::{Lineage, Manifest, Origin};
@@ -48,6 +48,7 @@ pub struct Archive {
     turn: Arc<Mutex<()>>,
     /// One file is read in at a time.
     importing: Arc<Mutex<()>>,
+    keys: Arc<dyn Keys>,
 }
 
 impl Archive {
@@ -60,11 +61,13 @@ impl Archive {
     pub fn open(
         dir: &DataDir,
         live: GenerationId,
+        keys: impl Keys + 'static,
     ) -> Result<(Self, Vec<GenerationId>), HistoryError> {
         let archive = Self {
             dir: dir.clone(),
             turn: Arc::default(),
             importing: Arc::default(),
+            keys: Arc::new(keys),
         };
         archive.forget_unborn(live)?;
         let mut left: Vec<GenerationId> = names(dir.root())?;
@@ -196,6 +199,12 @@ impl Archive {
             .and_then(|()| fs::rename(from, to))
             .and_then(|()| atomic::sync_dir(&archive))
             .map_err(HistoryError::io(to))
+    }
+
+    /// Reads who an archive is; one without an identity was never linked. Blocks.
+    fn companion(&self, archived: &Archived) -> Result<Companion, HistoryError> {
+        let companion = self.keys.companion(&archived.path)?;
+        companion.ok_or(HistoryError::NeverLinked { id: archived.id })
     }
 
     /// Waits until nobody else is at the archive.

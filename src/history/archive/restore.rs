@@ -2,7 +2,6 @@
 //!
 //! It is made aside, whole and durable, before anything is given up for it; the vault then moves it into its place.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +10,7 @@ use holdfast_medium::{atomic, blocking};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Archive, Archived, HistoryError, Origin, Standing, Workshop, names};
-use crate::vault::restore::{companion, kept, write_restored};
-use crate::vault::tiers::Tier;
+use crate::history::Restorable;
 
 /// An archive, looked into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +19,8 @@ pub struct Shown {
     pub archived: Archived,
     /// Whether it may be restored.
     pub standing: Standing,
-    /// How many records a restore brings back, by tier.
-    pub kept: BTreeMap<Tier, u64>,
-    /// How many sound records it leaves behind, by tier.
-    pub dropped: BTreeMap<Tier, u64>,
-    /// How many records are damaged.
-    pub bad: u64,
+    /// What a restore brings back.
+    pub records: Restorable,
 }
 
 /// A restored generation that waits to be made live; forgotten when this is dropped. Nobody else is at the archive
@@ -58,13 +52,11 @@ impl Archive {
             Ok::<_, HistoryError>((archive.find(id)?, standing, Workshop::set_up(&archive.dir)?))
         })
         .await?;
-        let kept = kept(&archived.path, &workshop.place("copy")).await?;
+        let scratch = workshop.place("copy");
         Ok(Shown {
+            records: self.keys.count(&archived.path, &scratch).await?,
             archived,
             standing,
-            kept: kept.kept,
-            dropped: kept.dropped,
-            bad: kept.bad,
         })
     }
 
@@ -76,22 +68,23 @@ impl Archive {
     pub async fn prepare(&self, id: ArchiveId) -> Result<Prepared, HistoryError> {
         let turn = self.turn().await;
         let archive = self.clone();
-        let (archived, fresh, workshop) = blocking(move || {
+        let (archived, others, workshop) = blocking(move || {
             archive.standing(id)?.check(id)?;
             let archived = archive.find(id)?;
-            let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
-            let fresh = archive.fresh_pre_keys(&device)?;
-            Ok::<_, HistoryError>((archived, fresh, Workshop::set_up(&archive.dir)?))
+            archive.companion(&archived)?;
+            let others = archive.generations()?;
+            Ok::<_, HistoryError>((archived, others, Workshop::set_up(&archive.dir)?))
         })
         .await?;
-        let mut kept = kept(&archived.path, &workshop.place("copy")).await?;
-        if kept.bad + kept.resynced > 0 {
-            let (bad, resynced) = (kept.bad, kept.resynced);
+        let (scratch, path) = (workshop.place("copy"), workshop.place("generation"));
+        let restored = self
+            .keys
+            .restore(&archived.path, &others, &scratch, &path)
+            .await?;
+        if restored.bad + restored.resynced > 0 {
+            let (bad, resynced) = (restored.bad, restored.resynced);
             tracing::warn!(bad, resynced, "{id} has damaged records; they stay behind");
         }
-        kept.leap(fresh);
-        let path = workshop.place("generation");
-        write_restored(&path, kept).await?;
         let origin = Origin {
             restored_from: Some(id.to_string()),
         };

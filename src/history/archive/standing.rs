@@ -3,13 +3,13 @@
 //! The same device may be in the archive several times, for what was restored is retired again. What happened to one
 //! of them at WhatsApp, or left this place with one of them, concerns all.
 
+use std::path::PathBuf;
+
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
 use holdfast_medium::Stamp;
 
 use super::{Archive, Archived, HistoryError, names};
-use crate::history::name;
-use crate::vault::pre_key_id::PreKeyId;
-use crate::vault::restore::{Companion, companion};
+use crate::history::{Companion, name};
 
 /// Whether an archive may be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,14 +54,14 @@ impl Archive {
     /// Whether an archive may be restored.
     ///
     /// # Errors
-    /// [`HistoryError::NoArchive`], [`HistoryError::Vault`] when its identity cannot be read.
+    /// [`HistoryError::NoArchive`], [`HistoryError::Keys`] when its identity cannot be read.
     pub fn standing(&self, id: ArchiveId) -> Result<Standing, HistoryError> {
         let archived = self.find(id)?;
         let Some(manifest) = archived.manifest else {
             return Ok(Standing::Unknown);
         };
-        let Some(device) = companion(&archived.path)?.filter(|device| device.account.is_some())
-        else {
+        let device = self.keys.companion(&archived.path)?;
+        let Some(device) = device.filter(|device| device.linked) else {
             return Ok(Standing::NeverLinked);
         };
         let revoked = |archived: &Archived| {
@@ -82,7 +82,8 @@ impl Archive {
     pub(super) fn copies(&self, device: &Companion) -> Result<Vec<Archived>, HistoryError> {
         let mut archives = self.list()?;
         archives.retain(|archived| {
-            companion(&archived.path)
+            self.keys
+                .companion(&archived.path)
                 .is_ok_and(|other| other.is_some_and(|other| other.identity == device.identity))
         });
         Ok(archives)
@@ -94,7 +95,7 @@ impl Archive {
         device: &Companion,
     ) -> Result<Option<GenerationId>, HistoryError> {
         for id in names(self.dir.root())? {
-            let live = companion(&self.dir.generation(id))?;
+            let live = self.keys.companion(&self.dir.generation(id))?;
             if live.is_some_and(|live| live.identity == device.identity) {
                 return Ok(Some(id));
             }
@@ -102,23 +103,13 @@ impl Archive {
         Ok(None)
     }
 
-    /// Finds a pre-key id that no copy of this device has used: ahead of the furthest by [`PreKeyId::LEAP`], and by as much again for each
-    /// copy that cannot be read. An id used twice under different keys would cost a peer its first message.
-    pub(super) fn fresh_pre_keys(&self, device: &Companion) -> Result<PreKeyId, HistoryError> {
-        let live = names::<GenerationId>(self.dir.root())?;
-        let places = live.into_iter().map(|id| self.dir.generation(id));
+    /// Where this device may have used pre-key ids: every generation outside the archive, and every one in it.
+    pub(super) fn generations(&self) -> Result<Vec<PathBuf>, HistoryError> {
+        let outside = names::<GenerationId>(self.dir.root())?.into_iter();
         let archived = self.list()?.into_iter().map(|archived| archived.path);
-        let (mut furthest, mut leap) = (device.next_pre_key, PreKeyId::LEAP);
-        for place in places.chain(archived) {
-            match companion(&place) {
-                Ok(Some(other)) if other.identity == device.identity => {
-                    furthest = furthest.later(other.next_pre_key);
-                }
-                Ok(_) => {}
-                // It may be this device, one restore ahead of the others.
-                Err(_) => leap += PreKeyId::LEAP,
-            }
-        }
-        Ok(furthest.ahead(leap))
+        Ok(outside
+            .map(|id| self.dir.generation(id))
+            .chain(archived)
+            .collect())
     }
 }

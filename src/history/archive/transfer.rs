@@ -17,8 +17,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::{
     Archive, Archived, HistoryError, Manifest, Standing, Workshop, manifest, names, parcel,
 };
-use crate::history::{Audit, Kind, Subject};
-use crate::vault::restore::{Companion, companion};
+use crate::history::{Audit, Companion, Kind, Subject};
 
 /// The fewest characters of a passphrase. The file is all it takes to be this device.
 pub const MIN_PASSPHRASE: usize = 8;
@@ -98,16 +97,17 @@ impl Archive {
         input: File,
     ) -> Result<Arrived, HistoryError> {
         let turn = Arc::clone(&self.importing).lock_owned().await;
-        let dir = self.dir.clone();
+        let archive = self.clone();
         blocking(move || {
-            let workshop = Workshop::for_import(&dir)?;
+            let workshop = Workshop::for_import(&archive.dir)?;
             let path = workshop.place("import");
             parcel::unpack(input, &passphrase, &path)?;
             let manifest = Manifest::read(&path).ok_or(HistoryError::Foreign)?;
             if manifest::settle(&path).map_err(HistoryError::io(&path))? != manifest.files {
                 return Err(HistoryError::Altered);
             }
-            companion(&path)?.ok_or(HistoryError::Foreign)?;
+            let companion = archive.keys.companion(&path)?;
+            companion.ok_or(HistoryError::Foreign)?;
             Ok(Arrived {
                 path,
                 manifest,
@@ -156,7 +156,7 @@ impl Archive {
             standing => standing.check(id)?,
         }
         let archived = self.find(id)?;
-        let device = companion(&archived.path)?.ok_or(HistoryError::NeverLinked { id })?;
+        let device = self.companion(&archived)?;
         match self.live_copy(&device)? {
             Some(live) => Err(HistoryError::Live { id, live }),
             None => Ok((archived, device)),
