@@ -258,7 +258,7 @@ impl Observer {
             Said::PairSuccess(success) => {
                 self.reconnect_by_itself(true);
                 self.credentials.send_replace(Credentials::default());
-                self.tell(Event::Paired(last_four(&success.id)));
+                self.tell(Event::Paired(LastFour::of(&success.id.user)));
                 self.tell(Event::PhoneSeen);
                 self.phase.send_replace(Phase::Paired);
             }
@@ -391,18 +391,6 @@ fn words(node: &NodeRef<'_>) -> String {
 
 fn bypasses_hook(inbound: &InboundMessage) -> bool {
     inbound.info.unavailable_request_id.is_some() || inbound.info.source.chat.is_newsletter()
-}
-
-/// The last four digits of an account's number; zeros stand in for a number shorter than that.
-fn last_four(account: &Jid) -> LastFour {
-    let mut digits = *b"0000";
-    let number = account.user.bytes().rev().filter(u8::is_ascii_digit);
-    digits
-        .iter_mut()
-        .rev()
-        .zip(number)
-        .for_each(|(place, digit)| *place = digit);
-    LastFour(digits)
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -487,7 +487,7 @@ fn linked(generation: GenerationId, identity: &Identity) -> Linked {
         .get()
         .device
         .as_ref()
-        .and_then(|device| last_four(&device.pn.as_ref()?.user));
+        .and_then(|device| Some(LastFour::of(&device.pn.as_ref()?.user)));
     Linked {
         generation,
         account,
@@ -502,12 +502,4 @@ fn successor(old: &Device) -> Device {
         account: old.account.clone(),
         ..Device::new()
     }
-}
-
-fn last_four(number: &str) -> Option<LastFour> {
-    number
-        .as_bytes()
-        .last_chunk()
-        .filter(|digits| digits.iter().all(u8::is_ascii_digit))
-        .map(|four| LastFour(*four))
 }

@@ -24,7 +24,7 @@ use super::pre_key_id::PreKeyId;
 use super::salvage::{self, Salvage};
 use super::store::Store;
 use super::tiers::{RecordKind, Restore, Tier};
-use super::{Examined, Retiring, Vault, VaultError, envelope, last_four};
+use super::{Examined, Retiring, Vault, VaultError, envelope};
 
 /// Who a generation is at WhatsApp, and how far it got.
 pub(super) struct Companion {
@@ -72,7 +72,7 @@ pub(super) fn companion(generation: &Path) -> Result<Option<Companion>, VaultErr
     let document = Identity::open(generation)?.0.get();
     Ok(document.device.as_ref().map(|device| Companion {
         identity: device.identity_key.public_key.public_key_bytes().to_vec(),
-        account: device.pn.as_ref().and_then(|pn| last_four(&pn.user)),
+        account: device.pn.as_ref().map(|pn| LastFour::of(&pn.user)),
         next_pre_key: PreKeyId::next_of(device),
     }))
 }

@@ -95,6 +95,19 @@ pub struct Linked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LastFour(pub [u8; 4]);
 
+impl LastFour {
+    /// Takes them from a number. Zeros stand in where it has fewer digits, so that a linked account always has four.
+    pub fn of(number: &str) -> Self {
+        let mut four = *b"0000";
+        let digits = number.bytes().rev().filter(u8::is_ascii_digit);
+        four.iter_mut()
+            .rev()
+            .zip(digits)
+            .for_each(|(place, digit)| *place = digit);
+        Self(four)
+    }
+}
+
 impl fmt::Display for LastFour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
@@ -110,6 +123,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_short_number_is_shown_with_zeros_before_it() {
+        for (number, four) in [
+            ("491701234567", "4567"),
+            ("+49 170 12-34", "1234"),
+            ("123", "0123"),
+            ("", "0000"),
+        ] {
+            assert_eq!(LastFour::of(number).to_string(), four);
+        }
+    }
 
     proptest! {
         #[test]
