@@ -9,7 +9,7 @@ use whatsapp_rust::proto_helpers::MessageExt;
 use whatsapp_rust::types::events::InboundMessage;
 use whatsapp_rust::{Client, InboundDurabilityHook};
 
-use crate::journal::{self};
+use crate::journal;
 use crate::mail::{Inbox, MailError, Message};
 
 /// The library's durability hook: it acks a message only after this returned `Ok`.
