@@ -236,7 +236,7 @@ impl MessageId {
         let mut id: [u8; 20] = hash.finalize().into();
         id[6] = id[6] & 0x0f | 0x50;
         id[8] = id[8] & 0x3f | 0x80;
-        id[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&id[..16])
     }
 
     /// 32 lower-case hexadecimal digits, as systemd writes a 128-bit id.

@@ -141,7 +141,7 @@ fn machine_id(machine: &Machine) -> anyhow::Result<Option<String>> {
             getrandom::fill(&mut bytes).context("the system's random numbers")?;
             bytes[6] = bytes[6] & 0x0f | 0x40;
             bytes[8] = bytes[8] & 0x3f | 0x80;
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+            hex::encode(bytes)
         }
     };
     atomic::replace(&kept, format!("{id}\n").as_bytes())?;

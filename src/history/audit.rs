@@ -209,7 +209,7 @@ impl Audit {
         let mut line = serde_json::to_string(&entry).map_err(|error| failed(error.into()))?;
         // The hash goes in front of the closing brace.
         line.pop();
-        let hash = hex(line.as_bytes());
+        let hash = sha256(line.as_bytes());
         let start = if log.last().is_some_and(|byte| *byte != b'\n') {
             "\n"
         } else {
@@ -289,7 +289,7 @@ impl Entry {
         let rest = line.strip_suffix(CLOSE)?;
         let (covered, hash) = rest.split_at_checked(rest.len().checked_sub(HEX)?)?;
         let covered = covered.strip_suffix(HASH)?;
-        if hex(covered.as_bytes()) != hash {
+        if sha256(covered.as_bytes()) != hash {
             return None;
         }
         Some((serde_json::from_str(line).ok()?, hash.to_owned()))
@@ -302,7 +302,7 @@ impl Torn {
         let bytes = between.strip_suffix(b"\n").unwrap_or(between);
         (!between.is_empty()).then(|| Self {
             bytes: bytes.len(),
-            sha256: hex(bytes),
+            sha256: sha256(bytes),
         })
     }
 }
@@ -403,9 +403,6 @@ fn read_head(log: &Path) -> io::Result<Option<Head>> {
     Ok(serde_json::from_slice(&read(&head_path(log))?).ok())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 /// A moment.
@@ -51,24 +52,12 @@ impl Stamp {
 impl fmt::Display for Stamp {
     /// The wall clock, to the minute, in UTC.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let minutes = self.wall_ms / 60_000;
-        let (year, month, day) = date(minutes / (24 * 60));
-        let (hour, minute) = (minutes / 60 % 24, minutes % 60);
-        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+        let ms = i64::try_from(self.wall_ms).ok();
+        match ms.and_then(DateTime::from_timestamp_millis) {
+            Some(wall) => write!(f, "{}", wall.format("%Y-%m-%d %H:%M UTC")),
+            None => f.write_str("beyond the calendar"),
+        }
     }
-}
-
-/// Year, month and day of a day counted from 1970, in the Gregorian calendar. The count goes in years that begin in
-/// March, so that a leap day is the last (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = (from_march + 2) % 12 + 1;
-    (era * 400 + year + u64::from(month < 3), month, day)
 }
 
 /// `/proc/uptime` (proc_uptime(5)): seconds with two decimals, then the idle time.
@@ -89,6 +78,7 @@ mod tests {
             (951_782_400, "2000-02-29 00:00 UTC"),
             (951_868_800, "2000-03-01 00:00 UTC"),
             (1_798_761_599, "2026-12-31 23:59 UTC"),
+            (u64::MAX / 1_000, "beyond the calendar"),
         ] {
             let at = Stamp {
                 boot: None,

@@ -19,7 +19,7 @@ impl Ssid {
 
     /// As wpa_supplicant takes it without quotes, whatever it holds.
     pub(super) fn hex(&self) -> String {
-        hex(self.0.expose().as_bytes())
+        hex::encode(self.0.expose().as_bytes())
     }
 }
 
@@ -49,12 +49,8 @@ impl Password {
         }
         let mut key = [0; 32];
         pbkdf2_hmac::<Sha1>(text.as_bytes(), ssid.0.expose().as_bytes(), 4096, &mut key);
-        Secret::new(hex(&key))
+        Secret::new(hex::encode(key))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A whole network, as it is kept.

@@ -43,11 +43,7 @@ pub fn router(lab: Lab) -> Router {
 }
 
 async fn about(State(lab): State<Lab>) -> Json<Value> {
-    let root_key: String = lab
-        .root_key()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let root_key = hex::encode(lab.root_key());
     Json(json!({ "url": lab.url(), "root_key": root_key }))
 }
 

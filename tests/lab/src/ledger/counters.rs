@@ -120,7 +120,7 @@ impl Counters {
         let chain = Chain {
             sender: sender.to_owned(),
             recipient: recipient.to_owned(),
-            ratchet: hex(message.sender_ratchet_key().public_key_bytes()),
+            ratchet: hex::encode(message.sender_ratchet_key().public_key_bytes()),
         };
         let used = self.chains.entry(chain.clone()).or_default();
         let counter = message.counter();
@@ -171,8 +171,4 @@ fn reused(used: &mut Used, counter: u32, ciphertext: &[u8]) -> bool {
         }
         Slot::Occupied(first) => *first.get() != fingerprint,
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

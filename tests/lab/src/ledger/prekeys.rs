@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::counters::hex;
 use super::crime::Crime;
 
 /// What one device published since it was linked.
@@ -30,7 +29,7 @@ impl PreKeys {
     /// A device was linked under this address: whatever an earlier one published is no longer its.
     pub fn linked(&mut self, device: &str, identity: &[u8]) {
         let published = Published {
-            identity: Some(hex(identity)),
+            identity: Some(hex::encode(identity)),
             ..Published::default()
         };
         self.devices.insert(device.to_owned(), published);
@@ -45,14 +44,14 @@ impl PreKeys {
     ) -> Vec<Crime> {
         let published = self.of(device);
         let mut crimes = Vec::new();
-        let identity = hex(identity);
+        let identity = hex::encode(identity);
         if *published.identity.get_or_insert_with(|| identity.clone()) != identity {
             crimes.push(Crime::IdentityChanged {
                 device: device.to_owned(),
             });
         }
         for (id, key) in keys {
-            let key = hex(&key);
+            let key = hex::encode(&key);
             // The first key stays the reference: it is the one peers may hold.
             if *published.keys.entry(id).or_insert_with(|| key.clone()) != key {
                 crimes.push(Crime::PreKeyIdReusedWithAnotherKey {

@@ -1,6 +1,5 @@
 //! An unmodified Baileys from npm, in Node.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -49,13 +48,10 @@ pub async fn missing() -> Option<String> {
 /// # Errors
 /// [`PeerError::Process`].
 pub fn start(lab: &Lab, auth: &Path) -> Result<Lines, PeerError> {
-    let mut hex = String::new();
-    for byte in lab.root_key() {
-        write!(hex, "{byte:02x}").expect("a String takes every character");
-    }
+    let root_key = hex::encode(lab.root_key());
     let mut node = Command::new("node");
     node.current_dir(folder())
-        .args(["client.mjs", "--url", &lab.url(), "--root-key", &hex])
+        .args(["client.mjs", "--url", &lab.url(), "--root-key", &root_key])
         .arg("--auth")
         .arg(auth);
     Lines::start("Baileys", &mut node)

@@ -201,7 +201,7 @@ fn chain(record: &[u8]) -> Option<(String, u32)> {
     let state = record.session_state()?;
     let ratchet = state.sender_ratchet_key().ok()?;
     let next = state.get_sender_chain_key().ok()?.index();
-    Some((hex(ratchet.public_key_bytes()), next))
+    Some((hex::encode(ratchet.public_key_bytes()), next))
 }
 
 /// The id of an own sender key and the iteration that comes next.
@@ -240,7 +240,7 @@ fn files(root: &Path) -> io::Result<String> {
             digest.update(fs::read(&path)?);
         }
     }
-    Ok(hex(&digest.finalize()))
+    Ok(hex::encode(digest.finalize()))
 }
 
 fn list(dir: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -253,9 +253,4 @@ fn list(dir: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// As the ledger writes keys.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

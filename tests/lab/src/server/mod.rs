@@ -189,7 +189,7 @@ impl DeviceInfo {
             .chain_update(identity)
             .chain_update(registration_id.to_be_bytes())
             .finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(digest)
     }
 }
 

@@ -289,6 +289,5 @@ fn enc(sealed: &Sealed) -> Node {
 fn message_id() -> String {
     let mut bytes = [0; 9];
     rand::rng().fill(&mut bytes);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-    format!("3A{hex}")
+    format!("3A{}", hex::encode_upper(bytes))
 }

@@ -149,7 +149,7 @@ async fn obey(line: &str, panel: &Panel) -> anyhow::Result<String> {
         ["frame"] => {
             let picture = panel.chip().bus.chip.picture();
             let Format { width, height, .. } = picture.format();
-            return Ok(format!("{width} {height} {}", to_hex(&picture.bits())));
+            return Ok(format!("{width} {height} {}", hex::encode(picture.bits())));
         }
         ["png"] => {
             return Ok(BASE64_STANDARD.encode(panel.chip().bus.chip.picture().to_png(SCALE)));
@@ -185,10 +185,6 @@ async fn obey(line: &str, panel: &Panel) -> anyhow::Result<String> {
     Ok(String::new())
 }
 
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A hand on a panel that is somewhere else.
 pub struct Remote {
     answers: Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
@@ -222,14 +218,10 @@ impl Remote {
     /// When nobody answers, or something else.
     pub async fn frame(&mut self) -> anyhow::Result<Frame> {
         let told = self.ask("frame").await?;
-        let [width, height, hex] = told.split(' ').collect::<Vec<_>>()[..] else {
+        let [width, height, digits] = told.split(' ').collect::<Vec<_>>()[..] else {
             bail!("no picture: {told}");
         };
-        let digits = |at: usize| hex.get(at..at + 2).context("half a byte");
-        let bytes: Vec<u8> = (0..hex.len())
-            .step_by(2)
-            .map(|at| Ok(u8::from_str_radix(digits(at)?, 16)?))
-            .collect::<anyhow::Result<_>>()?;
+        let bytes = hex::decode(digits)?;
         Frame::from_bits(width.parse()?, height.parse()?, &bytes).context("not a whole picture")
     }
 
