@@ -53,6 +53,11 @@ impl Course {
         &self.state
     }
 
+    /// The moment of the last step.
+    pub fn now(&self) -> Now {
+        self.latest
+    }
+
     /// Takes one event that happened at `now`, then the answers to its effects, one step after the other. An event that is
     /// told late counts as if it happened at the last step: the clock never steps back.
     pub fn take(&mut self, now: Now, event: Event, hands: &mut impl Hands) {

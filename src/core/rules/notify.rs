@@ -17,7 +17,7 @@ fn is_news(cause: Cause) -> bool {
 
 impl Turn<'_> {
     /// Notifies the owner of reported causes, within a rate limit of a few a day. A start's own notice waits until it is over: before, nobody
-    /// can carry it, and how often the owner was told is not known.
+    /// can carry it, and how often the owner was told is not known. A process that stops tells nothing: it writes nothing down.
     pub(crate) fn notify(&mut self) {
         let is_degraded = self.state.attempt() == DEGRADED_AFTER;
         let news = self.effects.iter().filter_map(|effect| match effect {
@@ -25,7 +25,7 @@ impl Turn<'_> {
             _ => None,
         });
         self.state.untold.extend(news);
-        if self.state.session.is_starting() {
+        if self.state.session.is_starting() || self.state.session.is_stopping() {
             return;
         }
         for cause in core::mem::take(&mut self.state.untold) {
@@ -49,7 +49,8 @@ mod tests {
     use crate::ground::DAY;
     use crate::story::{ACCOUNT, Story};
     use crate::{
-        Ending, Event, Findings, GenerationId, IdentityFound, Linked, StoreFound, Todo, Unusable,
+        Command, Ending, Event, Findings, GenerationId, IdentityFound, Linked, StoreFound, Todo,
+        Unusable,
     };
 
     #[test]
@@ -83,6 +84,19 @@ mod tests {
             account: Some(ACCOUNT),
         }));
         assert_eq!(story.news, ["storage.keys-rebuilt"]);
+    }
+
+    #[test]
+    fn a_start_that_is_stopped_tells_nothing() {
+        let mut story = Story::new();
+        story.on(Event::Found(Findings {
+            identity: IdentityFound::OneSlot,
+            store: StoreFound::Sound,
+            unusable: Unusable::default(),
+            todo: Todo::default(),
+        }));
+        story.command(Command::Stop);
+        assert_eq!((story.reports.len(), story.news.len()), (1, 0));
     }
 
     #[test]

@@ -47,9 +47,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Nothing is left to do.
+    /// Nothing is left to do. Without a run, or in a process that has left, nobody did it.
     pub(crate) fn caught_up(&mut self) {
-        if !self.state.todo.is_empty() {
+        let session = &self.state.session;
+        let runs = session.is_running() && !session.has_left();
+        if runs && !self.state.todo.is_empty() {
             self.state.todo = Todo::default();
             self.effects.push(Effect::NoteCaughtUp);
         }
