@@ -2,10 +2,12 @@
 
 mod moves;
 
+use std::collections::VecDeque;
+
 use holdfast_core::{
-    ArchiveId, Audit, CauseClass, CauseCode, Command, Deed, Effect, Ending, Event, Face, Facts,
-    GenerationId, LastFour, Linked, Now, PairingFace, Plan, Reply, STAYS, State, Trigger, face,
-    step,
+    ArchiveId, Audit, Cause, CauseClass, CauseCode, Command, Course, Deed, Effect, Ending, Event,
+    Face, Facts, Findings, GenerationId, Hands, LastFour, Linked, Now, Outcome, PairingFace, Plan,
+    Reply, STAYS, State, Trigger, face,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -17,10 +19,28 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const ACCOUNT: LastFour = LastFour(*b"1234");
 
-/// Everybody around the core, and what they are owed.
+/// A course of the core, and everybody around it.
 struct World {
-    state: State,
+    course: Course,
     now: u64,
+    around: Around,
+}
+
+/// Everybody around the core, and what they are owed: the hands that carry out its effects.
+struct Around {
+    /// The moment, the state before and the event of the step under way.
+    now: u64,
+    before: State,
+    event: Event,
+    /// What came of it: whether nothing did, and what it told last.
+    outcome: Outcome,
+    told: Option<Cause>,
+    /// What an inspection finds.
+    findings: Findings,
+    /// Deeds of the start that are done and not answered; `None`: each answers at once.
+    owed: Option<VecDeque<Event>>,
+    /// The question stands.
+    asks: bool,
     linked: Linked,
     /// The run in progress: whether it is one that links.
     run: Option<bool>,
@@ -51,21 +71,157 @@ struct World {
     deaf: bool,
     /// By how much ticks may be late.
     late: u64,
-    probed: bool,
     stopped_at: Option<u64>,
     exited: bool,
 }
 
 impl World {
-    fn new(seed: u64, account: Option<LastFour>) -> Self {
-        let linked = Linked {
-            generation: GenerationId(3),
-            account,
+    /// The process wakes. What the start asks for is answered at once, or when it pleases the world.
+    fn new(seed: u64, account: Option<LastFour>, facts: Facts, start: (Findings, bool)) -> Self {
+        let (state, now) = (State::new(seed), seed % HOUR);
+        let mut world = Self {
+            around: Around::new(state.clone(), account, start),
+            course: Course::resume(state, Now { mono_ms: now }),
+            now,
         };
+        world.happen(Event::Woke(Box::new(facts)));
+        world
+    }
+
+    fn state(&self) -> &State {
+        self.course.state()
+    }
+
+    fn play(&mut self, one: Move) {
+        match one {
+            Move::Happen(event) => self.happen(*event),
+            Move::Answer => self.answer(),
+            Move::Pass(ms) => self.pass(ms),
+            Move::Oversleep(ms) => {
+                (self.now, self.around.late) = (self.now + ms, self.around.late + ms)
+            }
+            Move::Deaf(deaf) => self.around.deaf = deaf,
+        }
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while let Some(at) = self.state().deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.happen(Event::Tick);
+            // The button and the session may be due together; nothing else is left over.
+            if self.state().deadline().is_some_and(|at| at <= self.now) {
+                self.happen(Event::Tick);
+            }
+            assert!(
+                self.state().deadline().is_none_or(|at| at > self.now),
+                "a deadline that does not move: {:?}",
+                self.state()
+            );
+        }
+        self.now = end;
+    }
+
+    /// A deed of the start answers.
+    fn answer(&mut self) {
+        let owed = self.around.owed.as_mut();
+        if let Some(event) = owed.and_then(VecDeque::pop_front) {
+            self.take(event);
+        }
+    }
+
+    /// The event as the rooms of this world would put it: a start tells nothing twice.
+    fn happen(&mut self, mut event: Event) {
+        let around = &self.around;
+        if let (Event::Retired(linked), Some(audit)) = (&mut event, around.retiring) {
+            linked.generation = audit.new;
+            linked.account = around.restoring.then_some(ACCOUNT);
+        }
+        let starts = around.owed.as_ref().is_some_and(|owed| !owed.is_empty());
+        let of_a_start = matches!(event, Event::Woke(_) | Event::Found(_) | Event::Booted(_));
+        if !(starts && of_a_start) {
+            self.take(event);
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        let now = Now { mono_ms: self.now };
+        self.around.asks = asks(self.state(), now);
+        self.course.take(now, event, &mut self.around);
+    }
+}
+
+fn asks(state: &State, now: Now) -> bool {
+    matches!(face(state, now), Face::ConfirmRelink { .. })
+}
+
+impl Hands for Around {
+    fn decided(&mut self, event: &Event, outcome: &Outcome, now: Now) {
+        self.now = now.mono_ms;
+        self.expect(event);
+        let effects = outcome.effects.iter();
+        let replies = effects
+            .clone()
+            .filter(|effect| matches!(effect, Effect::Reply { .. }))
+            .count();
+        assert_eq!(replies, usize::from(matches!(event, Event::Command { .. })));
+        // Several things may happen in one step; the last one told is what holds, unless it is about disk, panel, phone or echo
+        // alone.
+        self.told = effects.rev().find_map(|effect| match effect {
+            Effect::Report(cause)
+                if !matches!(cause.class(), CauseClass::Storage | CauseClass::Panel)
+                    && !matches!(cause.code, CauseCode::PhoneAway | CauseCode::EchoMissing) =>
+            {
+                Some(*cause)
+            }
+            _ => None,
+        });
+        (self.event, self.outcome) = (event.clone(), outcome.clone());
+    }
+
+    fn carry_out(&mut self, _: &State, effect: Effect) -> Vec<Event> {
+        let event = self.event.clone();
+        let answer = self.does(effect, &event);
+        match (answer, &mut self.owed) {
+            (Some(answer @ (Event::Found(_) | Event::Booted(_))), Some(owed)) => {
+                owed.push_back(answer);
+                Vec::new()
+            }
+            (answer, _) => answer.into_iter().collect(),
+        }
+    }
+
+    fn show(&mut self, state: &State, now: Now) {
+        let Outcome { effects, ignored } = &self.outcome;
+        assert_eq!(*ignored, effects.is_empty() && *state == self.before);
+        assert!(
+            self.told.is_none() || self.told == state.cause() || state.name() == "StorageFault",
+            "an old story"
+        );
+        self.look(state, face(state, now));
+        self.before = state.clone();
+    }
+}
+
+impl Around {
+    fn new(
+        before: State,
+        account: Option<LastFour>,
+        (findings, at_once): (Findings, bool),
+    ) -> Self {
         Self {
-            state: State::new(seed),
-            now: seed % HOUR,
-            linked,
+            now: 0,
+            before,
+            event: Event::Tick,
+            outcome: Outcome::default(),
+            told: None,
+            findings,
+            owed: (!at_once).then(VecDeque::new),
+            asks: false,
+            linked: Linked {
+                generation: GenerationId(3),
+                account,
+            },
             run: None,
             qr_until: 0,
             code_until: 0,
@@ -85,82 +241,8 @@ impl World {
             heard: 0,
             deaf: false,
             late: 0,
-            probed: false,
             stopped_at: None,
             exited: false,
-        }
-    }
-
-    fn play(&mut self, one: Move) {
-        match one {
-            Move::Happen(event) => self.happen(*event),
-            Move::Pass(ms) => self.pass(ms),
-            Move::Oversleep(ms) => (self.now, self.late) = (self.now + ms, self.late + ms),
-            Move::Deaf(deaf) => self.deaf = deaf,
-        }
-    }
-
-    fn pass(&mut self, ms: u64) {
-        let end = self.now + ms;
-        while let Some(at) = self.state.deadline().filter(|at| *at <= end) {
-            self.now = self.now.max(at);
-            self.happen(Event::Tick);
-            // The button and the session may be due together; nothing else is left over.
-            if self.state.deadline().is_some_and(|at| at <= self.now) {
-                self.happen(Event::Tick);
-            }
-            assert!(
-                self.state.deadline().is_none_or(|at| at > self.now),
-                "a deadline that does not move: {:?}",
-                self.state
-            );
-        }
-        self.now = end;
-    }
-
-    /// The event as the rooms of this world would put it.
-    fn happen(&mut self, mut event: Event) {
-        if let (Event::Retired(linked), Some(audit)) = (&mut event, self.retiring) {
-            linked.generation = audit.new;
-            linked.account = self.restoring.then_some(ACCOUNT);
-        }
-        let before = self.state.clone();
-        self.expect(&event);
-        let outcome = step(&mut self.state, event.clone(), Now { mono_ms: self.now });
-        assert_eq!(
-            outcome.ignored,
-            outcome.effects.is_empty() && self.state == before
-        );
-        let replies = outcome
-            .effects
-            .iter()
-            .filter(|effect| matches!(effect, Effect::Reply { .. }))
-            .count();
-        assert_eq!(replies, usize::from(matches!(event, Event::Command { .. })));
-        // Several things may happen in one step; the last one told is what holds, unless it is about disk, panel or phone alone.
-        let told = outcome
-            .effects
-            .iter()
-            .rev()
-            .find_map(|effect| match effect {
-                Effect::Report(cause)
-                    if !matches!(cause.class(), CauseClass::Storage | CauseClass::Panel)
-                        && cause.code != CauseCode::PhoneAway =>
-                {
-                    Some(*cause)
-                }
-                _ => None,
-            });
-        assert!(
-            told.is_none() || told == self.state.cause() || self.state.name() == "StorageFault",
-            "an old story"
-        );
-        for effect in outcome.effects {
-            self.carry_out(effect, &event);
-        }
-        self.look();
-        if std::mem::take(&mut self.probed) && !self.deaf {
-            self.happen(Event::Heard);
         }
     }
 
@@ -190,9 +272,7 @@ impl World {
                     u32::from(*ending == Ending::LoggedOut && self.linked.account.is_some());
                 (self.qr_until, self.code_until, self.showing) = (0, 0, false);
             }
-            Event::Pressed if self.finger.is_none() => {
-                self.finger = Some((self.now, self.asking()))
-            }
+            Event::Pressed if self.finger.is_none() => self.finger = Some((self.now, self.asks)),
             Event::Released => {
                 if let Some((since, asked)) = self.finger.take() {
                     self.button_confirmed |= asked && self.now - since < 5 * SECOND;
@@ -232,7 +312,8 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect, event: &Event) {
+    /// Carries out one effect; what it answers with.
+    fn does(&mut self, effect: Effect, event: &Event) -> Option<Event> {
         assert!(
             !self.exited || matches!(effect, Effect::Reply { .. }),
             "{effect:?} after Exit"
@@ -250,7 +331,10 @@ impl World {
             "{effect:?} after Stop"
         );
         match effect {
-            Effect::Inspect => assert!(self.run.is_none() && !self.repaired, "only at the start"),
+            Effect::Inspect => {
+                assert!(self.run.is_none() && !self.repaired, "only at the start");
+                return Some(Event::Found(self.findings));
+            }
             Effect::Repair(plan) => {
                 assert!(
                     self.run.is_none() && self.retiring.is_none(),
@@ -261,6 +345,7 @@ impl World {
                     "found out only at the start"
                 );
                 self.repaired = true;
+                return Some(Event::Booted(self.linked));
             }
             Effect::AskPhone | Effect::Pulse => assert!(self.run.is_some(), "nobody to ask"),
             Effect::Farewell(old) => {
@@ -274,7 +359,7 @@ impl World {
             Effect::Undecrypted { messages, .. } => assert!(messages > 0),
             Effect::Probe => {
                 assert!(self.run.is_some(), "nobody to ask");
-                self.probed = true;
+                return (!self.deaf).then_some(Event::Heard);
             }
             Effect::Remember(past) => assert_eq!(past.to_string().parse(), Ok(*past)),
             Effect::CatchUp(todo) => {
@@ -324,6 +409,7 @@ impl World {
             }
             Effect::Report(_) | Effect::Notify(_) => {}
         }
+        None
     }
 
     fn start(&mut self, pairs: bool) {
@@ -392,17 +478,8 @@ impl World {
         }
     }
 
-    fn asking(&self) -> bool {
-        matches!(self.face(), Face::ConfirmRelink { .. })
-    }
-
-    fn face(&self) -> Face {
-        face(&self.state, Now { mono_ms: self.now })
-    }
-
     /// Checks that the face an owner sees is true, bounded and explained.
-    fn look(&mut self) {
-        let (state, face) = (&self.state, self.face());
+    fn look(&mut self, state: &State, face: Face) {
         match face {
             Face::Pairing(PairingFace::Qr { left_ms }) => {
                 assert_eq!(left_ms, self.qr_until.saturating_sub(self.now))
@@ -459,27 +536,30 @@ impl World {
             assert!(self.exited || state.deadline().expect("a limit") <= at + 10 * SECOND);
         }
     }
+}
 
+impl World {
     /// From here on everything works, and a human helps where one is needed.
     fn turns_good(&mut self) {
+        (0..3).for_each(|_| self.answer());
         self.happen(Event::Space(space(4000, 0, 0)));
         self.happen(Event::Released);
-        self.deaf = false;
+        self.around.deaf = false;
         for _ in 0..60 {
-            if self.retiring.is_some() {
+            if self.around.retiring.is_some() {
                 self.happen(Event::Retired(Linked {
                     generation: GenerationId(0),
                     account: None,
                 }));
-            } else if self.run.is_some() && self.linked.account.is_none() {
+            } else if self.around.run.is_some() && self.around.linked.account.is_none() {
                 self.happen(Event::Paired(ACCOUNT));
-            } else if self.run.is_some() {
+            } else if self.around.run.is_some() {
                 self.happen(Event::LinkUp);
-                if self.state.name() == "Connected" {
+                if self.state().name() == "Connected" {
                     return;
                 }
                 self.happen(Event::LinkEnded(Ending::Asked));
-            } else if let Some(at) = self.state.deadline() {
+            } else if let Some(at) = self.state().deadline() {
                 self.pass(at.saturating_sub(self.now));
             } else {
                 self.pass(11 * MINUTE);
@@ -487,7 +567,7 @@ impl World {
                 self.happen(Event::Released);
             }
         }
-        panic!("never connected again: {:?}", self.state);
+        panic!("never connected again: {:?}", self.state());
     }
 }
 
@@ -495,26 +575,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens(seed: u64, linked: bool, behind: bool, found in findings(), moves in moves()) {
-        let mut world = World::new(seed, linked.then_some(ACCOUNT));
-        let clock_behind = behind;
-        world.happen(Event::Woke(Box::new(Facts { clock_behind, ..Facts::default() })));
-        world.happen(Event::Found(found));
-        world.happen(Event::Booted(world.linked));
+    fn whatever_happens(seed: u64, linked: bool, clock_behind: bool, found in findings(), at_once: bool, moves in moves()) {
+        let facts = Facts { clock_behind, ..Facts::default() };
+        let mut world = World::new(seed, linked.then_some(ACCOUNT), facts, (found, at_once));
         moves.into_iter().for_each(|one| world.play(one));
         world.turns_good();
     }
 
     #[test]
-    fn whatever_happens_around_a_stop(seed: u64, linked: bool, before in moves(), after in moves(), booted: bool) {
-        let mut world = World::new(seed, linked.then_some(ACCOUNT));
-        if booted {
-            world.happen(Event::Booted(world.linked));
+    fn whatever_happens_around_a_stop(seed: u64, linked: bool, found in findings(), answers in 0..3, before in moves(), after in moves()) {
+        let mut world = World::new(seed, linked.then_some(ACCOUNT), Facts::default(), (found, false));
+        (0..answers).for_each(|_| world.answer());
+        if answers == 2 {
             before.into_iter().for_each(|one| world.play(one));
         }
         world.happen(Event::Command { request: 1, command: Command::Stop });
         after.into_iter().for_each(|one| world.play(one));
         world.pass(10 * SECOND);
-        assert!(world.exited);
+        assert!(world.around.exited);
     }
 }

@@ -13,6 +13,8 @@ use super::{ACCOUNT, HOUR, MINUTE, SECOND};
 pub enum Move {
     /// Something happens, fitting or not.
     Happen(Box<Event>),
+    /// What the start asked for is done, if it is not yet.
+    Answer,
     /// Time passes, with a tick at each deadline.
     Pass(u64),
     /// Time passes, and the ticks are late.
@@ -173,6 +175,7 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
         || prop_oneof![3 => 0..SECOND, 3 => 0..12 * SECOND, 2 => 0..2 * MINUTE, 1 => 0..2 * HOUR];
     let one = prop_oneof![
         10 => event().prop_map(|event| Move::Happen(Box::new(event))),
+        1 => Just(Move::Answer),
         6 => time().prop_map(Move::Pass),
         2 => time().prop_map(Move::Oversleep),
         1 => any::<bool>().prop_map(Move::Deaf),
