@@ -1,15 +1,19 @@
-//! Power and the process: the core's effects are carried out as the daemon does it.
+//! Power and the process: a course of the core, and the hands that carry out its effects as the daemon's do.
 
 use holdfast_core::{
-    Audit, CauseCode, Effect, Event, Facts, Findings, GenerationId, IdentityFound, LastEnd, Linked,
-    Now, Space, State, StoreFound, Tested, Todo, Treatment, Trigger, Unusable, Way, face, step,
+    Audit, CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd, Linked,
+    Now, Outcome, Space, State, Tested, Todo, Trigger, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
+use crate::lane::{Job, Lane};
 use crate::link::{ACCOUNT, Run};
 use crate::world::{Answer, What, World};
-use crate::{DAY, HOUR, MINUTE, SECOND, Sabotage};
+use crate::{DAY, HOUR, SECOND, Sabotage};
+
+/// How long a process that was told to leave waits for what was decided before.
+const LEAVE: u64 = 5 * SECOND;
 
 /// What survives a power cut.
 #[derive(Clone, Debug)]
@@ -17,15 +21,15 @@ pub(crate) struct Flash {
     pub(crate) generation: GenerationId,
     pub(crate) linked: bool,
     /// What the next start has to know, when it was written and in which boot.
-    past: Option<(String, u64, u32)>,
+    pub(crate) past: Option<(String, u64, u32)>,
     pub(crate) archives: u32,
     pub(crate) free_mib: u64,
-    todo: Todo,
+    pub(crate) todo: Todo,
     /// Until then nothing can be moved to the archive.
     pub(crate) stuck_until: u64,
     /// Until then the data partition cannot be used.
     pub(crate) broken_until: u64,
-    /// The next start finds damage.
+    /// A start finds damage, until that is repaired.
     pub(crate) rotten: bool,
     /// Peers of which nothing can be decrypted, for want of the right session keys.
     pub(crate) garbled: Vec<u64>,
@@ -37,11 +41,17 @@ pub(crate) struct Flash {
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) id: u32,
-    pub(crate) state: State,
+    /// `None` while it takes an event.
+    course: Option<Course>,
     /// The world's time at the zero of the core's clock.
     pub(crate) zero: u64,
-    /// Its loop runs.
-    booted: bool,
+    pub(crate) lane: Lane,
+    /// The rooms are open.
+    pub(crate) open: bool,
+    /// It was told to leave, and hears nothing any more.
+    leaving: bool,
+    /// It is over, and how.
+    pub(crate) ended: Option<LastEnd>,
 }
 
 /// The device.
@@ -60,11 +70,11 @@ pub(crate) struct Board {
     /// A phone number for a pairing code is configured.
     pub(crate) has_number: bool,
     /// Boots of the board.
-    boots: u32,
+    pub(crate) boots: u32,
     processes: u32,
-    last_end: LastEnd,
-    /// What a retirement under way is for, and whether an archived link comes back.
-    order: Option<(Audit, bool)>,
+    pub(crate) last_end: LastEnd,
+    /// This boot found the data partition broken, and set it aside.
+    pub(crate) set_aside: bool,
 }
 
 impl Board {
@@ -93,22 +103,17 @@ impl Board {
             boots: 0,
             processes: 0,
             last_end: LastEnd::FirstStart,
-            order: None,
+            set_aside: false,
         }
     }
 
     pub(crate) fn state(&self) -> Option<&State> {
-        self.process.as_ref().map(|process| &process.state)
-    }
-
-    /// The daemon's loop runs: before, it hears of nothing.
-    pub(crate) fn is_booted(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| process.booted)
+        Some(self.process.as_ref()?.course.as_ref()?.state())
     }
 
     pub(crate) fn deadline(&self) -> Option<u64> {
-        let process = self.process.as_ref()?;
-        Some(process.zero + process.state.deadline()?)
+        let process = self.process.as_ref().filter(|process| !process.leaving)?;
+        Some(process.zero + self.state()?.deadline()?)
     }
 
     pub(crate) fn turns_fair(&mut self) {
@@ -120,17 +125,18 @@ impl Board {
     /// Somebody has given the link up, and it is being retired.
     pub(crate) fn is_given_up(&self) -> bool {
         let cause = self.state().and_then(State::cause).map(|cause| cause.code);
-        self.order.is_some() || matches!(cause, Some(CauseCode::Relinked | CauseCode::Restoring))
+        let retires = self.process.as_ref().is_some_and(|now| now.lane.retires());
+        retires || matches!(cause, Some(CauseCode::Relinked | CauseCode::Restoring))
     }
 
-    fn linked(&self) -> Linked {
+    pub(crate) fn linked(&self) -> Linked {
         Linked {
             generation: self.flash.generation,
             account: self.flash.linked.then_some(ACCOUNT),
         }
     }
 
-    fn space(&self) -> Space {
+    pub(crate) fn space(&self) -> Space {
         Space {
             free_bytes: self.flash.free_mib << 20,
             total_bytes: 8 << 30,
@@ -151,87 +157,62 @@ impl World {
             LastEnd::PowerLoss | LastEnd::FirstStart
         ) {
             self.board.boots += 1;
+            let broken = self.board.flash.broken_until > self.now;
+            self.board.set_aside = broken && self.dice.random_ratio(1, 2);
         }
         self.board.processes += 1;
         let board = &mut self.board;
+        let seed = self.seed ^ u64::from(board.processes);
         board.process = Some(Process {
             id: board.processes,
-            state: State::new(self.seed ^ u64::from(board.processes)),
+            course: Some(Course::new(seed)),
             zero: self.now,
-            booted: false,
+            lane: Lane::default(),
+            open: false,
+            leaving: false,
+            ended: None,
         });
-        let end = board.last_end;
         self.watch.starts(self.now);
-        let facts = self.facts(end);
+        let facts = self.facts();
         if facts.clock_behind {
             self.set_clock();
         }
-        self.tell(Event::Woke(Box::new(facts)));
-        if self.board.flash.broken_until > self.now {
+        if facts.set_aside {
             self.watch.storage_fails();
-            return self.tell(Event::StorageFailed(CauseCode::OpenFailed));
         }
-        let findings = self.findings();
-        self.tell(Event::Found(findings));
+        // A start is the moment at which what nobody thought of happens.
+        if !self.fair && self.dice.random_ratio(1, 4) {
+            let soon = self.dice.random_range(0..20 * SECOND);
+            self.after(soon, What::Meddles);
+        }
+        self.tell(Event::Woke(Box::new(facts)));
     }
 
     /// What the machine tells before anything is opened.
-    fn facts(&mut self, last_end: LastEnd) -> Facts {
+    fn facts(&mut self) -> Facts {
         let past = self.board.flash.past.clone();
+        let past = past.filter(|_| !self.board.set_aside);
         let past = past.and_then(|(text, written, boot)| {
             let past = text.parse().ok()?;
             Some((past, self.elapsed(written, boot)))
         });
         Facts {
-            last_end,
+            last_end: self.board.last_end,
             ignored: None,
             way: Some(self.board.way),
             clock_behind: self.board.behind,
             past,
-            set_aside: false,
-        }
-    }
-
-    fn findings(&mut self) -> Findings {
-        let cut = self.board.last_end == LastEnd::PowerLoss;
-        let rotten = std::mem::take(&mut self.board.flash.rotten);
-        let doubt = self.dice.random_range(0..12);
-        Findings {
-            identity: if rotten && doubt % 2 == 0 || cut && doubt == 1 {
-                IdentityFound::OneSlot
-            } else {
-                IdentityFound::Sound
-            },
-            store: match doubt {
-                0..4 if cut => StoreFound::OneBehind,
-                0 if rotten => StoreFound::Behind,
-                1 if rotten => StoreFound::Damaged,
-                2 if rotten => StoreFound::Lost,
-                3 if rotten => StoreFound::Unwitnessed,
-                _ => StoreFound::Sound,
-            },
-            unusable: Unusable {
-                pre_keys: u32::from(rotten && doubt > 5),
-                others: u32::from(rotten && doubt > 8),
-            },
-            todo: self.board.flash.todo,
+            set_aside: self.board.set_aside,
         }
     }
 
     /// The process, or the whole board, is gone at once.
     pub(crate) fn dies(&mut self, end: LastEnd, back_in: u64) {
-        if self.board.process.take().is_none() {
+        if self.board.process.is_none() {
             return;
         }
-        self.board.run = None;
-        // What was under way is done on the disk, or not at all.
-        if let Some((order, restores)) = self.board.order.take()
-            && self.board.flash.stuck_until <= self.now
-            && self.dice.random_ratio(1, 2)
-        {
-            self.retire_on_disk(order, restores);
-            self.watch.retired_unheard();
-        }
+        self.cut_short();
+        (self.board.process, self.board.run) = (None, None);
         self.board.last_end = end;
         if end == LastEnd::PowerLoss {
             self.life.power_cuts += 1;
@@ -241,32 +222,38 @@ impl World {
         self.after(back_in, What::Start);
     }
 
-    pub(crate) fn answered(&mut self, process: u32, answer: Answer) {
-        if self
-            .board
-            .process
-            .as_ref()
-            .is_none_or(|now| now.id != process)
+    /// The process ends by itself, when it is over.
+    fn leaves(&mut self) {
+        match self.board.process.as_ref().and_then(|now| now.ended) {
+            None => {}
+            // An operator starts it again.
+            Some(LastEnd::Clean) => {
+                let back_in = if self.fair {
+                    SECOND
+                } else {
+                    self.magnitude(2 * SECOND, HOUR)
+                };
+                self.dies(LastEnd::Clean, back_in);
+            }
+            Some(end) => self.dies(end, 2 * SECOND),
+        }
+    }
+
+    /// It was told to leave, and what was decided before is not done.
+    pub(crate) fn gives_up(&mut self, process: u32) {
+        if let Some(now) = &mut self.board.process
+            && now.id == process
         {
+            now.ended = Some(LastEnd::ProcessCrash);
+            self.leaves();
+        }
+    }
+
+    pub(crate) fn answered(&mut self, process: u32, answer: Answer) {
+        if self.board.process.as_ref().map(|now| now.id) != Some(process) {
             return;
         }
         match answer {
-            Answer::Booted => self.booted(),
-            Answer::Retired => {
-                let Some((order, restores)) = self.board.order.take() else {
-                    return;
-                };
-                let was_linked = self.board.flash.linked;
-                self.retire_on_disk(order, restores);
-                self.watch.retired(order, was_linked, restores);
-                let linked = self.board.linked();
-                self.tell(Event::Retired(linked));
-            }
-            Answer::RetireFailed => {
-                self.board.order = None;
-                self.watch.keeps();
-                self.tell(Event::RetireFailed);
-            }
             Answer::CaughtUp => self.tell(Event::CaughtUp),
             Answer::PhoneSeen => self.tell(Event::PhoneSeen),
             Answer::Heard => {
@@ -294,23 +281,7 @@ impl World {
                 self.board.behind = false;
                 self.tell(Event::Clock { behind: false });
             }
-            Answer::Space => {
-                let space = self.board.space();
-                self.tell(Event::Space(space));
-            }
-            Answer::DropFailed => self.tell(Event::DropFailed),
         }
-    }
-
-    /// The rooms are open.
-    fn booted(&mut self) {
-        let (space, linked) = (self.board.space(), self.board.linked());
-        self.tell(Event::Space(space));
-        self.board
-            .process
-            .iter_mut()
-            .for_each(|process| process.booted = true);
-        self.tell(Event::Booted(linked));
     }
 
     /// How long ago that was, as the daemon takes it: over a boot by the wall clock, which may have been set back, or far ahead.
@@ -339,46 +310,35 @@ impl World {
 
     pub(crate) fn set_space(&mut self, mib: u64) {
         self.board.flash.free_mib = mib;
-        if self.board.is_booted() {
-            let space = self.board.space();
-            self.tell(Event::Space(space));
+        if self.board.process.as_ref().is_some_and(|now| now.open) {
+            let measured = self.queue(Job::Measure);
+            self.hears(measured);
         }
     }
 
-    /// One step of the core, and all that follows at once.
+    /// Tells the course of one event; what follows at once is carried out.
     pub(crate) fn tell(&mut self, event: Event) {
-        let Some(process) = &mut self.board.process else {
+        let process = self.board.process.as_mut();
+        let Some(process) = process.filter(|process| !process.leaving) else {
             return;
         };
         let now = Now {
             mono_ms: self.now - process.zero,
         };
-        self.life.steps += 1;
-        self.watch.happens(self.now, &event);
-        let outcome = step(&mut process.state, event.clone(), now);
-        let tells = |effect: &Effect| matches!(effect, Effect::Notify(_));
-        let fails = matches!(event, Event::StorageFailed(_));
-        if !process.booted && !fails && outcome.effects.iter().any(tells) {
-            self.watch.fails("the owner is told before anybody can");
+        let Some(mut course) = process.course.take() else {
+            return;
+        };
+        course.take(now, event, self);
+        if let Some(process) = &mut self.board.process {
+            process.course = Some(course);
         }
-        self.watch.effects(self.now, &event, &outcome.effects);
-        for effect in outcome.effects {
-            self.carry_out(effect);
-        }
-        if let Some(process) = &self.board.process {
-            let face = face(&process.state, now);
-            let run = self.board.run.as_ref();
-            if self.watch.looks(self.now, now, &process.state, &face, run) {
-                self.changed();
-            }
-        }
-        let jumps = self.sabotage == Some(Sabotage::TrustsTheFirstLogout);
-        if jumps && event == Event::LinkEnded(holdfast_core::Ending::LoggedOut) {
-            let old = self.board.flash.generation;
-            let new = old.next();
-            let trigger = Trigger::Server;
-            self.watch.retires(Audit { trigger, old, new });
-        }
+        self.leaves();
+    }
+
+    /// Tells the course of what a job answers with.
+    pub(crate) fn hears(&mut self, answers: Vec<Event>) {
+        answers.into_iter().for_each(|answer| self.tell(answer));
+        self.leaves();
     }
 
     fn answer_within(&mut self, ms: u64, answer: Answer) {
@@ -388,55 +348,65 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    fn retire(&mut self, order: Audit, restores: bool) -> Vec<Event> {
+        self.watch.retires(order);
+        self.queue(Job::Retire { order, restores })
+    }
+}
+
+impl Hands for World {
+    fn decided(&mut self, event: &Event, outcome: &Outcome, _: Now) {
+        self.life.steps += 1;
+        self.watch.happens(self.now, event);
+        let open = self.board.process.as_ref().is_some_and(|now| now.open);
+        let tells = |effect: &Effect| matches!(effect, Effect::Notify(_));
+        let fails = matches!(event, Event::StorageFailed(_) | Event::Woke(_));
+        if !open && !fails && outcome.effects.iter().any(tells) {
+            self.watch.fails("the owner is told before anybody can");
+        }
+        self.watch.effects(self.now, event, &outcome.effects);
+        let jumps = self.sabotage == Some(Sabotage::TrustsTheFirstLogout);
+        if jumps && *event == Event::LinkEnded(Ending::LoggedOut) {
+            let old = self.board.flash.generation;
+            let new = old.next();
+            let trigger = Trigger::Server;
+            self.watch.retires(Audit { trigger, old, new });
+        }
+    }
+
+    fn carry_out(&mut self, _: &State, effect: Effect) -> Vec<Event> {
         match effect {
-            Effect::Repair(plan) => {
-                self.board.flash.todo = plan.todo;
-                if plan.store == Treatment::Rebuild && self.board.flash.garbled_until <= self.now {
-                    self.board.flash.garbled.clear();
-                }
-                let limit = match plan.store {
-                    Treatment::Keep => SECOND,
-                    Treatment::Weed => 10 * SECOND,
-                    Treatment::Rebuild => 3 * MINUTE,
-                };
-                self.answer_within(limit, Answer::Booted);
+            Effect::Inspect => return self.queue(Job::Inspect),
+            Effect::Repair(plan) => return self.queue(Job::Repair(plan)),
+            Effect::Remember(past) => return self.queue(Job::Remember(past, self.now)),
+            Effect::NoteCaughtUp => return self.queue(Job::NoteCaughtUp),
+            Effect::Retire(order) => return self.retire(order, false),
+            Effect::Restore { order, .. } => return self.retire(order, true),
+            Effect::DropOldestArchive => return self.queue(Job::DropOldestArchive),
+            Effect::Connect | Effect::Pair => {
+                let (pairs, decided) = (effect == Effect::Pair, self.now);
+                return self.queue(Job::Dial { pairs, decided });
             }
+            // A run that waits for its turn is started first.
+            Effect::Disconnect
+                if self
+                    .board
+                    .process
+                    .as_ref()
+                    .is_some_and(|now| now.lane.dials()) =>
+            {
+                return self.queue(Job::HangUp);
+            }
+            Effect::Disconnect => self.disconnect(),
             Effect::CatchUp(_) => self.answer_within(30 * SECOND, Answer::CaughtUp),
-            Effect::NoteCaughtUp => self.board.flash.todo = Todo::default(),
             Effect::Probe => self.answer_within(2 * SECOND, Answer::Heard),
             // It may be off, or without a network.
             Effect::AskPhone
                 if self.whatsapp.phone_away_until > self.now || self.dice.random_ratio(1, 4) => {}
             Effect::AskPhone => self.answer_within(30 * SECOND, Answer::PhoneSeen),
-            Effect::Remember(past) => {
-                if self.sabotage != Some(Sabotage::ForgetsThePast) {
-                    self.board.flash.past = Some((past.to_string(), self.now, self.board.boots));
-                }
-            }
-            Effect::Connect | Effect::Pair => {
-                self.life.attempts += 1;
-                self.start_run(effect == Effect::Pair);
-            }
-            Effect::Disconnect => self.disconnect(),
-            Effect::Retire(order) => self.retire(order, false),
-            Effect::Restore { order, .. } => self.retire(order, true),
-            Effect::DropOldestArchive => {
-                self.board.flash.archives -= 1;
-                self.board.flash.free_mib += 20;
-                let fails = self.dice.random_ratio(1, 10);
-                let answer = if fails {
-                    Answer::DropFailed
-                } else {
-                    Answer::Space
-                };
-                self.answer_within(SECOND, answer);
-            }
             Effect::Renegotiate { .. } if self.board.flash.garbled_until > self.now => {}
             Effect::Renegotiate { peer } => self.board.flash.garbled.retain(|other| *other != peer),
             Effect::SelfTest => self.answer_within(20 * SECOND, Answer::Tested),
-            // What it finds is told by `start`.
-            Effect::Inspect => {}
             Effect::Pulse
             | Effect::Tested(_)
             | Effect::Farewell(_)
@@ -445,38 +415,32 @@ impl World {
             | Effect::Reply { .. }
             | Effect::Undecrypted { .. } => {}
             Effect::Exit => {
-                // An operator starts it again.
-                let back_in = if self.fair {
-                    SECOND
-                } else {
-                    self.magnitude(2 * SECOND, HOUR)
-                };
-                self.dies(LastEnd::Clean, back_in);
+                if let Some(process) = &mut self.board.process {
+                    process.leaving = true;
+                    let id = process.id;
+                    self.after(LEAVE, What::GivesUp(id));
+                }
+                return self.queue(Job::Leave);
             }
-            Effect::ExitFailed => self.dies(LastEnd::ProcessCrash, 2 * SECOND),
+            Effect::ExitFailed => {
+                if let Some(process) = &mut self.board.process {
+                    process.leaving = true;
+                    process.ended = Some(LastEnd::ProcessCrash);
+                }
+            }
         }
+        Vec::new()
     }
 
-    /// The live generation is in the archive, and the next is live.
-    fn retire_on_disk(&mut self, order: Audit, restores: bool) {
-        self.life.retired += 1;
-        let flash = &mut self.board.flash;
-        flash.archives += 1;
-        (flash.generation, flash.linked) = (order.new, restores);
-        // An archived link may be as good as it was, or revoked since.
-        self.whatsapp.valid = restores && self.dice.random_ratio(1, 2);
-    }
-
-    fn retire(&mut self, order: Audit, restores: bool) {
-        self.watch.retires(order);
-        self.board.order = Some((order, restores));
-        let answer = if self.board.flash.stuck_until > self.now {
-            Answer::RetireFailed
-        } else {
-            Answer::Retired
-        };
-        let slow = !self.fair && self.dice.random_ratio(1, 20);
-        let limit = if slow { 5 * MINUTE } else { 5 * SECOND };
-        self.answer_within(limit, answer);
+    fn show(&mut self, state: &State, now: Now) {
+        // Who leaves promises nothing any more.
+        if self.board.process.as_ref().is_none_or(|now| now.leaving) {
+            return;
+        }
+        let face = face(state, now);
+        let run = self.board.run.as_ref();
+        if self.watch.looks(self.now, now, state, &face, run) {
+            self.changed(state);
+        }
     }
 }

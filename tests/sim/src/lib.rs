@@ -3,7 +3,8 @@
 //! One seed is one life of a device, played on a virtual clock:
 //!
 //! - `world`: the clock, and what is to happen when
-//! - `board`: power and the process; it carries out the core's effects as the daemon does
+//! - `board`: power and the process: a course of the core, and the hands that carry out its effects as the daemon's do
+//! - `lane`: what is done on the disk, one after the other
 //! - `link`: a run of the link, as far as the core hears of it
 //! - `whatsapp`: the truth about the account, and what WhatsApp says of it
 //! - `weather`: what goes wrong, and how often in this life
@@ -13,6 +14,7 @@
 //! [`mutations`] are the edits of the core that the watch must notice.
 
 mod board;
+mod lane;
 mod link;
 pub mod model;
 pub mod mutations;

@@ -106,7 +106,8 @@ impl World {
                 );
                 self.tell(Event::LinkEnded(ending));
                 if redials && self.board.run.is_none() {
-                    self.watch.attempts(self.now, false);
+                    self.watch.begins(self.now, false);
+                    self.watch.dials(self.now);
                 }
             }
             Said::Up => {

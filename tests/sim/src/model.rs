@@ -3,19 +3,19 @@
 //! A state is the core's, as far as it matters ([`State::canonical`]), and what the others know. Time passes to the next
 //! deadline, or not at all. What makes things go well is free; what an adversary, an impatient human or a plug does costs a move.
 
+mod around;
 mod diagram;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use holdfast_core::{
-    CauseCode, Command, Deed, Effect, Ending, Event, Face, Facts, Findings, GenerationId,
-    IdentityFound, LastFour, Linked, Now, Past, Reply, STAYS, Space, State, StoreFound, Tested,
-    Todo, Trigger, Unusable, Way, face, step,
+    CauseCode, Command, Course, Deed, Ending, Event, Facts, Findings, IdentityFound, LastFour, Now,
+    Space, State, StoreFound, Tested, Todo, Unusable, Way,
 };
 use parking_lot::Mutex;
 use stateright::{Checker, Model, Property};
 
+use around::{Around, Owed};
 use diagram::label;
 
 pub use diagram::Diagram;
@@ -59,7 +59,7 @@ pub fn check(moves: u8, without_button: bool) -> Checked {
     .join();
     let broken = checker.discoveries();
     let broken = broken.into_values().map(|path| {
-        let last = path.last_state().broken.clone().unwrap_or_default();
+        let last = path.last_state().around.broken.clone().unwrap_or_default();
         let way: Vec<String> = path
             .into_actions()
             .iter()
@@ -99,58 +99,22 @@ enum Action {
     Start,
 }
 
-/// A run of the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Run {
-    up: bool,
-    /// It was told to end.
-    told: bool,
-    codes: u8,
-}
-
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
-    core: State,
-    now: Now,
-    /// What is on the flash.
-    linked: Linked,
-    run: Option<Run>,
-    /// The effect that has not answered.
-    owed: Option<Owed>,
-    /// What was written down, as far as it still counts.
-    past: Option<Past>,
-    /// Logouts since the last login.
-    logouts: u8,
-    finger: Option<bool>,
-    /// A human wanted the link given up.
-    consent: Option<Trigger>,
-    token: bool,
-    /// Somebody told it to stop.
-    stopped: bool,
-    /// The data partition failed.
-    failed: bool,
-    exited: bool,
+    /// At the moment that every state is put to.
+    course: Course,
+    around: Around,
     moves: u8,
-    broken: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Owed {
-    Boot,
-    Retirement(Linked),
-    CatchUp,
-    Answer,
-    Space,
-}
-
-impl Hash for World {
-    fn hash<H: Hasher>(&self, to: &mut H) {
-        self.core.hash(to);
-        (self.linked, self.run, self.owed, &self.past, self.logouts).hash(to);
-        (self.finger, self.consent, self.token).hash(to);
-        (self.stopped, self.failed, self.exited).hash(to);
-        (self.moves, &self.broken).hash(to);
-    }
+/// The vault is looked through; its newest record is one behind.
+fn found() -> Event {
+    Event::Found(Findings {
+        identity: IdentityFound::Sound,
+        store: StoreFound::OneBehind,
+        unusable: Unusable::default(),
+        todo: Todo::default(),
+    })
 }
 
 fn space(mib: u64) -> Event {
@@ -189,245 +153,74 @@ fn endings() -> [Ending; 12] {
 }
 
 impl World {
-    /// A device that was linked, or never was, before its first start.
-    /// At its first start; or, `refused`, at one on the day that WhatsApp refused the version and a newer one was asked for.
-    fn new(linked: bool, behind: bool, refused: bool, moves: u8) -> Self {
+    /// A device that was linked, or never was, at a start with these facts.
+    fn new(linked: bool, facts: Facts, moves: u8) -> Self {
+        let past = facts.past.as_ref().map(|(past, _)| past.clone());
         let mut world = Self {
-            core: State::new(0),
-            now: Now { mono_ms: 0 },
-            linked: Linked {
-                generation: GenerationId(1),
-                account: linked.then_some(ACCOUNT),
-            },
-            run: None,
-            owed: None,
-            past: refused
-                .then_some(REFUSED)
-                .and_then(|past| past.parse().ok()),
-            logouts: 0,
-            finger: None,
-            consent: None,
-            token: false,
-            stopped: false,
-            failed: false,
-            exited: false,
+            course: Course::new(0),
+            around: Around::new(linked.then_some(ACCOUNT), past),
             moves,
-            broken: None,
         };
-        world.start(behind);
+        world.start(facts);
         world
     }
 
-    /// The process begins.
-    fn start(&mut self, behind: bool) {
-        (self.core, self.now) = State::new(0).canonical(Now { mono_ms: 0 });
-        (self.run, self.owed) = (None, None);
-        // A suspicion does not outlive a restart; a proof does.
-        self.logouts = if self.logouts < 2 { 0 } else { 2 };
-        (self.finger, self.consent, self.token) = (None, None, false);
-        (self.stopped, self.failed, self.exited) = (false, false, false);
-        self.happen(Event::Woke(Box::new(Facts {
-            clock_behind: behind,
-            past: self.past.clone().map(|past| (past, 0)),
-            ..Facts::default()
-        })));
-        self.happen(Event::Found(Findings {
-            identity: IdentityFound::Sound,
-            store: StoreFound::OneBehind,
-            unusable: Unusable::default(),
-            todo: Todo::default(),
-        }));
+    /// The process begins; a partition that was set aside tells nothing of the past.
+    fn start(&mut self, facts: Facts) {
+        self.put(State::new(0), self.course.now());
+        self.around.starts();
+        let past = self.around.past.clone().filter(|_| !facts.set_aside);
+        let past = past.map(|past| (past, 0));
+        self.happen(Event::Woke(Box::new(Facts { past, ..facts })));
     }
 
-    fn check(&mut self, holds: bool, what: impl FnOnce() -> String) {
-        if !holds {
-            self.broken.get_or_insert_with(what);
-        }
+    /// Goes on from this state at the moment that every state is put to.
+    fn put(&mut self, state: State, now: Now) {
+        let (state, now) = state.without_chores().canonical(now);
+        self.course = Course::resume(state, now);
+    }
+
+    fn core(&self) -> &State {
+        self.course.state()
     }
 
     /// Time passes to the next deadline.
     fn wait(&mut self) {
-        if let Some(at) = self.core.deadline() {
-            let passed = at.saturating_sub(self.now.mono_ms);
-            self.now.mono_ms += passed;
-            self.past = self.past.take().map(|past| past.after(passed));
+        let mut now = self.course.now();
+        if let Some(at) = self.core().deadline() {
+            let passed = at.saturating_sub(now.mono_ms);
+            now.mono_ms += passed;
+            let around = &mut self.around;
+            around.past = around.past.take().map(|past| past.after(passed));
         }
-        self.happen(Event::Tick);
+        self.happen_at(now, Event::Tick);
     }
 
     fn happen(&mut self, event: Event) {
-        self.expect(&event);
-        let outcome = step(&mut self.core, event.clone(), self.now);
-        for effect in outcome.effects {
-            self.carry_out(effect);
-        }
-        self.look();
-        let core = std::mem::replace(&mut self.core, State::new(0));
-        (self.core, self.now) = core.without_chores().canonical(self.now);
+        self.happen_at(self.course.now(), event);
     }
 
-    /// What the event is for those who say it.
-    fn expect(&mut self, event: &Event) {
-        match event {
-            Event::LinkUp => {
-                self.logouts = 0;
-                self.run.iter_mut().for_each(|run| run.up = true);
-            }
-            Event::QrShown { .. } => self.run.iter_mut().for_each(|run| run.codes += 1),
-            Event::Paired(_) => self.linked.account = Some(ACCOUNT),
-            Event::LinkEnded(ending) => {
-                self.run = None;
-                self.owed = self
-                    .owed
-                    .filter(|owed| !matches!(owed, Owed::Answer | Owed::CatchUp));
-                let counts = self.linked.account.is_some() && !self.stopped && !self.failed;
-                if *ending == Ending::LoggedOut && counts {
-                    self.logouts = (self.logouts + 1).min(2);
-                }
-            }
-            Event::Pressed => self.finger = Some(self.asks()),
-            Event::Released => {
-                let asked = self.finger.take() == Some(true);
-                self.consent = asked.then_some(Trigger::Button).or(self.consent);
-            }
-            Event::Command { command, .. } => match command {
-                Command::Confirm { token, .. } => {
-                    if std::mem::take(&mut self.token) && *token == NONCE {
-                        self.consent = Some(Trigger::Bus);
-                    }
-                }
-                Command::Ask { .. } => self.token = false,
-                Command::Stop => self.stopped = true,
-                Command::Link | Command::SelfTest => {}
-            },
-            Event::StorageFailed(_) => self.failed = true,
-            Event::Booted(_) => self.answered(Owed::Boot),
-            Event::CaughtUp => self.answered(Owed::CatchUp),
-            Event::Heard => self.answered(Owed::Answer),
-            Event::Space(_) => self.answered(Owed::Space),
-            Event::Retired(linked) => {
-                (self.linked, self.owed, self.logouts) = (*linked, None, 0);
-                self.consent = None;
-            }
-            Event::RetireFailed => (self.owed, self.consent) = (None, None),
-            _ => {}
-        }
-    }
-
-    fn answered(&mut self, owed: Owed) {
-        self.owed = self.owed.filter(|other| *other != owed);
-    }
-
-    fn asks(&self) -> bool {
-        matches!(face(&self.core, self.now), Face::ConfirmRelink { .. })
-    }
-
-    fn carry_out(&mut self, effect: Effect) {
-        let busy = self.run.is_some() || matches!(self.owed, Some(Owed::Retirement(_)));
-        match effect {
-            Effect::Repair(_) => self.owed = Some(Owed::Boot),
-            Effect::Connect | Effect::Pair => {
-                let pairs = effect == Effect::Pair;
-                let linked = self.linked.account.is_some();
-                self.check(!busy, || "two things at a time".to_owned());
-                self.check(linked != pairs, || "the wrong kind of attempt".to_owned());
-                let revoked = self.logouts == 2;
-                self.check(!revoked, || "revoked keys are used again".to_owned());
-                self.run = Some(Run {
-                    up: false,
-                    told: false,
-                    codes: 0,
-                });
-            }
-            Effect::Disconnect => self.run.iter_mut().for_each(|run| run.told = true),
-            Effect::CatchUp(_) => self.owed = Some(Owed::CatchUp),
-            Effect::Probe => self.owed = Some(Owed::Answer),
-            Effect::Retire(order) | Effect::Restore { order, .. } => {
-                self.check(!busy, || "given up under a run".to_owned());
-                let logouts = self.logouts;
-                let proved = match order.trigger {
-                    Trigger::Server => logouts == 2,
-                    human => self.consent == Some(human),
-                };
-                self.check(proved, || {
-                    format!("given up by {:?} after {logouts} logouts", order.trigger)
-                });
-                self.owed = Some(Owed::Retirement(Linked {
-                    // One generation is as good as the next.
-                    generation: GenerationId(1),
-                    account: None,
-                }));
-            }
-            Effect::DropOldestArchive => self.owed = Some(Owed::Space),
-            Effect::Remember(past) => self.past = Some(Past::clone(&past).without_chores()),
-            Effect::Reply { reply, .. } => {
-                self.token = matches!(reply, Reply::Token { .. });
-            }
-            Effect::Exit | Effect::ExitFailed => {
-                let told = match effect {
-                    Effect::ExitFailed => self.failed,
-                    _ => self.stopped,
-                };
-                self.check(told, || "it left, and nobody asked".to_owned());
-                self.exited = true;
-            }
-            Effect::Inspect
-            | Effect::NoteCaughtUp
-            | Effect::SelfTest
-            | Effect::Tested(_)
-            | Effect::Report(_)
-            | Effect::Notify(_)
-            | Effect::AskPhone
-            | Effect::Pulse
-            | Effect::Farewell(_)
-            | Effect::Renegotiate { .. }
-            | Effect::Undecrypted { .. } => {}
-        }
-    }
-
-    /// What an owner sees must be bounded and explained.
-    fn look(&mut self) {
-        let name = self.core.name();
-        let told = self
-            .core
-            .cause()
-            .is_some_and(|cause| !cause.action().starts_with("none"));
-        let left = self
-            .core
-            .deadline()
-            .map(|at| at.saturating_sub(self.now.mono_ms));
-        let longest = STAYS.iter().find(|stay| stay.state == name);
-        match longest.and_then(|stay| stay.longest_ms) {
-            _ if name == "Starting" || self.exited => {}
-            Some(longest) => self.check(left.is_some_and(|left| left <= longest), || {
-                format!("{name} for {left:?}, its limit is {longest}")
-            }),
-            None => self.check(told, || format!("{name}, and nobody is told what to do")),
-        }
-        let up = self.run.is_some_and(|run| run.up);
-        self.check(name != "Connected" || up, || {
-            "called connected, and is not".to_owned()
-        });
-        let cause = self.core.cause().is_some();
-        let explained = matches!(name, "Starting" | "Connecting" | "Connected" | "Repairing");
-        self.check(cause || explained, || format!("{name} without a cause"));
+    fn happen_at(&mut self, now: Now, event: Event) {
+        self.course.take(now, event, &mut self.around);
+        self.put(self.core().clone(), now);
     }
 
     /// What happens for nothing, the best first.
     fn good(&self, actions: &mut Vec<Action>) {
         let mut happen = |event| actions.push(Action::Happen(Box::new(event)));
-        match self.owed {
-            Some(Owed::Boot) => happen(Event::Booted(self.linked)),
+        match self.around.owed {
+            Some(Owed::Inspection) => happen(found()),
+            Some(Owed::Boot) => happen(Event::Booted(self.around.linked)),
             Some(Owed::Retirement(linked)) => happen(Event::Retired(linked)),
             Some(Owed::CatchUp) => happen(Event::CaughtUp),
             Some(Owed::Answer) => happen(Event::Heard),
             Some(Owed::Space) => happen(space(4_000)),
             None => {}
         }
-        if let Some(run) = self.run {
+        if let Some(run) = self.around.run {
             if run.told {
                 happen(Event::LinkEnded(Ending::Asked));
-            } else if self.linked.account.is_none() {
+            } else if self.around.linked.account.is_none() {
                 happen(Event::Paired(ACCOUNT));
                 if run.codes == 0 {
                     happen(Event::QrShown { valid_ms: 60_000 });
@@ -436,33 +229,33 @@ impl World {
                 happen(Event::LinkUp);
             }
         }
-        if self.finger.is_some() {
+        if self.around.finger.is_some() {
             happen(Event::Released);
         }
-        if self.token {
+        if self.around.token {
             let (deed, token) = (Deed::Relink, NONCE);
             happen(command(Command::Confirm { deed, token }));
         }
         // Time passes when nobody has anything to say.
-        if actions.is_empty() && self.core.is_connected() {
+        if actions.is_empty() && self.core().is_connected() {
             actions.push(Action::Rest);
-        } else if actions.is_empty() && self.core.deadline().is_some() {
+        } else if actions.is_empty() && self.core().deadline().is_some() {
             actions.push(Action::Wait);
         }
     }
 
     /// What costs a move.
     fn bad(&self, actions: &mut Vec<Action>) {
-        if self.core.deadline().is_some() && !actions.contains(&Action::Wait) {
+        if self.core().deadline().is_some() && !actions.contains(&Action::Wait) {
             actions.push(Action::Wait);
         }
         let mut happen = |event| actions.push(Action::Happen(Box::new(event)));
-        if let Some(run) = self.run {
+        if let Some(run) = self.around.run {
             endings()
                 .into_iter()
                 .map(Event::LinkEnded)
                 .for_each(&mut happen);
-            if self.linked.account.is_none() {
+            if self.around.linked.account.is_none() {
                 happen(Event::PasskeyAsked);
                 happen(Event::PairFailed);
                 happen(Event::QrShown { valid_ms: 20_000 });
@@ -475,8 +268,12 @@ impl World {
                 }));
             }
         }
-        if matches!(self.owed, Some(Owed::Retirement(_))) {
-            happen(Event::RetireFailed);
+        match self.around.owed {
+            Some(Owed::Inspection | Owed::Boot) => {
+                happen(Event::StorageFailed(CauseCode::OpenFailed));
+            }
+            Some(Owed::Retirement(_)) => happen(Event::RetireFailed),
+            _ => {}
         }
         for way in [Way::Open, Way::NoLink] {
             happen(Event::Network(way));
@@ -485,7 +282,7 @@ impl World {
         happen(space(4));
         happen(Event::Clock { behind: false });
         happen(Event::StorageFailed(CauseCode::MediumFailed));
-        if self.finger.is_none() {
+        if self.around.finger.is_none() {
             happen(Event::Pressed);
         }
         let (deed, nonce) = (Deed::Relink, NONCE);
@@ -506,13 +303,13 @@ impl World {
             Action::Rest => {
                 for _ in 0..REST {
                     self.wait();
-                    if self.owed == Some(Owed::Answer) {
+                    if self.around.owed == Some(Owed::Answer) {
                         self.happen(Event::Heard);
                     }
                 }
             }
             Action::Happen(event) => self.happen(Event::clone(event)),
-            Action::Cut | Action::Start => self.start(false),
+            Action::Cut | Action::Start => self.start(Facts::default()),
         }
     }
 
@@ -526,13 +323,13 @@ impl World {
         ];
         fair.into_iter().for_each(|event| world.happen(event));
         for _ in 0..WAY_BACK {
-            if world.core.name() == "Connected" {
+            if world.core().name() == "Connected" {
                 return true;
             }
             let mut actions = Vec::new();
             world.good(&mut actions);
             match actions.first() {
-                _ if world.exited => world.act(&Action::Start),
+                _ if world.around.exited => world.act(&Action::Start),
                 Some(action) => world.act(action),
                 None if without_button => return false,
                 None => [Event::Pressed, Event::Released]
@@ -549,17 +346,30 @@ impl Model for Adversaries {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let linked = [(false, false), (true, false), (false, true)]
-            .map(|(behind, refused)| World::new(true, behind, refused, self.moves));
-        let unlinked = World::new(false, false, false, self.moves);
+        let usual = Facts::default;
+        let behind = Facts {
+            clock_behind: true,
+            ..usual()
+        };
+        let refused = Facts {
+            past: REFUSED.parse().ok().map(|past| (past, 0)),
+            ..usual()
+        };
+        let set_aside = Facts {
+            set_aside: true,
+            ..usual()
+        };
+        let linked =
+            [usual(), behind, refused, set_aside].map(|facts| World::new(true, facts, self.moves));
+        let unlinked = World::new(false, usual(), self.moves);
         linked.into_iter().chain([unlinked]).collect()
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        if world.broken.is_some() {
+        if world.around.broken.is_some() {
             return;
         }
-        if world.exited {
+        if world.around.exited {
             return actions.push(Action::Start);
         }
         world.good(actions);
@@ -576,10 +386,12 @@ impl Model for Adversaries {
             world.moves -= 1;
         }
         world.act(&action);
-        if !world.exited && !world.finds_back(self.without_button) {
-            world.check(false, || "there is no way back".to_owned());
+        if !world.around.exited && !world.finds_back(self.without_button) {
+            world
+                .around
+                .check(false, || "there is no way back".to_owned());
         }
-        let (from, to) = (before.core.name(), world.core.name());
+        let (from, to) = (before.core().name(), world.core().name());
         if from != to {
             let mut diagram = self.diagram.lock();
             diagram
@@ -593,7 +405,7 @@ impl Model for Adversaries {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![Property::always(
             "what the core promises",
-            |_, world: &World| world.broken.is_none(),
+            |_, world: &World| world.around.broken.is_none(),
         )]
     }
 }

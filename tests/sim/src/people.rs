@@ -1,8 +1,8 @@
 //! The owner, who believes the screen, and others who press and ask for the fun of it.
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Command, Deed as Asked, Event, Face, GenerationId, Now, PairingFace, Way,
-    face,
+    ArchiveId, CauseCode, Command, Deed as Asked, Event, Face, GenerationId, LastEnd, Now,
+    PairingFace, Way, face,
 };
 use rand::RngExt;
 
@@ -124,10 +124,8 @@ impl World {
     }
 
     fn ask(&mut self, command: Command) {
-        if self.board.is_booted() {
-            let request = self.life.steps;
-            self.tell(Event::Command { request, command });
-        }
+        let request = self.life.steps;
+        self.tell(Event::Command { request, command });
     }
 
     fn press(&mut self, at: u64, ms: u64) {
@@ -184,6 +182,7 @@ impl World {
                 self.board.flash.broken_until = 0;
                 self.press(0, 200);
             }
+            CauseCode::SetAside => self.dies(LastEnd::PowerLoss, 5 * SECOND),
             CauseCode::LinkStuck => self.ask(Command::Stop),
             _ => {}
         }

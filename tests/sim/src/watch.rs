@@ -1,16 +1,15 @@
 //! What must hold at each step: the invariants of the design that concern the core, and what its states promise.
 
 mod habits;
+mod looks;
 
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, Audit, CauseCode, Command, Deed, Effect, Ending, Event, Face, Findings,
-    GenerationId, Now, PairingFace, Plan, Reply, STAYS, State, StoreFound, Treatment, Trigger,
-    Unusable,
+    ArchiveId, Audit, CauseCode, Command, Deed, Effect, Ending, Event, Findings, GenerationId,
+    Plan, Reply, STAYS, StoreFound, Treatment, Trigger, Unusable,
 };
 
-use crate::link::Run;
 use crate::{DAY, HOUR, MINUTE, SECOND};
 use habits::Habits;
 
@@ -49,8 +48,12 @@ pub(crate) struct Watch {
     showed: bool,
     /// No attempt before, and why.
     not_before: Option<(u64, &'static str)>,
+    /// When that came up.
+    not_before_since: u64,
     /// Since the last login.
     logouts: u32,
+    /// When the last of them was said.
+    logout_at: u64,
     /// The last logout was meant.
     revoked: bool,
     heard: u64,
@@ -80,8 +83,10 @@ pub(crate) struct Watch {
     garbled: VecDeque<u64>,
     /// Repairs of the session keys in the middle of a life, within a day.
     rebuilt: VecDeque<u64>,
-    /// The link a human gave up, which is still to be logged out.
-    given_up: Option<GenerationId>,
+    /// The link a human gave up, which is still to be logged out, from when on, the latest last.
+    given_up: VecDeque<(u64, Option<GenerationId>)>,
+    /// Nothing can be kept in this start.
+    set_aside: bool,
     /// The run was told to end and did not.
     stuck: bool,
     habits: Habits,
@@ -188,7 +193,7 @@ impl Watch {
         let wait = match ending {
             Ending::LoggedOut if linked && !leaves => {
                 self.logouts += 1;
-                self.revoked = !valid;
+                (self.revoked, self.logout_at) = (!valid, now);
                 Some((8 * SECOND, CONFIRMATION))
             }
             Ending::RestartRequired => {
@@ -207,7 +212,7 @@ impl Watch {
                 });
                 None
             }
-            Ending::Throttled => Some((MINUTE, "WhatsApp's patience")),
+            Ending::Throttled => Some((self.habits.patience(), "WhatsApp's patience")),
             Ending::Banned {
                 expires_ms: Some(ms),
             } => Some(((*ms).min(30 * DAY), "the end of the ban")),
@@ -215,6 +220,7 @@ impl Watch {
         };
         if let Some((ms, why)) = wait.filter(|_| !leaves) {
             self.not_before = Some((now + ms, why));
+            self.not_before_since = now;
         }
     }
 
@@ -243,14 +249,36 @@ impl Watch {
         self.retiring = false;
     }
 
-    pub(crate) fn retired(&mut self, order: Audit, was_linked: bool, restores: bool) {
+    pub(crate) fn retired(&mut self, now: u64, order: Audit, was_linked: bool, restores: bool) {
         self.retiring = false;
-        self.given_up = match order.trigger {
+        let given_up = match order.trigger {
             _ if restores => None,
             Trigger::Button | Trigger::Bus if was_linked => Some(order.old),
-            _ => self.given_up,
+            _ => self.given_up(),
         };
+        self.given_up.push_back((now, given_up));
         (self.logouts, self.revoked, self.not_before) = (0, false, None);
+    }
+
+    fn given_up(&self) -> Option<GenerationId> {
+        self.given_up.back()?.1
+    }
+
+    /// The process ended before what came up since then was written down: what a start has to know is as it was before.
+    pub(crate) fn forgets(&mut self, since: u64) {
+        for times in [&mut self.codes, &mut self.replaced, &mut self.rebuilt] {
+            forget(times, since);
+        }
+        self.habits.forgets_since(since);
+        while self.given_up.back().is_some_and(|(at, _)| *at >= since) {
+            self.given_up.pop_back();
+        }
+        if self.not_before_since >= since {
+            self.not_before = None;
+        }
+        if self.logout_at >= since {
+            self.logouts = 0;
+        }
     }
 
     /// The process ended over it, and it was done all the same.
@@ -272,16 +300,11 @@ impl Watch {
         self.habits.forgets();
     }
 
-    /// There is an attempt.
-    pub(crate) fn attempts(&mut self, now: u64, pairs: bool) {
+    /// There is to be a run.
+    pub(crate) fn begins(&mut self, now: u64, pairs: bool) {
         let (running, retiring) = (self.running, self.retiring);
         self.check(!running && !retiring, || "two runs at a time".to_owned());
         (self.running, self.showed) = (true, false);
-        self.attempts.push_back(now);
-        let times = recent(&mut self.attempts, now, 10 * MINUTE);
-        self.check(times <= 20, || {
-            format!("{times} attempts within ten minutes")
-        });
         self.not_before = self.not_before.filter(|(until, _)| *until > now);
         if let Some((_, why)) = self.not_before {
             self.fails(format!("an attempt before {why}"));
@@ -292,7 +315,16 @@ impl Watch {
         });
     }
 
-    /// What happens, before the core hears of it.
+    /// There is a run, which was decided then.
+    pub(crate) fn dials(&mut self, decided: u64) {
+        self.attempts.push_back(decided);
+        let times = recent(&mut self.attempts, decided, 10 * MINUTE);
+        self.check(times <= 20, || {
+            format!("{times} attempts within ten minutes")
+        });
+    }
+
+    /// What happens.
     pub(crate) fn happens(&mut self, now: u64, event: &Event) {
         if !matches!(
             event,
@@ -315,6 +347,7 @@ impl Watch {
         }
         self.habits.happens(now, event);
         match *event {
+            Event::Woke(ref facts) => self.set_aside = facts.set_aside,
             Event::Found(findings) => self.found = Some(findings),
             Event::Undecrypted { .. } => self.garbled.push_back(now),
             Event::Pressed => {
@@ -390,8 +423,8 @@ impl Watch {
             if !matches!(effect, Effect::Probe) {
                 self.tell(now, Note::Does(effect.clone()));
             }
-            // What a partition that has failed is told of cannot be written down, so that it is not counted.
-            if !matches!(event, Event::StorageFailed(_)) {
+            // What is told of a partition that has failed cannot be written down, so that it is not counted.
+            if !self.set_aside && !matches!(event, Event::StorageFailed(_)) {
                 let held = self.habits.does(now, effect);
                 self.holds(held);
             }
@@ -404,7 +437,7 @@ impl Watch {
                     self.check(written, || {
                         "an attempt that is not written down first".to_owned()
                     });
-                    self.attempts(now, *effect == Effect::Pair);
+                    self.begins(now, *effect == Effect::Pair);
                 }
                 Effect::Reply { reply, .. } => {
                     replies += 1;
@@ -420,9 +453,16 @@ impl Watch {
                     }
                 }
                 Effect::Farewell(old) => {
-                    let owed = self.given_up.take().map(ArchiveId::Retired);
+                    let owed = self.given_up().map(ArchiveId::Retired);
+                    self.given_up.push_back((now, None));
                     self.check(written && owed == Some(*old), || {
                         format!("{old} is logged out, and {owed:?} was given up")
+                    });
+                }
+                Effect::Inspect => {
+                    let set_aside = self.set_aside;
+                    self.check(!set_aside, || {
+                        "what was set aside is opened all the same".to_owned()
                     });
                 }
                 Effect::Repair(plan) => match self.found.take() {
@@ -456,99 +496,12 @@ impl Watch {
             format!("{replies} answers to {event:?}")
         });
     }
+}
 
-    /// What an owner sees must be true, bounded and explained. Whether the state has another name.
-    pub(crate) fn looks(
-        &mut self,
-        now: u64,
-        mono: Now,
-        state: &State,
-        face: &Face,
-        run: Option<&Run>,
-    ) -> bool {
-        let (runs, deaf) = (run.is_some(), run.is_none_or(|run| run.deaf));
-        let name = state.name();
-        let is_new = std::mem::replace(&mut self.name, name) != name;
-        self.check(!is_new || name != "Stale" || deaf, || {
-            "a link that is well was called stale".to_owned()
-        });
-        if is_new {
-            self.tell(now, Note::Is(name, state.cause().map(|cause| cause.code)));
-            self.idle_since = now;
-        }
-        self.asking_at_press = if self.pressed_at == Some(now) || self.pressed_at.is_none() {
-            matches!(face, Face::ConfirmRelink { .. })
-        } else {
-            self.asking_at_press
-        };
-        let code = state.cause().map(|cause| cause.code);
-        self.stuck = code == Some(CauseCode::LinkStuck);
-        let is_asked = matches!(
-            code,
-            Some(CauseCode::Relinked | CauseCode::Restoring | CauseCode::RetireSlow)
-        );
-        // The question ran out, or was refused.
-        (self.button, self.bus) = (self.button && is_asked, self.bus && is_asked);
-        let held = self.habits.looks(now, name);
-        self.holds(held);
-        let told = state
-            .cause()
-            .filter(|cause| !cause.action().starts_with("none"));
-        let idle = now - self.idle_since;
-        match Self::longest(name) {
-            _ if name == "Starting" => {}
-            Some(longest) => {
-                let left = state.deadline().map(|at| at.saturating_sub(mono.mono_ms));
-                self.check(left.is_some_and(|left| left <= longest), || {
-                    format!("{name} has a deadline in {left:?}, its limit is {longest}")
-                });
-                self.check(idle <= longest + SLACK || told.is_some(), || {
-                    format!("{name} for {idle} ms with nothing done, and nobody is told what to do")
-                });
-            }
-            None => self.check(told.is_some(), || {
-                format!("{name} waits for a human, who is not told what to do")
-            }),
-        }
-        let explained = matches!(name, "Starting" | "Connecting" | "Connected");
-        self.check(explained || state.cause().is_some(), || {
-            format!("{name} without a cause")
-        });
-        if name == "Connected" {
-            let silent = now.saturating_sub(self.heard);
-            self.check(runs && silent <= 90 * SECOND + SLACK, || {
-                format!("called connected, and not heard for {silent} ms")
-            });
-            self.check(state.cause().is_none(), || {
-                "connected, and something is wrong".to_owned()
-            });
-            let owed = self.given_up.filter(|_| self.habits.is_stable(now));
-            self.check(owed.is_none(), || {
-                "the new link holds, and the old one is not logged out".to_owned()
-            });
-        }
-        if let Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms }) = face {
-            let until = self.code_until;
-            self.check(runs && *left_ms > 0 && now + left_ms <= until, || {
-                "a code that is not valid is on the glass".to_owned()
-            });
-            if !std::mem::replace(&mut self.showed, true) && !std::mem::take(&mut self.human) {
-                self.codes.push_back(now);
-                let day = recent(&mut self.codes, now, DAY);
-                let hour = self.codes.iter().filter(|at| **at + HOUR > now).count();
-                self.check(hour <= 6 && day <= 24, || {
-                    format!(
-                        "{hour} codes within the hour and {day} within the day, and nobody asked"
-                    )
-                });
-            }
-        }
-        if let Some(at) = self.stop_at {
-            self.check(now <= at + 10 * SECOND + SLACK, || {
-                "a stop that takes too long".to_owned()
-            });
-        }
-        is_new
+/// What happened since then does not count.
+fn forget(times: &mut VecDeque<u64>, since: u64) {
+    while times.back().is_some_and(|at| *at >= since) {
+        times.pop_back();
     }
 }
 

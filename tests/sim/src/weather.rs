@@ -232,11 +232,7 @@ impl World {
                 }
                 self.after(HOUR.max(until - self.now), What::Space(4000));
             }
-            Spell::BadMedium => {
-                self.board.flash.broken_until = until;
-                self.watch.storage_fails();
-                self.tell(Event::StorageFailed(CauseCode::MediumFailed));
-            }
+            Spell::BadMedium => self.medium_fails(until),
             Spell::StuckArchive => self.board.flash.stuck_until = until,
             Spell::Rot => self.board.flash.rotten = true,
             Spell::Garbled => {
@@ -265,6 +261,12 @@ impl World {
                 self.tell(Event::Panel { part, fault });
             }
         }
+    }
+
+    pub(crate) fn medium_fails(&mut self, until: u64) {
+        self.board.flash.broken_until = until;
+        self.watch.storage_fails();
+        self.tell(Event::StorageFailed(CauseCode::MediumFailed));
     }
 
     /// WhatsApp ends the links of a phone that has been away for so long.

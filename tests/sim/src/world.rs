@@ -31,6 +31,10 @@ pub(crate) enum What {
     Said(u32, Said),
     /// An effect of this process answers.
     Answer(u32, Answer),
+    /// The job of this process that is under way is done.
+    Done(u32),
+    /// This process has waited long enough for what it still had to do.
+    GivesUp(u32),
     /// The process starts, or the power comes back.
     Start,
     /// The weather turns bad.
@@ -49,21 +53,18 @@ pub(crate) enum What {
     Finger(bool),
     /// Somebody does something.
     Does(Deed),
+    /// Anything happens to a start that is under way.
+    Meddles,
 }
 
 /// What an effect answers with later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    Booted,
-    Retired,
     PhoneSeen,
-    RetireFailed,
     CaughtUp,
     Heard,
     Tested,
     ClockSet,
-    Space,
-    DropFailed,
 }
 
 /// What is to happen, and when; what was planned first goes first.
@@ -233,8 +234,8 @@ impl World {
     }
 
     /// The state has another name.
-    pub(crate) fn changed(&mut self) {
-        self.wonders |= !self.is_connected() && self.dice.random_ratio(1, LOOKS);
+    pub(crate) fn changed(&mut self, state: &State) {
+        self.wonders |= !state.is_connected() && self.dice.random_ratio(1, LOOKS);
     }
 
     fn is_connected(&self) -> bool {
@@ -257,6 +258,8 @@ impl World {
         match what {
             What::Said(run, said) => self.said(run, said),
             What::Answer(process, answer) => self.answered(process, answer),
+            What::Done(process) => self.done(process),
+            What::GivesUp(process) => self.gives_up(process),
             What::Start => self.start(),
             What::Begins(spell) => {
                 self.begins(spell);
@@ -281,6 +284,12 @@ impl World {
                 self.does(deed);
                 self.expect_deed(deed);
             }
+            What::Meddles => match self.dice.random_range(0..2 * Deed::ALL.len()) {
+                0 => self.dies(LastEnd::PowerLoss, 5 * SECOND),
+                1 => self.begins(Spell::Flapping),
+                2 => self.medium_fails(self.now + MINUTE),
+                other => self.does(Deed::ALL[other % Deed::ALL.len()]),
+            },
         }
     }
 
@@ -289,7 +298,10 @@ impl World {
     fn turns_fair(&mut self, owner: bool) {
         // A question that is on the glass is answered by that, so that the link may be lost by it.
         self.finger(false);
-        let lost = !self.board.flash.linked || !self.whatsapp.valid || self.board.is_given_up();
+        let lost = !self.board.flash.linked
+            || !self.whatsapp.valid
+            || self.board.is_given_up()
+            || self.board.set_aside;
         if lost && !owner {
             return;
         }
@@ -299,6 +311,7 @@ impl World {
                 due.what,
                 What::Begins(_)
                     | What::Does(_)
+                    | What::Meddles
                     | What::Finger(_)
                     | What::Cut
                     | What::Way(_)

@@ -15,6 +15,7 @@ pub(super) fn label(action: &Action) -> &'static str {
         Action::Wait | Action::Rest => "time",
         Action::Cut | Action::Start => "start",
         Action::Happen(event) => match &**event {
+            Event::Found(_) => "vault looked through",
             Event::Booted(_) => "vault open",
             Event::Network(_) => "network",
             Event::Clock { .. } => "clock set",

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use holdfast_core::{Effect, Ending, Event};
 
-use super::recent;
-use crate::{DAY, SECOND};
+use super::{forget, recent};
+use crate::{DAY, MINUTE, SECOND};
 
 /// A run that was of use for so long was no failure.
 const STABLE: u64 = 30 * SECOND;
+/// The schedule's first wait and its longest, without what the jitter takes off.
+const SCHEDULE: (u64, u64) = (2_700, 270 * SECOND);
 /// After so many failures in a row it says so.
 const MANY: u32 = 10;
 
@@ -26,6 +28,8 @@ pub(super) struct Habits {
     useful_since: Option<u64>,
     /// Attempts in a row that came to nothing.
     failures: u32,
+    /// Times in a row that WhatsApp asked to be left alone.
+    throttled: u32,
     /// The run that has just ended may have been one.
     failed: bool,
     /// For want of a way to the outside.
@@ -35,7 +39,7 @@ pub(super) struct Habits {
 impl Habits {
     pub(super) fn starts(&mut self) {
         (self.unseen_ms, self.connected_at) = (0, None);
-        self.failures = 0;
+        (self.failures, self.throttled) = (0, 0);
         (self.useful_since, self.failed, self.is_offline) = (None, false, false);
     }
 
@@ -43,6 +47,11 @@ impl Habits {
     pub(super) fn forgets(&mut self) {
         self.pulses.clear();
         self.news.clear();
+    }
+
+    pub(super) fn forgets_since(&mut self, since: u64) {
+        forget(&mut self.pulses, since);
+        forget(&mut self.news, since);
     }
 
     pub(super) fn up(&mut self, now: u64) {
@@ -64,12 +73,21 @@ impl Habits {
             .take()
             .is_some_and(|since| now >= since + STABLE)
         {
-            self.failures = 0;
+            (self.failures, self.throttled) = (0, 0);
         }
+        self.throttled += u32::from(*ending == Ending::Throttled);
         self.failed = matches!(
             ending,
             Ending::Network(_) | Ending::Refused { .. } | Ending::Storage
         );
+    }
+
+    /// How long WhatsApp is left alone at least, now that it asked for that so many times in a row; one of them may have come
+    /// when nobody counted.
+    pub(super) fn patience(&self) -> u64 {
+        let (first, longest) = SCHEDULE;
+        let doublings = self.throttled.saturating_sub(2).min(16);
+        (first << doublings).min(longest).max(MINUTE)
     }
 
     pub(super) fn happens(&mut self, now: u64, event: &Event) {
@@ -81,7 +99,7 @@ impl Habits {
             event => matches!(event, Event::Paired(_) | Event::Retired(_)),
         };
         if begins_anew {
-            self.failures = 0;
+            (self.failures, self.throttled) = (0, 0);
         }
     }
 

@@ -1,0 +1,104 @@
+//! What an owner sees must be true, bounded and explained.
+
+use holdfast_core::{CauseCode, Face, Now, PairingFace, State};
+
+use super::{Note, SLACK, Watch, recent};
+use crate::link::Run;
+use crate::{DAY, HOUR, SECOND};
+
+impl Watch {
+    /// Looks at the face of a state, and returns whether the state has another name than before.
+    pub(crate) fn looks(
+        &mut self,
+        now: u64,
+        mono: Now,
+        state: &State,
+        face: &Face,
+        run: Option<&Run>,
+    ) -> bool {
+        let (runs, deaf) = (run.is_some(), run.is_none_or(|run| run.deaf));
+        let name = state.name();
+        let is_new = std::mem::replace(&mut self.name, name) != name;
+        self.check(!is_new || name != "Stale" || deaf, || {
+            "a link that is well was called stale".to_owned()
+        });
+        if is_new {
+            self.tell(now, Note::Is(name, state.cause().map(|cause| cause.code)));
+            self.idle_since = now;
+        }
+        self.asking_at_press = if self.pressed_at == Some(now) || self.pressed_at.is_none() {
+            matches!(face, Face::ConfirmRelink { .. })
+        } else {
+            self.asking_at_press
+        };
+        let code = state.cause().map(|cause| cause.code);
+        self.stuck = code == Some(CauseCode::LinkStuck);
+        let is_asked = matches!(
+            code,
+            Some(CauseCode::Relinked | CauseCode::Restoring | CauseCode::RetireSlow)
+        );
+        // The question ran out, or was refused.
+        (self.button, self.bus) = (self.button && is_asked, self.bus && is_asked);
+        let held = self.habits.looks(now, name);
+        self.holds(held);
+        let told = state
+            .cause()
+            .filter(|cause| !cause.action().starts_with("none"));
+        let idle = now - self.idle_since;
+        match Self::longest(name) {
+            Some(longest) => {
+                let left = state.deadline().map(|at| at.saturating_sub(mono.mono_ms));
+                // The disk is waited for, and the service manager has a limit for that.
+                let starts = name == "Starting";
+                self.check(starts || left.is_some_and(|left| left <= longest), || {
+                    format!("{name} has a deadline in {left:?}, its limit is {longest}")
+                });
+                self.check(idle <= longest + SLACK || told.is_some(), || {
+                    format!("{name} for {idle} ms with nothing done, and nobody is told what to do")
+                });
+            }
+            None => self.check(told.is_some(), || {
+                format!("{name} waits for a human, who is not told what to do")
+            }),
+        }
+        let explained = matches!(name, "Starting" | "Connecting" | "Connected");
+        self.check(explained || state.cause().is_some(), || {
+            format!("{name} without a cause")
+        });
+        if name == "Connected" {
+            let silent = now.saturating_sub(self.heard);
+            self.check(runs && silent <= 90 * SECOND + SLACK, || {
+                format!("called connected, and not heard for {silent} ms")
+            });
+            self.check(state.cause().is_none(), || {
+                "connected, and something is wrong".to_owned()
+            });
+            let owed = self.given_up().filter(|_| self.habits.is_stable(now));
+            self.check(owed.is_none(), || {
+                "the new link holds, and the old one is not logged out".to_owned()
+            });
+        }
+        if let Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms }) = face {
+            let until = self.code_until;
+            self.check(runs && *left_ms > 0 && now + left_ms <= until, || {
+                "a code that is not valid is on the glass".to_owned()
+            });
+            if !std::mem::replace(&mut self.showed, true) && !std::mem::take(&mut self.human) {
+                self.codes.push_back(now);
+                let day = recent(&mut self.codes, now, DAY);
+                let hour = self.codes.iter().filter(|at| **at + HOUR > now).count();
+                self.check(hour <= 6 && day <= 24, || {
+                    format!(
+                        "{hour} codes within the hour and {day} within the day, and nobody asked"
+                    )
+                });
+            }
+        }
+        if let Some(at) = self.stop_at {
+            self.check(now <= at + 10 * SECOND + SLACK, || {
+                "a stop that takes too long".to_owned()
+            });
+        }
+        is_new
+    }
+}
