@@ -92,7 +92,7 @@ async fn with_panel(config: Config, log: &Destination) -> anyhow::Result<()> {
     ended
 }
 
-/// What stands below a screen drawn in the terminal.
+/// The captions below a screen drawn in the terminal.
 fn captions(config: &Config, log: &Destination) -> Vec<String> {
     let mut captions = vec!["space bar = button, q = stop".to_owned()];
     if let Destination::File(path) = log {

@@ -1,4 +1,4 @@
-//! What is around us and is not asked for: the network, and the clock.
+//! Watches the surroundings: the network, and the clock.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -22,15 +22,15 @@ const MEASURE: Duration = Duration::from_secs(10);
 
 /// Everything that is listened to.
 pub(super) struct Ears {
-    /// What happens to the link and around us.
+    /// Events of the link and of the surroundings.
     pub(super) events: mpsc::UnboundedReceiver<Event>,
-    /// What comes of deeds.
+    /// Answers of deeds.
     pub(super) answers: mpsc::UnboundedReceiver<Answer>,
-    /// What clients want.
+    /// Requests of clients.
     pub(super) requests: mpsc::Receiver<Request>,
-    /// What the owner's hand does at the panel.
+    /// Inputs of the owner at the panel.
     pub(super) hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
-    /// What the service manager or a terminal sends.
+    /// Signals of the service manager or a terminal.
     pub(super) signals: Signals,
     /// The codes on the glass.
     pub(super) codes: watch::Receiver<Credentials>,

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::journal;
 use crate::link::Link;
 
-/// What carries out the effects, and whom it tells.
+/// The daemon's hands: the rooms that carry effects out, and the channels for answers.
 pub(super) struct Hands {
     pub(super) config: Config,
     pub(super) publisher: Publisher,

@@ -16,7 +16,7 @@ use crate::mail::{OutMessage, fresh_id};
 /// How long the operator's program may take, with all that it starts.
 const HOOK_LIMIT: Duration = Duration::from_secs(30);
 
-/// What the service manager gave to us alone (systemd.exec(5)): with it a program could speak in our name.
+/// Environment variables that the service manager gave to us alone (systemd.exec(5)): with them a program could speak in our name.
 const OURS: [&str; 9] = [
     "CREDENTIALS_DIRECTORY",
     "FDSTORE",
@@ -59,7 +59,7 @@ impl Hands {
     }
 }
 
-/// What the owner reads.
+/// Writes the text that the owner reads.
 fn text(cause: Cause) -> Secret<String> {
     Secret::new(format!("Holdfast: {cause} {}", cause.action()))
 }

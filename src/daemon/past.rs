@@ -1,4 +1,4 @@
-//! What the next start has to know: the core's few lines, below the moment they were written.
+//! Keeps the core's memory across restarts: a few lines, below the moment they were written.
 
 use std::fs;
 use std::io;

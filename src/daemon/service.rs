@@ -1,4 +1,4 @@
-//! What the service manager is told (sd_notify(3)). Without one there is nobody to tell, and that is fine.
+//! Notifies the service manager (sd_notify(3)). Without one there is nobody to tell, and that is fine.
 
 use holdfast_core::Cause;
 use sd_notify::NotifyState;
