@@ -9,6 +9,8 @@ mod farewell;
 mod generations;
 mod hands;
 mod incidents;
+#[cfg(test)]
+mod limits;
 mod notify;
 mod opening;
 mod past;

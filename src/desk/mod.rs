@@ -33,6 +33,8 @@ pub use refusal::Refusal;
 pub use request::Request;
 pub use role::{Ask, Caller, Role};
 pub use rooms::Rooms;
+#[cfg(test)]
+pub(crate) use session::TEST_LIMIT;
 pub use session::{News, PasskeyPrompt, Token};
 pub use status::Status;
 

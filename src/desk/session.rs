@@ -13,7 +13,7 @@ use crate::history::{HistoryError, LastWord, LastWords};
 use crate::link::{PasskeyAnswer, PasskeyStep};
 
 /// How long a test of the link may take: both of its parts, and a little more.
-const TEST_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const TEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// The token of a two-step request, to be repeated in its second step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,10 @@ use whatsapp_rust::http::UreqHttpClient;
 pub use credentials::Credentials;
 pub use farewell::Farewell;
 pub use passkey::{PasskeyAnswer, PasskeyRefused, PasskeyStep};
+#[cfg(test)]
+pub(crate) use run::{END_LIMIT, FIRST_LOGIN_LIMIT, LAST_MOMENT, PONG_LIMIT};
+#[cfg(test)]
+pub(crate) use self_test::{ECHO, TEST_ANSWER};
 
 use crate::config::Settings;
 use crate::history::LastWords;

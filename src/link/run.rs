@@ -28,16 +28,16 @@ use super::version::Version;
 use super::{Errand, Parts};
 
 /// Timeout of an orderly end: the library flushes for up to 5 s.
-const END_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const END_LIMIT: Duration = Duration::from_secs(8);
 
 /// Timeout of the run once everything is flushed. A dial goes on for 20 s whatever it is told.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
+pub(crate) const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// Timeout from the phone's consent to the first login. In between the library reconnects by itself, and reports no failure.
-const FIRST_LOGIN_LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const FIRST_LOGIN_LIMIT: Duration = Duration::from_secs(180);
 
 /// Timeout of a ping; the core waits a little longer.
-const PONG_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const PONG_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long the library takes to send presence for a new push name.
 const SHOW: Duration = Duration::from_secs(2);

@@ -14,13 +14,13 @@ use super::observer::Observer;
 use crate::mail::{OutMessage, fresh_id};
 
 /// Timeout of WhatsApp's answer.
-const ANSWER: Duration = Duration::from_secs(15);
+pub(crate) const TEST_ANSWER: Duration = Duration::from_secs(15);
 /// Timeout of a message to the phone and back.
-const ECHO: Duration = Duration::from_secs(30);
+pub(crate) const ECHO: Duration = Duration::from_secs(30);
 
 /// Tests the run and reports the result to the core.
 pub(super) async fn self_test(parts: &Parts, client: &Arc<Client>, observer: &Observer) {
-    let ping = client.execute(KeepaliveSpec::with_timeout(ANSWER));
+    let ping = client.execute(KeepaliveSpec::with_timeout(TEST_ANSWER));
     let answered = ping.await.is_ok();
     let echoed = match parts.settings.self_test_own_chat {
         true => Some(answered && echo(parts, client, observer).await),

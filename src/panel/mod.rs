@@ -29,7 +29,7 @@ pub use self::{
 use crate::wires::{Board, Description, Inputs, Machine, Wires, button};
 
 /// Timeout for a glass that hangs at the end of the daemon.
-const LAST_PICTURE: Duration = Duration::from_secs(2);
+pub(crate) const LAST_PICTURE: Duration = Duration::from_secs(2);
 
 /// The running panel. A dead display never stops it: the pictures go on.
 pub struct Panel {
