@@ -1,9 +1,7 @@
 //! The table: for every method of the library's store traits, what it touches and what its return promises; for
 //! every kind of record, what a bad one reads as and what a restore does with it.
 //!
-//! The backend takes its [`Durability`]s from here and nowhere else; the conformance suite iterates it.
-
-use holdfast_medium::barrier::Durability;
+//! The backend decides by it alone how long a write is awaited; the conformance suite iterates it.
 
 /// How much a record matters, and whether it may ever be used again when old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,17 +144,6 @@ pub enum Promise {
     ByLease,
     /// Nothing is written: nothing could ever be read back through the trait.
     Nothing,
-}
-
-impl Promise {
-    /// How the barrier is to treat the write. A lease is judged by who knows the record; here it is in doubt.
-    pub(super) fn wait(self) -> Durability {
-        match self {
-            Promise::Awaited | Promise::ByLease => Durability::Awaited,
-            Promise::Ordered => Durability::Ordered,
-            Promise::Lazy | Promise::Read | Promise::Nothing => Durability::Lazy,
-        }
-    }
 }
 
 /// One method of the library's store traits.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_medium::{
-    barrier::{Barrier, BarrierError},
+    barrier::{Barrier, BarrierError, Durability},
     wear::{Cost, Purpose},
 };
 use serde::Serialize;
@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use super::identity::{Document, Identity, Update};
 use super::key::{key, prefix};
 use super::records::{Records, View, Writes};
-use super::tiers::Rule;
+use super::tiers::{Promise, Rule};
 
 /// The backend of one generation.
 pub(super) struct VaultBackend {
@@ -77,7 +77,7 @@ impl VaultBackend {
             change(view).map(|(changes, out)| {
                 (
                     Writes {
-                        wait: rule.promise.wait(),
+                        wait: durability(rule.promise),
                         changes,
                     },
                     out,
@@ -118,6 +118,15 @@ impl VaultBackend {
             Ok(Update::Closed) => sound(Err(BarrierError::Stopped)).await,
             Err(error) => sound(Err(self.barrier.fail(error))).await,
         }
+    }
+}
+
+/// The durability of a write whose record is not known. A lease is judged where its record is; here it is in doubt.
+fn durability(promise: Promise) -> Durability {
+    match promise {
+        Promise::Awaited | Promise::ByLease => Durability::Awaited,
+        Promise::Ordered => Durability::Ordered,
+        Promise::Lazy | Promise::Read | Promise::Nothing => Durability::Lazy,
     }
 }
 
