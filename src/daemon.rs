@@ -30,7 +30,7 @@ use holdfast_medium::{Lane, Machine, blocking};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::boot::{Evidence, LastKnownGood, Report, settings};
+use crate::boot::{BootReport, Evidence, LastKnownGood, settings};
 use crate::bus;
 use crate::config::{Args, Config, Places};
 use crate::journal::{self, Destination};
@@ -122,7 +122,7 @@ async fn serve(
     }
     let evidence = Evidence::gather(&Machine::this(), &config.data);
     let verdict = evidence.verdict();
-    let report = Report::new(&evidence, &verdict);
+    let report = BootReport::new(&evidence, &verdict);
     let publisher = Publisher::new(Instant::now(), showing, report.clone());
     let (barrier, lane) = (Barrier::start()?, Lane::new());
     let signals = Signals::new()?;

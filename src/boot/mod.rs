@@ -4,7 +4,7 @@
 //!
 //! - [`Evidence`]: what each signal said (`mark`, `kernel`, `reset`, `filesystem`), and the [`Verdict`] over them
 //! - [`RunMark`]: our own note of a run, closed by an orderly stop
-//! - [`Report`]: all of it for people, kept in the data directory
+//! - [`BootReport`]: all of it for people, kept in the data directory
 //!
 //! `holdfastd boot STEP`, run as root by the units of the same names ([`Step`]):
 //!
@@ -44,7 +44,7 @@ pub use kernel::{Clock, Dump};
 pub use mark::{Mark, Run, RunMark};
 pub use panel::accompany;
 pub use partition::set_aside;
-pub use report::{Finding, Report, Signal, Stage, Stages};
+pub use report::{BootReport, Finding, Signal, Stage, Stages};
 pub use reset::{Reset, Watchdog};
 pub use step::{Boot, Step};
 

@@ -21,7 +21,7 @@ const KEPT: usize = 20;
 
 /// The boot report: one start, for people and programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct BootReport {
     /// When the start began, and in which boot.
     #[serde(flatten)]
     pub at: Stamp,
@@ -96,7 +96,7 @@ impl Stages {
     }
 }
 
-impl Report {
+impl BootReport {
     /// The report of the start that gathered this evidence; findings and stages are still to come.
     pub fn new(evidence: &Evidence, verdict: &Verdict) -> Self {
         Self {
@@ -219,7 +219,7 @@ fn signal<T>(name: &str, said: &Said<T>, tell: impl FnOnce(&T) -> String) -> Sig
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for BootReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -253,9 +253,9 @@ mod tests {
 
     use super::*;
 
-    fn report(data: &DataDir) -> Report {
+    fn report(data: &DataDir) -> BootReport {
         let evidence = Evidence::gather(&Machine::at(data.root().join("machine")), data);
-        Report::new(&evidence, &evidence.verdict())
+        BootReport::new(&evidence, &evidence.verdict())
     }
 
     fn files(data: &DataDir) -> usize {
@@ -273,7 +273,7 @@ mod tests {
             stages.done("vault");
             report.keep(stages, &data).unwrap();
             let kept = fs::read(root.path().join(DIR).join(NEWEST)).unwrap();
-            assert_eq!(serde_json::from_slice::<Report>(&kept).unwrap(), report);
+            assert_eq!(serde_json::from_slice::<BootReport>(&kept).unwrap(), report);
         }
         assert_eq!(files(&data), 1 + KEPT);
         let before = fs::read_to_string(root.path().join(DIR).join("report-24.json")).unwrap();

@@ -4,7 +4,7 @@ use holdfast_core::{Event, Space};
 
 use super::opening::Opening;
 use super::rooms::Rooms;
-use crate::boot::Report;
+use crate::boot::BootReport;
 use crate::vault::Inspection;
 
 /// What a deed on the disk answers with.
@@ -14,9 +14,9 @@ pub(super) enum Answer {
     /// The vault is looked through.
     Inspected(Box<Inspection>, Opening),
     /// The rooms are open, and so full is the data partition.
-    Opened(Box<Rooms>, Report, Option<Space>),
+    Opened(Box<Rooms>, BootReport, Option<Space>),
     /// The rooms do not open.
-    NotOpened(anyhow::Error, Report),
+    NotOpened(anyhow::Error, BootReport),
     /// All that has to be on the disk before the link starts is there.
     MayDial,
 }

@@ -14,7 +14,7 @@ use super::hands::{Hands, Open};
 use super::opening::{Opening, Start, fault};
 use super::rooms::Rooms;
 use super::{generations, past};
-use crate::boot::Report;
+use crate::boot::BootReport;
 use crate::desk;
 use crate::history::LastWords;
 use crate::journal;
@@ -84,7 +84,7 @@ impl Hands {
     pub(super) fn opened(
         &mut self,
         rooms: Rooms,
-        report: Report,
+        report: BootReport,
         space: Option<Space>,
     ) -> Vec<Event> {
         let linked = rooms.vault.linked();
@@ -111,7 +111,7 @@ impl Hands {
     }
 
     /// Nothing can be kept, so nothing is begun; where the data partition is not at fault, the process ends.
-    pub(super) fn not_opened(&mut self, error: anyhow::Error, report: Report) -> Vec<Event> {
+    pub(super) fn not_opened(&mut self, error: anyhow::Error, report: BootReport) -> Vec<Event> {
         self.publisher.report(report);
         let code = fault(&error);
         self.leaving |= code.is_none();

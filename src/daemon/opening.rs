@@ -8,7 +8,7 @@ use holdfast_medium::{DataDir, Machine, blocking, space};
 
 use super::generations;
 use super::rooms::Rooms;
-use crate::boot::{Evidence, Report, Stages};
+use crate::boot::{BootReport, Evidence, Stages};
 use crate::history::{Archive, Audit, Kind};
 use crate::mail::{Inbox, Outbox};
 use crate::vault::{Generations, Inspection, Vault, VaultError};
@@ -20,7 +20,7 @@ impl Rooms {
     /// What does not open, and what to do about it.
     pub async fn without_panel(dir: &DataDir) -> anyhow::Result<(Barrier, Rooms)> {
         let evidence = Evidence::gather(&Machine::this(), dir);
-        let report = Report::new(&evidence, &evidence.verdict());
+        let report = BootReport::new(&evidence, &evidence.verdict());
         let barrier = Barrier::start()?;
         let mut opening = Opening::new(dir, &barrier, report, Stages::new());
         let inspection = opening.inspect().await?;
@@ -44,14 +44,19 @@ pub(super) struct Opening {
     dir: DataDir,
     barrier: Barrier,
     stages: Stages,
-    /// What was found so far.
-    pub(super) report: Report,
+    /// The findings so far.
+    pub(super) report: BootReport,
     /// No other process has the data directory.
     pub(super) is_ours: bool,
 }
 
 impl Opening {
-    pub(super) fn new(dir: &DataDir, barrier: &Barrier, report: Report, stages: Stages) -> Self {
+    pub(super) fn new(
+        dir: &DataDir,
+        barrier: &Barrier,
+        report: BootReport,
+        stages: Stages,
+    ) -> Self {
         Self {
             dir: dir.clone(),
             barrier: barrier.clone(),
@@ -126,7 +131,7 @@ impl Opening {
     }
 
     /// Ends with the rooms closed, and says why in the report.
-    pub(super) async fn failed(mut self, error: &anyhow::Error) -> Report {
+    pub(super) async fn failed(mut self, error: &anyhow::Error) -> BootReport {
         self.report.found("start", [format!("{error:#}")]);
         if self.is_ours {
             self.kept().await
@@ -136,7 +141,7 @@ impl Opening {
     }
 
     /// Closes the report and keeps it.
-    pub(super) async fn kept(self) -> Report {
+    pub(super) async fn kept(self) -> BootReport {
         let Self {
             dir,
             stages,

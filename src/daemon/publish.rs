@@ -9,7 +9,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::service;
-use crate::boot::Report;
+use crate::boot::BootReport;
 use crate::config::Config;
 use crate::desk::{Desk, Lines, Request, Rooms, Status};
 use crate::journal;
@@ -27,7 +27,7 @@ pub(super) struct Publisher {
     /// Takes causes that the owner should know of.
     news: broadcast::Sender<Cause>,
     tested: broadcast::Sender<Tested>,
-    boot: watch::Sender<Arc<Report>>,
+    boot: watch::Sender<Arc<BootReport>>,
     rooms: watch::Sender<Option<Rooms>>,
     /// The callers who wait for the answer to a command.
     replies: HashMap<u64, oneshot::Sender<Reply>>,
@@ -38,7 +38,11 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// Begins before anything happened; the core's clock began at `started`.
-    pub(super) fn new(started: Instant, showing: watch::Sender<Showing>, report: Report) -> Self {
+    pub(super) fn new(
+        started: Instant,
+        showing: watch::Sender<Showing>,
+        report: BootReport,
+    ) -> Self {
         Self {
             started,
             status: watch::Sender::new(Status::of(&State::new(0), started)),
@@ -102,7 +106,7 @@ impl Publisher {
     }
 
     /// Publishes the report of this start, now that it is whole.
-    pub(super) fn report(&self, report: Report) {
+    pub(super) fn report(&self, report: BootReport) {
         self.boot.send_replace(Arc::new(report));
     }
 

@@ -7,7 +7,7 @@ use holdfast_medium::{Machine, blocking};
 
 use super::opening::Opening;
 use super::past;
-use crate::boot::{self, Report, RunMark, Stages, Verdict};
+use crate::boot::{self, BootReport, RunMark, Stages, Verdict};
 use crate::config::Config;
 use crate::journal;
 
@@ -26,7 +26,7 @@ impl Start {
     pub(super) async fn look(
         config: &Config,
         barrier: &Barrier,
-        (verdict, report): (Verdict, Report),
+        (verdict, report): (Verdict, BootReport),
         (way, clock_behind): (Option<Way>, bool),
     ) -> anyhow::Result<Self> {
         let ignored = ignored(config);

@@ -38,7 +38,7 @@ pub(crate) use session::TEST_LIMIT;
 pub use session::{News, PasskeyPrompt, Token};
 pub use status::Status;
 
-use crate::boot::Report;
+use crate::boot::BootReport;
 use crate::link::Credentials;
 use crate::panel::Picture;
 
@@ -55,7 +55,7 @@ pub struct Lines {
     /// The type and place of the glass.
     pub glass: String,
     /// The boot report, as far as it is written.
-    pub boot: watch::Receiver<Arc<Report>>,
+    pub boot: watch::Receiver<Arc<BootReport>>,
     /// News for the owner.
     pub news: broadcast::Sender<Cause>,
     /// Results of self-tests.

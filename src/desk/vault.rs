@@ -9,7 +9,7 @@ use holdfast_medium::{
 };
 
 use super::{Ask, Desk, Refusal, Request, aside};
-use crate::boot::Report;
+use crate::boot::BootReport;
 use crate::history::{HistoryError, Incident, Incidents, Verdict};
 
 /// The most entries of a log that one request returns.
@@ -59,7 +59,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`Refusal::NotAllowed`].
-    pub fn boot_report(&self) -> Result<Arc<Report>, Refusal> {
+    pub fn boot_report(&self) -> Result<Arc<BootReport>, Refusal> {
         self.check(Ask::BootReport)?;
         Ok(self.lines.boot.borrow().clone())
     }

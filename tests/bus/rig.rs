@@ -9,7 +9,7 @@ use std::{
 };
 
 use holdfast::{
-    boot::{Evidence, Report},
+    boot::{BootReport, Evidence},
     bus::{self, Served, Where},
     desk::{Caller, Desk, Lines, Request, Role, Rooms, Status},
     history::{Archive, Audit},
@@ -49,7 +49,7 @@ pub struct Daemon {
     pub button: mpsc::UnboundedReceiver<bool>,
     pub rooms: watch::Sender<Option<Rooms>>,
     desk: Desk,
-    _boot: watch::Sender<Arc<Report>>,
+    _boot: watch::Sender<Arc<BootReport>>,
 }
 
 impl Daemon {
@@ -61,7 +61,7 @@ impl Daemon {
         let inbox = Inbox::open(&data, &barrier).await.unwrap();
         let outbox = Outbox::open(&data, &barrier).await.unwrap();
         let evidence = Evidence::gather(&Machine::at(dir.path()), &data);
-        let boot = Report::new(&evidence, &evidence.verdict());
+        let boot = BootReport::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));
         let (picture, _) = watch::channel(Picture {
             frame: Frame::new(PLAIN),

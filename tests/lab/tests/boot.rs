@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
-use holdfast::boot::{Mark, Report};
+use holdfast::boot::{BootReport, Mark};
 use holdfast::ctl;
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{Lab, LabConfig};
@@ -35,14 +35,14 @@ impl Scene {
     }
 
     /// Starts the daemon; how it says that its last run ended, and its report.
-    async fn start(&mut self) -> (String, Report) {
+    async fn start(&mut self) -> (String, BootReport) {
         self.holdfast.start().await.unwrap();
         let vault = self.holdfast.vault().await.unwrap();
-        let report: Report = serde_json::from_str(&vault.boot_report().await.unwrap()).unwrap();
+        let report: BootReport = serde_json::from_str(&vault.boot_report().await.unwrap()).unwrap();
         let end = vault.last_end().await.unwrap();
         assert_eq!(end, report.last_end);
         let kept = fs::read(self.holdfast.data().join("boot/report.json")).unwrap();
-        assert_eq!(serde_json::from_slice::<Report>(&kept).unwrap(), report);
+        assert_eq!(serde_json::from_slice::<BootReport>(&kept).unwrap(), report);
         (end, report)
     }
 
@@ -139,7 +139,7 @@ async fn a_vault_that_cannot_be_opened_is_shown_and_then_left_as_failed() {
     assert!(log.contains("damaged in both its slots"), "{log}");
 
     let report = fs::read(scene.holdfast.data().join("boot/report.json")).unwrap();
-    let report: Report = serde_json::from_slice(&report).unwrap();
+    let report: BootReport = serde_json::from_slice(&report).unwrap();
     assert_eq!(report.last_end, "clean");
     assert_eq!(report.findings.len(), 1, "{report}");
 }
@@ -172,7 +172,7 @@ async fn a_fault_at_the_start_is_served_on_the_bus_like_any_state() {
         assert_eq!(session.cause().await.unwrap().0, code);
         assert!(scene.holdfast.read_log().contains(code));
         let vault = scene.holdfast.vault().await.unwrap();
-        let report: Report = serde_json::from_str(&vault.boot_report().await.unwrap()).unwrap();
+        let report: BootReport = serde_json::from_str(&vault.boot_report().await.unwrap()).unwrap();
         assert!(report.to_string().contains(message), "{report}");
         let messages = scene.holdfast.messages().await.unwrap();
         let refused = messages.send("15550000002", "text", "").await.unwrap_err();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures_util::StreamExt as _;
-use holdfast::boot::Report;
+use holdfast::boot::BootReport;
 use holdfast::panel::glass::PLAIN;
 use holdfast::panel::{Frame, draw};
 use holdfast_core::{CauseCode, Face, PairingFace};
@@ -407,7 +407,7 @@ impl<'a> Life<'a> {
         self.holdfast.stop().await?;
         self.holdfast.start().await?;
         let vault = self.holdfast.vault().await?;
-        let report: Report = serde_json::from_str(&vault.boot_report().await?)?;
+        let report: BootReport = serde_json::from_str(&vault.boot_report().await?)?;
         ensure!(report.findings.is_empty(), "found: {:?}", report.findings);
         if self.meets.end != End::Sat {
             self.holdfast.reaches("Connected").await?;
