@@ -1,4 +1,5 @@
-//! The papers: each record of a decision has the one form and stands in the index, and each package's tests lie with it.
+//! The papers: each record of a decision has the one form and stands in the index, each path on a page leads somewhere, and each
+//! package's tests lie with it.
 //! `HOLDFAST_WRITE=1` writes the index anew.
 
 use std::{
@@ -160,6 +161,62 @@ fn the_readme_is_read_in_one_go() {
         lines < 120,
         "{lines} lines; figures and details belong to docs/"
     );
+}
+
+/// The Markdown pages of the project.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = ["README.md", "CHANGELOG.md", "tests/lab/README.md"]
+        .map(at)
+        .to_vec();
+    for dir in ["docs", "docs/decisions", "docs/proofs"] {
+        let entries = fs::read_dir(at(dir)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        pages.extend(paths.filter(|path| path.extension().is_some_and(|kind| kind == "md")));
+    }
+    pages
+}
+
+/// A path of the project, in backticks on a page; one with a part in capitals (`board/NAME/board.toml`) stands for many.
+fn named_path(text: &str) -> Option<&str> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    let parts: Vec<_> = text.split('/').collect();
+    let ours = ["src", "tests", "docs", "board", "systemd", ".ci"].contains(&parts[0]);
+    let for_many = |part: &&str| {
+        let stem = part.split('.').next().unwrap_or_default();
+        stem != "README"
+            && !stem.is_empty()
+            && stem.chars().all(|letter| letter.is_ascii_uppercase())
+    };
+    (parts.len() > 1
+        && ours
+        && text.chars().all(plain)
+        && !parts.iter().any(|part| for_many(&part)))
+    .then_some(text)
+}
+
+#[test]
+fn every_path_and_link_on_a_page_leads_somewhere() {
+    let mut lost = String::new();
+    for page in pages() {
+        let text = read(&page);
+        let folder = page.parent().unwrap();
+        let paths = text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter_map(named_path)
+            .map(at);
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', '#']).next())
+            .filter(|link| !link.is_empty() && !link.starts_with("http"))
+            .map(|link| folder.join(link));
+        for target in paths.chain(links).filter(|target| !target.exists()) {
+            let _ = writeln!(lost, "{}: {}", page.display(), target.display());
+        }
+    }
+    assert!(lost.is_empty(), "these are not there:\n{lost}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn show(machine: &Machine) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     };
     let changes = changes(machine)?;
-    let shown = accompany(&wires::Machine, &display, machine, &changes)?;
+    let shown = accompany(&wires::MachineWires, &display, machine, &changes)?;
     Ok(shown
         .then(|| "the panel shows that the board starts".to_owned())
         .into_iter()

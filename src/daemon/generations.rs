@@ -4,16 +4,16 @@ use holdfast_core::{self as core, ArchiveId, Linked, Plan, Trigger};
 use holdfast_medium::blocking;
 
 use super::rooms::Rooms;
-use crate::history::{Kind, Subject};
+use crate::history::{AuditKind, Subject};
 use crate::journal;
-use crate::vault::Report;
+use crate::vault::RepairReport;
 
 /// Gives the live generation up for the next: the audit entry, then the switch, then the move of the old one, which the
 /// next start finishes when it is cut short.
 pub(super) async fn retire(rooms: &Rooms, order: core::Audit) -> anyhow::Result<Linked> {
     let account = rooms.vault.linked().account;
     let audit = rooms.audit.clone();
-    blocking(move || audit.append(Kind::Retire, &order)).await?;
+    blocking(move || audit.append(AuditKind::Retire, &order)).await?;
     let linked = rooms.vault.begin_next().await?.linked;
     let archive = rooms.archive.clone();
     let moved = blocking(move || archive.retire(&order, account, reason(order.trigger))).await;
@@ -35,8 +35,8 @@ pub(super) async fn restore(
     let account = rooms.vault.linked().account;
     let audit = rooms.audit.clone();
     blocking(move || {
-        audit.append(Kind::Retire, &order)?;
-        audit.append(Kind::Restore, Subject::restore(&order, from))
+        audit.append(AuditKind::Retire, &order)?;
+        audit.append(AuditKind::Restore, Subject::restore(&order, from))
     })
     .await?;
     let linked = rooms.vault.begin_restored(prepared.path()).await?.linked;
@@ -54,14 +54,14 @@ pub(super) async fn restore(
 pub(super) async fn repair(rooms: &Rooms, plan: Plan) -> anyhow::Result<()> {
     let generation = rooms.vault.linked().generation;
     let audit = rooms.audit.clone();
-    blocking(move || audit.append(Kind::Repair, &repairs(generation))).await?;
+    blocking(move || audit.append(AuditKind::Repair, &repairs(generation))).await?;
     let report = rooms.vault.repair(plan).await?;
     tell_of(generation, &report);
     Ok(())
 }
 
 /// Logs a repair.
-pub(super) fn tell_of(repaired: core::GenerationId, report: &Report) {
+pub(super) fn tell_of(repaired: core::GenerationId, report: &RepairReport) {
     journal::repaired(
         repaired,
         &report.findings,

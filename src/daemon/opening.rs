@@ -9,7 +9,7 @@ use holdfast_medium::{DataDir, Machine, blocking, space};
 use super::generations;
 use super::rooms::Rooms;
 use crate::boot::{BootReport, Evidence, Stages};
-use crate::history::{Archive, Audit, Kind};
+use crate::history::{Archive, Audit, AuditKind};
 use crate::mail::{Inbox, Outbox};
 use crate::vault::{Generations, Inspection, Vault, VaultError};
 
@@ -123,7 +123,8 @@ impl Opening {
         }
         let generation = inspection.linked().generation;
         let audit = audit.clone();
-        blocking(move || audit.append(Kind::Repair, &generations::repairs(generation))).await?;
+        blocking(move || audit.append(AuditKind::Repair, &generations::repairs(generation)))
+            .await?;
         let (vault, repaired) = inspection.carry_out(plan).await?;
         generations::tell_of(generation, &repaired);
         self.report.found("vault", repaired.lines());

@@ -22,7 +22,7 @@ use super::{HistoryError, name};
 /// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum AuditKind {
     /// A generation goes to the archive and the next begins.
     Retire,
     /// Damaged keys of a generation are made good, or set aside.
@@ -140,7 +140,7 @@ pub enum Fault {
 struct Entry {
     seq: u64,
     prev: String,
-    kind: Kind,
+    kind: AuditKind,
     trigger: String,
     /// Absent where no generation follows another.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,7 +182,7 @@ impl Audit {
     ///
     /// # Errors
     /// [`HistoryError::Io`]; then what it would have recorded must not be done.
-    pub fn append(&self, kind: Kind, what: impl Into<Subject>) -> Result<u64, HistoryError> {
+    pub fn append(&self, kind: AuditKind, what: impl Into<Subject>) -> Result<u64, HistoryError> {
         let what = what.into();
         let _turn = self.turn.lock();
         let failed = HistoryError::io(&self.log);

@@ -15,7 +15,7 @@ pub use archive::{
     Archive, Archived, Arrived, Departing, GivenUp, Lineage, MIN_PASSPHRASE, Manifest, Origin,
     Passphrase, Prepared, Shown, Standing,
 };
-pub use audit::{Audit, Fault, Kind, Subject, Verdict};
+pub use audit::{Audit, AuditKind, Fault, Subject, Verdict};
 pub use incidents::{Incident, Incidents};
 pub use keys::{Companion, Keys, KeysError, Restorable};
 pub use last_words::{LastWord, LastWords};

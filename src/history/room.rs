@@ -7,7 +7,7 @@ use holdfast_core::{ArchiveId, Trigger};
 use holdfast_medium::atomic;
 
 use super::archive::names;
-use super::{Archive, Audit, HistoryError, Kind, Subject};
+use super::{Archive, Audit, AuditKind, HistoryError, Subject};
 
 /// Ends the name of a generation whose removal was decided: it is no generation any more.
 const DROPPED: &str = "dropped";
@@ -21,7 +21,10 @@ impl Archive {
         let Some(oldest) = self.list()?.into_iter().next() else {
             return Ok(None);
         };
-        audit.append(Kind::Drop, Subject::archive(Trigger::Recovery, oldest.id))?;
+        audit.append(
+            AuditKind::Drop,
+            Subject::archive(Trigger::Recovery, oldest.id),
+        )?;
         let failed = HistoryError::io(&oldest.path);
         fs::rename(&oldest.path, oldest.path.with_added_extension(DROPPED)).map_err(&failed)?;
         atomic::sync_dir(&self.dir.archive()).map_err(&failed)?;

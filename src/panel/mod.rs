@@ -26,7 +26,7 @@ pub use self::{
     screens::{Credential, draw},
     showing::{Picture, Showing},
 };
-use crate::wires::{Board, Description, Inputs, Machine, Wires, button};
+use crate::wires::{Board, Description, Inputs, MachineWires, Wires, button};
 
 /// Timeout for a glass that hangs at the end of the daemon.
 pub(crate) const LAST_PICTURE: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ impl Panel {
                 glass::spawn_in_terminal(captions, pictures, inputs, given_back);
             }),
             Board::Headless => Self::show(PLAIN, showings, |_, _| {}),
-            Board::Wired(board) => Self::start_on(Machine, board, showings, inputs),
+            Board::Wired(board) => Self::start_on(MachineWires, board, showings, inputs),
         }
     }
 

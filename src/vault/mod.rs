@@ -53,7 +53,7 @@ use inspect::Looked;
 use layout::Layout;
 use pre_key_id::PreKeyId;
 use records::Records;
-pub use repair::Report;
+pub use repair::RepairReport;
 use tiers::{RecordKind, Tier};
 
 /// The key records of the live generation.
@@ -200,7 +200,7 @@ impl Inspection {
     }
 
     /// Carries out a plan and opens the vault. After an error, or a crash on the way, it can be begun again.
-    pub async fn carry_out(self, plan: Plan) -> Result<(Vault, Report), VaultError> {
+    pub async fn carry_out(self, plan: Plan) -> Result<(Vault, RepairReport), VaultError> {
         let begun = Instant::now();
         let Inspection {
             dir,
@@ -287,7 +287,7 @@ impl Vault {
 
     /// Carries out a plan in the middle of a life. Call it with the link down. After an error the vault is closed: the next
     /// start finds out and repairs.
-    pub async fn repair(&self, plan: Plan) -> Result<Report, VaultError> {
+    pub async fn repair(&self, plan: Plan) -> Result<RepairReport, VaultError> {
         let begun = Instant::now();
         let live = self.live().clone();
         live.close().await?;
@@ -425,7 +425,7 @@ impl Examined {
         dir: &DataDir,
         barrier: &Barrier,
         plan: Plan,
-    ) -> Result<(Live, Report), VaultError> {
+    ) -> Result<(Live, RepairReport), VaultError> {
         let Examined {
             id,
             layout,
@@ -459,7 +459,7 @@ impl Examined {
             identity: Arc::new(identity),
             records: Arc::new(records),
         };
-        let report = Report {
+        let report = RepairReport {
             findings,
             plan,
             kept: treated.kept,

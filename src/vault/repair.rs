@@ -19,7 +19,7 @@ use super::tiers::RecordKind;
 
 /// The report of a repair, in counts; record by record it is in the quarantine's `records.jsonl`.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct RepairReport {
     /// The findings.
     pub findings: Findings,
     /// The plan that was carried out.
@@ -34,7 +34,7 @@ pub struct Report {
     pub took: Duration,
 }
 
-impl Report {
+impl RepairReport {
     /// Counts the records that went on, of all kinds.
     pub fn all_kept(&self) -> u64 {
         self.kept.values().sum()

@@ -127,9 +127,9 @@ pub struct Edge {
 
 /// The wires of the machine we run on.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine;
+pub struct MachineWires;
 
-impl Wires for Machine {
+impl Wires for MachineWires {
     fn i2c(&self, bus: &I2cBus) -> Result<I2cPort, WireError> {
         i2c::open(&bus.buses)
     }

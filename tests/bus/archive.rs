@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use holdfast::bus::{Error, Served, Vault1Proxy, Where};
-use holdfast::history::Kind;
+use holdfast::history::AuditKind;
 use holdfast::vault::Vault;
 use holdfast_core::{Audit, GenerationId, LastFour, Trigger};
 use holdfast_medium::{DataDir, barrier::Barrier};
@@ -33,7 +33,7 @@ async fn daemon() -> (Daemon, Served) {
             old,
             new: old.next(),
         };
-        daemon.audit.append(Kind::Retire, &order).unwrap();
+        daemon.audit.append(AuditKind::Retire, &order).unwrap();
         vault.begin_next().await.unwrap();
         let reason = "the owner asked";
         daemon.archive.retire(&order, account, reason).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use holdfast::history::{Audit, Fault, Kind, Subject, Verdict};
+use holdfast::history::{Audit, AuditKind, Fault, Subject, Verdict};
 use holdfast_core::{ArchiveId, Trigger};
 use holdfast_medium::DataDir;
 use tempfile::TempDir;
@@ -15,7 +15,9 @@ fn audit(entries: u32) -> (TempDir, DataDir) {
     let audit = Audit::open(&dir);
     for number in 1..=entries {
         assert_eq!(
-            audit.append(Kind::Retire, &retirement(number)).unwrap(),
+            audit
+                .append(AuditKind::Retire, &retirement(number))
+                .unwrap(),
             u64::from(number)
         );
     }
@@ -140,7 +142,7 @@ fn a_torn_tail_is_named_and_kept_as_evidence() {
     let head_before = fs::read(&head).unwrap();
     let before = fs::read(dir.audit()).unwrap();
     Audit::open(&dir)
-        .append(Kind::Retire, &retirement(3))
+        .append(AuditKind::Retire, &retirement(3))
         .unwrap();
     let after = fs::read(dir.audit()).unwrap();
     let entry = after.len() - before.len();
@@ -164,7 +166,7 @@ fn a_torn_tail_is_named_and_kept_as_evidence() {
         let next = if whole { 4 } else { 3 };
         assert_eq!(
             Audit::open(&dir)
-                .append(Kind::Retire, &retirement(9))
+                .append(AuditKind::Retire, &retirement(9))
                 .unwrap(),
             next
         );
@@ -186,7 +188,7 @@ fn evidence_of_a_tear_cannot_be_altered_either() {
     .concat();
     fs::write(dir.audit(), &torn).unwrap();
     Audit::open(&dir)
-        .append(Kind::Retire, &retirement(2))
+        .append(AuditKind::Retire, &retirement(2))
         .unwrap();
     assert_eq!(verify(&dir), sound(2));
 
@@ -209,7 +211,7 @@ fn a_damaged_log_goes_on_and_stays_damaged() {
     fs::write(dir.audit(), left.concat()).unwrap();
     assert_eq!(
         Audit::open(&dir)
-            .append(Kind::Retire, &retirement(9))
+            .append(AuditKind::Retire, &retirement(9))
             .unwrap(),
         4
     );
@@ -222,11 +224,11 @@ fn every_kind_has_its_name_and_only_a_change_has_generations() {
     let audit = Audit::open(&dir);
     let from = ArchiveId::Imported(1);
     let order = retirement(4);
-    audit.append(Kind::Repair, &order).unwrap();
+    audit.append(AuditKind::Repair, &order).unwrap();
     audit
-        .append(Kind::Restore, Subject::restore(&order, from))
+        .append(AuditKind::Restore, Subject::restore(&order, from))
         .unwrap();
-    for kind in [Kind::Export, Kind::Import, Kind::Drop] {
+    for kind in [AuditKind::Export, AuditKind::Import, AuditKind::Drop] {
         audit
             .append(kind, Subject::archive(Trigger::Bus, from))
             .unwrap();
@@ -257,7 +259,7 @@ fn a_log_of_an_earlier_version_still_verifies_and_goes_on() {
     fs::write(dir.audit(), RECORDED).unwrap();
     let lines = RECORDED.lines().count() as u64;
     assert_eq!(verify(&dir).entries, lines);
-    let next = Audit::open(&dir).append(Kind::Retire, &retirement(3));
+    let next = Audit::open(&dir).append(AuditKind::Retire, &retirement(3));
     assert_eq!(next.unwrap(), lines + 1);
     assert_eq!(verify(&dir), sound(lines + 1));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use holdfast::history::{Archive, Audit, HistoryError, Kind, Prepared, Standing};
+use holdfast::history::{Archive, Audit, AuditKind, HistoryError, Prepared, Standing};
 use holdfast::vault::{Generations, Vault};
 use holdfast_core::{ArchiveId, GenerationId, LastFour, Linked, Trigger};
 use holdfast_medium::{DataDir, barrier::Barrier};
@@ -70,7 +70,7 @@ impl Home {
     pub async fn retire(&self, trigger: Trigger) {
         let order = self.order(trigger);
         let account = self.vault.linked().account;
-        self.audit.append(Kind::Retire, &order).unwrap();
+        self.audit.append(AuditKind::Retire, &order).unwrap();
         self.vault.begin_next().await.unwrap();
         self.archive.retire(&order, account, "a test").unwrap();
     }

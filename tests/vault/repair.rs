@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast::vault::tiers::RecordKind;
-use holdfast::vault::{Report, Vault, VaultError, open_sled};
+use holdfast::vault::{RepairReport, Vault, VaultError, open_sled};
 use holdfast_core::{IdentityFound, LastFour, StoreFound, Todo, Treatment, plan};
 use holdfast_medium::{DataDir, barrier::Barrier};
 use tempfile::TempDir;
@@ -40,7 +40,7 @@ async fn write(backend: &Arc<dyn Backend>) {
 }
 
 /// Boots as the daemon does, and says what was done.
-async fn boot(dir: &Path) -> (Barrier, Vault, Report) {
+async fn boot(dir: &Path) -> (Barrier, Vault, RepairReport) {
     let barrier = Barrier::start().unwrap();
     let inspection = Vault::inspect(DataDir::new(dir), barrier.clone())
         .await

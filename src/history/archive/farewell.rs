@@ -5,7 +5,7 @@ use holdfast_medium::{DataDir, Stamp, atomic, blocking};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Archive, HistoryError, Workshop};
-use crate::history::{Audit, Kind, Subject};
+use crate::history::{Audit, AuditKind, Subject};
 
 /// A copy of an archived link with all its keys, in a data directory of its own; removed when this is dropped. Nobody else is
 /// at the archive until then.
@@ -32,7 +32,7 @@ impl Archive {
             if let Some(live) = archive.live_copy(&device)? {
                 return Err(HistoryError::Live { id, live });
             }
-            audit.append(Kind::Farewell, Subject::archive(Trigger::Recovery, id))?;
+            audit.append(AuditKind::Farewell, Subject::archive(Trigger::Recovery, id))?;
             let workshop = Workshop::set_up(&archive.dir)?;
             let dir = DataDir::new(workshop.place("departing"));
             let path = dir.generation(GenerationId(1));

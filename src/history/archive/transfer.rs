@@ -17,7 +17,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::{
     Archive, Archived, HistoryError, Manifest, Standing, Workshop, manifest, names, parcel,
 };
-use crate::history::{Audit, Companion, Kind, Subject};
+use crate::history::{Audit, AuditKind, Companion, Subject};
 
 /// The fewest characters of a passphrase. The file is all it takes to be this device.
 pub const MIN_PASSPHRASE: usize = 8;
@@ -71,7 +71,7 @@ impl Archive {
         blocking(move || {
             let _turn = turn;
             let (archived, device) = archive.leaving(id)?;
-            audit.append(Kind::Export, Subject::archive(Trigger::Bus, id))?;
+            audit.append(AuditKind::Export, Subject::archive(Trigger::Bus, id))?;
             let now = Stamp::now();
             for mut copy in archive.copies(&device)? {
                 if let Some(manifest) = &mut copy.manifest {
@@ -142,7 +142,7 @@ impl Archive {
             manifest.lineage.imported_from = Some(there);
             manifest.exported = None;
             manifest.write(&path).map_err(HistoryError::io(&path))?;
-            audit.append(Kind::Import, Subject::archive(Trigger::Bus, id))?;
+            audit.append(AuditKind::Import, Subject::archive(Trigger::Bus, id))?;
             archive.bring(&path, &archive.archived(id).path)?;
             Ok(id)
         })
