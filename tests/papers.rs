@@ -190,7 +190,7 @@ fn named_path(text: &str) -> Option<&str> {
     (parts.len() > 1
         && ours
         && text.chars().all(plain)
-        && !parts.iter().any(|part| for_many(&part)))
+        && !parts.iter().any(|part| for_many(part)))
     .then_some(text)
 }
 

@@ -17,7 +17,7 @@ impl Rooms {
     /// Opens them as a boot does, for a program without a panel and a course.
     ///
     /// # Errors
-    /// What does not open, and what to do about it.
+    /// The room that does not open, and what to do about it.
     pub async fn without_panel(dir: &DataDir) -> anyhow::Result<(Barrier, Rooms)> {
         let evidence = Evidence::gather(&Machine::this(), dir);
         let report = BootReport::new(&evidence, &evidence.verdict());
