@@ -187,11 +187,8 @@ fn named_path(text: &str) -> Option<&str> {
             && !stem.is_empty()
             && stem.chars().all(|letter| letter.is_ascii_uppercase())
     };
-    (parts.len() > 1
-        && ours
-        && text.chars().all(plain)
-        && !parts.iter().any(|part| for_many(part)))
-    .then_some(text)
+    (parts.len() > 1 && ours && text.chars().all(plain) && !parts.iter().any(for_many))
+        .then_some(text)
 }
 
 #[test]
