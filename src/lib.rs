@@ -2,22 +2,22 @@
 //!
 //! The rooms, in the order data flows:
 //!
-//! - `holdfast_core` (`src/core`): the brain, a crate of its own
-//! - `holdfast_medium` (`src/medium`): the ground floor, a crate of its own
+//! - `holdfast_core` (`src/core`): the state machine that makes every decision, a crate of its own
+//! - `holdfast_medium` (`src/medium`): what every room stands on: barrier, files, secrets, a crate of its own
 //! - [`sheet`]: a settings file, read by lines
 //! - [`config`]: arguments and TOML fragments
-//! - [`boot`]: what happened before us, and the steps before the daemon
-//! - [`vault`]: the memory
+//! - [`boot`]: how the last run ended, and the steps before the daemon
+//! - [`vault`]: the key store
 //! - [`mail`]: the durable inbox and outbox
 //! - [`history`]: archive and audit
-//! - [`network`]: whether there is a way to the outside
-//! - [`link`]: the mouth and ears
-//! - [`wires`]: the owner's hand
-//! - [`panel`]: the face
-//! - [`desk`]: what any client may ask and be told
+//! - [`network`]: link, address and route of the machine
+//! - [`link`]: the client of WhatsApp
+//! - [`wires`]: GPIO, I2C and SPI of a board
+//! - [`panel`]: screens, the displays they are shown on, the button
+//! - [`desk`]: the answers to any client, by role
 //! - [`bus`]: D-Bus over the desk, and [`ctl`], its client for operators
 //! - [`journal`]: the log
-//! - [`daemon`]: the wiring
+//! - [`daemon`]: the assembly of the rooms, and the hands that carry effects out
 
 pub mod boot;
 pub mod bus;

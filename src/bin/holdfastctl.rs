@@ -1,4 +1,4 @@
-//! The operator's tool.
+//! `holdfastctl`: the operator's tool, a client of the bus.
 
 use std::process::ExitCode;
 

@@ -55,7 +55,7 @@ pub struct Signal {
 pub struct Finding {
     /// The room that found it: `vault`, `inbox`, `outbox`, `archive`.
     pub room: String,
-    /// What, in a sentence.
+    /// The damage, in a sentence.
     pub what: String,
 }
 

@@ -243,7 +243,7 @@ mod tests {
         events
     }
 
-    /// Whatever happened so far: what follows is the same, without what was forgotten.
+    /// Forgetting the past that no longer counts changes nothing that follows.
     #[test]
     fn what_is_forgotten_makes_no_difference() {
         let (events, mut names) = (events(), Vec::new());

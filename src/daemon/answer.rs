@@ -7,7 +7,7 @@ use super::rooms::Rooms;
 use crate::boot::BootReport;
 use crate::vault::Inspection;
 
-/// What a deed on the disk answers with.
+/// The answer of a deed on the disk.
 pub(super) enum Answer {
     /// An event for the core.
     Event(Event),

@@ -1,4 +1,4 @@
-//! What the archive has to know of the keys in a generation's directory.
+//! The archive's port to the keys in a generation's directory; the vault implements it.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -45,7 +45,7 @@ pub struct Companion {
     pub linked: bool,
 }
 
-/// What a restore brings back of a generation, and what it leaves.
+/// The records that a restore brings back of a generation, and those it leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restorable {
     /// How many records come back, by the name of their tier.
@@ -64,7 +64,7 @@ pub struct Restorable {
 pub struct KeysError(Box<dyn Error + Send + Sync>);
 
 impl KeysError {
-    /// Wraps what whoever understands keys says.
+    /// Wraps the error of the one who understands keys.
     pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
         Self(Box::new(error))
     }

@@ -1,4 +1,4 @@
-//! The archive's questions about keys, answered where keys are understood.
+//! Implements the archive's port to the keys.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Which panel this process has: the terminal, a board's wires, or none.
+//! Chooses the panel of this process: the terminal, a board's wires, or none.
 
 use std::{
     fmt,

@@ -19,7 +19,7 @@ pub struct Shown {
     pub archived: Archived,
     /// Whether it may be restored.
     pub standing: Standing,
-    /// What a restore brings back.
+    /// The records that a restore brings back.
     pub records: Restorable,
 }
 

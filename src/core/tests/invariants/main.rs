@@ -32,10 +32,10 @@ struct Around {
     now: u64,
     before: State,
     event: Event,
-    /// What came of it: whether nothing did, and what it told last.
+    /// The result: whether nothing happened, and the last report.
     outcome: Outcome,
     told: Option<Cause>,
-    /// What an inspection finds.
+    /// The findings of an inspection.
     findings: Findings,
     /// Deeds of the start that are done and not answered; `None`: each answers at once.
     owed: Option<VecDeque<Event>>,

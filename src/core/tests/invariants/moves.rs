@@ -13,7 +13,7 @@ use super::{ACCOUNT, HOUR, MINUTE, SECOND};
 pub enum Move {
     /// Something happens, fitting or not.
     Happen(Box<Event>),
-    /// What the start asked for is done, if it is not yet.
+    /// Carries out what the start asked for, if that is not done yet.
     Answer,
     /// Time passes, with a tick at each deadline.
     Pass(u64),
