@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use crate::effect::Effect;
+use crate::ground::Wait;
 use crate::ground::limits::NOTED_MS;
 use crate::past::Past;
 use crate::state::State;
@@ -71,7 +72,7 @@ impl Turn<'_> {
     /// Goes on with a wait that was cut short and is not over.
     pub(crate) fn pays_a_wait(&mut self) -> bool {
         let wait = self.state.session.pay_wait(self.now);
-        if let Some((_, cause)) = wait.and_then(crate::ground::Wait::lasting) {
+        if let Some((_, cause)) = wait.and_then(Wait::lasting) {
             self.blame(cause);
         }
         wait.is_some()
