@@ -1,10 +1,11 @@
-//! The table of back-offs: how long to wait after failures in a row, one row each. Persistence across restarts follows from the rows.
+//! The table of back-offs: how long to wait after failures in a row, one row each, and the run after which they are over. Persistence across restarts follows from the rows.
 
 use crate::ground::Kept::{As, Not};
+use crate::ground::limits::STABLE_MS;
 use crate::ground::{Backoff, DAY, HOUR, MINUTE, SECOND};
 
 macro_rules! backoffs {
-    ($($(#[doc = $about:literal])* $name:ident: $base:expr, up to $cap:expr, $kept:expr;)*) => {
+    ($($(#[doc = $about:literal])* $name:ident: $base:expr, up to $cap:expr, over after $calm:expr, $kept:expr;)*) => {
         /// The back-offs, and the failures in a row.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub(crate) struct Backoffs {
@@ -21,6 +22,11 @@ macro_rules! backoffs {
             /// Nothing failed yet.
             pub(crate) fn new() -> Self {
                 Self { $($name: Backoff::new($base, $cap),)* }
+            }
+
+            /// Clears the failures that a run of so many milliseconds makes good.
+            pub(crate) fn ran_well(&mut self, ms: u64) {
+                $(if ms >= $calm { self.$name.clear(); })*
             }
 
             /// Takes failures beyond so many for no more than that.
@@ -59,9 +65,9 @@ macro_rules! backoffs {
 
 backoffs! {
     /// Failed attempts to be linked.
-    reconnect: 3 * SECOND, up to 300 * SECOND, Not;
+    reconnect: 3 * SECOND, up to 300 * SECOND, over after STABLE_MS, Not;
     /// Takeovers by another copy.
-    replaced: 5 * MINUTE, up to DAY, As("replaced");
-    /// Failed attempts to retire revoked keys.
-    retire: MINUTE, up to HOUR, Not;
+    replaced: 5 * MINUTE, up to DAY, over after HOUR, As("replaced");
+    /// Failed attempts to retire revoked keys, which no run makes good.
+    retire: MINUTE, up to HOUR, over after u64::MAX, Not;
 }

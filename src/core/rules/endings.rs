@@ -3,7 +3,6 @@
 use core::ops::RangeInclusive;
 
 use crate::event::Ending;
-use crate::ground::limits::STABLE_MS;
 use crate::ground::{Cause, CauseCode, DAY, HOUR, MINUTE, Wait};
 use crate::parts::{Phase, Then};
 use crate::turn::Turn;
@@ -21,13 +20,7 @@ impl Turn<'_> {
         if ending == Ending::RestartRequired {
             self.state.allowances.restarts.take(self.now);
         }
-        let useful_ms = run.useful_ms(self.now);
-        if useful_ms >= STABLE_MS {
-            self.state.backoffs.reconnect.clear();
-        }
-        if useful_ms >= HOUR {
-            self.state.backoffs.replaced.clear();
-        }
+        self.state.backoffs.ran_well(run.useful_ms(self.now));
         match self.state.session.phase() {
             Phase::Stopping => self.exit(),
             Phase::Closing(then) => self.closed(then, ending),

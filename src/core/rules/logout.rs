@@ -2,7 +2,7 @@
 
 use crate::effect::Effect;
 use crate::ground::{Audit, Cause, CauseCode, Linked, SECOND, Successor, Trigger, Wait};
-use crate::parts::{Phase, Phone};
+use crate::parts::{Backoffs, Phase, Phone};
 use crate::turn::Turn;
 
 /// How long before the question is put again, at least.
@@ -63,9 +63,7 @@ impl Turn<'_> {
         self.state.session.owe(None);
         self.state.session.clear_cause();
         self.state.phone = Phone::default();
-        self.state.backoffs.reconnect.clear();
-        self.state.backoffs.replaced.clear();
-        self.state.backoffs.retire.clear();
+        self.state.backoffs = Backoffs::new();
         self.attempt();
     }
 
