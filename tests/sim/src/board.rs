@@ -15,12 +15,12 @@ use crate::{DAY, HOUR, SECOND, Sabotage};
 /// How long a process that was told to leave waits for what was decided before.
 const LEAVE: u64 = 5 * SECOND;
 
-/// What survives a power cut.
+/// The flash: it survives a power cut.
 #[derive(Clone, Debug)]
 pub(crate) struct Flash {
     pub(crate) generation: GenerationId,
     pub(crate) linked: bool,
-    /// What the next start has to know, when it was written and in which boot.
+    /// The record for the next start, when it was written and in which boot.
     pub(crate) past: Option<(String, u64, u32)>,
     pub(crate) archives: u32,
     pub(crate) free_mib: u64,
@@ -188,7 +188,7 @@ impl World {
         self.tell(Event::Woke(Box::new(facts)));
     }
 
-    /// What the machine tells before anything is opened.
+    /// Gathers the facts of a start, before anything is opened.
     fn facts(&mut self) -> Facts {
         let past = self.board.flash.past.clone();
         let past = past.filter(|_| !self.board.set_aside);

@@ -1,5 +1,5 @@
-//! The lane: deeds on the disk are done one after the other, in the order in which they were decided, and nothing else waits
-//! for them.
+//! The lane is one queue of deeds on the disk: they are done one after the other, in the order in which they were decided,
+//! and nothing else waits for them.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use crate::board::Process;
 use crate::world::{What, World};
 use crate::{MINUTE, SECOND, Sabotage};
 
-/// Something that is done on the disk, or that waits for what is done there before it.
+/// A deed on the disk, or one that waits for those before it.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
     Inspect,
@@ -69,7 +69,7 @@ impl Lane {
 }
 
 impl World {
-    /// Has this done after what was decided before it; what comes of it, as far as it is done at once.
+    /// Queues a job after those decided before it, and returns the answers known at once.
     pub(crate) fn queue(&mut self, job: Job) -> Vec<Event> {
         let Some(process) = &mut self.board.process else {
             return Vec::new();
@@ -81,7 +81,7 @@ impl World {
         self.works()
     }
 
-    /// The job under way is done.
+    /// Completes the job under way, and tells the course of its answers.
     pub(crate) fn done(&mut self, process: u32) {
         if self.board.process.as_ref().map(|now| now.id) != Some(process) {
             return;
@@ -91,7 +91,7 @@ impl World {
         self.hears(answers);
     }
 
-    /// The lane goes on until a job takes time.
+    /// Works through the queue until a job takes time.
     fn works(&mut self) -> Vec<Event> {
         let mut answers = Vec::new();
         while let Some(Process { id, lane, .. }) = &self.board.process
@@ -108,7 +108,7 @@ impl World {
         answers
     }
 
-    /// How long a job takes; a card is slow at times.
+    /// Draws the duration of a job; a card is slow at times.
     fn takes(&mut self, longest: Longest) -> u64 {
         match longest {
             Longest::Nothing => 0,
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// The first job is done, as well as that goes; what it answers with.
+    /// Takes the first job off the queue, does it or fails, and returns its answers.
     fn finish(&mut self) -> Vec<Event> {
         let (broken, stuck) = (
             self.board.flash.broken_until > self.now,
@@ -187,7 +187,7 @@ impl World {
         }
     }
 
-    /// What a job leaves on the disk.
+    /// Writes the result of a job to the disk.
     fn write(&mut self, job: &Job) {
         match job {
             Job::Repair(plan) => {
@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// The process is gone at once: the job under way is done on the disk, or not at all, and no later one is.
+    /// Ends with the process: the job under way is done on the disk or not at all, and no later one is.
     pub(crate) fn cut_short(&mut self) {
         let (broken, stuck) = (
             self.board.flash.broken_until > self.now,

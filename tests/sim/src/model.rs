@@ -23,7 +23,7 @@ pub use diagram::Diagram;
 const ACCOUNT: LastFour = LastFour(*b"0001");
 /// The token of a question over the bus.
 const NONCE: u64 = 7;
-/// What is written down on the day that WhatsApp refused a version.
+/// The record of the day on which WhatsApp refused a version.
 const REFUSED: &str = "outdated 86400000";
 /// A human who is told what to do, and everybody else at their best, need no more steps.
 const WAY_BACK: usize = 120;
@@ -31,14 +31,14 @@ const WAY_BACK: usize = 120;
 /// A connected link that is let alone is asked once a minute: an hour of that.
 const REST: usize = 61;
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// States told apart.
     pub states: usize,
     /// Ways from one to another.
     pub steps: usize,
-    /// What did not hold, with the way there.
+    /// The broken promises, each with the way there.
     pub broken: Vec<String>,
     /// Which names follow each other, and by what.
     pub diagram: Diagram,
@@ -205,7 +205,7 @@ impl World {
         self.put(self.core().clone(), now);
     }
 
-    /// What happens for nothing, the best first.
+    /// Lists the moves that are free, the best first.
     fn good(&self, actions: &mut Vec<Action>) {
         let mut happen = |event| actions.push(Action::Happen(Box::new(event)));
         match self.around.owed {
@@ -244,7 +244,7 @@ impl World {
         }
     }
 
-    /// What costs a move.
+    /// Lists the moves that cost the adversaries one.
     fn bad(&self, actions: &mut Vec<Action>) {
         if self.core().deadline().is_some() && !actions.contains(&Action::Wait) {
             actions.push(Action::Wait);

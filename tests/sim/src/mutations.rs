@@ -12,7 +12,7 @@ const TABLE: &str = "tests/sim/mutations.toml";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutation {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// The promise that it breaks.
     pub why: String,

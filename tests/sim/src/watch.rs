@@ -1,4 +1,4 @@
-//! What must hold at each step: the invariants of the design that concern the core, and what its states promise.
+//! The watch checks each step: the invariants of the design that concern the core, and the promises of its states.
 
 mod habits;
 mod looks;
@@ -15,7 +15,7 @@ use habits::Habits;
 
 /// A tick is late by no more.
 const SLACK: u64 = 3 * SECOND;
-/// What comes at once after a logout proves nothing.
+/// A confirmation right after a logout proves nothing.
 const CONFIRMATION: &str = "a confirmation means something";
 /// So many logouts in a row are meant.
 const PROOF: u32 = 2;
@@ -34,7 +34,7 @@ enum Note {
     Ends,
 }
 
-/// What has to be known of the past.
+/// The watch, with its memory of the past.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     broken: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) struct Watch {
     /// When WhatsApp asked for a restart.
     restarts: VecDeque<u64>,
     steps_at: (u64, u32),
-    /// What this process's start found, until it is dealt with.
+    /// The findings of this process's start, until they are dealt with.
     found: Option<Findings>,
     /// Messages that could not be decrypted, within ten minutes.
     garbled: VecDeque<u64>,
@@ -324,7 +324,7 @@ impl Watch {
         });
     }
 
-    /// What happens.
+    /// Notes an event.
     pub(crate) fn happens(&mut self, now: u64, event: &Event) {
         if !matches!(
             event,
@@ -378,7 +378,7 @@ impl Watch {
         }
     }
 
-    /// What was found at a start is dealt with: no ratchet is used again that may not be the newest.
+    /// Checks the plan for the findings of a start: no ratchet is used again that may not be the newest.
     fn heals(&mut self, found: &Findings, plan: &Plan) {
         let is_old = !matches!(found.store, StoreFound::Sound | StoreFound::OneBehind);
         let renewed = plan.store == Treatment::Rebuild && plan.leap;
@@ -415,7 +415,7 @@ impl Watch {
         self.check(times == 1, || format!("made anew {times} times a day"));
     }
 
-    /// What came of it.
+    /// Checks the effects of an event.
     pub(crate) fn effects(&mut self, now: u64, event: &Event, effects: &[Effect]) {
         let mut written = false;
         let mut replies = 0;
@@ -498,7 +498,7 @@ impl Watch {
     }
 }
 
-/// What happened since then does not count.
+/// Drops the times since then.
 fn forget(times: &mut VecDeque<u64>, since: u64) {
     while times.back().is_some_and(|at| *at >= since) {
         times.pop_back();

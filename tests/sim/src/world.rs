@@ -57,7 +57,7 @@ pub(crate) enum What {
     Meddles,
 }
 
-/// What an effect answers with later.
+/// An answer that an effect gives later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     PhoneSeen,
@@ -67,7 +67,7 @@ pub(crate) enum Answer {
     ClockSet,
 }
 
-/// What is to happen, and when; what was planned first goes first.
+/// A planned event and its time; of two at the same time the one planned first goes first.
 #[derive(Clone)]
 struct Due {
     at: u64,

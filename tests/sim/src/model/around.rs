@@ -19,12 +19,12 @@ pub(super) struct Run {
 /// Everybody around the core, and what they know and owe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Around {
-    /// What is on the flash.
+    /// The generation on the flash.
     pub(super) linked: Linked,
     pub(super) run: Option<Run>,
     /// The effect that has not answered.
     pub(super) owed: Option<Owed>,
-    /// What was written down, as far as it still counts.
+    /// The record for the next start, as far as it still counts.
     pub(super) past: Option<Past>,
     /// Logouts since the last login.
     pub(super) logouts: u8,
@@ -90,7 +90,7 @@ impl Around {
         }
     }
 
-    /// What the event is for those who say it.
+    /// Notes what an event means for its source.
     fn expect(&mut self, event: &Event) {
         match event {
             Event::LinkUp => {
@@ -225,7 +225,7 @@ impl Hands for Around {
         Vec::new()
     }
 
-    /// What an owner sees must be bounded and explained.
+    /// Checks that the face an owner sees is bounded and explained.
     fn show(&mut self, state: &State, now: Now) {
         self.asks = matches!(face(state, now), Face::ConfirmRelink { .. });
         let name = state.name();

@@ -9,7 +9,7 @@ use super::Action;
 /// From a state's name to another's, by what.
 pub type Diagram = BTreeMap<(&'static str, &'static str), BTreeSet<&'static str>>;
 
-/// What a diagram says of an action.
+/// The label of an action in the diagram.
 pub(super) fn label(action: &Action) -> &'static str {
     match action {
         Action::Wait | Action::Rest => "time",

@@ -1,4 +1,4 @@
-//! What it does beside the session: how often it shows itself and tells its owner, and when it says that nothing helps.
+//! Habits beside the session: presence once a day, notifications within a rate limit, and Degraded after many failures.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ const SCHEDULE: (u64, u64) = (2_700, 270 * SECOND);
 /// After so many failures in a row it says so.
 const MANY: u32 = 10;
 
-/// What has to be known of the past for that.
+/// The habits, with the memory that they need.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Habits {
     /// Signs of life, within a day.
@@ -22,7 +22,7 @@ pub(super) struct Habits {
     /// How long this process was called connected since the last one.
     unseen_ms: u64,
     connected_at: Option<u64>,
-    /// What the owner was told of, within a day.
+    /// Notifications of the owner, within a day.
     news: VecDeque<u64>,
     /// Since when the run is of use.
     useful_since: Option<u64>,
@@ -43,7 +43,7 @@ impl Habits {
         (self.useful_since, self.failed, self.is_offline) = (None, false, false);
     }
 
-    /// What was written down counts for nothing any more.
+    /// Forgets all that was written down.
     pub(super) fn forgets(&mut self) {
         self.pulses.clear();
         self.news.clear();

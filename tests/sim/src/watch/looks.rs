@@ -1,4 +1,4 @@
-//! What an owner sees must be true, bounded and explained.
+//! The face that an owner sees must be true, bounded and explained.
 
 use holdfast_core::{CauseCode, Face, Now, PairingFace, State};
 
