@@ -1,7 +1,7 @@
 //! A settings file: TOML read by sections and keys, and what is wrong with it by line.
 //!
-//! - [`walk`]: a file whose writer reads errors; it is right as a whole or wrong
-//! - [`Sheet`]: a file as people leave it, of which one bad line costs that line; `mend`: its text, from any editor
+//! - `walk`: a file whose writer reads errors; it is right as a whole or wrong
+//! - `Sheet`: a file as people leave it, of which one bad line costs that line; `mend`: its text, from any editor
 
 mod lenient;
 mod mend;
