@@ -37,6 +37,21 @@ impl Past {
         self.farewell
     }
 
+    /// Joins the past with what a start that could open nothing wrote down elsewhere: of that the notices count alone. With each
+    /// comes how long ago it was written, milliseconds.
+    pub fn joined(past: Option<(Past, u64)>, closed: Option<(Past, u64)>) -> Option<(Past, u64)> {
+        let Some((closed, closed_ms)) = closed else {
+            return past;
+        };
+        let (past, elapsed_ms) = past.unwrap_or_default();
+        let mut past = past.after(elapsed_ms);
+        let told = closed.after(closed_ms).used_up.notified;
+        if told.len() > past.used_up.notified.len() {
+            past.used_up.notified = told;
+        }
+        Some((past, 0))
+    }
+
     /// The past without what goes on beside the session, as [`crate::State::without_chores`].
     pub fn without_chores(mut self) -> Self {
         (self.phone, self.pulse) = (None, None);

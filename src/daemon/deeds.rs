@@ -195,9 +195,12 @@ impl Hands {
         }
     }
 
-    /// Writes down what the next start has to know.
+    /// Writes down what the next start has to know; while nothing is open, where it outlives the process alone.
     pub(super) fn remember(&mut self, noted: Past) {
-        let path = self.config.data.past();
+        let path = match self.open {
+            Some(_) => self.config.data.past(),
+            None => past::of_runtime(&self.config.runtime),
+        };
         self.deed(async move {
             if let Err(error) = blocking(move || past::keep(&path, &noted)).await {
                 tracing::warn!("what the next start should know cannot be kept: {error}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use holdfast_core::Past;
 use holdfast_medium::{Stamp, atomic};
@@ -14,6 +14,16 @@ use holdfast_medium::{Stamp, atomic};
 pub(super) fn keep(path: &Path, past: &Past) -> io::Result<()> {
     let now = serde_json::to_string(&Stamp::now())?;
     atomic::replace(path, format!("{now}\n{past}").as_bytes())
+}
+
+/// Names the file for what a start wrote down while the data partition was closed: it outlives the process, and no power cut.
+pub(super) fn of_runtime(runtime: &Path) -> PathBuf {
+    runtime.join("past")
+}
+
+/// Reads what the last runs wrote down in the data directory and in the runtime directory, and how long ago, milliseconds.
+pub(super) fn both(data: &Path, runtime: &Path) -> Option<(Past, u64)> {
+    Past::joined(read(data), read(&of_runtime(runtime)))
 }
 
 /// Reads what the last runs wrote down, and how long ago that was, milliseconds. A file that cannot be read is kept aside: a ban or a budget may stand in it.

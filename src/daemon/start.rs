@@ -30,7 +30,8 @@ impl Start {
         (way, clock_behind): (Option<Way>, bool),
     ) -> anyhow::Result<Self> {
         let ignored = ignored(config);
-        let (dir, barrier) = (config.data.clone(), barrier.clone());
+        let (dir, runtime) = (config.data.clone(), config.runtime.clone());
+        let barrier = barrier.clone();
         blocking(move || {
             let mut stages = Stages::new();
             match Reserve::of(dir.root()).make_room_to_open() {
@@ -60,7 +61,7 @@ impl Start {
             if is_ours {
                 journal::last_end(verdict.end, verdict.why);
                 facts.last_end = verdict.end;
-                facts.past = past::read(&dir.past());
+                facts.past = past::both(&dir.past(), &runtime);
             }
             let set_aside = boot::set_aside(&Machine::this());
             facts.set_aside = set_aside.is_some();

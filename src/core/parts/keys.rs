@@ -33,6 +33,11 @@ impl Keys {
         self.linked
     }
 
+    /// Whether the vault was opened.
+    pub(crate) fn are_open(&self) -> bool {
+        self.linked.generation != GenerationId(0)
+    }
+
     pub(crate) fn account(&self) -> Option<LastFour> {
         self.linked.account
     }

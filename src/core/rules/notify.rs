@@ -46,11 +46,13 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::DAY;
+    use alloc::boxed::Box;
+
+    use crate::ground::{DAY, MINUTE};
     use crate::story::{ACCOUNT, Story};
     use crate::{
-        Command, Ending, Event, Findings, GenerationId, IdentityFound, Linked, StoreFound, Todo,
-        Unusable,
+        Command, Ending, Event, Facts, Findings, GenerationId, IdentityFound, Linked, StoreFound,
+        Todo, Unusable,
     };
 
     #[test]
@@ -97,6 +99,33 @@ mod tests {
         }));
         story.command(Command::Stop);
         assert_eq!((story.reports.len(), story.news.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_fault_that_meets_each_start_is_told_a_dozen_times_a_day_at_most() {
+        let (mut told, mut past) = (0, None);
+        for _ in 0..100 {
+            let mut story = Story::new();
+            let facts = Facts {
+                set_aside: true,
+                past,
+                ..Facts::default()
+            };
+            story.on(Event::Woke(Box::new(facts)));
+            told += story.news.len();
+            past = story.past.take().map(|(past, _)| (past, MINUTE)).or(None);
+            if told == 12 {
+                break;
+            }
+        }
+        let mut story = Story::new();
+        let facts = Facts {
+            set_aside: true,
+            past,
+            ..Facts::default()
+        };
+        story.on(Event::Woke(Box::new(facts)));
+        assert_eq!((told, story.news.len()), (12, 0));
     }
 
     #[test]

@@ -37,15 +37,21 @@ fn is_past(state: &State, before: &State) -> bool {
 }
 
 impl Turn<'_> {
-    /// Has it written down when the next start has to know something new.
+    /// Has it written down when the next start has to know something new. A notice is, too, when nothing can be opened: else
+    /// each start that fails would tell it again.
     pub(crate) fn remember(&mut self, before: &State) {
         let session = &self.state.session;
         // It has just been read; or what is left behind is what was written last.
         let as_it_was =
             session.is_starting() && before.session.is_starting() || session.is_leaving();
+        let told = self
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Notify(_)));
+        let told_closed = told && !self.state.keys.are_open();
         let is_over = session.lasting_wait().is_some()
             && self.now.saturating_sub(self.state.noted_at) >= NOTED_MS;
-        if !as_it_was && (is_over || !is_past(self.state, before)) {
+        if told_closed || !as_it_was && (is_over || !is_past(self.state, before)) {
             self.state.noted_at = self.now;
             let past = past(self.state, self.now);
             self.effects.insert(0, Effect::Remember(Box::new(past)));

@@ -2,7 +2,7 @@
 
 use holdfast_core::{
     Audit, CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd, Linked,
-    Now, Outcome, Space, State, Tested, Todo, Trigger, Way, face,
+    Now, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -75,6 +75,8 @@ pub(crate) struct Board {
     pub(crate) last_end: LastEnd,
     /// This boot found the data partition broken, and set it aside.
     pub(crate) set_aside: bool,
+    /// The past that a start wrote down which could open nothing, and when; it outlives the process alone.
+    pub(crate) noted: Option<(Past, u64)>,
 }
 
 impl Board {
@@ -104,6 +106,7 @@ impl Board {
             processes: 0,
             last_end: LastEnd::FirstStart,
             set_aside: false,
+            noted: None,
         }
     }
 
@@ -192,6 +195,7 @@ impl World {
     fn facts(&mut self) -> Facts {
         let past = self.board.flash.past.clone();
         let past = past.filter(|_| !self.board.set_aside);
+        let closed = self.board.noted.clone();
         let past = past.and_then(|(text, written, boot)| {
             let past = text.parse().ok()?;
             Some((past, self.elapsed(written, boot)))
@@ -201,7 +205,10 @@ impl World {
             ignored: None,
             way: Some(self.board.way),
             clock_behind: self.board.behind,
-            past,
+            past: Past::joined(
+                past,
+                closed.map(|(past, written)| (past, self.now - written)),
+            ),
             set_aside: self.board.set_aside,
         }
     }
@@ -215,6 +222,7 @@ impl World {
         (self.board.process, self.board.run) = (None, None);
         self.board.last_end = end;
         if end == LastEnd::PowerLoss {
+            self.board.noted = None;
             self.life.power_cuts += 1;
             self.board.behind |= !self.board.has_rtc;
         }

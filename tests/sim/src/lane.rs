@@ -131,7 +131,16 @@ impl World {
         let Some(job) = lane.and_then(|lane| lane.jobs.pop_front()) else {
             return Vec::new();
         };
+        let closed = self
+            .board
+            .process
+            .as_ref()
+            .is_some_and(|process| !process.open);
         match &job {
+            Job::Remember(past, _) if closed => {
+                self.board.noted = Some((Past::clone(past), self.now));
+                return Vec::new();
+            }
             Job::Inspect | Job::Repair(_) if broken => {
                 self.watch.storage_fails();
                 return vec![Event::StorageFailed(CauseCode::OpenFailed)];
