@@ -193,8 +193,8 @@ impl Hands for Around {
                     format!("given up by {:?} after {logouts} logouts", order.trigger)
                 });
                 self.owed = Some(Owed::Retirement(Linked {
-                    // One generation is as good as the next.
-                    generation: GenerationId(1),
+                    // Two take turns, so that the states stay few: keys that were revoked are told from those that came after.
+                    generation: GenerationId(3 - order.old.0),
                     account: None,
                 }));
             }
