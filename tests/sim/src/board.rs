@@ -75,8 +75,8 @@ pub(crate) struct Board {
     pub(crate) last_end: LastEnd,
     /// This boot found the data partition broken, and set it aside.
     pub(crate) set_aside: bool,
-    /// The past that a start wrote down which could open nothing, and when; it outlives the process alone.
-    pub(crate) noted: Option<(Past, u64)>,
+    /// The past that a start wrote down which could open nothing, when, and since when there is one: no power cut leaves it.
+    pub(crate) noted: Option<(Past, u64, u64)>,
 }
 
 impl Board {
@@ -207,7 +207,7 @@ impl World {
             clock_behind: self.board.behind,
             past: Past::joined(
                 past,
-                closed.map(|(past, written)| (past, self.now - written)),
+                closed.map(|(past, written, _)| (past, self.now - written)),
             ),
             set_aside: self.board.set_aside,
         }
@@ -222,7 +222,9 @@ impl World {
         (self.board.process, self.board.run) = (None, None);
         self.board.last_end = end;
         if end == LastEnd::PowerLoss {
-            self.board.noted = None;
+            if let Some((_, _, since)) = self.board.noted.take() {
+                self.watch.forgets_news(since);
+            }
             self.life.power_cuts += 1;
             self.board.behind |= !self.board.has_rtc;
         }

@@ -137,8 +137,10 @@ impl World {
             .as_ref()
             .is_some_and(|process| !process.open);
         match &job {
-            Job::Remember(past, _) if closed => {
-                self.board.noted = Some((Past::clone(past), self.now));
+            Job::Remember(past, decided) if closed => {
+                let before = self.board.noted.take();
+                let since = before.map_or(*decided, |(_, _, since)| since);
+                self.board.noted = Some((Past::clone(past), self.now, since));
                 return Vec::new();
             }
             Job::Inspect | Job::Repair(_) if broken => {
@@ -249,7 +251,10 @@ impl World {
             && self.dice.random_ratio(1, 2)
         {
             let retires = matches!(job, Job::Retire { .. });
-            if !(retires && stuck) {
+            let open = self.board.process.as_ref().is_some_and(|now| now.open);
+            // A note of a start that opened nothing is not on the flash.
+            let noted = matches!(job, Job::Remember(..)) && !open;
+            if !(retires && stuck || noted) {
                 self.write(&job);
                 if let Some(process) = &mut self.board.process {
                     process.lane.jobs.pop_front();

@@ -281,6 +281,11 @@ impl Watch {
         }
     }
 
+    /// The board does not know any more what the owner was told since then.
+    pub(crate) fn forgets_news(&mut self, since: u64) {
+        self.habits.forgets_news(since);
+    }
+
     /// The process ended over it, and it was done all the same.
     pub(crate) fn retired_unheard(&mut self) {
         (self.logouts, self.revoked, self.not_before) = (0, false, None);

@@ -54,6 +54,10 @@ impl Habits {
         forget(&mut self.news, since);
     }
 
+    pub(super) fn forgets_news(&mut self, since: u64) {
+        forget(&mut self.news, since);
+    }
+
     pub(super) fn up(&mut self, now: u64) {
         self.useful_since = Some(now);
     }
