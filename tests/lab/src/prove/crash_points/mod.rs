@@ -144,23 +144,31 @@ fn cut_everywhere(run: &mut Run, life: &Recording, count: u64) {
     );
 }
 
-/// One life, cut in the middle of it again and again.
+/// Cuts a life may have within minutes: the budget of attempts outlives a cut, and leaves WhatsApp alone after twenty.
+const CUTS_A_LIFE: usize = 15;
+
+/// Lives that are cut in the middle of it again and again.
 async fn cut_live(run: &mut Run, rounds: u64) {
-    let begin = async {
-        let mut life = Life::begin().await?;
-        life.holdfast.start().await?;
-        life.link().await?;
-        anyhow::Ok(life)
-    };
-    let Some(mut life) = run.case("a life begins", WITHIN, begin).await else {
-        return;
-    };
-    for (round, kind) in (1..=rounds).zip(Kind::ALL.into_iter().cycle().skip(1)) {
-        let mut dice = run.dice(round << 32);
-        let name = format!("cut live {round}: {kind}");
-        let lived = live::round(&mut life, kind, &mut dice);
-        if run.case(name, WITHIN, lived).await.is_none() {
+    let rounds: Vec<_> = (1..=rounds)
+        .zip(Kind::ALL.into_iter().cycle().skip(1))
+        .collect();
+    for rounds in rounds.chunks(CUTS_A_LIFE) {
+        let begin = async {
+            let mut life = Life::begin().await?;
+            life.holdfast.start().await?;
+            life.link().await?;
+            anyhow::Ok(life)
+        };
+        let Some(mut life) = run.case("a life begins", WITHIN, begin).await else {
             return;
+        };
+        for (round, kind) in rounds {
+            let mut dice = run.dice(round << 32);
+            let name = format!("cut live {round}: {kind}");
+            let lived = live::round(&mut life, *kind, &mut dice);
+            if run.case(name, WITHIN, lived).await.is_none() {
+                return;
+            }
         }
     }
 }
