@@ -22,7 +22,7 @@ mod tests {
     use super::*;
     use crate::ground::limits::STABLE_MS;
     use crate::story::{ACCOUNT, Story};
-    use crate::{CauseCode, Ending, Event, GenerationId, Linked};
+    use crate::{CauseCode, Command, Ending, Event, GenerationId, Linked};
 
     const FAREWELL: Effect = Effect::Farewell(ArchiveId::Retired(GenerationId(1)));
 
@@ -72,6 +72,18 @@ mod tests {
         story.on(Event::LinkUp);
         assert_eq!(story.wait(STABLE_MS - 1), []);
         assert_eq!(story.wait(1), [FAREWELL]);
+    }
+
+    #[test]
+    fn a_stop_while_a_link_is_given_up_does_not_forget_whom_to_log_out() {
+        let mut story = Story::connected();
+        story.press(5_000);
+        story.press(200);
+        story.ended(Ending::Asked);
+        story.command(Command::Stop);
+        assert_eq!(story.on(fresh(2)), [Effect::Exit]);
+        let (past, _) = story.past.clone().expect("written down");
+        assert_eq!(past.farewell(), Some(GenerationId(1)));
     }
 
     #[test]

@@ -56,6 +56,10 @@ impl Turn<'_> {
     /// The generation is retired, and its successor is live.
     pub(crate) fn retired(&mut self, linked: Linked) {
         let Phase::Retiring(successor) = self.state.session.phase() else {
+            // A stop came meanwhile: which link is still to be logged out is known all the same.
+            if let Some(successor) = self.state.session.take_interrupted() {
+                self.state.keys.switch(linked, successor);
+            }
             return self.finished();
         };
         self.state.keys.switch(linked, successor);

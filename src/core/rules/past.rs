@@ -51,7 +51,12 @@ impl Turn<'_> {
         let told_closed = told && !self.state.keys.are_open();
         let is_over = session.lasting_wait().is_some()
             && self.now.saturating_sub(self.state.noted_at) >= NOTED_MS;
-        if told_closed || !as_it_was && (is_over || !is_past(self.state, before)) {
+        // A retirement that finishes while we leave says whom the next start has to log out.
+        let switched = self.state.keys.farewell() != before.keys.farewell();
+        if told_closed
+            || session.is_leaving() && switched
+            || !as_it_was && (is_over || !is_past(self.state, before))
+        {
             self.state.noted_at = self.now;
             let past = past(self.state, self.now);
             self.effects.insert(0, Effect::Remember(Box::new(past)));

@@ -52,6 +52,8 @@ pub(crate) struct Session {
     cause: Option<Cause>,
     /// A wait that was cut short by a restart, or by a human who gave the link up, and until when.
     owed: Option<(Wait, u64)>,
+    /// The retirement that a stop came into, and that finishes all the same.
+    interrupted: Option<Successor>,
 }
 
 /// The questions.
@@ -65,6 +67,7 @@ impl Session {
             suspected: false,
             cause: None,
             owed: None,
+            interrupted: None,
         }
     }
 
@@ -294,7 +297,15 @@ impl Session {
 
     /// Stops, once everything under way has ended or the timeout is over.
     pub(crate) fn stop(&mut self, now: u64) {
+        if let Phase::Retiring(successor) = self.phase {
+            self.interrupted = Some(successor);
+        }
         self.enter(Phase::Stopping, now.saturating_add(STOP_MS));
+    }
+
+    /// Takes the retirement that a stop came into.
+    pub(crate) fn take_interrupted(&mut self) -> Option<Successor> {
+        self.interrupted.take()
     }
 
     /// Nothing is under way any more.

@@ -326,8 +326,9 @@ impl Around {
                 | Effect::NoteCaughtUp
                 | Effect::Undecrypted { .. }
         );
+        let noted = matches!((&effect, event), (Effect::Remember(_), Event::Retired(_)));
         assert!(
-            self.stopped_at.is_none() || stopping,
+            self.stopped_at.is_none() || stopping || noted,
             "{effect:?} after Stop"
         );
         match effect {
