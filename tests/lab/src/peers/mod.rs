@@ -108,7 +108,7 @@ impl Kind {
                 let program = std::env::current_exe()?;
                 let mut holdfast = Holdfast::new(&program, home, &lab.url())?;
                 holdfast.move_to(keep.join("data"));
-                holdfast.start().await?;
+                holdfast.begin().await?;
                 Box::new(holdfast)
             }
             Kind::WhatsappRust => Box::new(bare(false)?),
