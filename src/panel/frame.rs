@@ -62,10 +62,10 @@ impl Frame {
         }
     }
 
-    /// Makes the picture again that [`Frame::bits`] was taken of; `None` when there are not as many bits.
+    /// Makes the picture again that [`Frame::bits`] was taken of; `None` when there are not as many bits, or none.
     pub fn from_bits(width: u32, height: u32, bits: &[u8]) -> Option<Self> {
         let row = u64::from(width.div_ceil(8));
-        let fits = row.checked_mul(height.into()) == Some(bits.len() as u64);
+        let fits = row.checked_mul(height.into()) == Some(bits.len() as u64) && !bits.is_empty();
         let format = Format {
             width,
             height,

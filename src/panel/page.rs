@@ -18,7 +18,7 @@ pub(super) const SMALL: [&MonoFont<'static>; 3] = [&FONT_8X13_BOLD, &FONT_6X10, 
 pub(super) struct Page {
     /// One word, to be read from a metre; up to 12 letters.
     pub(super) title: String,
-    /// The title; up to 25 letters.
+    /// The line below the title; up to 25 letters.
     pub(super) line: String,
     /// The main line: a countdown, or what to do.
     pub(super) strong: String,

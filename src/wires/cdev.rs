@@ -12,7 +12,7 @@ use gpiocdev::{
 
 use super::{
     Button, Edge, InputPort, Line, LineName, OutputPort, Pull, WireError,
-    edge::{LONG, moment, names},
+    edge::{LONG, moment},
 };
 
 /// A requested line.
@@ -59,7 +59,7 @@ fn find(lines: &[LineName]) -> Result<(&LineName, PathBuf), WireError> {
         let (_, chip) = present.iter().find(|(label, _)| *label == line.chip)?;
         Some((line, chip.clone()))
     });
-    found.ok_or_else(|| WireError::NoLine(names(lines)))
+    found.ok_or_else(|| WireError::no_line(lines))
 }
 
 /// Watches a button's line.

@@ -1,19 +1,11 @@
-//! An edge's time stamp, and the words that every way to a line shares.
+//! An edge's time stamp, and how long one is waited for.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::LineName;
-
 /// Timeout of a wait that nothing limits.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
-
-/// Names lines for a human.
-pub(super) fn names(lines: &[LineName]) -> String {
-    let names: Vec<String> = lines.iter().map(LineName::to_string).collect();
-    names.join(" or ")
-}
 
 /// Tells the moment of a time stamp, which the kernel takes on `CLOCK_MONOTONIC`
 /// (Documentation/userspace-api/gpio/chardev.rst).

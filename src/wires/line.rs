@@ -1,6 +1,6 @@
 //! A button's line, by the first of the ways its description names that opens it.
 
-use super::{Backend, Button, Line, WireError, cdev, edge::names, registers};
+use super::{Backend, Button, Line, WireError, cdev, registers};
 
 /// Opens a button's line.
 pub(super) fn open(button: &Button) -> Result<Box<dyn Line>, WireError> {
@@ -8,10 +8,10 @@ pub(super) fn open(button: &Button) -> Result<Box<dyn Line>, WireError> {
         Backend::Cdev => cdev::watch(button),
         Backend::Rppal => registers::watch(button),
     })
-    .unwrap_or_else(|| Err(WireError::NoLine(names(&button.lines))))
+    .unwrap_or_else(|| Err(WireError::no_line(&button.lines)))
 }
 
-/// Tries one way after the other; the last failure counts, but for a way that this kernel does not have.
+/// Tries one way after the other; the first failure counts, but for a way that this kernel does not have.
 fn first<T>(
     backends: &[Backend],
     mut open: impl FnMut(Backend) -> Result<T, WireError>,
@@ -20,8 +20,12 @@ fn first<T>(
     for backend in backends {
         match open(*backend) {
             Ok(line) => return Some(Ok(line)),
-            Err(WireError::NoRegisters) if failure.is_some() => {}
-            Err(error) => failure = Some(Err(error)),
+            Err(error) => {
+                if !matches!(failure, None | Some(Err(WireError::NoRegisters))) {
+                    continue;
+                }
+                failure = Some(Err(error));
+            }
         }
     }
     failure
@@ -72,5 +76,10 @@ mod tests {
             (BOTH.into(), Some(Backend::Rppal))
         );
         assert_eq!(tried(None), (BOTH.into(), None));
+        let reason = first(&BOTH, |backend| {
+            Err::<(), _>(WireError::line(format!("{backend:?}"), "taken"))
+        });
+        let reason = reason.unwrap().unwrap_err().to_string();
+        assert!(reason.contains("Cdev"), "{reason}");
     }
 }

@@ -216,6 +216,11 @@ impl WireError {
         }
     }
 
+    fn no_line(lines: &[LineName]) -> Self {
+        let names: Vec<String> = lines.iter().map(LineName::to_string).collect();
+        Self::NoLine(names.join(" or "))
+    }
+
     fn line(line: impl ToString, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self::Line {
             line: line.to_string(),

@@ -6,7 +6,7 @@ use rppal::gpio::{Gpio, InputPin, Trigger};
 
 use super::{
     Button, Edge, Line, Pull, WireError,
-    edge::{LONG, moment, names},
+    edge::{LONG, moment},
 };
 
 /// The files by which the vendor's kernels let the registers be mapped: every Raspberry Pi but the 5, then the 5.
@@ -27,7 +27,7 @@ pub(super) fn watch(button: &Button) -> Result<Box<dyn Line>, WireError> {
         .lines
         .first()
         .and_then(|line| u8::try_from(line.number).ok())
-        .ok_or_else(|| WireError::NoLine(names(&button.lines)))?;
+        .ok_or_else(|| WireError::no_line(&button.lines))?;
     let pin = || {
         let pin = Gpio::new()?.get(number)?;
         let mut pin = match button.pull {

@@ -15,8 +15,6 @@ use super::{
 
 /// The kernel's list of devices on SPI (Documentation/spi/spidev.rst).
 const DEVICES: &str = "/sys/bus/spi/devices";
-/// Bytes of the longest message: spidev's buffer, unless the module is loaded with another.
-const PIECE: usize = 4096;
 
 /// An open chip select of a bus.
 struct Device {
@@ -64,17 +62,9 @@ impl ErrorType for Device {
 }
 
 impl SpiDevice for Device {
-    /// Splits a write that is longer than the kernel takes at once. The chip select goes up between its parts, which displays
-    /// do not mind.
     fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), WireError> {
         let failed = |error: linux_embedded_hal::SPIError| WireError::Transfer(error.to_string());
-        match operations {
-            [Operation::Write(bytes)] => bytes
-                .chunks(PIECE)
-                .try_for_each(|piece| self.device.write(piece))
-                .map_err(failed),
-            operations => self.device.transaction(operations).map_err(failed),
-        }
+        self.device.transaction(operations).map_err(failed)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sheet::{Entry, Problem, Sheet, Unclear};
 pub(super) struct Wishes {
     /// The machine's name.
     pub hostname: Option<String>,
-    /// Who may come in over SSH: lines of authorized_keys (sshd(8)).
+    /// Keys that may come in over SSH: lines of authorized_keys (sshd(8)).
     pub authorized_keys: Option<Vec<String>>,
     /// The Wi-Fi's name.
     pub ssid: Option<Asked<wifi::Ssid>>,

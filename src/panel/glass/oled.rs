@@ -87,7 +87,7 @@ impl Oled {
     }
 
     /// Finds out whether the status can be read; call it once the display is on.
-    pub(super) fn is_set_up(&mut self) {
+    pub(super) fn ask_power(&mut self) {
         self.tells_power = self.bus.is_on().unwrap_or(false);
     }
 

@@ -87,7 +87,7 @@ impl Glass for Sh1106 {
         // The glass is lit only now (11): until then there is noise in the memory.
         if self.sent.replace(pages).is_none() {
             self.oled.command(&[0xaf])?;
-            self.oled.is_set_up();
+            self.oled.ask_power();
         }
         Ok(())
     }

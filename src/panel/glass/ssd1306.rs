@@ -49,7 +49,7 @@ fn open(wires: &dyn Wires, display: &Display) -> Opened {
     let mut driver =
         Driver::new(bus.clone(), DisplaySize128x64, rotation).into_buffered_graphics_mode();
     driver.init().map_err(|error| bus.failure(error))?;
-    bus.0.borrow_mut().oled.is_set_up();
+    bus.0.borrow_mut().oled.ask_power();
     Ok(Box::new(Ssd1306 {
         driver,
         bus,
