@@ -30,7 +30,7 @@ use holdfast_medium::{Lane, Machine, blocking};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::boot::{BootReport, Evidence, LastKnownGood, settings};
+use crate::boot::{LastKnownGood, settings};
 use crate::bus;
 use crate::config::{Args, Config, Places};
 use crate::journal::{self, Destination};
@@ -120,9 +120,7 @@ async fn serve(
     for problem in &config.ignored {
         journal::setting_ignored(&problem.to_string());
     }
-    let evidence = Evidence::gather(&Machine::this(), &config.data);
-    let verdict = evidence.verdict();
-    let report = BootReport::new(&evidence, &verdict);
+    let (verdict, report) = start::evidence(&config.data).await?;
     let publisher = Publisher::new(Instant::now(), showing, report.clone());
     let (barrier, lane) = (Barrier::start()?, Lane::new());
     let signals = Signals::new()?;

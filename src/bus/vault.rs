@@ -34,7 +34,7 @@ pub struct ArchiveEntry {
     pub standing: String,
     /// The last four digits of its account; empty when it was never linked.
     pub account: String,
-    /// Who had it retired: `button`, `bus`, `server`, `recovery`; empty when that is not known.
+    /// The trigger of its retirement: `button`, `bus`, `server`, `recovery`; empty when that is not known.
     pub trigger: String,
     /// Why it was retired, in a sentence; empty when that is not known.
     pub reason: String,

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::ground::{ArchiveId, Audit, Cause};
+use crate::ground::{ArchiveId, Cause, Order};
 use crate::parts::{Plan, Tested, Todo};
 use crate::past::Past;
 
@@ -59,19 +59,20 @@ pub enum Effect {
     SelfTest,
     /// Publish the result of a self-test.
     Tested(Tested),
-    /// Write this down, durable before the next effect: the next start is told it in [`crate::Facts`].
+    /// Write this down, durable before the next effect on disk and before a run of the link starts: the next start is told it in
+    /// [`crate::Facts`].
     Remember(Box<Past>),
-    /// Write the audit entry, durable before the next effect; then retire the live generation and begin the next.
+    /// Write the audit entry, durable; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
-    Retire(Audit),
-    /// Write the audit entry, durable before the next effect; then remove the oldest retired generation.
+    Retire(Order),
+    /// Write the audit entry, durable; then remove the oldest retired generation.
     /// Answers with `Space` or `DropFailed`.
     DropOldestArchive,
     /// As [`Effect::Retire`], with an archived generation coming back as the next: its identity and kept tiers, no
     /// ratchet. Answers with `Retired` or `RetireFailed`.
     Restore {
         /// The audit entry.
-        order: Audit,
+        order: Order,
         /// The archive that comes back.
         from: ArchiveId,
     },

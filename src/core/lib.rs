@@ -1,7 +1,7 @@
 //! The state machine of Holdfast: every decision it makes, as pure code.
 //!
 //! [`step`] takes the [`State`], one [`Event`] and the moment it happens, and returns an [`Outcome`]: the
-//! [`Effect`]s to carry out, in order. [`face`] is the screen an owner meets. Nothing in this crate does I/O, reads a
+//! [`Effect`]s to carry out, in order; a [`Course`] drives it, and carries them out by [`Hands`]. [`face`] is the screen an owner meets. Nothing in this crate does I/O, reads a
 //! clock or knows WhatsApp's wire; to know how Holdfast behaves it is enough to read here.
 #![no_std]
 
@@ -28,8 +28,8 @@ pub use effect::{Effect, Outcome, Refusal, Reply};
 pub use event::{Command, Ending, Event, Facts};
 pub use face::{Face, face};
 pub use ground::{
-    ArchiveId, Audit, Cause, CauseClass, CauseCode, GenerationId, LastEnd, LastFour, Linked,
-    NotAName, Now, Trigger, Way, limits,
+    ArchiveId, Cause, CauseClass, CauseCode, GenerationId, LastEnd, LastFour, Linked, NotAName,
+    Now, Order, Trigger, Way, limits,
 };
 pub use parts::{
     Deed, Findings, IdentityFound, Ignored, PairingFace, Part, Plan, Space, StoreFound, Tested,

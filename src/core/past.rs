@@ -32,11 +32,6 @@ pub struct Past {
 pub struct NotAPast;
 
 impl Past {
-    /// The link that is still to be logged out.
-    pub fn farewell(&self) -> Option<GenerationId> {
-        self.farewell
-    }
-
     /// Joins the past with what a start that could open nothing wrote down elsewhere: of that the notices count alone. With each
     /// comes how long ago it was written, milliseconds.
     pub fn joined(past: Option<(Past, u64)>, closed: Option<(Past, u64)>) -> Option<(Past, u64)> {

@@ -4,11 +4,20 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::{
-    Command, Effect, Ending, Event, Face, Facts, GenerationId, LastFour, Linked, Now, Past, Reply,
-    State, face, step,
+    Command, Effect, Ending, Event, Face, Facts, GenerationId, LastFour, Linked, Now, Order, Past,
+    Reply, State, Trigger, face, step,
 };
 
 pub(crate) const ACCOUNT: LastFour = LastFour(*b"1234");
+
+/// The order to give the first generation up.
+pub(crate) fn retire(trigger: Trigger) -> Effect {
+    Effect::Retire(Order {
+        trigger,
+        old: GenerationId(1),
+        new: GenerationId(2),
+    })
+}
 
 pub(crate) struct Story {
     pub(crate) state: State,

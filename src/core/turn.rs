@@ -166,7 +166,7 @@ impl Turn<'_> {
             Due::GoOnWithoutClock => self.go_on_without_clock(),
             Due::Slow(code) => {
                 self.blame(code);
-                self.state.session.be_patient(self.now);
+                self.state.session.extend(self.now);
             }
             Due::Leave { failed: true } => self.leave_failed(),
             Due::Leave { failed: false } => self.exit(),

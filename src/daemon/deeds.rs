@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_core::{ArchiveId, Audit, CauseCode, Event, Past, Plan, Space};
+use holdfast_core::{ArchiveId, CauseCode, Event, Order, Past, Plan, Space};
 use holdfast_medium::barrier::BarrierError;
 use holdfast_medium::{blocking, space};
-
 use tokio::sync::oneshot;
 
 use super::answer::Answer;
 use super::hands::{Hands, Open};
-use super::opening::{Opening, Start, fault};
+use super::opening::{Opening, Progress, fault};
 use super::rooms::Rooms;
 use super::{generations, past};
 use crate::boot::BootReport;
@@ -24,23 +23,23 @@ use crate::vault::{Counts, Inspection};
 impl Hands {
     /// Looks through the vault.
     pub(super) fn inspect(&mut self) {
-        let Start::Closed(mut opening) = std::mem::replace(&mut self.start, Start::Away) else {
+        let Progress::Closed(mut opening) = std::mem::replace(&mut self.start, Progress::Away)
+        else {
             return;
         };
         self.deed(async move {
             Some(match opening.inspect().await {
                 Ok(inspection) => Answer::Inspected(Box::new(inspection), opening),
-                Err(error) => {
-                    let report = opening.failed(&error).await;
-                    Answer::NotOpened(error, report)
-                }
+                Err(error) => not_opened(opening, error).await,
             })
         });
     }
 
     pub(super) fn inspected(&mut self, found: Box<Inspection>, opening: Opening) -> Vec<Event> {
+        // The vault keeps other processes away now, also where the run could not be marked.
+        self.incidents.open(&self.config.data);
         let findings = found.findings();
-        self.start = Start::Inspected(found, opening);
+        self.start = Progress::Inspected(found, opening);
         vec![Event::Found(findings)]
     }
 
@@ -49,8 +48,8 @@ impl Hands {
         if !plan.is_empty() {
             self.incidents.does("had the keys repaired");
         }
-        match std::mem::replace(&mut self.start, Start::Away) {
-            Start::Inspected(found, mut opening) => {
+        match std::mem::replace(&mut self.start, Progress::Away) {
+            Progress::Inspected(found, mut opening) => {
                 let gauge = self.gauge.clone();
                 self.deed(async move {
                     match opening.open(*found, plan).await {
@@ -59,10 +58,7 @@ impl Hands {
                             let report = opening.kept().await;
                             Some(Answer::Opened(Box::new(rooms), report, space))
                         }
-                        Err(error) => {
-                            let report = opening.failed(&error).await;
-                            Some(Answer::NotOpened(error, report))
-                        }
+                        Err(error) => Some(not_opened(opening, error).await),
                     }
                 });
             }
@@ -132,7 +128,7 @@ impl Hands {
     }
 
     /// Gives the live generation up for the next.
-    pub(super) fn retire(&mut self, order: Audit) {
+    pub(super) fn retire(&mut self, order: Order) {
         self.incidents.does(format!("retired {}", order.old));
         self.without_link(
             async move |rooms| match generations::retire(&rooms, order).await {
@@ -146,7 +142,7 @@ impl Hands {
     }
 
     /// Gives the live generation up for an archived one.
-    pub(super) fn restore(&mut self, order: Audit, from: ArchiveId) {
+    pub(super) fn restore(&mut self, order: Order, from: ArchiveId) {
         self.incidents.does(format!("brought {from} back"));
         self.without_link(async move |rooms| {
             match generations::restore(&rooms, order, from).await {
@@ -265,4 +261,9 @@ impl Hands {
             });
         }
     }
+}
+
+async fn not_opened(opening: Opening, error: anyhow::Error) -> Answer {
+    let report = opening.failed(&error).await;
+    Answer::NotOpened(error, report)
 }

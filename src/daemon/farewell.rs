@@ -11,8 +11,8 @@ use crate::link::Farewell;
 use crate::vault::Vault;
 
 impl Hands {
-    /// Logs an archived link out. The copy of it is made in the lane; the call to WhatsApp holds nobody up, and the archive's
-    /// own lock keeps others away until its outcome is noted.
+    /// Logs an archived link out. Its deeds on the disk are the lane's. The call to WhatsApp holds the lane up no longer than a
+    /// deed waits for its turn at the archive, which is nobody else's until the outcome is noted.
     pub(super) fn farewell(&self, id: ArchiveId) {
         let Some(open) = &self.open else { return };
         let (rooms, farewell) = (open.rooms.clone(), open.link.farewell());
@@ -51,6 +51,6 @@ async fn say(
     let said = farewell.say(vault.backend()).await;
     vault.close().await.map_err(KeysError::from)?;
     drop(vault);
-    departing.end(said).await?;
+    lane.run(departing.end(said)).await??;
     Ok(said)
 }

@@ -10,7 +10,7 @@ use crate::vault::RepairReport;
 
 /// Gives the live generation up for the next: the audit entry, then the switch, then the move of the old one, which the
 /// next start finishes when it is cut short.
-pub(super) async fn retire(rooms: &Rooms, order: core::Audit) -> anyhow::Result<Linked> {
+pub(super) async fn retire(rooms: &Rooms, order: core::Order) -> anyhow::Result<Linked> {
     let account = rooms.vault.linked().account;
     let audit = rooms.audit.clone();
     blocking(move || audit.append(AuditKind::Retire, &order)).await?;
@@ -28,7 +28,7 @@ pub(super) async fn retire(rooms: &Rooms, order: core::Audit) -> anyhow::Result<
 /// switch, and the move of the old generation, which the next start finishes when it is cut short.
 pub(super) async fn restore(
     rooms: &Rooms,
-    order: core::Audit,
+    order: core::Order,
     from: ArchiveId,
 ) -> anyhow::Result<Linked> {
     let prepared = rooms.archive.prepare(from).await?;
@@ -73,8 +73,8 @@ pub(super) fn tell_of(repaired: core::GenerationId, report: &RepairReport) {
 }
 
 /// The audit entry of a repair.
-pub(super) fn repairs(generation: core::GenerationId) -> core::Audit {
-    core::Audit {
+pub(super) fn repairs(generation: core::GenerationId) -> core::Order {
+    core::Order {
         trigger: Trigger::Recovery,
         old: generation,
         new: generation,

@@ -11,7 +11,7 @@ use super::LEAVE;
 use super::answer::Answer;
 use super::around::Around;
 use super::incidents::IncidentLog;
-use super::opening::{Opening, Start};
+use super::opening::{Opening, Progress};
 use super::publish::Publisher;
 use super::rooms::Rooms;
 use super::space::Gauge;
@@ -34,7 +34,7 @@ pub(super) struct Hands {
     pub(super) gauge: Gauge,
     pub(super) around: Around,
     /// The start under way, until the rooms are open or cannot be.
-    pub(super) start: Start,
+    pub(super) start: Progress,
     /// The rooms, once they are open.
     pub(super) open: Option<Open>,
     pub(super) dial: Dial,
@@ -118,11 +118,15 @@ impl Hands {
         (events, answers): (mpsc::UnboundedSender<Event>, mpsc::UnboundedSender<Answer>),
     ) -> Self {
         let (opening, failure) = start;
+        let incidents = IncidentLog::new(&lane);
+        if opening.is_ours {
+            incidents.open(&config.data);
+        }
         Self {
-            incidents: IncidentLog::new(&lane, opening.is_ours.then(|| config.data.clone())),
+            incidents,
             gauge: Gauge::new(&config.data),
             around,
-            start: Start::Closed(opening),
+            start: Progress::Closed(opening),
             config,
             publisher,
             lane,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_core::{Cause, State};
-use holdfast_medium::{DataDir, Lane, blocking};
+use holdfast_medium::{DataDir, Lane, Stopped, blocking};
 use parking_lot::Mutex;
 
 use crate::history::Incidents;
@@ -18,22 +18,28 @@ pub(super) struct IncidentLog {
 }
 
 impl IncidentLog {
-    /// Opens the log of a data directory; without one that is ours nothing is written.
-    pub(super) fn new(lane: &Lane, data: Option<DataDir>) -> Self {
-        let this = Self {
+    /// Begins closed: nothing is written before [`IncidentLog::open`].
+    pub(super) fn new(lane: &Lane) -> Self {
+        Self {
             lane: lane.clone(),
             log: Arc::default(),
             // An incident of the last run may be open.
             stirred: true,
-        };
-        if let Some(data) = data {
-            let log = Arc::clone(&this.log);
-            this.post(move || match Incidents::open(&data) {
-                Ok(opened) => *log.lock() = Some(opened),
-                Err(error) => tracing::warn!("what goes wrong cannot be written down: {error}"),
-            });
         }
-        this
+    }
+
+    /// Opens the log of a data directory that is ours, once.
+    pub(super) fn open(&self, data: &DataDir) {
+        let (log, data) = (Arc::clone(&self.log), data.clone());
+        self.post(move || {
+            let mut log = log.lock();
+            if log.is_none() {
+                match Incidents::open(&data) {
+                    Ok(opened) => *log = Some(opened),
+                    Err(error) => tracing::warn!("what goes wrong cannot be written down: {error}"),
+                }
+            }
+        });
     }
 
     /// Notes that something is wrong.
@@ -54,7 +60,7 @@ impl IncidentLog {
 
     /// Ends the incident once all is well.
     pub(super) fn look(&mut self, state: &State) {
-        if state.is_well() && std::mem::take(&mut self.stirred) {
+        if state.is_well() && self.stirred {
             self.write(Incidents::ends);
             self.stirred = false;
         }
@@ -74,10 +80,63 @@ impl IncidentLog {
         self.lane.post(async move {
             let done = blocking(move || {
                 work();
-                anyhow::Ok(())
+                Ok::<_, Stopped>(())
             });
             // Nothing rests on it.
-            drop(done.await);
+            let _ = done.await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_core::{
+        CauseCode, Event, Findings, GenerationId, IdentityFound, LastFour, Linked, Now, StoreFound,
+        Todo, Unusable, step,
+    };
+
+    use super::*;
+
+    fn connected() -> State {
+        let mut state = State::new(1);
+        let found = Findings {
+            identity: IdentityFound::Sound,
+            store: StoreFound::Sound,
+            unusable: Unusable::default(),
+            todo: Todo::default(),
+        };
+        let linked = Linked {
+            generation: GenerationId(1),
+            account: Some(LastFour(*b"1234")),
+        };
+        for event in [Event::Found(found), Event::Booted(linked), Event::LinkUp] {
+            step(&mut state, event, Now { mono_ms: 0 });
+        }
+        state
+    }
+
+    #[tokio::test]
+    async fn an_incident_ends_when_all_is_well_and_not_before() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, lane) = (DataDir::new(root.path()), Lane::new());
+        let mut log = IncidentLog::new(&lane);
+        log.happens(CauseCode::Replaced.into());
+        log.open(&dir);
+        log.happens(CauseCode::ConnectionLost.into());
+        log.does("connected");
+        log.look(&State::new(1));
+        let all = async || {
+            lane.run(async {}).await.unwrap();
+            Incidents::last(&dir, 10).unwrap()
+        };
+        let [open] = &all().await[..] else {
+            panic!("one incident, of what came after it was opened")
+        };
+        assert_eq!((open.done.len(), &open.until), (1, &None));
+        log.look(&connected());
+        assert!(all().await[0].until.is_some());
+        log.open(&dir);
+        log.happens(CauseCode::Replaced.into());
+        assert_eq!(all().await[1].number, 2, "it goes on counting");
     }
 }

@@ -30,7 +30,7 @@ impl Rooms {
 }
 
 /// How far the start is.
-pub(super) enum Start {
+pub(super) enum Progress {
     /// Nothing is opened yet.
     Closed(Opening),
     /// The vault is looked through.

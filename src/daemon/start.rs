@@ -3,11 +3,11 @@
 use holdfast_core::{Facts, Ignored, Way};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::space::Reserve;
-use holdfast_medium::{Machine, blocking};
+use holdfast_medium::{DataDir, Machine, blocking};
 
 use super::opening::Opening;
 use super::past;
-use crate::boot::{self, BootReport, RunMark, Stages, Verdict};
+use crate::boot::{self, BootReport, Evidence, RunMark, Stages, Verdict};
 use crate::config::Config;
 use crate::journal;
 
@@ -78,6 +78,18 @@ impl Start {
         })
         .await
     }
+}
+
+/// Finds out how the last run ended, from all that tells of it.
+pub(super) async fn evidence(data: &DataDir) -> anyhow::Result<(Verdict, BootReport)> {
+    let data = data.clone();
+    blocking(move || {
+        let evidence = Evidence::gather(&Machine::this(), &data);
+        let verdict = evidence.verdict();
+        let report = BootReport::new(&evidence, &verdict);
+        Ok((verdict, report))
+    })
+    .await
 }
 
 /// The settings of the owner that were ignored, as the screen tells of them.

@@ -113,7 +113,8 @@ impl Desk {
     /// restored here any more.
     ///
     /// # Errors
-    /// [`Refusal`]; unless its sentence says that the archive counts as exported, nothing is changed.
+    /// [`Refusal`]. Once the token was taken the archive may count as exported, whatever became of the file: it may be exported
+    /// again.
     pub async fn confirm_export(
         &self,
         id: &str,

@@ -111,13 +111,14 @@ impl Desk {
     }
 
     /// Says that `consumer`, one of the caller's own, is done with every message up to and including `seq`; durable when this
-    /// returns.
+    /// returns. The caller may have no more than a few: each keeps messages that it did not acknowledge.
     ///
     /// # Errors
     /// [`Refusal::NotYours`], [`Refusal::InvalidArgument`], [`Refusal::Storage`].
     pub async fn acknowledge(&self, consumer: &str, seq: u64) -> Result<(), Refusal> {
-        self.check_consumer(consumer)?;
-        Ok(self.rooms()?.inbox.acknowledge(consumer, seq).await?)
+        let inbox = self.rooms()?.inbox;
+        self.check_consumer(consumer, &inbox.consumers())?;
+        Ok(inbox.acknowledge(consumer, seq).await?)
     }
 
     /// The last message that `consumer` has acknowledged; 0 when none.

@@ -165,7 +165,8 @@ impl From<HistoryError> for Refusal {
             | HistoryError::Missing { .. }
             | HistoryError::Output(_)
             | HistoryError::Input(_)
-            | HistoryError::Keys(_) => Self::Storage(text),
+            | HistoryError::Keys(_)
+            | HistoryError::Busy => Self::Storage(text),
             HistoryError::Stopped(_) => Self::Stopping,
         }
     }

@@ -1,6 +1,12 @@
 //! Roles: who may ask what, decided in one table for every door.
+//!
+//! Every question checks the role of its caller. On a message bus the policy stands before that, one with this table by test, and
+//! the caller's own name is looked up only where it matters: whose a consumer is.
 
 use super::{Desk, Refusal};
+
+/// The most consumers of one caller: all together there is room for 64, and the slowest keeps its messages on the card.
+const OWN_CONSUMERS: usize = 8;
 
 /// A role that a caller has at the desk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,15 +137,26 @@ impl Desk {
         }
     }
 
-    /// Refuses an acknowledgement for another's consumer.
-    pub(super) fn check_consumer(&self, consumer: &str) -> Result<(), Refusal> {
+    /// Refuses an acknowledgement for another's consumer, and for one consumer too many of the caller's own; `known` ones there
+    /// are.
+    pub(super) fn check_consumer(&self, consumer: &str, known: &[String]) -> Result<(), Refusal> {
         self.check(Ask::Acknowledge)?;
-        if self.caller.role == Role::Admin || self.caller.owns(consumer) {
+        if self.caller.role == Role::Admin {
             return Ok(());
         }
-        Err(Refusal::NotYours {
-            name: self.caller.name.clone(),
-        })
+        if !self.caller.owns(consumer) {
+            return Err(Refusal::NotYours {
+                name: self.caller.name.clone(),
+            });
+        }
+        let own = known.iter().filter(|name| self.caller.owns(name)).count();
+        if own < OWN_CONSUMERS || known.iter().any(|name| name == consumer) {
+            Ok(())
+        } else {
+            Err(Refusal::InvalidArgument(format!(
+                "There are {own} consumers of yours already; use one of their names."
+            )))
+        }
     }
 }
 

@@ -59,7 +59,7 @@ impl Subject {
     }
 
     /// A change of the live generation to what this archive holds.
-    pub fn restore(order: &holdfast_core::Audit, from: ArchiveId) -> Self {
+    pub fn restore(order: &holdfast_core::Order, from: ArchiveId) -> Self {
         Self {
             archive: from,
             ..order.into()
@@ -67,9 +67,9 @@ impl Subject {
     }
 }
 
-impl From<&holdfast_core::Audit> for Subject {
+impl From<&holdfast_core::Order> for Subject {
     /// A change of the live generation, with the old one going to the archive.
-    fn from(order: &holdfast_core::Audit) -> Self {
+    fn from(order: &holdfast_core::Order) -> Self {
         Self {
             trigger: order.trigger,
             change: Some((order.old, order.new)),

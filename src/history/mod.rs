@@ -11,9 +11,10 @@ mod room;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use archive::MIN_PASSPHRASE;
 pub use archive::{
-    Archive, Archived, Arrived, Departing, GivenUp, Lineage, MIN_PASSPHRASE, Manifest, Origin,
-    Passphrase, Prepared, Shown, Standing,
+    Archive, Archived, Arrived, Departing, GivenUp, Lineage, Manifest, Origin, Passphrase,
+    Prepared, Shown, Standing,
 };
 pub use audit::{Audit, AuditKind, Fault, Subject, Verdict};
 pub use incidents::{Incident, Incidents};
@@ -88,6 +89,11 @@ pub enum HistoryError {
         /// The generation in use.
         live: GenerationId,
     },
+    /// Somebody else is at the archive, and takes long.
+    #[error(
+        "the archive is in use, by the log-out of an old link or by a look at one; try again in two minutes"
+    )]
+    Busy,
     /// The passphrase protects too little.
     #[error(
         "the passphrase is shorter than {MIN_PASSPHRASE} characters; the file is all it takes to be this device, so choose a longer one"

@@ -32,7 +32,7 @@ impl Outgoing {
 
     /// Hands over all that is pending and was not handed over on this connection yet, in order.
     pub(super) async fn drain(&mut self) -> Result<(), MailError> {
-        for (_, message) in self.outbox.pending()? {
+        for (_, message) in self.outbox.pending().await? {
             if self.handed_over.contains(&message.id) {
                 continue;
             }

@@ -129,6 +129,11 @@ impl Cursors {
             .unwrap_or_default()
     }
 
+    /// Names every consumer.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.table.lock().keys().cloned().collect()
+    }
+
     /// Moves a consumer's cursor on, durably; one that is further already stays where it is.
     pub(super) async fn advance(
         self: &Arc<Self>,

@@ -226,6 +226,11 @@ impl Inbox {
         self.0.cursors.of(consumer).unwrap_or_else(unread)
     }
 
+    /// Names every consumer.
+    pub fn consumers(&self) -> Vec<String> {
+        self.0.cursors.names()
+    }
+
     /// Acknowledges every message up to this one for a consumer; durable on return. Going back is ignored.
     /// A consumer counts from its first acknowledgement, be it of 0: from then on its messages are kept for it.
     ///

@@ -248,18 +248,22 @@ impl Outbox {
         whole(async move { inner.accept(&message).await }).await
     }
 
-    /// The messages that are not final, in the order they were accepted. [`OutState::Sent`] ones are among them:
+    /// Reads the messages that are not final, in the order they were accepted. [`OutState::Sent`] ones are among them:
     /// after a restart nobody knows whether they arrived, so they go out again under the same id.
     ///
     /// # Errors
     /// [`MailError::Io`].
-    pub fn pending(&self) -> Result<Vec<(u64, OutMessage)>, MailError> {
-        let pending: Vec<u64> = self.0.index.lock().pending().collect();
-        let mut messages = Vec::with_capacity(pending.len());
-        for seq in pending {
-            messages.extend(self.0.read(seq)?.map(|message| (seq, message)));
-        }
-        Ok(messages)
+    pub async fn pending(&self) -> Result<Vec<(u64, OutMessage)>, MailError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            let pending: Vec<u64> = inner.index.lock().pending().collect();
+            let mut messages = Vec::with_capacity(pending.len());
+            for seq in pending {
+                messages.extend(inner.read(seq)?.map(|message| (seq, message)));
+            }
+            Ok(messages)
+        })
+        .await
     }
 
     /// Moves a message on; a step back is ignored. [`OutState::Failed`] is durable on return, as it must never be

@@ -8,7 +8,7 @@ use std::process::Output;
 use holdfast::bus::{Error, Served, Vault1Proxy, Where};
 use holdfast::history::AuditKind;
 use holdfast::vault::Vault;
-use holdfast_core::{Audit, GenerationId, LastFour, Trigger};
+use holdfast_core::{GenerationId, LastFour, Order, Trigger};
 use holdfast_medium::{DataDir, barrier::Barrier};
 use serde_json::Value;
 use wacore::store::Device;
@@ -28,7 +28,7 @@ async fn daemon() -> (Daemon, Served) {
     vault.backend().save(&device).await.unwrap();
     for (old, account) in [(1, Some(LastFour(*b"4711"))), (2, None)] {
         let old = GenerationId(old);
-        let order = Audit {
+        let order = Order {
             trigger: Trigger::Button,
             old,
             new: old.next(),

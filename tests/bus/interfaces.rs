@@ -249,7 +249,7 @@ async fn an_accepted_message_is_in_the_outbox_and_followed_to_its_end() {
             .await;
         assert!(matches!(taken, Err(Error::InvalidArgument(_))), "{taken:?}");
 
-        let pending = daemon.outbox.pending().unwrap();
+        let pending = daemon.outbox.pending().await.unwrap();
         let (_, last) = pending.last().unwrap();
         assert_eq!(
             (last.id.as_str(), last.to.expose().as_str()),

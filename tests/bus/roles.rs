@@ -206,6 +206,14 @@ async fn the_policy_is_what_the_desk_allows() {
                 panic!("{other:?}")
             };
             assert!(text.contains("anna/"), "{text}");
+            // Nobody takes the room of all others.
+            for own in 2..9 {
+                let name = format!("anna/{own}");
+                messages.acknowledge(&name, 0).await.unwrap();
+            }
+            let ninth = messages.acknowledge("anna/9", 0).await;
+            assert!(matches!(ninth, Err(Error::InvalidArgument(_))), "{ninth:?}");
+            messages.acknowledge("anna/8", 0).await.unwrap();
         }
     }
     let daemon = Daemon::new().await;
@@ -241,6 +249,29 @@ async fn a_message_bus_with_the_policy_lets_each_group_do_its_own() {
 
 #[tokio::test]
 async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
+    let reader = allowed_by_policy("holdfast");
+    let seen = [
+        ("org.holdfast.Messages1", &["Cursor", "State"][..]),
+        ("org.holdfast.Panel1", &["Frame"]),
+        ("org.holdfast.Session1", &[]),
+        (
+            "org.holdfast.Vault1",
+            &[
+                "BootReport",
+                "Costs",
+                "Counters",
+                "Forecast",
+                "Incidents",
+                "ListArchives",
+                "ReadAudit",
+                "Records",
+                "ShowArchive",
+                "VerifyAudit",
+            ],
+        ),
+    ];
+    let seen = seen.map(|(interface, methods)| (interface, methods.iter().copied().collect()));
+    assert_eq!(reader, Methods::from(seen));
     let bot = allowed_by_policy("holdfast-bot");
     let own = ["Acknowledge", "Cursor", "Read", "Send", "State"];
     for (interface, methods) in bot {

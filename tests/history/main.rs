@@ -16,9 +16,9 @@ fn place() -> (TempDir, DataDir) {
     (root, dir)
 }
 
-fn retirement(old: u32) -> holdfast_core::Audit {
+fn retirement(old: u32) -> holdfast_core::Order {
     let old = GenerationId(old);
-    holdfast_core::Audit {
+    holdfast_core::Order {
         trigger: Trigger::Button,
         old,
         new: old.next(),

@@ -58,9 +58,9 @@ impl Home {
         Self::reopen(self._root, self.dir).await
     }
 
-    fn order(&self, trigger: Trigger) -> holdfast_core::Audit {
+    fn order(&self, trigger: Trigger) -> holdfast_core::Order {
         let old = self.vault.linked().generation;
-        holdfast_core::Audit {
+        holdfast_core::Order {
             trigger,
             old,
             new: old.next(),

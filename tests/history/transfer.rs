@@ -55,6 +55,23 @@ async fn exported() -> (Home, Vec<u8>) {
 }
 
 #[tokio::test]
+async fn deeds_are_refused_while_a_log_out_takes_long_and_go_on_after_it() {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    let departing = home.archive.depart(&home.audit, FIRST).await.unwrap();
+    tokio::time::pause();
+    let given_up = home.archive.give_up(&home.audit, FIRST).await.map(drop);
+    let prepared = home.archive.prepare(FIRST).await.map(drop);
+    for refused in [given_up, prepared] {
+        assert!(matches!(refused, Err(HistoryError::Busy)), "{refused:?}");
+    }
+    tokio::time::resume();
+    departing.end(false).await.unwrap();
+    home.archive.prepare(FIRST).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_archive_arrives_elsewhere_as_it_was_and_only_there_it_runs() {
     let (here, bytes) = exported().await;
     assert!(bytes.starts_with(b"age-encryption.org/v1\n-> scrypt "));

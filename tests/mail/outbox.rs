@@ -38,7 +38,7 @@ async fn an_outgoing_message_lives_until_its_end_is_known() {
     let outbox = place.outbox(&barrier).await;
     assert_eq!(outbox.findings(), []);
     assert_eq!(
-        outbox.pending().unwrap(),
+        outbox.pending().await.unwrap(),
         [(1, outgoing("a", "hello")), (4, outgoing("d", "hello"))]
     );
     let states = ["a", "b", "c", "d", "e"].map(|id| outbox.state(id));
@@ -71,7 +71,7 @@ async fn an_id_means_one_message_for_ever() {
         outbox.accept(outgoing("a", "other")).await,
         Err(MailError::IdTaken)
     ));
-    assert_eq!(outbox.pending().unwrap(), [], "it went out already");
+    assert_eq!(outbox.pending().await.unwrap(), [], "it went out already");
     for id in ["", "line\nbreak", &"x".repeat(129)] {
         assert!(matches!(
             outbox.accept(outgoing(id, "")).await,
@@ -112,7 +112,10 @@ async fn the_outbox_forgets_what_is_final_and_nothing_else() {
         outbox.accept(outgoing(&id, &text)).await.unwrap();
         outbox.mark(&id, OutState::Acked).await.unwrap();
     }
-    assert_eq!(outbox.pending().unwrap(), [(1, outgoing("waiting", &text))]);
+    assert_eq!(
+        outbox.pending().await.unwrap(),
+        [(1, outgoing("waiting", &text))]
+    );
     assert_eq!(place.segments("outbox").len(), 21);
     outbox.mark("waiting", OutState::Acked).await.unwrap();
     outbox.accept(outgoing("next", &text)).await.unwrap();
@@ -124,6 +127,6 @@ async fn the_outbox_forgets_what_is_final_and_nothing_else() {
 
     let barrier = Barrier::start().unwrap();
     let outbox = place.outbox(&barrier).await;
-    assert_eq!(outbox.pending().unwrap().len(), 1);
+    assert_eq!(outbox.pending().await.unwrap().len(), 1);
     assert_eq!(outbox.state("19"), Some(OutState::Acked));
 }

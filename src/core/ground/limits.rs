@@ -1,4 +1,4 @@
-//! How long anything may take before something is done about it, milliseconds.
+//! How long anything may take before something is done about it, milliseconds; and how often it may fail.
 
 use super::units::{HOUR, MINUTE, SECOND};
 

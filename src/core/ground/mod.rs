@@ -1,6 +1,5 @@
 //! The ground floor of the core: units, moments, limits, back-off, and the names that cross it. It knows nothing of the rest.
 
-mod audit;
 mod backoff;
 mod budget;
 mod cause;
@@ -9,12 +8,11 @@ mod kept;
 mod last_end;
 pub mod limits;
 mod moments;
+mod order;
 mod units;
 mod wait;
 mod way;
 
-pub(crate) use audit::Successor;
-pub use audit::{Audit, Trigger};
 pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use budget::Budget;
 pub use cause::{Cause, CauseClass, CauseCode};
@@ -23,6 +21,8 @@ pub(crate) use kept::Kept;
 pub use last_end::LastEnd;
 pub(crate) use moments::Moments;
 pub use moments::Now;
+pub(crate) use order::Successor;
+pub use order::{Order, Trigger};
 pub(crate) use units::{DAY, HOUR, MINUTE, SECOND};
 pub(crate) use wait::Wait;
 pub use way::Way;

@@ -31,11 +31,6 @@ macro_rules! allowances {
                 $(self.$name.rebase(moments);)*
             }
 
-            /// Whether as much is used up of those that outlive a restart.
-            pub(crate) fn are_kept_as(&self, before: &Self) -> bool {
-                $(($kept == Not || self.$name == before.$name))&&*
-            }
-
             /// The part that the next start has to know.
             pub(crate) fn left(&self, now: u64) -> UsedUp {
                 UsedUp {

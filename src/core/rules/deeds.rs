@@ -48,23 +48,15 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::{ACCOUNT, Story};
-    use crate::{ArchiveId, Audit, Command, Effect, Ending, Event, Face, GenerationId, Linked};
+    use crate::story::{ACCOUNT, Story, retire};
+    use crate::{ArchiveId, Command, Effect, Ending, Event, Face, GenerationId, Linked, Order};
 
     const FIRST: ArchiveId = ArchiveId::Retired(GenerationId(1));
     const RESTORE: Deed = Deed::Restore(FIRST);
 
-    fn retire(trigger: Trigger) -> Effect {
-        Effect::Retire(Audit {
-            trigger,
-            old: GenerationId(1),
-            new: GenerationId(2),
-        })
-    }
-
     fn restore() -> Effect {
         Effect::Restore {
-            order: Audit {
+            order: Order {
                 trigger: Trigger::Bus,
                 old: GenerationId(1),
                 new: GenerationId(2),

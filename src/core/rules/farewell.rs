@@ -20,6 +20,7 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::HOUR;
     use crate::ground::limits::STABLE_MS;
     use crate::story::{ACCOUNT, Story};
     use crate::{CauseCode, Command, Ending, Event, GenerationId, Linked};
@@ -55,7 +56,7 @@ mod tests {
         assert_eq!(story.wait(STABLE_MS - 1), []);
         assert_eq!(story.wait(1), [FAREWELL]);
         let (past, _) = story.past.clone().expect("written down before");
-        assert_eq!(past.farewell(), None);
+        assert_eq!(past.farewell, None);
         story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
         story.wait_for(Effect::Connect);
         story.on(Event::LinkUp);
@@ -83,14 +84,32 @@ mod tests {
         story.command(Command::Stop);
         assert_eq!(story.on(fresh(2)), [Effect::Exit]);
         let (past, _) = story.past.clone().expect("written down");
-        assert_eq!(past.farewell(), Some(GenerationId(1)));
+        assert_eq!(past.farewell, Some(GenerationId(1)));
+    }
+
+    #[test]
+    fn a_stop_while_a_link_is_given_up_leaves_no_wait_of_it_behind() {
+        let mut story = Story::connected();
+        let expires_ms = Some(5 * HOUR);
+        story.ended(Ending::Banned { expires_ms });
+        story.press(5_000);
+        story.press(200);
+        story.command(Command::Stop);
+        assert_eq!(story.on(fresh(2)), [Effect::Exit]);
+        let (past, _) = story.past.take().expect("written down");
+        let mut next = Story::remembering(past, 0);
+        let linked = Linked {
+            generation: GenerationId(2),
+            account: None,
+        };
+        assert_eq!(next.on(Event::Booted(linked)), [Effect::Pair]);
     }
 
     #[test]
     fn what_is_owed_outlives_a_restart() {
         let story = given_up();
         let (past, _) = story.past.clone().expect("written down");
-        assert_eq!(past.farewell(), Some(GenerationId(1)));
+        assert_eq!(past.farewell, Some(GenerationId(1)));
         let mut next = Story::remembering(past, 0);
         next.on(Event::Booted(Linked {
             generation: GenerationId(2),

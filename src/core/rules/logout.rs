@@ -1,7 +1,7 @@
 //! WhatsApp says we are logged out. It errs at times, so it is asked once more before a generation is retired.
 
 use crate::effect::Effect;
-use crate::ground::{Audit, Cause, CauseCode, Linked, SECOND, Successor, Trigger, Wait};
+use crate::ground::{Cause, CauseCode, Linked, Order, SECOND, Successor, Trigger, Wait};
 use crate::parts::{Backoffs, Phase, Phone};
 use crate::turn::Turn;
 
@@ -39,7 +39,7 @@ impl Turn<'_> {
     /// Gives the live generation up. The proof is the caller's: two logouts, or a human who confirmed.
     pub(crate) fn retire(&mut self, successor: Successor) {
         let old = self.state.linked().generation;
-        let order = Audit {
+        let order = Order {
             trigger: successor.trigger(),
             old,
             new: old.next(),
@@ -53,21 +53,25 @@ impl Turn<'_> {
         });
     }
 
-    /// The generation is retired, and its successor is live.
+    /// The generation is retired, and its successor is live. A stop may have come meanwhile: the next start has to know as much
+    /// all the same.
     pub(crate) fn retired(&mut self, linked: Linked) {
-        let Phase::Retiring(successor) = self.state.session.phase() else {
-            // A stop came meanwhile: which link is still to be logged out is known all the same.
-            if let Some(successor) = self.state.session.take_interrupted() {
-                self.state.keys.switch(linked, successor);
-            }
+        let successor = match self.state.session.phase() {
+            Phase::Retiring(successor) => Some(successor),
+            _ => self.state.session.take_interrupted(),
+        };
+        let Some(successor) = successor else {
             return self.finished();
         };
         self.state.keys.switch(linked, successor);
         self.state.session.clear_suspicion();
         self.state.session.owe(None);
-        self.state.session.clear_cause();
         self.state.phone = Phone::default();
         self.state.backoffs = Backoffs::new();
+        if self.state.session.is_leaving() {
+            return self.finished();
+        }
+        self.state.session.clear_cause();
         self.attempt();
     }
 
@@ -98,16 +102,8 @@ mod tests {
     use super::*;
     use crate::ground::HOUR;
     use crate::ground::limits::PATIENCE_MS;
-    use crate::story::Story;
+    use crate::story::{Story, retire};
     use crate::{Command, Ending, Event, Face, GenerationId, Reply, Way};
-
-    fn retire(trigger: Trigger) -> Effect {
-        Effect::Retire(Audit {
-            trigger,
-            old: GenerationId(1),
-            new: GenerationId(2),
-        })
-    }
 
     const SECOND_GENERATION: Linked = Linked {
         generation: GenerationId(2),

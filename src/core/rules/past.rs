@@ -25,17 +25,6 @@ fn past(state: &State, now: u64) -> Past {
     }
 }
 
-/// Whether the next start would have to know the same.
-fn is_past(state: &State, before: &State) -> bool {
-    state.allowances.are_kept_as(&before.allowances)
-        && state.backoffs.failures() == before.backoffs.failures()
-        && state.phone == before.phone
-        && state.pulse == before.pulse
-        && state.keys.farewell() == before.keys.farewell()
-        && state.keys.revoked() == before.keys.revoked()
-        && state.session.lasting_wait() == before.session.lasting_wait()
-}
-
 impl Turn<'_> {
     /// Has it written down when the next start has to know something new. A notice is, too, when nothing can be opened: else
     /// each start that fails would tell it again.
@@ -51,12 +40,11 @@ impl Turn<'_> {
         let told_closed = told && !self.state.keys.are_open();
         let is_over = session.lasting_wait().is_some()
             && self.now.saturating_sub(self.state.noted_at) >= NOTED_MS;
-        // A retirement that finishes while we leave says whom the next start has to log out.
-        let switched = self.state.keys.farewell() != before.keys.farewell();
-        if told_closed
-            || session.is_leaving() && switched
-            || !as_it_was && (is_over || !is_past(self.state, before))
-        {
+        // A retirement finishes while we leave: what was owed to the old generation is so no more.
+        let switched =
+            session.is_leaving() && self.state.linked().generation != before.linked().generation;
+        let news = || past(self.state, self.now) != past(before, self.now);
+        if told_closed || switched || !as_it_was && (is_over || *self.state != *before && news()) {
             self.state.noted_at = self.now;
             let past = past(self.state, self.now);
             self.effects.insert(0, Effect::Remember(Box::new(past)));

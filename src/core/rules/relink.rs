@@ -64,16 +64,8 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::{ACCOUNT, Story};
-    use crate::{Audit, Effect, Ending, Event, Face, GenerationId, Linked};
-
-    fn retire(trigger: Trigger) -> Effect {
-        Effect::Retire(Audit {
-            trigger,
-            old: GenerationId(1),
-            new: GenerationId(2),
-        })
-    }
+    use crate::story::{ACCOUNT, Story, retire};
+    use crate::{Effect, Ending, Event, Face, GenerationId, Linked};
 
     /// Held until the question stands.
     fn asked() -> Story {

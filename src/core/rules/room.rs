@@ -36,7 +36,7 @@ impl Turn<'_> {
     fn take_link_down(&mut self) {
         match self.state.session.phase() {
             Phase::Waiting(Wait::Reconnect) => self.await_room(),
-            // A human gives the link up anyway; the next run finds no room.
+            // It ends anyway; the next run finds no room.
             Phase::Closing(Then::Retire(_) | Then::Rebuild | Then::AwaitRoom) => {}
             phase if phase.row().has_run && self.state.session.is_running() => {
                 self.state.session.blame(CauseCode::NoSpace.into());

@@ -43,7 +43,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Reports the undecrypted messages that were not reported yet, before the daemon leaves.
+    /// Reports the undecrypted messages that were not reported yet: once a minute, and before keys are made anew or the daemon leaves.
     pub(crate) fn tell_undecrypted(&mut self) {
         if let Some((messages, peers)) = self.state.storm.take_line() {
             self.effects.push(Effect::Undecrypted { messages, peers });

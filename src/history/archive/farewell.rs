@@ -2,7 +2,6 @@
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
 use holdfast_medium::{DataDir, Stamp, atomic, blocking};
-use tokio::sync::OwnedMutexGuard;
 
 use super::{Archive, HistoryError, Workshop};
 use crate::history::{Audit, AuditKind, Subject};
@@ -14,7 +13,6 @@ pub struct Departing {
     archive: Archive,
     dir: DataDir,
     _workshop: Workshop,
-    _turn: OwnedMutexGuard<()>,
 }
 
 impl Archive {
@@ -33,7 +31,7 @@ impl Archive {
                 return Err(HistoryError::Live { id, live });
             }
             audit.append(AuditKind::Farewell, Subject::archive(Trigger::Recovery, id))?;
-            let workshop = Workshop::set_up(&archive.dir)?;
+            let workshop = Workshop::set_up(&archive.dir, turn)?;
             let dir = DataDir::new(workshop.place("departing"));
             let path = dir.generation(GenerationId(1));
             std::fs::create_dir(dir.root())
@@ -47,7 +45,6 @@ impl Archive {
             archive: self.clone(),
             dir,
             _workshop: workshop,
-            _turn: turn,
         })
     }
 }

@@ -19,7 +19,7 @@ pub struct Manifest {
     /// When it was retired.
     #[serde(flatten)]
     pub at: Stamp,
-    /// Who wanted it, as in the audit; `None` when that was not written down before the power went.
+    /// The trigger, as in the audit; `None` when that was not written down before the power went.
     pub trigger: Option<String>,
     /// Why, in a sentence.
     pub reason: String,

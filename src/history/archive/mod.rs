@@ -16,10 +16,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_core::{ArchiveId, GenerationId, LastFour};
 use holdfast_medium::{DataDir, Stamp, atomic};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 
 use super::{Companion, HistoryError, Keys, name};
 
@@ -27,7 +30,11 @@ pub use farewell::Departing;
 pub use manifest::{Lineage, Manifest, Origin};
 pub use restore::{Prepared, Shown};
 pub use standing::Standing;
-pub use transfer::{Arrived, GivenUp, MIN_PASSPHRASE, Passphrase};
+pub(super) use transfer::MIN_PASSPHRASE;
+pub use transfer::{Arrived, GivenUp, Passphrase};
+
+/// The timeout of a deed's turn at the archive: the deeds behind it wait, too, and the end of the daemon waits for five seconds.
+const TURN: Duration = Duration::from_secs(3);
 
 /// A generation in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +96,7 @@ impl Archive {
     /// [`HistoryError`]; the generation is then where it was, or in the archive.
     pub fn retire(
         &self,
-        what: &holdfast_core::Audit,
+        what: &holdfast_core::Order,
         account: Option<LastFour>,
         reason: &str,
     ) -> Result<Archived, HistoryError> {
@@ -211,6 +218,15 @@ impl Archive {
     async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.turn).lock_owned().await
     }
+
+    /// As [`Archive::turn`], for a deed that others wait behind: it is refused while somebody else takes long.
+    ///
+    /// # Errors
+    /// [`HistoryError::Busy`].
+    async fn turn_soon(&self) -> Result<OwnedMutexGuard<()>, HistoryError> {
+        let turn = timeout(TURN, self.turn()).await;
+        turn.map_err(|_| HistoryError::Busy)
+    }
 }
 
 /// The generations or archives that have their directories here, in order; none when this directory does not exist.
@@ -237,19 +253,24 @@ pub(super) fn names<Id: std::str::FromStr + Ord>(dir: &Path) -> Result<Vec<Id>, 
 const WORKSHOP: &str = "workshop";
 const WORKSHOP_OF_IMPORTS: &str = "workshop-of-imports";
 
-/// A directory for what is not whole yet; gone with all it holds when this is dropped, and at the next start.
+/// A directory for what is not whole yet; gone with all it holds when this is dropped, and at the next start. It keeps the
+/// turn of its user until then, so that nobody sets up another in the one that is being removed.
 #[derive(Debug)]
-struct Workshop(PathBuf);
+struct Workshop {
+    path: PathBuf,
+    /// `None` at the start, when nobody else is there.
+    turn: Option<OwnedMutexGuard<()>>,
+}
 
 impl Workshop {
     /// An empty one.
-    fn set_up(dir: &DataDir) -> Result<Self, HistoryError> {
-        Self::at(dir.root().join(WORKSHOP))
+    fn set_up(dir: &DataDir, turn: OwnedMutexGuard<()>) -> Result<Self, HistoryError> {
+        Self::at(dir.root().join(WORKSHOP), Some(turn))
     }
 
     /// An empty one for an import, which is there beside the other.
-    fn for_import(dir: &DataDir) -> Result<Self, HistoryError> {
-        Self::at(dir.root().join(WORKSHOP_OF_IMPORTS))
+    fn for_import(dir: &DataDir, turn: OwnedMutexGuard<()>) -> Result<Self, HistoryError> {
+        Self::at(dir.root().join(WORKSHOP_OF_IMPORTS), Some(turn))
     }
 
     /// Removes what a power cut left of both.
@@ -259,10 +280,10 @@ impl Workshop {
             .try_for_each(|name| Self::remove(&dir.root().join(name)))
     }
 
-    fn at(path: PathBuf) -> Result<Self, HistoryError> {
+    fn at(path: PathBuf, turn: Option<OwnedMutexGuard<()>>) -> Result<Self, HistoryError> {
         Self::remove(&path)?;
         atomic::make_dir(&path).map_err(HistoryError::io(&path))?;
-        Ok(Self(path))
+        Ok(Self { path, turn })
     }
 
     fn remove(path: &Path) -> Result<(), HistoryError> {
@@ -276,13 +297,23 @@ impl Workshop {
 
     /// A place in it; nothing is there yet.
     fn place(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 }
 
 impl Drop for Workshop {
     fn drop(&mut self) {
-        // A remainder is removed at the next start.
-        let _ = fs::remove_dir_all(&self.0);
+        let (path, turn) = (std::mem::take(&mut self.path), self.turn.take());
+        let held = turn.is_some();
+        let remove = move || {
+            // A remainder is removed at the next start.
+            let _ = fs::remove_dir_all(path);
+            drop(turn);
+        };
+        match Handle::try_current() {
+            // It may hold a whole store: the runtime's own threads do not wait for the card.
+            Ok(runtime) if held => drop(runtime.spawn_blocking(remove)),
+            _ => remove(),
+        }
     }
 }

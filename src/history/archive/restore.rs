@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use holdfast_core::{ArchiveId, GenerationId};
 use holdfast_medium::{atomic, blocking};
-use tokio::sync::OwnedMutexGuard;
 
-use super::{Archive, Archived, HistoryError, Origin, Standing, Workshop, names};
+use super::{Archive, Archived, HistoryError, Origin, Standing, WORKSHOP, Workshop, names};
 use crate::history::Restorable;
 
 /// An archive, looked into.
@@ -29,7 +28,6 @@ pub struct Shown {
 pub struct Prepared {
     path: PathBuf,
     _workshop: Workshop,
-    _turn: OwnedMutexGuard<()>,
 }
 
 impl Prepared {
@@ -45,11 +43,13 @@ impl Archive {
     /// # Errors
     /// [`HistoryError`]; nothing is changed.
     pub async fn show(&self, id: ArchiveId) -> Result<Shown, HistoryError> {
-        let _turn = self.turn().await;
+        let turn = self.turn().await;
         let archive = self.clone();
         let (archived, standing, workshop) = blocking(move || {
             let standing = archive.standing(id)?;
-            Ok::<_, HistoryError>((archive.find(id)?, standing, Workshop::set_up(&archive.dir)?))
+            let archived = archive.find(id)?;
+            let workshop = Workshop::set_up(&archive.dir, turn)?;
+            Ok::<_, HistoryError>((archived, standing, workshop))
         })
         .await?;
         let scratch = workshop.place("copy");
@@ -66,14 +66,15 @@ impl Archive {
     /// # Errors
     /// [`HistoryError`]; nothing is changed.
     pub async fn prepare(&self, id: ArchiveId) -> Result<Prepared, HistoryError> {
-        let turn = self.turn().await;
+        let turn = self.turn_soon().await?;
         let archive = self.clone();
         let (archived, others, workshop) = blocking(move || {
             archive.standing(id)?.check(id)?;
             let archived = archive.find(id)?;
             archive.companion(&archived)?;
             let others = archive.generations()?;
-            Ok::<_, HistoryError>((archived, others, Workshop::set_up(&archive.dir)?))
+            let workshop = Workshop::set_up(&archive.dir, turn)?;
+            Ok::<_, HistoryError>((archived, others, workshop))
         })
         .await?;
         let (scratch, path) = (workshop.place("copy"), workshop.place("generation"));
@@ -93,7 +94,6 @@ impl Archive {
         Ok(Prepared {
             path,
             _workshop: workshop,
-            _turn: turn,
         })
     }
 
@@ -104,7 +104,7 @@ impl Archive {
         };
         let unborn: Vec<_> = names(self.dir.root())?.into_iter().filter(unborn).collect();
         for id in unborn {
-            let workshop = Workshop::set_up(&self.dir)?;
+            let workshop = Workshop::at(self.dir.root().join(WORKSHOP), None)?;
             let path = self.dir.generation(id);
             // First out of its place, for it cannot be removed in one step.
             fs::rename(&path, workshop.place("unborn"))

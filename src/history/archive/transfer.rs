@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use holdfast_core::{ArchiveId, Trigger};
 use holdfast_medium::{Secret, Stamp, blocking};
-use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Archive, Archived, HistoryError, Manifest, Standing, Workshop, manifest, names, parcel,
@@ -20,7 +19,7 @@ use super::{
 use crate::history::{Audit, AuditKind, Companion, Subject};
 
 /// The fewest characters of a passphrase. The file is all it takes to be this device.
-pub const MIN_PASSPHRASE: usize = 8;
+pub(in crate::history) const MIN_PASSPHRASE: usize = 8;
 
 /// A passphrase that is long enough to protect an exported file.
 pub struct Passphrase(Secret<String>);
@@ -48,7 +47,6 @@ pub struct Arrived {
     path: PathBuf,
     manifest: Manifest,
     workshop: Workshop,
-    _turn: OwnedMutexGuard<()>,
 }
 
 impl Archive {
@@ -66,7 +64,7 @@ impl Archive {
     /// # Errors
     /// [`HistoryError`].
     pub async fn give_up(&self, audit: &Audit, id: ArchiveId) -> Result<GivenUp, HistoryError> {
-        let turn = self.turn().await;
+        let turn = self.turn_soon().await?;
         let (archive, audit) = (self.clone(), audit.clone());
         blocking(move || {
             let _turn = turn;
@@ -74,8 +72,10 @@ impl Archive {
             audit.append(AuditKind::Export, Subject::archive(Trigger::Bus, id))?;
             let now = Stamp::now();
             for mut copy in archive.copies(&device)? {
-                if let Some(manifest) = &mut copy.manifest {
-                    manifest.exported.get_or_insert_with(|| now.clone());
+                // One that says so already may be on its way out now: it is not touched.
+                let unmarked = copy.manifest.as_mut().filter(|it| it.exported.is_none());
+                if let Some(manifest) = unmarked {
+                    manifest.exported = Some(now.clone());
                     manifest
                         .write(&copy.path)
                         .map_err(HistoryError::io(&copy.path))?;
@@ -99,7 +99,7 @@ impl Archive {
         let turn = Arc::clone(&self.importing).lock_owned().await;
         let archive = self.clone();
         blocking(move || {
-            let workshop = Workshop::for_import(&archive.dir)?;
+            let workshop = Workshop::for_import(&archive.dir, turn)?;
             let path = workshop.place("import");
             parcel::unpack(input, &passphrase, &path)?;
             let manifest = Manifest::read(&path).ok_or(HistoryError::Foreign)?;
@@ -112,7 +112,6 @@ impl Archive {
                 path,
                 manifest,
                 workshop,
-                _turn: turn,
             })
         })
         .await
@@ -127,7 +126,7 @@ impl Archive {
         audit: &Audit,
         arrived: Arrived,
     ) -> Result<ArchiveId, HistoryError> {
-        let turn = self.turn().await;
+        let turn = self.turn_soon().await?;
         let (archive, audit) = (self.clone(), audit.clone());
         blocking(move || {
             let _turn = turn;
@@ -135,7 +134,6 @@ impl Archive {
                 path,
                 mut manifest,
                 workshop: _workshop,
-                _turn: _importing,
             } = arrived;
             let id = archive.next_import()?;
             let there = std::mem::replace(&mut manifest.id, id.to_string());

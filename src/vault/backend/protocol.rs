@@ -1,4 +1,4 @@
-//! Who has which devices, keys and tokens; LIDs; messages on their way in and out.
+//! Records of the protocol: devices, keys and tokens of peers; LIDs; messages on their way in and out.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Power and the process: a course of the core, and the hands that carry out its effects as the daemon's do.
 
 use holdfast_core::{
-    Audit, CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd, Linked,
-    Now, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
+    CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd, Linked, Now,
+    Order, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -358,7 +358,7 @@ impl World {
         }
     }
 
-    fn retire(&mut self, order: Audit, restores: bool) -> Vec<Event> {
+    fn retire(&mut self, order: Order, restores: bool) -> Vec<Event> {
         self.watch.retires(order);
         self.queue(Job::Retire { order, restores })
     }
@@ -380,7 +380,7 @@ impl Hands for World {
             let old = self.board.flash.generation;
             let new = old.next();
             let trigger = Trigger::Server;
-            self.watch.retires(Audit { trigger, old, new });
+            self.watch.retires(Order { trigger, old, new });
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    Audit, CauseCode, Event, Findings, IdentityFound, LastEnd, Past, Plan, StoreFound, Todo,
+    CauseCode, Event, Findings, IdentityFound, LastEnd, Order, Past, Plan, StoreFound, Todo,
     Treatment, Unusable,
 };
 use rand::RngExt;
@@ -23,7 +23,7 @@ pub(crate) enum Job {
     NoteCaughtUp,
     /// The live generation goes to the archive, and one that lay there may come back.
     Retire {
-        order: Audit,
+        order: Order,
         restores: bool,
     },
     DropOldestArchive,
@@ -217,6 +217,7 @@ impl World {
                 if self.sabotage != Some(Sabotage::ForgetsThePast) {
                     self.board.flash.past = Some((past.to_string(), self.now, self.board.boots));
                 }
+                self.board.noted = None;
                 if let Some(process) = &mut self.board.process {
                     process.lane.unwritten = None;
                 }

@@ -6,7 +6,7 @@ mod looks;
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, Audit, CauseCode, Command, Deed, Effect, Ending, Event, Findings, GenerationId,
+    ArchiveId, CauseCode, Command, Deed, Effect, Ending, Event, Findings, GenerationId, Order,
     Plan, Reply, STAYS, StoreFound, Treatment, Trigger, Unusable,
 };
 
@@ -225,7 +225,7 @@ impl Watch {
     }
 
     /// A generation is given up.
-    pub(crate) fn retires(&mut self, order: Audit) {
+    pub(crate) fn retires(&mut self, order: Order) {
         let (running, retiring) = (self.running, self.retiring);
         self.check(!running && !retiring, || "one thing at a time".to_owned());
         let proved = match order.trigger {
@@ -249,7 +249,7 @@ impl Watch {
         self.retiring = false;
     }
 
-    pub(crate) fn retired(&mut self, now: u64, order: Audit, was_linked: bool, restores: bool) {
+    pub(crate) fn retired(&mut self, now: u64, order: Order, was_linked: bool, restores: bool) {
         self.retiring = false;
         let given_up = match order.trigger {
             _ if restores => None,

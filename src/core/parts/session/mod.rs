@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    /// Whether nothing happened yet.
+    /// Whether the vault was not looked through yet.
     pub(crate) fn is_new(&self) -> bool {
         self.phase == Phase::Starting
     }
@@ -182,7 +182,7 @@ impl Session {
             return None;
         };
         codes.show(code, valid_ms, now);
-        Some(self.is_of_use(now))
+        Some(self.begin_use(now))
     }
 
     /// The codes are good for nothing any more. Whether there were any to be shown.
@@ -205,7 +205,7 @@ impl Session {
     }
 
     /// From now on the run is of use. Whether it was not yet.
-    pub(crate) fn is_of_use(&mut self, now: u64) -> bool {
+    pub(crate) fn begin_use(&mut self, now: u64) -> bool {
         match &mut self.run {
             Some(Run { usable_since }) if usable_since.is_none() => {
                 *usable_since = Some(now);
@@ -281,7 +281,7 @@ impl Session {
     }
 
     /// The phase takes longer, and is given as much time again.
-    pub(crate) fn be_patient(&mut self, now: u64) {
+    pub(crate) fn extend(&mut self, now: u64) {
         self.until = Some(now.saturating_add(PATIENCE_MS));
     }
 
@@ -310,6 +310,7 @@ impl Session {
 
     /// Nothing is under way any more.
     pub(crate) fn exit(&mut self) {
+        self.interrupted = None;
         self.enter(Phase::Stopped, None);
     }
 }

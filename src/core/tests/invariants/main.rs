@@ -5,8 +5,8 @@ mod moves;
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, Audit, Cause, CauseClass, CauseCode, Command, Course, Deed, Effect, Ending, Event,
-    Face, Facts, Findings, GenerationId, Hands, LastFour, Linked, Now, Outcome, PairingFace, Plan,
+    ArchiveId, Cause, CauseClass, CauseCode, Command, Course, Deed, Effect, Ending, Event, Face,
+    Facts, Findings, GenerationId, Hands, LastFour, Linked, Now, Order, Outcome, PairingFace, Plan,
     Reply, STAYS, State, Trigger, face,
 };
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ struct Around {
     run: Option<bool>,
     qr_until: u64,
     code_until: u64,
-    retiring: Option<Audit>,
+    retiring: Option<Order>,
     /// An archived link comes after it.
     restoring: bool,
     /// The link a human gave up, which is still to be logged out.
@@ -430,7 +430,7 @@ impl Around {
         assert!(recent <= 20, "{recent} attempts within ten minutes");
     }
 
-    fn retire(&mut self, audit: Audit, restoring: bool) {
+    fn retire(&mut self, audit: Order, restoring: bool) {
         assert_eq!(
             (self.run, self.retiring),
             (None, None),

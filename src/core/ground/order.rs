@@ -1,11 +1,11 @@
-//! The entry that is written before a generation is retired.
+//! An order to give a generation up, who gave it, and what comes after.
 
 use super::{ArchiveId, GenerationId};
 
-/// An audit entry: durable before the effect it describes.
+/// An order to give a generation up: its entry in the audit log is durable before the effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Audit {
-    /// Who wanted it.
+pub struct Order {
+    /// The trigger of the order.
     pub trigger: Trigger,
     /// The generation that goes.
     pub old: GenerationId,
@@ -13,7 +13,7 @@ pub struct Audit {
     pub new: GenerationId,
 }
 
-/// Who caused a change that the audit records.
+/// The trigger of a change that the audit records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// A human at the device.
@@ -36,7 +36,7 @@ pub(crate) enum Successor {
 }
 
 impl Successor {
-    /// Who wanted it.
+    /// The trigger of the change.
     pub(crate) fn trigger(self) -> Trigger {
         match self {
             Self::Fresh(trigger) => trigger,
