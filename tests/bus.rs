@@ -4,6 +4,7 @@ mod bus {
     mod archive;
     mod ctl;
     mod interfaces;
+    mod mail;
     mod places;
     mod rig;
     mod roles;

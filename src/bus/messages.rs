@@ -4,11 +4,14 @@ use holdfast_medium::Secret;
 use serde::{Deserialize, Serialize};
 use zbus::{Connection, Type, interface, message::Header, object_server::SignalEmitter};
 
-use super::{Error, PATH, caller::desk_for, unless_zero};
+use super::{Error, PATH, caller::desk_for, text::text, unless_zero};
 use crate::{
     desk::{self, Desk, Moved},
     mail::OutState,
 };
+
+/// The longest `raw` on the wire, bytes: more than fits into a frame of WhatsApp's.
+const LARGEST_RAW: usize = 16 << 20;
 
 /// The messages object.
 pub struct Messages1 {
@@ -21,7 +24,8 @@ impl Messages1 {
     }
 }
 
-/// A received message on the wire.
+/// A received message on the wire. Its texts have U+FFFD for each NUL, with which there is no D-Bus string, and are cut at 2 MiB;
+/// `raw` has them whole.
 #[derive(Clone, Deserialize, Serialize, Type)]
 pub struct InboxMessage {
     /// Its place in the inbox; grows by at least one.
@@ -38,7 +42,7 @@ pub struct InboxMessage {
     pub push_name: String,
     /// The text, or the caption; empty when there is none.
     pub text: String,
-    /// The whole message: a `wa.Message` protobuf.
+    /// The whole message: a `wa.Message` protobuf. Empty when it has more than 16 MiB.
     pub raw: Vec<u8>,
 }
 
@@ -65,6 +69,8 @@ impl Messages1 {
     }
 
     /// Up to `max` (0: as many as fit) received messages, oldest first, from the place `from` on; 0 means the first one that `consumer` has not acknowledged.
+    /// An answer has at most 128 messages and 4 MiB of them, or one larger message; only an empty one means that there are no more.
+    /// Texts have U+FFFD for each NUL and are cut at 2 MiB; `raw` has them whole.
     #[zbus(out_args("messages"))]
     async fn read(&self, consumer: &str, from: u64, max: u32) -> Result<Vec<InboxMessage>, Error> {
         let from = (from != 0).then_some(from);
@@ -123,23 +129,93 @@ fn state_name(state: &OutState) -> String {
         OutState::Accepted => "accepted".into(),
         OutState::Sent => "sent".into(),
         OutState::Acked => "acked".into(),
-        OutState::Failed { code } => format!("failed {code}"),
+        OutState::Failed { code } => text(format!("failed {code}")),
     }
 }
 
 impl From<desk::Received> for InboxMessage {
     fn from(desk::Received { seq, message }: desk::Received) -> Self {
-        let text =
-            |secret: Option<Secret<String>>| secret.map(Secret::into_exposed).unwrap_or_default();
+        let told = |secret: Secret<String>| text(secret.into_exposed());
+        let raw = message.raw;
         Self {
             seq,
-            id: message.id,
-            chat: message.chat.into_exposed(),
-            sender: message.sender.into_exposed(),
+            id: text(message.id),
+            chat: told(message.chat),
+            sender: told(message.sender),
             timestamp: message.timestamp_s,
-            push_name: text(message.push_name),
-            text: text(message.text),
-            raw: message.raw,
+            push_name: message.push_name.map(told).unwrap_or_default(),
+            text: message.text.map(told).unwrap_or_default(),
+            raw: if raw.len() > LARGEST_RAW {
+                Vec::new()
+            } else {
+                raw
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zbus::wire::{self, Endian, serialized::Context};
+
+    use super::*;
+    use crate::mail::Message;
+
+    /// What a message bus takes at once: the system bus's `max_message_size`.
+    const BUS_LIMIT: usize = 32 << 20;
+
+    fn received(texts: [String; 5], timestamp_s: i64, raw: Vec<u8>) -> desk::Received {
+        let [id, chat, sender, push_name, text] = texts;
+        desk::Received {
+            seq: 1,
+            message: Message {
+                id,
+                chat: Secret::new(chat),
+                sender: Secret::new(sender),
+                timestamp_s,
+                push_name: Some(Secret::new(push_name)),
+                text: Some(Secret::new(text)),
+                raw,
+            },
+        }
+    }
+
+    /// As an answer of `Read`, there and back.
+    fn over_the_wire(message: InboxMessage) -> (Vec<InboxMessage>, usize) {
+        let context = Context::new(Endian::Little, 0);
+        let bytes = wire::to_bytes(context, &vec![message]).unwrap();
+        let messages: (Vec<InboxMessage>, usize) = bytes.deserialize().unwrap();
+        (messages.0, bytes.len())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_contact_sends_is_told(
+            texts in prop::array::uniform5("(\\PC|[\0-\u{20}\u{7f}-\u{9f}])*"),
+            timestamp_s in any::<i64>(),
+            raw in any::<Vec<u8>>(),
+        ) {
+            let expected = texts.clone().map(|text| text.replace('\0', "\u{fffd}"));
+            let (messages, _) = over_the_wire(received(texts, timestamp_s, raw.clone()).into());
+            let [told] = messages.try_into().ok().unwrap();
+            let InboxMessage { seq: _, id, chat, sender, timestamp, push_name, text, raw: told } = told;
+            prop_assert_eq!([id, chat, sender, push_name, text], expected);
+            prop_assert_eq!((timestamp, told), (timestamp_s, raw));
+        }
+    }
+
+    #[test]
+    fn the_largest_message_fits_through_a_message_bus() {
+        for sign in ["\0", "€", "a"] {
+            let texts = std::array::from_fn(|_| sign.repeat(LARGEST_RAW));
+            let message = InboxMessage::from(received(texts, 0, vec![1; LARGEST_RAW]));
+            let (messages, bytes) = over_the_wire(message);
+            assert!(bytes < BUS_LIMIT * 9 / 10, "{bytes}");
+            assert_eq!(messages[0].raw.len(), LARGEST_RAW);
+            assert!(messages[0].text.len() > (2 << 20) - 3);
+        }
+        let larger = received(Default::default(), 0, vec![1; LARGEST_RAW + 1]);
+        assert!(InboxMessage::from(larger).raw.is_empty());
     }
 }

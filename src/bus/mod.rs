@@ -10,6 +10,7 @@ mod messages;
 mod panel;
 mod private;
 mod session;
+mod text;
 mod vault;
 
 use std::{

@@ -11,7 +11,7 @@ use zbus::{
     object_server::SignalEmitter,
 };
 
-use super::{Error, PATH, unless_zero};
+use super::{Error, PATH, text::text, unless_zero};
 use crate::desk::{Desk, Status};
 use crate::history::LastWord;
 use crate::link::PasskeyAnswer;
@@ -42,8 +42,8 @@ impl From<LastWord> for LastWordEntry {
     fn from(word: LastWord) -> Self {
         Self {
             at_ms: word.at.wall_ms,
-            words: word.words,
-            stanza: word.stanza,
+            words: text(word.words),
+            stanza: text(word.stanza),
         }
     }
 }
@@ -79,8 +79,8 @@ impl Session1 {
     async fn passkey(&self) -> Result<(String, String), Error> {
         let prompt = self.desk.passkey()?;
         Ok((
-            prompt.options.into_exposed(),
-            prompt.code.map(Secret::into_exposed).unwrap_or_default(),
+            text(prompt.options.into_exposed()),
+            text(prompt.code.map(Secret::into_exposed).unwrap_or_default()),
         ))
     }
 

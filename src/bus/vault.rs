@@ -10,7 +10,7 @@ use holdfast_medium::{Secret, blocking};
 use serde::{Deserialize, Serialize};
 use zbus::{Type, interface};
 
-use super::{Error, unless_zero};
+use super::{Error, text::text, unless_zero};
 use crate::desk::{ArchiveLine, Desk, Refusal};
 use crate::history::HistoryError;
 
@@ -59,9 +59,10 @@ impl From<ArchiveLine> for ArchiveEntry {
             retired_ms: 0,
         };
         if let Some(manifest) = line.manifest {
-            entry.account = manifest.account.unwrap_or_default();
-            entry.trigger = manifest.trigger.unwrap_or_default();
-            entry.reason = manifest.reason;
+            // A file that was imported says what it likes.
+            entry.account = text(manifest.account.unwrap_or_default());
+            entry.trigger = text(manifest.trigger.unwrap_or_default());
+            entry.reason = text(manifest.reason);
             entry.retired_ms = manifest.at.wall_ms;
         }
         entry

@@ -9,8 +9,10 @@ use tokio::sync::{broadcast, watch};
 use super::{Ask, Desk, Refusal, aside, recipient};
 use crate::mail::{Message, OutMessage, OutState, fresh_id};
 
-/// The most messages one [`Desk::read`] returns.
+/// The most that one [`Desk::read`] returns: messages, and their bytes, which a client and a message bus hold at once. A
+/// message with more comes alone.
 const MOST_MESSAGES: usize = 128;
+const MOST_BYTES: usize = 4 << 20;
 
 /// A received message and its place in the inbox.
 pub struct Received {
@@ -90,7 +92,7 @@ impl Desk {
     }
 
     /// Up to `max` (`None`: as many as fit) received messages, oldest first, from the place `from` on; `None` means the first
-    /// that `consumer` has not acknowledged.
+    /// that `consumer` has not acknowledged. They may be fewer than there are; only an empty answer means that there are no more.
     ///
     /// # Errors
     /// [`Refusal::Storage`].
@@ -104,7 +106,8 @@ impl Desk {
         let inbox = self.rooms()?.inbox;
         let from = from.unwrap_or_else(|| inbox.cursor(consumer) + 1);
         let max = max.unwrap_or(MOST_MESSAGES).min(MOST_MESSAGES);
-        let messages = aside(move || inbox.read(from, max)).await?.into_iter();
+        let messages = aside(move || inbox.read(from, max, MOST_BYTES)).await?;
+        let messages = messages.into_iter();
         Ok(messages
             .map(|(seq, message)| Received { seq, message })
             .collect())

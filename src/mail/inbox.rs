@@ -93,6 +93,13 @@ impl<'a> Stored<'a> {
         }
     }
 
+    /// The bytes of its fields.
+    fn bytes(&self) -> usize {
+        let texts = [Some(self.id), Some(self.chat), Some(self.sender)];
+        let texts = texts.into_iter().chain([self.push_name, self.text]);
+        texts.flatten().map(str::len).sum::<usize>() + self.raw.len()
+    }
+
     fn key(&self) -> (&str, &str, &str) {
         (self.chat, self.sender, self.id)
     }
@@ -193,28 +200,35 @@ impl Inbox {
         whole(async move { inner.commit(&batch).await }).await
     }
 
-    /// At most `max` messages, oldest first, from sequence number `from` on. What a consumer reads next starts at
-    /// its [`Inbox::cursor`] plus one.
+    /// At most `max` messages, oldest first, from sequence number `from` on, and behind the first none that would make them more
+    /// than `max_bytes`. What a consumer reads next starts at its [`Inbox::cursor`] plus one.
     ///
     /// # Errors
     /// [`MailError::Io`]. A message that went bad on the disk is no error: its number is missing.
-    pub fn read(&self, from: u64, max: usize) -> Result<Vec<(u64, Message)>, MailError> {
+    pub fn read(
+        &self,
+        from: u64,
+        max: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<(u64, Message)>, MailError> {
         let newest = *self.0.newest.borrow();
         let mut messages = Vec::new();
         if max == 0 || from > newest {
             return Ok(messages);
         }
+        let mut left = max_bytes;
         self.0.reader.read(from, |header, body| {
-            let batch = decode(header, body).unwrap_or_default();
-            let wanted = batch
-                .iter()
-                .filter(|(seq, _)| (from..=newest).contains(seq));
-            let room = max - messages.len();
-            messages.extend(
-                wanted
-                    .take(room)
-                    .map(|(seq, stored)| (*seq, stored.to_message())),
-            );
+            for (seq, stored) in decode(header, body).unwrap_or_default() {
+                if !(from..=newest).contains(&seq) {
+                    continue;
+                }
+                let is_too_much = stored.bytes() > left && !messages.is_empty();
+                if is_too_much || messages.len() == max {
+                    return false;
+                }
+                left = left.saturating_sub(stored.bytes());
+                messages.push((seq, stored.to_message()));
+            }
             messages.len() < max && header.next() <= newest
         })?;
         Ok(messages)

@@ -137,7 +137,7 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
 }
 
 /// A real message bus with the policy as it is, where this very user is in one group of it and is nobody else it names.
-async fn message_bus(place: &Path, member_of: Option<&str>) -> (Child, String) {
+pub async fn message_bus(place: &Path, member_of: Option<&str>) -> (Child, String) {
     let group = fs::metadata(place).unwrap();
     let group = std::os::unix::fs::MetadataExt::gid(&group).to_string();
     let mut policy = POLICY.to_owned();

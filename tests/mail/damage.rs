@@ -108,12 +108,12 @@ proptest! {
                 }
             }
             let inbox = place.inbox().await;
-            prop_assert_eq!(inbox.read(1, usize::MAX).unwrap(), survivors.clone());
+            prop_assert_eq!(inbox.read(1, usize::MAX, usize::MAX).unwrap(), survivors.clone());
             inbox.commit(vec![message("new")]).await.unwrap();
             drop(inbox);
             let inbox = place.inbox().await;
             survivors.push((*inbox.newest().borrow(), message("new")));
-            prop_assert_eq!(inbox.read(1, usize::MAX).unwrap(), survivors);
+            prop_assert_eq!(inbox.read(1, usize::MAX, usize::MAX).unwrap(), survivors);
             Ok(())
         })?;
     }

@@ -9,7 +9,7 @@ use super::{BLOCK, Place, ids, large, message, numbered};
 async fn what_was_committed_is_there_after_a_drop_without_close() {
     let place = Place::new();
     let inbox = place.inbox().await;
-    assert_eq!(inbox.read(1, 10).unwrap(), []);
+    assert_eq!(inbox.read(1, 10, usize::MAX).unwrap(), []);
     assert_eq!(*inbox.newest().borrow(), 0);
     inbox.commit(vec![message("a")]).await.unwrap();
     inbox
@@ -24,9 +24,9 @@ async fn what_was_committed_is_there_after_a_drop_without_close() {
         (2, large("b", 10_000)),
         (3, message("c")),
     ];
-    assert_eq!(inbox.read(0, 10).unwrap(), expected);
-    assert_eq!(inbox.read(2, 1).unwrap(), expected[1..2]);
-    assert_eq!(inbox.read(3, 10).unwrap(), expected[2..]);
+    assert_eq!(inbox.read(0, 10, usize::MAX).unwrap(), expected);
+    assert_eq!(inbox.read(2, 1, usize::MAX).unwrap(), expected[1..2]);
+    assert_eq!(inbox.read(3, 10, usize::MAX).unwrap(), expected[2..]);
     assert_eq!(*inbox.newest().borrow(), 3);
     assert_eq!(inbox.findings(), []);
     inbox.commit(vec![message("d")]).await.unwrap();

@@ -114,7 +114,7 @@ fn flip(path: &Path, at: usize) {
 
 fn ids(inbox: &Inbox, from: u64) -> Vec<(u64, String)> {
     inbox
-        .read(from, usize::MAX)
+        .read(from, usize::MAX, usize::MAX)
         .unwrap()
         .into_iter()
         .map(|(seq, message)| (seq, message.id))

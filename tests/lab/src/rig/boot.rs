@@ -133,7 +133,7 @@ async fn look(data: &DataDir, question: &Question) -> anyhow::Result<Found> {
     keys(&*rooms.vault.backend(), question, &mut found).await?;
     found.inbox = rooms
         .inbox
-        .read(1, usize::MAX)?
+        .read(1, usize::MAX, usize::MAX)?
         .into_iter()
         .map(|(_, message)| message.id)
         .collect();
