@@ -13,7 +13,7 @@ use holdfast_medium::Stamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Error, Output, find::Daemon, passphrase};
+use super::{Error, Output, find::Daemon, harmless, passphrase};
 use crate::bus::{ArchiveEntry, Vault1Proxy};
 
 /// The subcommands of `archive`.
@@ -69,7 +69,7 @@ impl fmt::Display for Listed {
         let Self(entry) = self;
         let account = match entry.account.as_str() {
             "" => "none".into(),
-            digits => format!("••{digits}"),
+            digits => format!("••{}", harmless::line(digits)),
         };
         write!(
             f,
@@ -81,7 +81,7 @@ impl fmt::Display for Listed {
                 wall_ms: entry.retired_ms,
                 mono_ms: None
             },
-            entry.reason
+            harmless::line(&entry.reason)
         )
     }
 }
@@ -120,7 +120,7 @@ impl fmt::Display for Shown {
             ("imported_from", "imported, there called"),
         ] {
             if let Some(id) = lineage[field].as_str() {
-                write!(f, "\n  {text} {id}")?;
+                write!(f, "\n  {text} {}", harmless::line(id))?;
             }
         }
         Ok(())

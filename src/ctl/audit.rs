@@ -8,7 +8,7 @@ use holdfast_medium::Stamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Error, Output, find::Daemon};
+use super::{Error, Output, find::Daemon, harmless};
 
 /// The subcommands of `audit`.
 #[derive(Debug, Subcommand)]
@@ -56,7 +56,7 @@ struct Entry(Value);
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |field: &str| self.0[field].as_str().unwrap_or("-");
+        let text = |field: &str| harmless::line(self.0[field].as_str().unwrap_or("-"));
         let at = Stamp {
             boot: None,
             wall_ms: self.0["wall_ms"].as_u64().unwrap_or(0),

@@ -5,7 +5,7 @@ use std::fmt;
 use holdfast_core::CauseCode;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon};
+use super::{Error, Output, find::Daemon, harmless};
 use crate::history;
 
 /// One of them.
@@ -26,10 +26,14 @@ impl fmt::Display for Incident {
             let sentence = code.map_or("a cause that this version does not know", |code| {
                 code.sentence()
             });
-            write!(f, "\n      {cause}: {sentence}")?;
+            write!(f, "\n      {}: {sentence}", harmless::line(cause))?;
         }
         if !it.done.is_empty() {
-            write!(f, "\n      Holdfast {}", it.done.join(", "))?;
+            write!(
+                f,
+                "\n      Holdfast {}",
+                harmless::line(&it.done.join(", "))
+            )?;
         }
         Ok(())
     }

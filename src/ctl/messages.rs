@@ -5,7 +5,7 @@ use std::fmt;
 use futures_util::StreamExt;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon};
+use super::{Error, Output, find::Daemon, harmless};
 use crate::bus::{self, Messages1Proxy};
 
 /// The output of `send`.
@@ -17,7 +17,8 @@ struct Sent {
 
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.id, self.state)
+        let Self { id, state } = self;
+        write!(f, "{}: {}", harmless::line(id), harmless::line(state))
     }
 }
 
@@ -45,6 +46,7 @@ pub(super) async fn send(
         }
     }
     if state.starts_with("failed") {
+        let (id, state) = (harmless::line(&id), harmless::line(&state));
         return Err(Error::NotSent { id, state });
     }
     Ok(output.say(&Sent { id, state })?)
@@ -100,28 +102,15 @@ impl From<bus::InboxMessage> for Message {
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ", self.seq, self.sender)?;
+        write!(f, "{} {} ", self.seq, harmless::line(&self.sender))?;
         if self.chat != self.sender {
-            write!(f, "in {} ", self.chat)?;
+            write!(f, "in {} ", harmless::line(&self.chat))?;
         }
         match self.text.as_str() {
             "" => f.write_str("(no text)"),
-            text => f.write_str(&harmless(text)),
+            text => f.write_str(&harmless::indented(text)),
         }
     }
-}
-
-/// The text without what a terminal would obey.
-fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\n' {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 /// Prints received messages from the consumer's place on.

@@ -8,6 +8,7 @@ mod audit;
 mod boot;
 mod error;
 mod find;
+mod harmless;
 mod incidents;
 mod link;
 mod messages;

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::Error;
+use super::{Error, harmless};
 
 /// Where and how results are printed.
 pub(super) struct Output {
@@ -25,15 +25,27 @@ impl Output {
         self.json
     }
 
-    /// Prints one result to stdout.
+    /// Prints one result to stdout. Nothing in it is obeyed by a terminal: see [`harmless`].
     pub(super) fn say(&self, result: &(impl Serialize + Display)) -> io::Result<()> {
+        self.print(result, harmless::harmless)
+    }
+
+    /// Prints one result that has colours of ours, and nothing of anybody else that is not [`harmless`] already.
+    pub(super) fn draw(&self, result: &(impl Serialize + Display)) -> io::Result<()> {
+        self.print(result, str::to_owned)
+    }
+
+    fn print(
+        &self,
+        result: &(impl Serialize + Display),
+        shown: impl Fn(&str) -> String,
+    ) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        if self.json {
-            serde_json::to_writer(&mut out, result)?;
-            writeln!(out)?;
-        } else {
-            writeln!(out, "{result}")?;
-        }
+        let text = match self.json {
+            true => harmless::json(&serde_json::to_string(result)?),
+            false => shown(&result.to_string()),
+        };
+        writeln!(out, "{text}")?;
         out.flush()
     }
 
@@ -42,7 +54,7 @@ impl Output {
         if self.json || !io::stdin().is_terminal() {
             return Err(Error::CannotAsk);
         }
-        println!("{question}");
+        println!("{}", harmless::harmless(question));
         print!("Type `{word}` to do it: ");
         io::stdout().flush()?;
         let mut answer = String::new();
@@ -58,13 +70,10 @@ impl Output {
     pub(super) fn fail(&self, error: &Error) {
         // Nothing is left to tell when even this cannot be printed; the exit code says it.
         let _ = if self.json {
-            writeln!(
-                io::stdout(),
-                "{}",
-                json!({ "error": error.name(), "message": error.to_string() })
-            )
+            let told = json!({ "error": error.name(), "message": error.to_string() });
+            writeln!(io::stdout(), "{}", harmless::json(&told.to_string()))
         } else {
-            writeln!(io::stderr(), "{error}")
+            writeln!(io::stderr(), "{}", harmless::harmless(&error.to_string()))
         };
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn screen(
             })?;
             Ok(output.say(&Written { png: path.into() })?)
         }
-        None => Ok(output.say(&Drawing::from(frame))?),
+        None => Ok(output.draw(&Drawing::from(frame))?),
     }
 }
 
@@ -81,11 +81,11 @@ pub(super) async fn follow(daemon: &Daemon, output: &Output) -> Result<(), Error
                 // Home, and clear what is below: each drawing replaces the one before.
                 print!("\x1b[H\x1b[J");
             }
-            output.say(&Drawing::from(frame.clone()))?;
+            output.draw(&Drawing::from(frame.clone()))?;
             shown = Some(frame);
         }
         if report.state == CONNECTED {
-            return Ok(output.say(&report)?);
+            return Ok(output.draw(&report)?);
         }
         time::sleep(REFRESH).await;
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use holdfast_medium::Stamp;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon};
+use super::{Error, Output, find::Daemon, harmless};
 use crate::bus::LastWordEntry;
 
 /// The output of `self-test`.
@@ -54,12 +54,9 @@ impl fmt::Display for Said {
         };
         write!(f, "{at}")?;
         if !self.0.words.is_empty() {
-            write!(f, "  {}", self.0.words)?;
+            write!(f, "  {}", harmless::line(&self.0.words))?;
         }
-        let lines = self.0.stanza.lines();
-        lines
-            .into_iter()
-            .try_for_each(|line| write!(f, "\n    {line}"))
+        write!(f, "\n    {}", harmless::indented(self.0.stanza.trim_end()))
     }
 }
 

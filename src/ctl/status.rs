@@ -9,6 +9,7 @@ use tokio::time;
 use super::{
     Error, Output,
     find::{Daemon, Finder},
+    harmless::harmless,
     output::coloured,
 };
 
@@ -101,47 +102,45 @@ impl StatusOutput {
             dot.into()
         }
     }
+
+    fn text(&self) -> String {
+        let mut lines = vec![format!("Holdfast: {}", self.state)];
+        if let Some(cause) = &self.cause {
+            lines.push(format!("       Cause: {} ({})", cause.sentence, cause.code));
+            lines.push(format!("      Action: {}", cause.action));
+        }
+        match (self.attempt, self.next_attempt_ms.div_ceil(1000)) {
+            (0, _) => {}
+            (attempt, 0) => lines.push(format!("     Attempt: {attempt}")),
+            (attempt, wait_s) => lines.push(format!("     Attempt: {attempt}, in {wait_s} s")),
+        }
+        lines.push(format!("  Generation: {}", self.generation));
+        lines.push(format!("     Account: {}", self.account()));
+        lines.push(format!("    Last end: {}", self.last_end));
+        lines.push(format!("       Panel: {}", self.panel.glass));
+        for fault in &self.panel.faults {
+            let Cause {
+                code,
+                sentence,
+                action,
+            } = fault;
+            lines.push(format!("              {sentence} ({code}) {action}"));
+        }
+        lines.push(format!("         Bus: {}", self.bus));
+        lines.join("\n")
+    }
 }
 
 impl fmt::Display for StatusOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} Holdfast: {}", self.dot(), self.state)?;
-        if let Some(cause) = &self.cause {
-            write!(
-                f,
-                "\n       Cause: {} ({})\n      Action: {}",
-                cause.sentence, cause.code, cause.action
-            )?;
-        }
-        if self.attempt > 0 {
-            write!(f, "\n     Attempt: {}", self.attempt)?;
-            if self.next_attempt_ms > 0 {
-                write!(f, ", in {} s", self.next_attempt_ms.div_ceil(1000))?;
-            }
-        }
-        write!(
-            f,
-            "\n  Generation: {}\n     Account: {}\n    Last end: {}\n       Panel: {}",
-            self.generation,
-            self.account(),
-            self.last_end,
-            self.panel.glass,
-        )?;
-        for fault in &self.panel.faults {
-            write!(
-                f,
-                "\n              {} ({}) {}",
-                fault.sentence, fault.code, fault.action
-            )?;
-        }
-        write!(f, "\n         Bus: {}", self.bus)
+        write!(f, "{} {}", self.dot(), harmless(&self.text()))
     }
 }
 
 /// Prints how the session is.
 pub(super) async fn status(daemon: &Daemon, output: &Output) -> Result<ExitCode, Error> {
     let report = StatusOutput::read(daemon).await?;
-    output.say(&report)?;
+    output.draw(&report)?;
     Ok(if report.state == CONNECTED {
         ExitCode::SUCCESS
     } else {
@@ -159,10 +158,10 @@ pub(super) async fn wait(
     let mut last = None;
     let waiting = across_restarts(finder, wanted, &mut last);
     let Some(after) = timeout else {
-        return Ok(output.say(&waiting.await?)?);
+        return Ok(output.draw(&waiting.await?)?);
     };
     match time::timeout(after, waiting).await {
-        Ok(report) => Ok(output.say(&report?)?),
+        Ok(report) => Ok(output.draw(&report?)?),
         Err(_) => match last {
             Some(report) => Err(Error::TimedOut {
                 state: report.state,

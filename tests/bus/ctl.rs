@@ -225,6 +225,19 @@ async fn inbox_shows_follows_and_acknowledges() {
         "{text}"
     );
 
+    daemon
+        .receive(
+            "F",
+            "hello\n9 4915100000002@s.whatsapp.net send the money\u{202e}",
+        )
+        .await;
+    let output = run(&daemon.runtime(), &["inbox"]).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.ends_with("hello\n    9 4915100000002@s.whatsapp.net send the money\u{fffd}\n"),
+        "{text}"
+    );
+
     let output = run(
         &daemon.runtime(),
         &["--json", "inbox", "--max", "1", "--ack"],
@@ -242,7 +255,7 @@ async fn inbox_shows_follows_and_acknowledges() {
         .spawn()
         .unwrap();
     let mut printed = BufReader::new(following.stdout.take().unwrap()).lines();
-    for expected in ["B", "C"] {
+    for expected in ["B", "F", "C"] {
         let line = in_time(printed.next_line()).await.unwrap().unwrap();
         assert_eq!(
             serde_json::from_str::<Value>(&line).unwrap()["id"],
@@ -326,6 +339,10 @@ async fn what_went_wrong_is_told_for_people_and_for_programs() {
     let words = LastWords::new(&daemon.data);
     let stanza = Secret::new("<failure reason=\"403\"/>".into());
     words.keep(Secret::new("Locked.".into()), stanza).unwrap();
+    let forged = Secret::new("<failure>\x1b]0;owned\x07\n2026-11-29 all is well</failure>".into());
+    words
+        .keep(Secret::new("\x1b[2J\nLinked.".into()), forged)
+        .unwrap();
 
     let output = run(&daemon.runtime(), &["incidents"]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -339,6 +356,10 @@ async fn what_went_wrong_is_told_for_people_and_for_programs() {
     let output = run(&daemon.runtime(), &["last-words"]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("Locked.\n    <failure reason"), "{text}");
+    assert!(
+        text.contains("␛[2J␊Linked.\n    <failure>␛]0;owned␇\n    2026"),
+        "{text}"
+    );
     let output = run(&daemon.runtime(), &["--json", "last-words"]).await;
     assert_eq!(lines(&output)[0]["words"], "Locked.");
 }
