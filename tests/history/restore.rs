@@ -401,6 +401,7 @@ async fn a_cut_anywhere_on_the_way_leaves_the_old_link_or_the_restored_one() {
     home.archive.retire(&order, None, "a test").unwrap();
     cuts.push(("old one archived", cut_now(&home.dir), 3));
     drop(prepared);
+    gone(&home.dir.root().join("workshop")).await;
     cuts.push(("done", cut_now(&home.dir), 3));
 
     for (when, (root, dir), live) in cuts {
