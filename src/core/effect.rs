@@ -76,7 +76,8 @@ pub enum Effect {
         /// The archive that comes back.
         from: ArchiveId,
     },
-    /// Log this archived link out at WhatsApp with its own keys, as well as that goes, and note it.
+    /// Log this archived link out at WhatsApp with its own keys, as well as that goes, and note it. Answers with
+    /// `FarewellSaid`.
     Farewell(ArchiveId),
     /// Tell the operator, in journal and on the bus: a cause that is new, or one that has lasted for many attempts.
     Report(Cause),

@@ -90,6 +90,8 @@ pub enum Event {
     /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] is done: this generation is live now, empty in the
     /// first case and linked in the other.
     Retired(Linked),
+    /// An [`crate::Effect::Farewell`] is over, whatever came of it.
+    FarewellSaid,
     /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] failed; the old generation is untouched and still
     /// live.
     RetireFailed,

@@ -19,8 +19,8 @@ pub struct Past {
     pub(crate) phone: Option<u64>,
     /// When a sign of life is due.
     pub(crate) pulse: Option<u64>,
-    /// The link that is still to be logged out.
-    pub(crate) farewell: Option<GenerationId>,
+    /// The links that are still to be logged out, the oldest first.
+    pub(crate) farewells: Vec<GenerationId>,
     /// The link that WhatsApp revoked, and that may not be retired yet.
     pub(crate) revoked: Option<GenerationId>,
     /// The wait, and for how long still.
@@ -81,8 +81,11 @@ impl fmt::Display for Past {
         if let Some(left) = self.pulse {
             writeln!(f, "pulse {left}")?;
         }
-        if let Some(old) = self.farewell {
-            writeln!(f, "farewell {old}")?;
+        if !self.farewells.is_empty() {
+            f.write_str("farewell")?;
+            let mut owed = self.farewells.iter();
+            owed.try_for_each(|old| write!(f, " {old}"))?;
+            writeln!(f)?;
         }
         if let Some(revoked) = self.revoked {
             writeln!(f, "revoked {revoked}")?;
@@ -125,7 +128,10 @@ impl FromStr for Past {
             match (key, words.as_slice()) {
                 ("phone", [left]) => past.phone = Some(number(left)?),
                 ("pulse", [left]) => past.pulse = Some(number(left)?),
-                ("farewell", [old]) => past.farewell = Some(old.parse().map_err(|_| NotAPast)?),
+                ("farewell", [_, ..]) => {
+                    let owed = words.iter().map(|old| old.parse().map_err(|_| NotAPast));
+                    past.farewells = owed.collect::<Result<_, _>>()?;
+                }
                 ("revoked", [old]) => past.revoked = Some(old.parse().map_err(|_| NotAPast)?),
                 ("wait", [name, left]) => {
                     let wait = Wait::named(name).ok_or(NotAPast)?;

@@ -60,6 +60,7 @@ impl Turn<'_> {
             Event::Released => self.released(),
             Event::Command { request, command } => self.command(request, command),
             Event::Retired(linked) => self.retired(linked),
+            Event::FarewellSaid => self.state.keys.end_farewell(),
             Event::RetireFailed => self.retire_failed(),
             Event::Space(space) => self.space(&space),
             Event::DropFailed => self.drop_failed(),

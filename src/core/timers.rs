@@ -44,7 +44,7 @@ impl Timer {
             Self::Phone => state.phone.deadline().filter(|_| is_connected),
             Self::Pulse => state.pulse.deadline().filter(|_| is_connected),
             Self::Farewell => {
-                let owed = is_connected && state.keys.farewell().is_some();
+                let owed = is_connected && state.keys.owe_a_farewell();
                 let since = state.session.usable_since().filter(|_| owed)?;
                 Some(since.saturating_add(limits::STABLE_MS))
             }

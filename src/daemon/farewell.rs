@@ -1,6 +1,6 @@
 //! A link that a human gave up is logged out, beside the live one.
 
-use holdfast_core::ArchiveId;
+use holdfast_core::{ArchiveId, Event};
 use holdfast_medium::{Lane, barrier::Barrier};
 
 use super::hands::Hands;
@@ -15,6 +15,7 @@ impl Hands {
     /// deed waits for its turn at the archive, which is nobody else's until the outcome is noted.
     pub(super) fn farewell(&self, id: ArchiveId) {
         let Some(open) = &self.open else { return };
+        let events = self.events.clone();
         let (rooms, farewell) = (open.rooms.clone(), open.link.farewell());
         let (lane, barrier) = (self.lane.clone(), self.barrier.clone());
         tokio::spawn(async move {
@@ -23,14 +24,16 @@ impl Hands {
                 Ok(false) => tracing::warn!(
                     "{id} could not be logged out; remove it on the phone, under \"Linked devices\""
                 ),
-                // It was brought back meanwhile: what the phone shows is the one in use.
-                Err(error @ HistoryError::Live { .. }) => {
+                // It was brought back meanwhile, so that the phone shows the one in use; or it is gone already.
+                Err(error @ (HistoryError::Live { .. } | HistoryError::Revoked { .. })) => {
                     tracing::warn!("{id} is not logged out: {error}");
                 }
                 Err(error) => tracing::warn!(
                     "{id} could not be logged out: {error}; remove it on the phone, under \"Linked devices\""
                 ),
             }
+            // The next one is told by the next start, where no loop hears of it.
+            let _ = events.send(Event::FarewellSaid);
         });
     }
 }

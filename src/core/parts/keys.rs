@@ -1,6 +1,11 @@
 //! The live generation, and what is owed to those before it.
 
-use crate::ground::{CauseCode, GenerationId, LastFour, Linked, Successor, Trigger};
+use alloc::vec::Vec;
+
+use crate::ground::{ArchiveId, CauseCode, GenerationId, LastFour, Linked, Successor, Trigger};
+
+/// The most links that wait to be logged out: twice as many as WhatsApp lists for one account.
+const FAREWELLS: usize = 8;
 
 /// The live generation, and what is owed to those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,8 +16,11 @@ pub(crate) struct Keys {
     unlinked: CauseCode,
     /// WhatsApp said twice of this generation that it is logged out: its keys are good for nothing any more.
     revoked: Option<GenerationId>,
-    /// The link a human gave up, which is still to be logged out.
-    farewell: Option<GenerationId>,
+    /// The links that humans gave up and that are still to be logged out, the oldest first. The live one is among them while it
+    /// is being retired, so that no power cut forgets it.
+    farewells: Vec<GenerationId>,
+    /// One of them is being logged out.
+    departs: bool,
 }
 
 impl Keys {
@@ -25,7 +33,8 @@ impl Keys {
             },
             unlinked: CauseCode::NotLinked,
             revoked: None,
-            farewell: None,
+            farewells: Vec::new(),
+            departs: false,
         }
     }
 
@@ -54,6 +63,7 @@ impl Keys {
     /// The vault is open.
     pub(crate) fn boot(&mut self, linked: Linked) {
         self.linked = linked;
+        self.keep();
         if self.revoked.map(GenerationId::next) == Some(linked.generation) {
             self.unlinked = CauseCode::Revoked;
         }
@@ -74,17 +84,26 @@ impl Keys {
         self.revoked == Some(self.linked.generation)
     }
 
-    /// The live generation went for another.
+    /// The live generation is being given up. Of a link that a human gives up for a new one the phone goes on listing the old one.
+    pub(crate) fn give_up(&mut self, successor: Successor) {
+        self.keep();
+        let is_relink = matches!(successor, Successor::Fresh(Trigger::Button | Trigger::Bus));
+        if is_relink && self.are_linked() {
+            self.farewells.push(self.linked.generation);
+            let surplus = self.farewells.len().saturating_sub(FAREWELLS);
+            self.farewells.drain(..surplus);
+        }
+    }
+
+    /// The live generation stays.
+    pub(crate) fn keep(&mut self) {
+        self.forget_farewell(self.linked.generation);
+    }
+
+    /// The live generation went for another. A link that comes back is not given up any more.
     pub(crate) fn switch(&mut self, linked: Linked, successor: Successor) {
-        match successor {
-            Successor::Fresh(Trigger::Button | Trigger::Bus) => {
-                let known = self.linked.account.map(|_| self.linked.generation);
-                self.farewell = known.or(self.farewell);
-            }
-            // It may be what came back.
-            Successor::Archived(_) => self.farewell = None,
-            // The link that was given up before is still listed.
-            Successor::Fresh(Trigger::Server | Trigger::Recovery) => {}
+        if let Successor::Archived(ArchiveId::Retired(back)) = successor {
+            self.forget_farewell(back);
         }
         self.linked = linked;
         self.unlinked = match successor.trigger() {
@@ -93,14 +112,29 @@ impl Keys {
         };
     }
 
-    /// The generation that is still to be logged out.
-    pub(crate) fn farewell(&self) -> Option<GenerationId> {
-        self.farewell
+    /// The generations that are still to be logged out.
+    pub(crate) fn farewells(&self) -> &[GenerationId] {
+        &self.farewells
+    }
+
+    /// Whether one may be logged out now: one after the other, for each takes the archive for itself.
+    pub(crate) fn owe_a_farewell(&self) -> bool {
+        !self.departs && !self.farewells.is_empty()
     }
 
     /// Takes the generation that is to be logged out now.
-    pub(crate) fn take_farewell(&mut self) -> Option<GenerationId> {
-        self.farewell.take()
+    pub(crate) fn begin_farewell(&mut self) -> Option<GenerationId> {
+        self.departs = self.owe_a_farewell();
+        self.departs.then(|| self.farewells.remove(0))
+    }
+
+    /// Whatever came of the farewell, it is over.
+    pub(crate) fn end_farewell(&mut self) {
+        self.departs = false;
+    }
+
+    fn forget_farewell(&mut self, of: GenerationId) {
+        self.farewells.retain(|owed| *owed != of);
     }
 
     /// The generation that is revoked, and may not be retired yet.
@@ -109,37 +143,61 @@ impl Keys {
     }
 
     /// Goes on from what was written down.
-    pub(crate) fn resume(&mut self, revoked: Option<GenerationId>, farewell: Option<GenerationId>) {
-        (self.revoked, self.farewell) = (revoked, farewell);
+    pub(crate) fn resume(&mut self, revoked: Option<GenerationId>, farewells: Vec<GenerationId>) {
+        (self.revoked, self.farewells) = (revoked, farewells);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::ArchiveId;
+
+    const BUTTON: Successor = Successor::Fresh(Trigger::Button);
+    const REVOKED: Successor = Successor::Fresh(Trigger::Server);
+
+    /// The generations that are to be logged out after the live one, linked or not, went for the next by each of these.
+    fn owed(steps: &[(bool, Successor)]) -> Vec<u32> {
+        let mut keys = Keys::new();
+        let linked = |generation, is_linked: bool| Linked {
+            generation: GenerationId(generation),
+            account: is_linked.then_some(LastFour(*b"1234")),
+        };
+        for (live, (is_linked, successor)) in (1..).zip(steps) {
+            keys.boot(linked(live, *is_linked));
+            keys.give_up(*successor);
+            keys.switch(linked(live + 1, false), *successor);
+        }
+        keys.farewells().iter().map(|owed| owed.0).collect()
+    }
 
     #[test]
-    fn what_came_back_and_what_was_never_linked_are_left_alone() {
+    fn each_link_that_a_human_gave_up_is_owed_its_farewell() {
+        let back = |archive| Successor::Archived(archive);
+        let (first, other) = (ArchiveId::Retired(GenerationId(1)), ArchiveId::Imported(1));
+        for (steps, expected) in [
+            (&[(true, BUTTON), (true, BUTTON)][..], &[1, 2][..]),
+            (&[(true, BUTTON), (false, BUTTON)], &[1]),
+            (&[(true, BUTTON), (true, REVOKED)], &[1]),
+            (&[(true, BUTTON), (true, BUTTON), (true, back(first))], &[2]),
+            (&[(true, BUTTON), (true, back(other))], &[1]),
+        ] {
+            assert_eq!(owed(steps), expected, "{steps:?}");
+        }
+        assert_eq!(owed(&[(true, BUTTON); 10]), [3, 4, 5, 6, 7, 8, 9, 10]);
+    }
+
+    #[test]
+    fn a_link_that_could_not_be_given_up_is_owed_nothing() {
         let mut keys = Keys::new();
-        keys.resume(None, Some(GenerationId(1)));
-        let mut farewell_after = |account, successor| {
-            let linked = Linked {
-                generation: GenerationId(2),
-                account,
-            };
-            keys.boot(linked);
-            keys.switch(linked, successor);
-            keys.farewell()
+        let linked = Linked {
+            generation: GenerationId(2),
+            account: Some(LastFour(*b"1234")),
         };
-        let account = Some(LastFour(*b"1234"));
-        let again = Successor::Fresh(Trigger::Button);
-        let (first, second) = (Some(GenerationId(1)), Some(GenerationId(2)));
-        assert_eq!(farewell_after(None, again), first);
-        let revoked = Successor::Fresh(Trigger::Server);
-        assert_eq!(farewell_after(account, revoked), first);
-        assert_eq!(farewell_after(account, again), second);
-        let back = Successor::Archived(ArchiveId::Imported(1));
-        assert_eq!(farewell_after(account, back), None);
+        keys.resume(None, Vec::from([GenerationId(1), GenerationId(2)]));
+        keys.boot(linked);
+        assert_eq!(keys.farewells(), [GenerationId(1)], "it is still live");
+        keys.give_up(BUTTON);
+        keys.keep();
+        assert_eq!(keys.farewells(), [GenerationId(1)]);
     }
 }

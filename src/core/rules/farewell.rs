@@ -6,10 +6,10 @@ use crate::timers::Timer;
 use crate::turn::Turn;
 
 impl Turn<'_> {
-    /// Logs the old link out. Once, whatever comes of it: nothing is owed any more before it is tried.
+    /// Logs the oldest link that was given up out. Once, whatever comes of it: nothing is owed any more before it is tried.
     pub(crate) fn farewell_due(&mut self) {
         if self.rings(Timer::Farewell)
-            && let Some(old) = self.state.keys.take_farewell()
+            && let Some(old) = self.state.keys.begin_farewell()
         {
             self.state.allowances.attempts.take(self.now);
             self.effects.push(Effect::Farewell(ArchiveId::Retired(old)));
@@ -25,7 +25,11 @@ mod tests {
     use crate::story::{ACCOUNT, Story};
     use crate::{CauseCode, Command, Ending, Event, GenerationId, Linked};
 
-    const FAREWELL: Effect = Effect::Farewell(ArchiveId::Retired(GenerationId(1)));
+    const FAREWELL: Effect = farewell(1);
+
+    const fn farewell(generation: u32) -> Effect {
+        Effect::Farewell(ArchiveId::Retired(GenerationId(generation)))
+    }
 
     fn fresh(generation: u32) -> Event {
         Event::Retired(Linked {
@@ -56,11 +60,52 @@ mod tests {
         assert_eq!(story.wait(STABLE_MS - 1), []);
         assert_eq!(story.wait(1), [FAREWELL]);
         let (past, _) = story.past.clone().expect("written down before");
-        assert_eq!(past.farewell, None);
+        assert_eq!(past.farewells, []);
         story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
         story.wait_for(Effect::Connect);
         story.on(Event::LinkUp);
         assert_eq!(story.wait(STABLE_MS), []);
+    }
+
+    #[test]
+    fn two_links_given_up_within_half_a_minute_are_both_logged_out_one_after_the_other() {
+        let mut story = given_up();
+        linked(&mut story);
+        story.wait(STABLE_MS / 2);
+        story.press(5_000);
+        story.press(200);
+        story.ended(Ending::Asked);
+        story.on(fresh(3));
+        linked(&mut story);
+        assert_eq!(story.wait(STABLE_MS), [farewell(1)]);
+        assert_eq!(
+            story.wait(STABLE_MS),
+            [],
+            "the first is still being logged out"
+        );
+        let (past, _) = story.past.clone().expect("written down before");
+        assert_eq!(past.farewells, [GenerationId(2)]);
+        assert_eq!(story.on(Event::FarewellSaid), [farewell(2)]);
+        assert_eq!(story.on(Event::FarewellSaid), []);
+        assert_eq!(story.wait(HOUR), []);
+    }
+
+    #[test]
+    fn a_power_cut_while_a_link_is_given_up_does_not_forget_whom_to_log_out() {
+        let mut story = Story::connected();
+        story.press(5_000);
+        story.press(200);
+        story.ended(Ending::Asked);
+        let (past, _) = story.past.take().expect("written down before");
+        for (live, owed) in [(2, &[FAREWELL][..]), (1, &[])] {
+            let mut next = Story::remembering(past.clone(), 0);
+            next.on(Event::Booted(Linked {
+                generation: GenerationId(live),
+                account: Some(ACCOUNT),
+            }));
+            next.on(Event::LinkUp);
+            assert_eq!(next.wait(STABLE_MS), owed);
+        }
     }
 
     #[test]
@@ -84,7 +129,7 @@ mod tests {
         story.command(Command::Stop);
         assert_eq!(story.on(fresh(2)), [Effect::Exit]);
         let (past, _) = story.past.clone().expect("written down");
-        assert_eq!(past.farewell, Some(GenerationId(1)));
+        assert_eq!(past.farewells, [GenerationId(1)]);
     }
 
     #[test]
@@ -109,7 +154,7 @@ mod tests {
     fn what_is_owed_outlives_a_restart() {
         let story = given_up();
         let (past, _) = story.past.clone().expect("written down");
-        assert_eq!(past.farewell, Some(GenerationId(1)));
+        assert_eq!(past.farewells, [GenerationId(1)]);
         let mut next = Story::remembering(past, 0);
         next.on(Event::Booted(Linked {
             generation: GenerationId(2),

@@ -46,6 +46,7 @@ impl Turn<'_> {
         };
         self.state.gesture.drop_question();
         self.state.token.void();
+        self.state.keys.give_up(successor);
         self.state.session.retire(successor, self.now);
         self.effects.push(match successor {
             Successor::Fresh(_) => Effect::Retire(order),
@@ -81,6 +82,7 @@ impl Turn<'_> {
         let Phase::Retiring(successor) = self.state.session.phase() else {
             return self.finished();
         };
+        self.state.keys.keep();
         if self.state.keys.are_revoked() {
             let delay = self.state.backoffs.retire.fail(&mut self.state.jitter);
             return self.wait(Wait::Retire, delay, CauseCode::RetireFailed);

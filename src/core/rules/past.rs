@@ -16,7 +16,7 @@ fn past(state: &State, now: u64) -> Past {
         failures: state.backoffs.failures(),
         phone: state.phone.left(now),
         pulse: state.pulse.left(now),
-        farewell: state.keys.farewell(),
+        farewells: state.keys.farewells().to_vec(),
         revoked: state.keys.revoked(),
         wait: state
             .session
@@ -64,7 +64,7 @@ impl Turn<'_> {
         if let Some(left) = past.pulse {
             state.pulse.resume(left, now);
         }
-        state.keys.resume(past.revoked, past.farewell);
+        state.keys.resume(past.revoked, past.farewells);
         state.session.owe(wait);
     }
 

@@ -188,29 +188,38 @@ async fn what_whatsapp_said_is_kept_for_the_operator_and_never_logged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_was_given_up_is_logged_out_once_the_new_one_holds() {
+async fn each_link_that_was_given_up_is_logged_out_once_the_new_one_holds() {
     let scene = Scene::with(|_| String::new()).await;
     let session = scene.holdfast.session().await.unwrap();
-    let (token, _) = session.relink().await.unwrap();
-    session.confirm_relink(token).await.unwrap();
-    scene.holdfast.lives("gen-0002").await.unwrap();
     let vault = scene.holdfast.vault().await.unwrap();
-    let standing = async || vault.list_archives().await.unwrap()[0].standing.clone();
-    assert_eq!(standing().await, "restorable", "it can be undone");
-
-    let qr = scene.holdfast.scan_screen().await.unwrap();
-    let new = scene.lab.scan_qr(&scene.owner, &qr).await.unwrap();
-    scene.reaches("Connected").await;
+    let standings = async || {
+        let archives = vault.list_archives().await.unwrap().into_iter();
+        let standings = archives.map(|archive| archive.standing);
+        standings.collect::<Vec<_>>()
+    };
+    let relinks = async |next: &str| {
+        let (token, _) = session.relink().await.unwrap();
+        session.confirm_relink(token).await.unwrap();
+        scene.holdfast.lives(next).await.unwrap();
+        let qr = scene.holdfast.scan_screen().await.unwrap();
+        let new = scene.lab.scan_qr(&scene.owner, &qr).await.unwrap();
+        scene.reaches("Connected").await;
+        new
+    };
+    // Within half a minute of the first.
+    let second = relinks("gen-0002").await;
+    let new = relinks("gen-0003").await;
+    assert_eq!(standings().await, ["restorable"; 2], "it can be undone");
     let devices = async || {
         let devices = scene.lab.devices(&scene.owner).await.unwrap();
         let devices = devices.into_iter().map(|device| device.id);
         devices.filter(|id| id.device != 0).collect::<Vec<_>>()
     };
-    assert_eq!(devices().await, [scene.device.clone(), new.clone()]);
+    assert_eq!(devices().await, [scene.device.clone(), second, new.clone()]);
     let gone = async || devices().await == [new.clone()];
-    eventually("the old link is logged out", gone).await;
-    let revoked = async || standing().await == "revoked";
-    eventually("and its manifest says so", revoked).await;
+    eventually("the old links are logged out", gone).await;
+    let revoked = async || standings().await == ["revoked"; 2];
+    eventually("and their manifests say so", revoked).await;
     assert_eq!(session.state().await.unwrap(), "Connected");
     let crimes = scene.lab.ledger().crimes();
     assert!(crimes.is_empty(), "{crimes:?}");

@@ -1,8 +1,8 @@
 //! Power and the process: a course of the core, and the hands that carry out its effects as the daemon's do.
 
 use holdfast_core::{
-    CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd, Linked, Now,
-    Order, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
+    ArchiveId, CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd,
+    Linked, Now, Order, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use crate::lane::{Job, Lane};
 use crate::link::{ACCOUNT, Run};
 use crate::world::{Answer, What, World};
-use crate::{DAY, HOUR, SECOND, Sabotage};
+use crate::{DAY, HOUR, MINUTE, SECOND, Sabotage};
 
 /// How long a process that was told to leave waits for what was decided before.
 const LEAVE: u64 = 5 * SECOND;
@@ -265,6 +265,7 @@ impl World {
         }
         match answer {
             Answer::CaughtUp => self.tell(Event::CaughtUp),
+            Answer::FarewellSaid => self.tell(Event::FarewellSaid),
             Answer::PhoneSeen => self.tell(Event::PhoneSeen),
             Answer::Heard => {
                 let hears = self
@@ -358,9 +359,9 @@ impl World {
         }
     }
 
-    fn retire(&mut self, order: Order, restores: bool) -> Vec<Event> {
-        self.watch.retires(order);
-        self.queue(Job::Retire { order, restores })
+    fn retire(&mut self, order: Order, back: Option<ArchiveId>) -> Vec<Event> {
+        self.watch.retires(self.now, order);
+        self.queue(Job::Retire { order, back })
     }
 }
 
@@ -380,7 +381,7 @@ impl Hands for World {
             let old = self.board.flash.generation;
             let new = old.next();
             let trigger = Trigger::Server;
-            self.watch.retires(Order { trigger, old, new });
+            self.watch.retires(self.now, Order { trigger, old, new });
         }
     }
 
@@ -390,8 +391,8 @@ impl Hands for World {
             Effect::Repair(plan) => return self.queue(Job::Repair(plan)),
             Effect::Remember(past) => return self.queue(Job::Remember(past, self.now)),
             Effect::NoteCaughtUp => return self.queue(Job::NoteCaughtUp),
-            Effect::Retire(order) => return self.retire(order, false),
-            Effect::Restore { order, .. } => return self.retire(order, true),
+            Effect::Retire(order) => return self.retire(order, None),
+            Effect::Restore { order, from } => return self.retire(order, Some(from)),
             Effect::DropOldestArchive => return self.queue(Job::DropOldestArchive),
             Effect::Connect | Effect::Pair => {
                 let (pairs, decided) = (effect == Effect::Pair, self.now);
@@ -417,9 +418,9 @@ impl Hands for World {
             Effect::Renegotiate { .. } if self.board.flash.garbled_until > self.now => {}
             Effect::Renegotiate { peer } => self.board.flash.garbled.retain(|other| *other != peer),
             Effect::SelfTest => self.answer_within(20 * SECOND, Answer::Tested),
+            Effect::Farewell(_) => self.answer_within(2 * MINUTE, Answer::FarewellSaid),
             Effect::Pulse
             | Effect::Tested(_)
-            | Effect::Farewell(_)
             | Effect::Report(_)
             | Effect::Notify(_)
             | Effect::Reply { .. }

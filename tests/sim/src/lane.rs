@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    CauseCode, Event, Findings, IdentityFound, LastEnd, Order, Past, Plan, StoreFound, Todo,
-    Treatment, Unusable,
+    ArchiveId, CauseCode, Event, Findings, IdentityFound, LastEnd, Order, Past, Plan, StoreFound,
+    Todo, Treatment, Unusable,
 };
 use rand::RngExt;
 
@@ -24,7 +24,7 @@ pub(crate) enum Job {
     /// The live generation goes to the archive, and one that lay there may come back.
     Retire {
         order: Order,
-        restores: bool,
+        back: Option<ArchiveId>,
     },
     DropOldestArchive,
     Measure,
@@ -173,8 +173,8 @@ impl World {
                 let space = Event::Space(self.board.space());
                 vec![space, Event::Booted(self.board.linked())]
             }
-            Job::Retire { order, restores } => {
-                self.watch.retired(self.now, order, was_linked, restores);
+            Job::Retire { order, back } => {
+                self.watch.retired(order, was_linked, back);
                 vec![Event::Retired(self.board.linked())]
             }
             Job::DropOldestArchive | Job::Measure => vec![Event::Space(self.board.space())],
@@ -223,13 +223,13 @@ impl World {
                 }
             }
             Job::NoteCaughtUp => self.board.flash.todo = Todo::default(),
-            Job::Retire { order, restores } => {
+            Job::Retire { order, back } => {
                 self.life.retired += 1;
                 let flash = &mut self.board.flash;
                 flash.archives += 1;
-                (flash.generation, flash.linked) = (order.new, *restores);
+                (flash.generation, flash.linked) = (order.new, back.is_some());
                 // An archived link may be as good as it was, or revoked since.
-                self.whatsapp.valid = *restores && self.dice.random_ratio(1, 2);
+                self.whatsapp.valid = back.is_some() && self.dice.random_ratio(1, 2);
             }
             Job::DropOldestArchive => {
                 self.board.flash.archives -= 1;
@@ -256,12 +256,13 @@ impl World {
             // A note of a start that opened nothing is not on the flash.
             let noted = matches!(job, Job::Remember(..)) && !open;
             if !(retires && stuck || noted) {
+                let was_linked = self.board.flash.linked;
                 self.write(&job);
                 if let Some(process) = &mut self.board.process {
                     process.lane.jobs.pop_front();
                 }
-                if retires {
-                    self.watch.retired_unheard();
+                if let Job::Retire { order, back } = job {
+                    self.watch.retired(order, was_linked, back);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use holdfast_core::{CauseCode, Ending, Event, LastFour, Way};
 use rand::RngExt;
 
+use crate::people::Deed;
 use crate::whatsapp::Login;
 use crate::world::{What, World};
 use crate::{MINUTE, SECOND};
@@ -112,10 +113,15 @@ impl World {
             }
             Said::Up => {
                 run.up = true;
+                // It was the wrong phone.
+                let again = run.pairs && !self.fair && self.dice.random_ratio(1, 5);
                 self.watch.up(self.now);
                 self.tell(Event::LinkUp);
                 if self.whatsapp.copy_until > self.now {
                     self.ends(Ending::Replaced, self.whatsapp.copy_within);
+                }
+                if again {
+                    self.does(Deed::Relinks);
                 }
             }
             Said::Asks if !reachable => self.ends(self.unreachable(), 20 * SECOND),

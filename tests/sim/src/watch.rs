@@ -1,16 +1,18 @@
 //! The watch checks each step: the invariants of the design that concern the core, and the promises of its states.
 
+mod farewells;
 mod habits;
 mod looks;
 
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Command, Deed, Effect, Ending, Event, Findings, GenerationId, Order,
-    Plan, Reply, STAYS, StoreFound, Treatment, Trigger, Unusable,
+    ArchiveId, CauseCode, Command, Deed, Effect, Ending, Event, Findings, Order, Plan, Reply,
+    STAYS, StoreFound, Treatment, Trigger, Unusable,
 };
 
 use crate::{DAY, HOUR, MINUTE, SECOND};
+use farewells::Farewells;
 use habits::Habits;
 
 /// A tick is late by no more.
@@ -83,8 +85,7 @@ pub(crate) struct Watch {
     garbled: VecDeque<u64>,
     /// Repairs of the session keys in the middle of a life, within a day.
     rebuilt: VecDeque<u64>,
-    /// The link a human gave up, which is still to be logged out, from when on, the latest last.
-    given_up: VecDeque<(u64, Option<GenerationId>)>,
+    farewells: Farewells,
     /// Nothing can be kept in this start.
     set_aside: bool,
     /// The run was told to end and did not.
@@ -144,6 +145,7 @@ impl Watch {
         self.garbled.clear();
         (self.found, self.stuck) = (None, false);
         self.habits.starts();
+        self.farewells.starts();
         // A suspicion does not outlive a restart: it is asked twice anew. A proof does.
         self.logouts = if self.logouts < PROOF { 0 } else { PROOF };
         self.not_before = self.not_before.filter(|(_, why)| *why != CONFIRMATION);
@@ -225,7 +227,8 @@ impl Watch {
     }
 
     /// A generation is given up.
-    pub(crate) fn retires(&mut self, order: Order) {
+    pub(crate) fn retires(&mut self, now: u64, order: Order) {
+        self.farewells.retires(now);
         let (running, retiring) = (self.running, self.retiring);
         self.check(!running && !retiring, || "one thing at a time".to_owned());
         let proved = match order.trigger {
@@ -249,19 +252,11 @@ impl Watch {
         self.retiring = false;
     }
 
-    pub(crate) fn retired(&mut self, now: u64, order: Order, was_linked: bool, restores: bool) {
+    /// A generation went for an empty one, or for an archived link: the daemon may have heard of it, or ended over it.
+    pub(crate) fn retired(&mut self, order: Order, was_linked: bool, back: Option<ArchiveId>) {
         self.retiring = false;
-        let given_up = match order.trigger {
-            _ if restores => None,
-            Trigger::Button | Trigger::Bus if was_linked => Some(order.old),
-            _ => self.given_up(),
-        };
-        self.given_up.push_back((now, given_up));
+        self.farewells.retired(order, was_linked, back);
         (self.logouts, self.revoked, self.not_before) = (0, false, None);
-    }
-
-    fn given_up(&self) -> Option<GenerationId> {
-        self.given_up.back()?.1
     }
 
     /// The process ended before what came up since then was written down: what a start has to know is as it was before.
@@ -270,9 +265,7 @@ impl Watch {
             forget(times, since);
         }
         self.habits.forgets_since(since);
-        while self.given_up.back().is_some_and(|(at, _)| *at >= since) {
-            self.given_up.pop_back();
-        }
+        self.farewells.forgets(since);
         if self.not_before_since >= since {
             self.not_before = None;
         }
@@ -284,11 +277,6 @@ impl Watch {
     /// The board does not know any more what the owner was told since then.
     pub(crate) fn forgets_news(&mut self, since: u64) {
         self.habits.forgets_news(since);
-    }
-
-    /// The process ended over it, and it was done all the same.
-    pub(crate) fn retired_unheard(&mut self) {
-        (self.logouts, self.revoked, self.not_before) = (0, false, None);
     }
 
     /// The clock said that more time has passed than has: what was written down does not count any more.
@@ -351,6 +339,7 @@ impl Watch {
             self.not_before = self.not_before.filter(|(_, why)| *why != PAUSE);
         }
         self.habits.happens(now, event);
+        self.farewells.happens(event);
         match *event {
             Event::Woke(ref facts) => self.set_aside = facts.set_aside,
             Event::Found(findings) => self.found = Some(findings),
@@ -458,11 +447,8 @@ impl Watch {
                     }
                 }
                 Effect::Farewell(old) => {
-                    let owed = self.given_up().map(ArchiveId::Retired);
-                    self.given_up.push_back((now, None));
-                    self.check(written && owed == Some(*old), || {
-                        format!("{old} is logged out, and {owed:?} was given up")
-                    });
+                    let held = self.farewells.says(now, *old, written);
+                    self.holds(held);
                 }
                 Effect::Inspect => {
                     let set_aside = self.set_aside;

@@ -61,6 +61,7 @@ pub(crate) enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     PhoneSeen,
+    FarewellSaid,
     CaughtUp,
     Heard,
     Tested,

@@ -1,13 +1,14 @@
 //! Checks the invariants under random events on a virtual clock, with a model of everybody around the core.
 
+mod look;
 mod moves;
 
 use std::collections::VecDeque;
 
 use holdfast_core::{
     ArchiveId, Cause, CauseClass, CauseCode, Command, Course, Deed, Effect, Ending, Event, Face,
-    Facts, Findings, GenerationId, Hands, LastFour, Linked, Now, Order, Outcome, PairingFace, Plan,
-    Reply, STAYS, State, Trigger, face,
+    Facts, Findings, GenerationId, Hands, LastFour, Linked, Now, Order, Outcome, Plan, Reply,
+    State, Trigger, face,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -47,10 +48,12 @@ struct Around {
     qr_until: u64,
     code_until: u64,
     retiring: Option<Order>,
-    /// An archived link comes after it.
-    restoring: bool,
-    /// The link a human gave up, which is still to be logged out.
-    given_up: Option<GenerationId>,
+    /// The archived link that comes after it.
+    restoring: Option<ArchiveId>,
+    /// The links that humans gave up and that are still to be logged out, the oldest first.
+    given_up: VecDeque<GenerationId>,
+    /// One of them is being logged out.
+    departs: bool,
     /// Logouts since the last time the link was up.
     logouts: u32,
     /// When the button went down, and whether the question already stood.
@@ -135,7 +138,7 @@ impl World {
         let around = &self.around;
         if let (Event::Retired(linked), Some(audit)) = (&mut event, around.retiring) {
             linked.generation = audit.new;
-            linked.account = around.restoring.then_some(ACCOUNT);
+            linked.account = around.restoring.map(|_| ACCOUNT);
         }
         let starts = around.owed.as_ref().is_some_and(|owed| !owed.is_empty());
         let of_a_start = matches!(event, Event::Woke(_) | Event::Found(_) | Event::Booted(_));
@@ -226,8 +229,9 @@ impl Around {
             qr_until: 0,
             code_until: 0,
             retiring: None,
-            restoring: false,
-            given_up: None,
+            restoring: None,
+            given_up: VecDeque::new(),
+            departs: false,
             logouts: 0,
             finger: None,
             button_confirmed: false,
@@ -297,14 +301,15 @@ impl Around {
             } => self.stopped_at = self.stopped_at.or(Some(self.now)),
             Event::Retired(linked) if let Some(audit) = self.retiring.take() => {
                 let was_linked = self.linked.account.is_some();
-                if self.restoring {
-                    self.given_up = None;
+                if let Some(back) = self.restoring {
+                    self.given_up.retain(|old| ArchiveId::Retired(*old) != back);
                 } else if was_linked && audit.trigger != Trigger::Server {
-                    self.given_up = Some(audit.old);
+                    self.given_up.push_back(audit.old);
                 }
                 (self.linked, self.logouts) = (linked, 0);
                 (self.button_confirmed, self.bus_confirmed) = (false, None);
             }
+            Event::FarewellSaid => self.departs = false,
             Event::RetireFailed if self.retiring.take().is_some() => {
                 (self.button_confirmed, self.bus_confirmed) = (false, None);
             }
@@ -351,7 +356,10 @@ impl Around {
             Effect::AskPhone | Effect::Pulse => assert!(self.run.is_some(), "nobody to ask"),
             Effect::Farewell(old) => {
                 assert!(self.run.is_some() && self.linked.account.is_some());
-                assert_eq!(self.given_up.take().map(ArchiveId::Retired), Some(old));
+                assert!(!std::mem::replace(&mut self.departs, true), "two at a time");
+                let owed = self.given_up.pop_front().map(ArchiveId::Retired);
+                assert_eq!(owed, Some(old));
+                return Some(Event::FarewellSaid);
             }
             Effect::Renegotiate { .. } | Effect::SelfTest => {
                 assert!(self.run.is_some(), "nobody to ask");
@@ -392,12 +400,12 @@ impl Around {
             }
             Effect::Retire(audit) => {
                 assert!(audit.trigger != Trigger::Bus || self.bus_confirmed == Some(Deed::Relink));
-                self.retire(audit, false);
+                self.retire(audit, None);
             }
             Effect::Restore { order, from } => {
                 assert_eq!(order.trigger, Trigger::Bus);
                 assert_eq!(self.bus_confirmed, Some(Deed::Restore(from)));
-                self.retire(order, true);
+                self.retire(order, Some(from));
             }
             Effect::Reply { request, reply } => self.answered(event, request, reply),
             Effect::Exit => {
@@ -430,7 +438,7 @@ impl Around {
         assert!(recent <= 20, "{recent} attempts within ten minutes");
     }
 
-    fn retire(&mut self, audit: Order, restoring: bool) {
+    fn retire(&mut self, audit: Order, restoring: Option<ArchiveId>) {
         assert_eq!(
             (self.run, self.retiring),
             (None, None),
@@ -476,65 +484,6 @@ impl Around {
             ) => {}
             (Command::Stop, Reply::Accepted) => {}
             (command, reply) => panic!("{reply:?} to {command:?}"),
-        }
-    }
-
-    /// Checks that the face an owner sees is true, bounded and explained.
-    fn look(&mut self, state: &State, face: Face) {
-        match face {
-            Face::Pairing(PairingFace::Qr { left_ms }) => {
-                assert_eq!(left_ms, self.qr_until.saturating_sub(self.now))
-            }
-            Face::Pairing(PairingFace::Code { left_ms }) => {
-                assert_eq!(left_ms, self.code_until.saturating_sub(self.now))
-            }
-            Face::ConfirmRelink {
-                account,
-                generation,
-                ..
-            } => {
-                assert_eq!(
-                    (Some(generation), account),
-                    (Some(self.linked.generation), self.linked.account)
-                );
-            }
-            _ => {}
-        }
-        if let Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms }) = face {
-            assert!(left_ms > 0, "a code that is not valid is on the glass");
-            if !std::mem::replace(&mut self.showing, true) {
-                self.shown.push(self.now);
-            }
-        }
-        if state.name() == "Connected" {
-            assert!(self.run.is_some() && state.cause().is_none());
-            assert!(
-                self.now <= self.heard + 90 * SECOND + self.late,
-                "called connected, and neither heard nor asked"
-            );
-        }
-        let stay = STAYS.iter().find(|stay| stay.state == state.name());
-        match (state.name(), stay.expect("in the table").longest_ms) {
-            ("Starting" | "Connected" | "Stopped", _) => {}
-            (_, None) => {
-                let cause = state.cause().expect("a cause");
-                assert!(
-                    !cause.action().starts_with("none"),
-                    "only a human can go on, and is not told"
-                );
-            }
-            (name, Some(limit)) => {
-                let left = state.deadline().expect(name).saturating_sub(self.now);
-                assert!(left <= limit, "{name} for {left}");
-                assert!(
-                    state.cause().is_some() || name == "Connecting" || self.attempts.len() <= 1,
-                    "{name} without a cause"
-                );
-            }
-        }
-        if let Some(at) = self.stopped_at {
-            assert_eq!(state.name(), "Stopped");
-            assert!(self.exited || state.deadline().expect("a limit") <= at + 10 * SECOND);
         }
     }
 }

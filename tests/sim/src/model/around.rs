@@ -199,6 +199,7 @@ impl Hands for Around {
                 }));
             }
             Effect::DropOldestArchive => self.owed = Some(Owed::Space),
+            Effect::Farewell(_) => return vec![Event::FarewellSaid],
             Effect::Remember(past) => self.past = Some(Past::clone(&past).without_chores()),
             Effect::Reply { reply, .. } => {
                 self.token = matches!(reply, Reply::Token { .. });
@@ -218,7 +219,6 @@ impl Hands for Around {
             | Effect::Notify(_)
             | Effect::AskPhone
             | Effect::Pulse
-            | Effect::Farewell(_)
             | Effect::Renegotiate { .. }
             | Effect::Undecrypted { .. } => {}
         }

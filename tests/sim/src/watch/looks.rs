@@ -73,10 +73,8 @@ impl Watch {
             self.check(state.cause().is_none(), || {
                 "connected, and something is wrong".to_owned()
             });
-            let owed = self.given_up().filter(|_| self.habits.is_stable(now));
-            self.check(owed.is_none(), || {
-                "the new link holds, and the old one is not logged out".to_owned()
-            });
+            let held = self.farewells.looks(self.habits.is_stable(now));
+            self.holds(held);
         }
         if let Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms }) = face {
             let until = self.code_until;
