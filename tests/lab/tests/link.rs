@@ -44,15 +44,18 @@ impl Scene {
         }
     }
 
-    /// The connection is cut, and that is told, however soon it is back.
-    async fn is_lost(&self) {
-        let struck = self.strike(Fault::SocketDrop);
-        let lost = self.holdfast.passes("Reconnecting", struck);
-        lost.await.unwrap();
+    /// Strikes with a fault, and waits until the session was in this state since, however soon it is over: whoever asks
+    /// only afterwards may come too late.
+    async fn passes(&self, state: &str, fault: Fault) {
+        let passed = self.holdfast.passes(state, self.strike(fault, 1));
+        passed.await.unwrap();
     }
 
-    async fn strike(&self, fault: Fault) {
-        let struck = self.lab.inject(self.device.clone(), fault, When::Now, 1);
+    /// Strikes this often, from now on; what waits for a login has the device come again.
+    async fn strike(&self, fault: Fault, times: u32) {
+        let struck = self
+            .lab
+            .inject(self.device.clone(), fault, When::Now, times);
         struck.await.unwrap();
     }
 
@@ -94,8 +97,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_spurious_logout_costs_nothing() {
     let scene = Scene::connected().await;
-    scene.strike(Fault::Spurious401).await;
-    scene.reaches("LogoutSuspected").await;
+    scene.passes("LogoutSuspected", Fault::Spurious401).await;
     scene.reaches("Connected").await;
     assert_eq!(scene.generation().await, "gen-0001");
 }
@@ -103,7 +105,7 @@ async fn a_single_spurious_logout_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_comes_back_by_itself() {
     let scene = Scene::connected().await;
-    scene.is_lost().await;
+    scene.passes("Reconnecting", Fault::SocketDrop).await;
     scene.reaches("Connected").await;
     assert_eq!(scene.generation().await, "gen-0001");
 }
@@ -111,8 +113,7 @@ async fn a_lost_connection_comes_back_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_copy_is_waited_out_until_a_human_says_so() {
     let scene = Scene::connected().await;
-    scene.strike(Fault::Replaced).await;
-    scene.reaches("Replaced").await;
+    scene.passes("Replaced", Fault::Replaced).await;
     assert_eq!(scene.cause().await, "session.replaced");
     let session = scene.holdfast.session().await.unwrap();
     session.link().await.unwrap();
@@ -163,11 +164,7 @@ async fn a_refused_version_and_a_ban_have_their_own_names() {
         (Fault::Failure403, 1, "Banned", "account.locked"),
     ] {
         let scene = Scene::connected().await;
-        let struck = scene
-            .lab
-            .inject(scene.device.clone(), fault, When::Now, times);
-        struck.await.unwrap();
-        scene.strike(Fault::SocketDrop).await;
+        scene.strike(fault, times).await;
         scene.reaches(state).await;
         assert_eq!(scene.cause().await, cause);
         assert_eq!(scene.generation().await, "gen-0001");
@@ -177,9 +174,9 @@ async fn a_refused_version_and_a_ban_have_their_own_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_is_refused_once_costs_no_wait() {
     let scene = Scene::connected().await;
-    scene.strike(Fault::Failure405).await;
-    scene.is_lost().await;
+    scene.passes("Reconnecting", Fault::Failure405).await;
     scene.reaches("Connected").await;
+    assert_eq!(scene.lab.faults_left(scene.device.clone()), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,7 +251,7 @@ async fn a_broken_store_costs_neither_the_link_nor_a_message_and_fresh_keys_go_u
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_upload_is_made_up_for() {
     let mut scene = Scene::connected().await;
-    scene.strike(Fault::RefusedUpload).await;
+    scene.strike(Fault::RefusedUpload, 1).await;
     scene.holdfast.stop().await.unwrap();
     let store = scene.holdfast.data().join("gen-0001/store.v2");
     fs::write(store.join("sled/db"), b"rotten").unwrap();
