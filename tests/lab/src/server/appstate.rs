@@ -87,7 +87,7 @@ impl World {
                 continue;
             }
             let notification = NodeBuilder::new("notification")
-                .attr("from", "s.whatsapp.net")
+                .attr("from", reply::server())
                 .attr("type", "server_sync")
                 .attr("id", self.next_id())
                 .attr("t", now_s())

@@ -302,8 +302,7 @@ impl World {
                 }
             }
             _ => {
-                self.send(serial, stream_error(fault));
-                self.tell(serial, Out::Close);
+                self.dismiss(serial, stream_error(fault));
             }
         }
         true

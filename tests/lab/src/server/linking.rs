@@ -15,7 +15,7 @@ use super::fault::{self, Fault, Occasion, Target};
 use super::passkey;
 use super::reply;
 use super::session::Hello;
-use super::world::{Device, DeviceId, Form, Out, Peer, PhoneId, SignedPreKey, Times, World, now_s};
+use super::world::{Device, DeviceId, Form, Peer, PhoneId, SignedPreKey, Times, World, now_s};
 use crate::phone::PhoneError;
 use crate::phone::link::{Answer, LinkAnswer, QrCode};
 use crate::wire::stanza::NodeExt;
@@ -138,7 +138,7 @@ impl World {
     /// An `<iq>` of the server's own in the `md` namespace.
     fn push(&mut self, kind: &'static str, child: Node) -> Node {
         NodeBuilder::new("iq")
-            .attr("from", "s.whatsapp.net")
+            .attr("from", reply::server())
             .attr("type", kind)
             .attr("id", self.next_id())
             .attr("xmlns", "md")
@@ -286,8 +286,7 @@ impl World {
             linking.outcome = Some(outcome);
         }
         if linked {
-            self.send(serial, fault::restart());
-            self.tell(serial, Out::Close);
+            self.dismiss(serial, fault::restart());
         }
     }
 
@@ -410,7 +409,7 @@ impl World {
             ])
             .build();
         let notification = NodeBuilder::new("notification")
-            .attr("from", "s.whatsapp.net")
+            .attr("from", reply::server())
             .attr("type", "link_code_companion_reg")
             .attr("id", self.next_id())
             .attr("t", now_s())
@@ -450,8 +449,7 @@ impl World {
         // The phone and the server know the same devices.
         account.phone.unlink(id.device).ok();
         if let Some(serial) = self.connection_of(id) {
-            self.send(serial, fault::removed());
-            self.tell(serial, Out::Close);
+            self.dismiss(serial, fault::removed());
         }
         self.announce(id, "remove");
         true

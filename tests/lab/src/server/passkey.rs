@@ -27,7 +27,7 @@ impl World {
             }
         });
         NodeBuilder::new("notification")
-            .attr("from", "s.whatsapp.net")
+            .attr("from", reply::server())
             .attr("type", "passkey_prologue_request")
             .attr("id", self.next_id())
             .attr("t", now_s())

@@ -6,6 +6,7 @@ use wacore_binary::{Jid, Node, NodeContent, OwnedNodeRef};
 use wacore_libsignal::protocol::PreKeySignalMessage;
 
 use super::fault::Fault;
+use super::reply;
 use super::world::{DeviceId, Out, Peer, World};
 use crate::wire::stanza::NodeExt;
 
@@ -194,7 +195,7 @@ fn end_of_inner(ciphertext: &[u8]) -> Option<usize> {
 
 fn ib(child: Node) -> Node {
     NodeBuilder::new("ib")
-        .attr("from", "s.whatsapp.net")
+        .attr("from", reply::server())
         .children([child])
         .build()
 }

@@ -1,6 +1,7 @@
 //! Connections: from the first byte of a client to its last.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -16,6 +17,9 @@ use super::world::{Connection, DeviceId, Out, Peer, PhoneId, World, now_s};
 use crate::ledger::{Act, Crime};
 use crate::wire::stanza::{NodeExt, StanzaReader, StanzaWriter};
 use crate::wire::{WireError, frame, noise};
+
+/// How long a client that was told to leave may take: whatsmeow forgets what it has not handled yet when the socket ends.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// Serves one client until it leaves or is sent away.
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) -> Result<(), WireError> {
@@ -70,6 +74,10 @@ async fn write(
             }
             Out::Slow(each) => pause = Some(each),
             Out::Close => return writer.close().await,
+            Out::Leave => {
+                tokio::time::sleep(GRACE).await;
+                return writer.close().await;
+            }
             Out::Drop => return Ok(()),
             Out::Freeze => std::future::pending().await,
         }
@@ -147,8 +155,7 @@ impl World {
             None => {}
         }
         if let Some(older) = self.connection_of(&id) {
-            self.send(older, fault::replaced());
-            self.tell(older, Out::Close);
+            self.dismiss(older, fault::replaced());
             // The older one is no longer the device's: what comes goes to the new one.
             if let Some(connection) = self.connections.get_mut(&older) {
                 connection.peer = Peer::Refused;
@@ -176,22 +183,26 @@ impl World {
 
     fn turn_away(&mut self, serial: u64, id: &DeviceId, reason: u16, failure: Node) {
         self.ledger.record(&id.to_string(), Act::Refused { reason });
-        self.send(serial, failure);
-        self.tell(serial, Out::Close);
+        self.dismiss(serial, failure);
+    }
+
+    /// Says one last thing to a client and nothing more, and leaves it to the client to close.
+    pub fn dismiss(&mut self, serial: u64, last: Node) {
+        self.send(serial, last);
+        self.mute(serial);
+        self.tell(serial, Out::Leave);
     }
 
     fn begin_linking(&mut self, serial: u64, hello: &Hello) {
         let Some(linking) = Linking::new(hello, self.times) else {
-            self.send(serial, fault::login_failure(400));
-            return self.tell(serial, Out::Close);
+            return self.dismiss(serial, fault::login_failure(400));
         };
         let struck = self.faults.strike_at(&Target::Linking, Occasion::Login);
         if struck == Some(Fault::BlackHoleLogin) {
             return self.mute(serial);
         }
         if let Some((_, node)) = struck.and_then(fault::failure) {
-            self.send(serial, node);
-            return self.tell(serial, Out::Close);
+            return self.dismiss(serial, node);
         }
         self.offer(serial, linking, struck);
     }
@@ -268,7 +279,7 @@ impl World {
     /// Tells a device that its pre-keys run low.
     pub fn ask_for_pre_keys(&mut self, id: &DeviceId, left: usize) {
         let notification = NodeBuilder::new("notification")
-            .attr("from", "s.whatsapp.net")
+            .attr("from", reply::server())
             .attr("type", "encrypt")
             .attr("id", self.next_id())
             .attr("t", now_s())

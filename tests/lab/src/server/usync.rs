@@ -45,10 +45,9 @@ impl World {
     /// One `<user>` of the answer; `None` when the question names nobody.
     fn user(&mut self, from: &DeviceId, asked: &Node, protocols: &[String]) -> Option<Node> {
         let contact = asked.child(&["contact"]);
-        let jid = asked.jid("jid").or_else(|| {
-            let number = std::str::from_utf8(contact?.bytes()).ok()?;
-            Some(Jid::pn(number.trim_start_matches('+')))
-        })?;
+        let jid = asked
+            .jid("jid")
+            .or_else(|| whom(std::str::from_utf8(contact?.bytes()).ok()?))?;
         let Some(phone) = self.owner(&jid) else {
             let out = NodeBuilder::new("contact").attr("type", "out").build();
             let user = NodeBuilder::new("user").attr("jid", jid.to_non_ad());
@@ -117,5 +116,69 @@ impl World {
             children.push(list.build());
         }
         NodeBuilder::new("devices").children(children).build()
+    }
+}
+
+/// Whom a `<contact>` means: a number, with or without `+`, or an address. whatsmeow asks for `+15550000001@c.us`.
+fn whom(contact: &str) -> Option<Jid> {
+    let (user, server) = contact.split_once('@').unwrap_or((contact, "c.us"));
+    let user = user.trim_start_matches('+');
+    let is_number = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit());
+    match server {
+        _ if !is_number => None,
+        "c.us" | "s.whatsapp.net" => Some(Jid::pn(user)),
+        "lid" => Some(Jid::lid(user)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use wacore_binary::node::NodeValue;
+    use wacore_binary::{OwnedNodeRef, marshal, util};
+
+    use super::super::world::Times;
+    use super::*;
+    use crate::ledger::Ledger;
+
+    const NUMBER: &str = "15550000009";
+
+    /// What is answered to a question about this contact, over the wire: the addresses of its users.
+    fn told(contact: &str) -> Vec<NodeValue> {
+        let asked = NodeBuilder::new("contact").bytes(contact.as_bytes().to_vec());
+        let user = NodeBuilder::new("user").children([asked.build()]).build();
+        let query = NodeBuilder::new("query").children([NodeBuilder::new("contact").build()]);
+        let list = NodeBuilder::new("list").children([user]);
+        let usync = NodeBuilder::new("usync").children([query.build(), list.build()]);
+        let iq = NodeBuilder::new("iq").children([usync.build()]).build();
+        let asks = DeviceId {
+            phone: PhoneId("15550000001".to_owned()),
+            device: 1,
+        };
+        let answer = World::new(Times::default(), Ledger::new()).usync(&asks, &iq);
+        let wire = util::unpack_bytes(marshal(&answer).unwrap()[..].into()).unwrap();
+        let read = OwnedNodeRef::new(wire).unwrap().to_owned_node();
+        let users = read.child(&["usync", "list"]).unwrap().nodes();
+        let jid = |user: &Node| user.attrs.get("jid").unwrap().clone();
+        users.iter().map(jid).collect()
+    }
+
+    #[test]
+    fn a_contact_is_answered_by_one_address_however_it_was_asked_for() {
+        let number = NodeValue::from(Jid::pn(NUMBER));
+        for asked in ["", "+"].map(|plus| format!("{plus}{NUMBER}")) {
+            for server in ["", "@c.us", "@s.whatsapp.net"] {
+                assert_eq!(told(&format!("{asked}{server}")), slice::from_ref(&number));
+            }
+        }
+        assert_eq!(
+            told("169129725123462@lid"),
+            [NodeValue::from(Jid::lid("169129725123462"))]
+        );
+        for nobody in ["", "@c.us", "1@2@c.us", "you@c.us", "1@example.org"] {
+            assert!(told(nobody).is_empty(), "{nobody}");
+        }
     }
 }

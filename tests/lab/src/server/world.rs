@@ -192,6 +192,8 @@ pub(super) enum Out {
     Slow(Duration),
     /// Close in order, after what was said before.
     Close,
+    /// Close in order when the client has not done so in time.
+    Leave,
     /// Cut the socket without a word.
     Drop,
     /// Leave the socket open and never touch it again.

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use wacore::net::{HttpClient, HttpRequest, HttpResponse};
 use wacore::proto_helpers::MessageExt;
 use wacore::store::InMemoryBackend;
+use wacore_binary::Node;
 use whatsapp_rust::pair_code::PairCodeOptions;
-use whatsapp_rust::prelude::{Bot, BotHandle, Event, EventDelivery, Jid};
+use whatsapp_rust::prelude::{Bot, BotHandle, Event, EventDelivery, Jid, RawNodeLease};
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
 
 /// Long, since a loaded machine is no fault of the server's.
@@ -33,6 +34,8 @@ pub struct Client {
     bot: BotHandle,
     events: Arc<Mutex<Vec<Arc<Event>>>>,
     count: watch::Receiver<usize>,
+    /// Every stanza is an event too.
+    _raw: RawNodeLease,
 }
 
 /// What a client keeps between runs.
@@ -93,8 +96,15 @@ impl Client {
                 ..Default::default()
             });
         }
-        let bot = builder.build().await.unwrap().spawn();
-        Client { bot, events, count }
+        let bot = builder.build().await.unwrap();
+        let raw = bot.client().acquire_raw_node_forwarding();
+        let bot = bot.spawn();
+        Client {
+            bot,
+            events,
+            count,
+            _raw: raw,
+        }
     }
 
     /// The first event from position `from` on that `wanted` takes, and the position after it.
@@ -142,6 +152,16 @@ impl Client {
             text.chars().take_while(|c| c.is_alphanumeric()).collect()
         };
         events.iter().map(name).collect()
+    }
+
+    /// Every stanza that came, as it was written.
+    pub fn stanzas(&self) -> Vec<Node> {
+        let events = self.events.lock().unwrap();
+        let stanzas = events.iter().filter_map(|event| match &**event {
+            Event::RawNode(node) => Some(node.to_owned_node()),
+            _ => None,
+        });
+        stanzas.collect()
     }
 
     pub async fn qr(&self) -> String {

@@ -2,9 +2,11 @@
 
 use holdfast_lab::server::{Lab, LabConfig, LabError, Times};
 use std::time::Duration;
+use wacore_binary::Node;
+use wacore_binary::node::NodeValue;
 use whatsapp_rust::prelude::Event;
 
-use super::client::{Client, DEADLINE, Linked, store};
+use super::client::{Client, DEADLINE, Linked, jid, store};
 
 #[tokio::test]
 async fn a_client_is_linked_by_qr_and_becomes_connected() {
@@ -28,6 +30,44 @@ async fn a_client_is_linked_by_qr_and_becomes_connected() {
     ada.client.stop().await;
     assert!(lab.ledger().crimes().is_empty());
     lab.stop().await.unwrap();
+}
+
+/// Addresses among the attributes that are written as text, in this stanza and what is in it.
+fn addresses_in_text(stanza: &Node) -> Vec<String> {
+    let mut found: Vec<String> = stanza
+        .attrs
+        .iter()
+        .filter(|(name, value)| {
+            matches!(value, NodeValue::String(text) if text.contains('@') || *name == "from")
+        })
+        .map(|(name, value)| format!("{} {name}={value}", stanza.tag))
+        .collect();
+    let children = stanza.children().unwrap_or_default();
+    found.extend(children.iter().flat_map(addresses_in_text));
+    found
+}
+
+#[tokio::test]
+async fn whatever_comes_is_from_an_address_that_is_written_as_one() {
+    let lab = Lab::start(LabConfig::default()).await.unwrap();
+    let ada = Linked::new(&lab, "15550000001").await;
+    let bob = lab.create_phone("15550000002", "Bob").await.unwrap();
+    let members = [ada.phone.clone()];
+    lab.create_group(&bob, "Both", &members).await.unwrap();
+    lab.send_text(&bob, &ada.phone.0, "hello").await.unwrap();
+    ada.client.received("hello").await;
+    ada.client.send(&jid(&bob), "and back").await;
+    lab.wait_inbox(&bob, DEADLINE, |received| !received.id.is_empty())
+        .await
+        .unwrap();
+    let stanzas = ada.client.stanzas();
+    let told = |tag: &str| stanzas.iter().any(|stanza| stanza.tag == tag);
+    for tag in ["iq", "ib", "message", "notification"] {
+        assert!(told(tag), "no <{tag}> came");
+    }
+    let in_text: Vec<String> = stanzas.iter().flat_map(addresses_in_text).collect();
+    assert!(in_text.is_empty(), "{in_text:?}");
+    ada.client.stop().await;
 }
 
 #[tokio::test]
