@@ -5,7 +5,7 @@
 //
 // Events:   {event: qr, qr} {event: open, device} {event: close, code} {event: message, id, from, text}
 //           {event: undecryptable, id} {event: sent, id} {event: failed, error}
-// Commands: {command: send, to, text} {command: stop}
+// Commands: {command: send, to, text} {command: logout} {command: stop}
 
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
@@ -94,6 +94,9 @@ async function send({ to, text }) {
 	tell({ event: 'sent', id })
 }
 
+// The socket closes with the code of a logout.
+const logout = () => socket.logout()
+
 async function stop() {
 	stopping = true
 	await socket?.end(undefined)
@@ -101,7 +104,7 @@ async function stop() {
 	process.exit(0)
 }
 
-const commands = { send, stop }
+const commands = { send, logout, stop }
 const lines = createInterface({ input: process.stdin })
 lines.on('line', line => {
 	try {

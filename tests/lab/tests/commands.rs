@@ -72,6 +72,7 @@ fn everything_there_is_is_listed() {
     for (what, name) in [
         ("prove", "baileys"),
         ("prove", "qr"),
+        ("prove", "whatsmeow"),
         ("bench", "memory"),
         ("bench", "start"),
     ] {

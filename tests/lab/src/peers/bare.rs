@@ -123,6 +123,7 @@ async fn obey(client: Arc<Client>) {
     while let Some(line) = lines.recv().await {
         match serde_json::from_str(&line) {
             Ok(Command::Send { to, text }) => say(&send(&client, &to, &text).await),
+            Ok(Command::Logout) => client.logout().await,
             Ok(Command::Stop) => break,
             Err(error) => say(&Event::Failed {
                 error: error.to_string(),

@@ -87,6 +87,8 @@ pub enum Command {
         /// The text.
         text: String,
     },
+    /// End the link.
+    Logout,
     /// End in order.
     Stop,
 }
@@ -218,6 +220,14 @@ impl Lines {
             },
         )
         .await
+    }
+
+    /// Has the client end its link.
+    ///
+    /// # Errors
+    /// [`PeerError::Process`].
+    pub async fn log_out(&mut self) -> Result<(), PeerError> {
+        self.tell(&Command::Logout).await
     }
 
     /// Waits for a message with this text and returns its id.

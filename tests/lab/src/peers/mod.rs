@@ -1,14 +1,17 @@
 //! Other clients beside us: each a process of its own, so that its memory and its start are its own too.
 //!
 //! - [`baileys`]: an unmodified Baileys in Node
+//! - [`whatsmeow`]: an unmodified whatsmeow, of which a copy is told where the lab is
 //! - [`bare`]: a whatsapp-rust client with its SQLite store and nothing else
 //!
-//! Both speak JSON lines ([`lines`]). The daemon, driven through its screen and its bus, is [`crate::holdfast`].
+//! They speak JSON lines ([`lines`]). The daemon, driven through its screen and its bus, is [`crate::holdfast`].
 
 pub mod baileys;
 pub mod bare;
 pub mod lines;
+pub mod whatsmeow;
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -114,6 +117,54 @@ impl Kind {
             Kind::WhatsappRust => Box::new(bare(false)?),
             Kind::WhatsappRustFull => Box::new(bare(true)?),
             Kind::Baileys => Box::new(baileys::start(lab, &keep.join("baileys"))?),
+        })
+    }
+}
+
+/// The clients that nobody here wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// Baileys.
+    Baileys,
+    /// whatsmeow.
+    Whatsmeow,
+}
+
+impl Foreign {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Foreign::Baileys => "baileys",
+            Foreign::Whatsmeow => "whatsmeow",
+        }
+    }
+
+    /// What keeps it from running here, and what to do about it.
+    pub async fn missing(self) -> Option<String> {
+        match self {
+            Foreign::Baileys => baileys::missing().await,
+            Foreign::Whatsmeow => whatsmeow::missing().await,
+        }
+    }
+
+    /// Starts a client that keeps its session in `auth`.
+    ///
+    /// # Errors
+    /// [`PeerError::Process`].
+    pub fn start(self, lab: &Lab, auth: &Path) -> Result<lines::Lines, PeerError> {
+        match self {
+            Foreign::Baileys => baileys::start(lab, auth),
+            Foreign::Whatsmeow => whatsmeow::start(lab, auth),
+        }
+    }
+}
+
+impl fmt::Display for Foreign {
+    /// As its makers write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Foreign::Baileys => "Baileys",
+            Foreign::Whatsmeow => "whatsmeow",
         })
     }
 }

@@ -3,12 +3,12 @@
 //! A proof is a [`Proof`] in the list [`ALL`]; [`run`] carries it out and says how it ended. What cannot be tried here is
 //! *not run*, which is neither passed nor failed and never silent.
 
-mod baileys;
 mod bit_rot;
 mod boot;
 mod crash_points;
 mod disk_full;
 mod faults;
+mod interoperation;
 mod model;
 mod mutations;
 mod plug_pull;
@@ -25,6 +25,8 @@ use async_trait::async_trait;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::peers::Foreign;
+
 /// A claim and how to try it.
 #[async_trait(?Send)]
 pub trait Proof {
@@ -38,7 +40,7 @@ pub trait Proof {
 
 /// Every proof there is.
 pub const ALL: &[&dyn Proof] = &[
-    &baileys::Interoperation,
+    &interoperation::Interoperation(Foreign::Baileys),
     &bit_rot::BitRot,
     &boot::Boot,
     &crash_points::CrashPoints,
@@ -51,6 +53,7 @@ pub const ALL: &[&dyn Proof] = &[
     &restore::Comeback,
     &simulation::Lives,
     &story::MainJob,
+    &interoperation::Interoperation(Foreign::Whatsmeow),
 ];
 
 /// Exit code of a proof of which something was not run; Automake's for a skipped test.
