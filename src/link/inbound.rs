@@ -44,9 +44,11 @@ impl InboundDurabilityHook for ToInbox {
     }
 }
 
-/// Peer messages are the phone talking to its own devices (key shares, history): the library's business.
+/// Peer messages of one's own are the phone talking to its devices (key shares, history): the library's business. Anybody else may
+/// call his a peer message, too.
 fn is_mail(inbound: &InboundMessage) -> bool {
-    inbound.info.category != MessageCategory::Peer
+    let info = &inbound.info;
+    info.category != MessageCategory::Peer || !info.source.is_from_me
 }
 
 fn to_mail(inbound: &InboundMessage) -> Message {
@@ -63,5 +65,33 @@ fn to_mail(inbound: &InboundMessage) -> Message {
         push_name: (!info.push_name.is_empty()).then(|| Secret::new(info.push_name.clone())),
         text: text.map(|text| Secret::new(text.to_owned())),
         raw: inbound.message.encode_to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore::types::message::{MessageInfo, MessageSource};
+
+    use super::*;
+
+    #[test]
+    fn only_one_s_own_phone_has_peer_messages() {
+        for (category, is_from_me, mail) in [
+            (MessageCategory::Peer, true, false),
+            (MessageCategory::Peer, false, true),
+            (MessageCategory::Empty, true, true),
+        ] {
+            let source = MessageSource {
+                is_from_me,
+                ..MessageSource::default()
+            };
+            let info = Arc::new(MessageInfo {
+                source,
+                category,
+                ..MessageInfo::default()
+            });
+            let inbound = InboundMessage::builder().message(Arc::default()).info(info);
+            assert_eq!(is_mail(&inbound.build()), mail);
+        }
     }
 }
