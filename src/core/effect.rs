@@ -52,8 +52,7 @@ pub enum Effect {
         /// From how many peers, lately.
         peers: u32,
     },
-    /// Find out whether the link is alive: answers with `Heard` when something came from WhatsApp since the last probe, or
-    /// comes now that it is asked; else with nothing.
+    /// Find out whether the link is alive: answers with `Heard` when WhatsApp answers, else with nothing.
     Probe,
     /// Find out whether a message gets through. Answers with `SelfTested`, unless the link goes down over it.
     SelfTest,

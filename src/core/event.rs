@@ -58,6 +58,13 @@ pub enum Event {
     Paired(LastFour),
     /// The phone's answer did not check out; the rotation of codes goes on.
     PairFailed,
+    /// WhatsApp's ref is too long for any QR code; the rotation of codes goes on.
+    CodeUnusable,
+    /// WhatsApp gave this number when it refused the login or ended the stream; what it means follows with the end of the run.
+    Said {
+        /// The code of the stream error, or the reason of the failure.
+        number: u16,
+    },
     /// The link is logged in and usable.
     LinkUp,
     /// An [`crate::Effect::CatchUp`] is done.
@@ -71,7 +78,7 @@ pub enum Event {
     },
     /// An [`crate::Effect::SelfTest`] is over.
     SelfTested(Tested),
-    /// Something came from WhatsApp, or it answered an [`crate::Effect::Probe`].
+    /// WhatsApp answered an [`crate::Effect::Probe`].
     Heard,
     /// The link's run came to an end. Exactly one for each [`crate::Effect::Connect`] or [`crate::Effect::Pair`],
     /// also after [`crate::Effect::Disconnect`], and nothing of that run after it.

@@ -219,6 +219,8 @@ mod tests {
             Event::PasskeyAsked,
             Event::Paired(ACCOUNT),
             Event::PairFailed,
+            Event::CodeUnusable,
+            Event::Said { number: 409 },
             Event::LinkUp,
             Event::LinkUp,
             Event::CaughtUp,

@@ -49,6 +49,8 @@ impl Turn<'_> {
             Event::PasskeyAsked => self.passkey_asked(),
             Event::Paired(account) => self.paired(account),
             Event::PairFailed => self.pair_failed(),
+            Event::CodeUnusable => self.code_unusable(),
+            Event::Said { number } => self.state.session.say(number),
             Event::LinkUp => self.link_up(),
             Event::CaughtUp => self.caught_up(),
             Event::PhoneSeen => self.phone_seen(),
@@ -99,6 +101,7 @@ mod tests {
             Event::LinkUp,
             Event::Released,
             Event::PairFailed,
+            Event::CodeUnusable,
             Event::QrShown { valid_ms: 1 },
         ] {
             assert!(

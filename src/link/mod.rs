@@ -7,6 +7,7 @@ pub mod clock;
 mod credentials;
 mod dial;
 mod farewell;
+mod hearing;
 mod inbound;
 mod observer;
 mod outgoing;

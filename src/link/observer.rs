@@ -1,7 +1,8 @@
 //! Translates the library's events into core events.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use holdfast_core::{CauseCode, Ending, Event, LastFour};
 use holdfast_medium::{Secret, Stopped, blocking};
@@ -21,6 +22,9 @@ use crate::history::LastWords;
 
 /// A message older than this is no sign of the phone's presence: WhatsApp kept it for us.
 const NEWS_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// The most bytes that a QR code holds: version 40 at level L, in byte mode (ISO/IEC 18004, table 7).
+const LONGEST_QR: usize = 2953;
 
 /// The phase of a run: how far the linking has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,23 @@ struct Reasons {
     said: Option<Ending>,
     /// A hint at why the connection ends. The first one counts, and only where WhatsApp made no statement.
     hinted: Option<Ending>,
+    /// When WhatsApp ended the stream of this connection.
+    stream_over: Option<Instant>,
+}
+
+/// How far the login of a connection has come. A link is up when the library says so and WhatsApp has answered a question: the
+/// library also says so when nothing at all came after the login.
+#[derive(Default)]
+struct Login {
+    accepted: bool,
+    connected: bool,
+    answered: bool,
+}
+
+impl Login {
+    fn is_up(&self) -> bool {
+        self.connected && self.answered
+    }
 }
 
 /// Listens to one run, inline on the library's dispatch path: it only hands on.
@@ -65,6 +86,9 @@ pub(super) struct Observer {
     /// The client that is observed; `run` switches its reconnection.
     client: Mutex<Weak<Client>>,
     reasons: Mutex<Reasons>,
+    login: Mutex<Login>,
+    /// How many stanzas were read from WhatsApp's frames.
+    stanzas: AtomicU64,
     /// The cause to blame when the dial fails, by the step it is at; `None` once the socket is open.
     unreached: Mutex<Option<CauseCode>>,
     /// The run has ended. Tasks of the library outlive it, and their events would be taken for the next run's.
@@ -91,6 +115,8 @@ impl Observer {
             phase,
             client: Mutex::default(),
             reasons: Mutex::default(),
+            login: Mutex::default(),
+            stanzas: AtomicU64::new(0),
             unreached: Mutex::default(),
             over: AtomicBool::new(false),
             peers,
@@ -123,6 +149,7 @@ impl Observer {
     /// Notes the cause to blame should this dial fail, and forgets why the last connection ended.
     pub(super) fn dials(&self, stumble: CauseCode) {
         *self.reasons.lock() = Reasons::default();
+        *self.login.lock() = Login::default();
         *self.unreached.lock() = Some(stumble);
     }
 
@@ -134,6 +161,28 @@ impl Observer {
     /// Returns why the socket did not open.
     pub(super) fn unreached(&self) -> Option<CauseCode> {
         *self.unreached.lock()
+    }
+
+    /// How many stanzas were read from WhatsApp's frames, in all connections of the run.
+    pub(super) fn stanzas(&self) -> u64 {
+        self.stanzas.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether the login was accepted, and WhatsApp has not answered a question since.
+    pub(super) fn waits_for_answer(&self) -> bool {
+        let login = self.login.lock();
+        (login.accepted || login.connected) && !login.answered
+    }
+
+    /// Tells whether WhatsApp ended the stream, and left the connection open for so long.
+    pub(super) fn stream_is_over(&self, patience: Duration) -> bool {
+        let over = self.reasons.lock().stream_over;
+        over.is_some_and(|since| since.elapsed() >= patience)
+    }
+
+    /// Notes why the run is given up, where WhatsApp does not say.
+    pub(super) fn gives_up(&self, cause: CauseCode) {
+        self.hinted(Ending::Network(cause.into()));
     }
 
     /// Stops listening, at the end of the run.
@@ -218,6 +267,10 @@ impl Observer {
             return;
         }
         match event {
+            Said::PairingQrCode(qr) if qr.code.len() > LONGEST_QR => {
+                self.credentials.send_modify(|shown| shown.qr = None);
+                self.tell(Event::CodeUnusable);
+            }
             Said::PairingQrCode(qr) => {
                 self.credentials
                     .send_modify(|shown| shown.qr = Some(Secret::new(qr.code.clone())));
@@ -265,9 +318,11 @@ impl Observer {
             Said::PairError(_) => self.tell(Event::PairFailed),
             Said::Connected(_) => {
                 // The connection is up, so that an earlier hint did not end it.
-                self.reasons.lock().hinted = None;
+                let mut reasons = self.reasons.lock();
+                (reasons.hinted, reasons.stream_over) = (None, None);
+                drop(reasons);
                 self.reconnect_by_itself(false);
-                self.tell(Event::LinkUp);
+                self.comes_up(|login| login.connected = true);
                 self.phase.send_replace(Phase::Up);
                 self.notice(Notice::Up);
             }
@@ -346,13 +401,38 @@ impl Observer {
             && own.any(|own| own.user == sender.user && own.server == sender.server)
     }
 
-    /// Keeps the stanza that ends a connection whole. 515, 429 and 503 have no typed event of their own.
+    /// Tells once that the link is up.
+    fn comes_up(&self, step: impl FnOnce(&mut Login)) {
+        let mut login = self.login.lock();
+        let was_up = login.is_up();
+        step(&mut login);
+        if login.is_up() && !was_up {
+            self.tell(Event::LinkUp);
+        }
+    }
+
+    /// Counts a stanza, and keeps the one that ends a connection whole. 515, 429 and 503 have no typed event of their own.
     fn stanza(&self, node: &OwnedNodeRef) {
+        self.stanzas.fetch_add(1, Ordering::Relaxed);
         let node = node.get();
         match node.tag.as_ref() {
-            "failure" => return self.keep(node),
-            "stream:error" => self.keep(node),
+            // Its id is of a question of ours: WhatsApp's own questions are of the types `get` and `set`.
+            "iq" if is_answer(node) => return self.comes_up(|login| login.answered = true),
+            "success" => return self.comes_up(|login| login.accepted = true),
+            "failure" => {
+                self.number(node, "reason");
+                return self.keep(node);
+            }
+            "stream:error" => {
+                self.number(node, "code");
+                self.keep(node);
+            }
             _ => return,
+        }
+        // One about an ack tells of that stanza alone; the library goes on, as WhatsApp's own client does.
+        if node.get_optional_child("ack").is_none() {
+            let mut reasons = self.reasons.lock();
+            reasons.stream_over.get_or_insert_with(Instant::now);
         }
         match node
             .get_attr("code")
@@ -368,6 +448,14 @@ impl Observer {
 }
 
 impl Observer {
+    /// Tells the number that WhatsApp gives in this stanza.
+    fn number(&self, node: &NodeRef<'_>, attribute: &str) {
+        let given = node.get_attr(attribute);
+        if let Some(number) = given.and_then(|given| given.as_str().parse().ok()) {
+            self.tell(Event::Said { number });
+        }
+    }
+
     /// Writes a stanza to the last words, in a task of its own: the library's dispatch path does not wait for the disk.
     fn keep(&self, node: &NodeRef<'_>) {
         let stanza = Secret::new(DisplayableNodeRef(node).to_string());
@@ -379,6 +467,11 @@ impl Observer {
             Ok::<_, Stopped>(())
         }));
     }
+}
+
+fn is_answer(node: &NodeRef<'_>) -> bool {
+    let kind = node.get_attr("type");
+    kind.is_some_and(|kind| matches!(&*kind.as_str(), "result" | "error"))
 }
 
 /// Reads a stanza's texts for humans (the attributes of wacore's `stanza/connect_failure.rs`).

@@ -1,7 +1,6 @@
 //! One run of the library's client, from its start to its one ending.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -9,7 +8,6 @@ use futures_util::stream::FuturesUnordered;
 use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
-use wacore::iq::keepalive::KeepaliveSpec;
 use wacore::store::traits::Backend;
 use wacore::store::{Device, DevicePropsOverride};
 use whatsapp_rust::Client;
@@ -19,6 +17,7 @@ use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
 
 use super::credentials::Credentials;
 use super::dial::{Dialer, settle_identity};
+use super::hearing::{self, Answer};
 use super::inbound::ToInbox;
 use super::observer::{Listener, Notice, Observer, Phase};
 use super::outgoing::{self, Outgoing};
@@ -80,6 +79,9 @@ pub(super) async fn run(
         tokio::select! {
             () = carry_mail(parts, &client, notices) => {}
             () = run_errands(parts, &client, &observer, errands) => {}
+            cause = hearing::deaf(&client, &observer) => {
+                cause.into_iter().for_each(|cause| observer.gives_up(cause));
+            }
         }
     };
     let asked = serve(bot.spawn(), &client, &observer, work, stop).await;
@@ -234,14 +236,13 @@ async fn run_errands(
     observer: &Observer,
     mut errands: mpsc::UnboundedReceiver<Errand>,
 ) {
-    let heard = AtomicU64::new(client.stats().frames_received);
     let mut doing = FuturesUnordered::new();
     loop {
         tokio::select! {
             Some(errand) = errands.recv() => doing.push(async {
                 match errand {
                     Errand::CatchUp(todo) => catch_up(parts, client, todo).await,
-                    Errand::Probe => probe(parts, client, &heard).await,
+                    Errand::Probe => probe(parts, client).await,
                     Errand::AskPhone => ask_phone(client).await,
                     Errand::SelfTest => self_test(parts, client, observer).await,
                     Errand::Pulse => pulse(client).await,
@@ -278,16 +279,9 @@ async fn catch_up(parts: &Parts, client: &Arc<Client>, todo: Todo) {
     }
 }
 
-/// Reports whether anything came from WhatsApp since the last probe, and pings it when nothing did.
-async fn probe(parts: &Parts, client: &Arc<Client>, heard: &AtomicU64) {
-    if client.stats().frames_received == heard.load(Ordering::Relaxed) {
-        // Whatever comes back is an answer.
-        let _ = client
-            .execute(KeepaliveSpec::with_timeout(PONG_LIMIT))
-            .await;
-    }
-    let received = client.stats().frames_received;
-    if heard.swap(received, Ordering::Relaxed) != received {
+/// Asks WhatsApp whether it is there. Only its answer counts, whatever else comes.
+async fn probe(parts: &Parts, client: &Arc<Client>) {
+    if hearing::ask(client, PONG_LIMIT).await == Answer::Came {
         let _ = parts.events.send(Event::Heard);
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use holdfast_core::{Event, Tested};
 use holdfast_medium::Secret;
 use tokio::time::timeout;
-use wacore::iq::keepalive::KeepaliveSpec;
 use whatsapp_rust::Client;
 
 use super::Parts;
+use super::hearing::{self, Answer};
 use super::observer::Observer;
 use crate::mail::{OutMessage, fresh_id};
 
@@ -20,8 +20,7 @@ pub(crate) const ECHO: Duration = Duration::from_secs(30);
 
 /// Tests the run and reports the result to the core.
 pub(super) async fn self_test(parts: &Parts, client: &Arc<Client>, observer: &Observer) {
-    let ping = client.execute(KeepaliveSpec::with_timeout(TEST_ANSWER));
-    let answered = ping.await.is_ok();
+    let answered = hearing::ask(client, TEST_ANSWER).await == Answer::Came;
     let echoed = match parts.settings.self_test_own_chat {
         true => Some(answered && echo(parts, client, observer).await),
         false => None,

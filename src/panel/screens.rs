@@ -333,7 +333,7 @@ fn too_big() -> Page {
         title: "No room".into(),
         line: "QR too big to show".into(),
         strong: "Use a code".into(),
-        foot: "holdfastctl link --show".into(),
+        foot: "set pairing.phone".into(),
     }
 }
 

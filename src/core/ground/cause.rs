@@ -88,6 +88,7 @@ causes! {
         HandshakeFailed "handshake-failed": "The handshake with WhatsApp failed.", NONE;
         LoginTimeout "login-timeout": "WhatsApp did not answer in time.", NONE;
         Stale "stale": "Nothing comes from WhatsApp any more, and it does not answer.", NONE;
+        Garbled "garbled": "What comes from WhatsApp cannot be decrypted; the connection is made anew.", NONE;
         ConnectionLost "connection-lost": "The connection to WhatsApp was lost.", NONE;
     }
     /// The linked-device session.
@@ -100,6 +101,7 @@ causes! {
         QrExhausted "qr-exhausted": "No phone scanned the code.", "Press the button, or run `holdfastctl link`, for a new code.";
         PairingBudget "pairing-budget": "Linking broke off too often; WhatsApp is left alone for a while.", "Press the button, or run `holdfastctl link`, for a new code.";
         PairFailed "pair-failed": "The phone's answer did not check out.", "Scan the next code.";
+        CodeTooLong "code-too-long": "What WhatsApp gave to scan is too long for any code.", "Wait for the next code, or link by number: set pairing.phone.";
         PasskeyNeeded "passkey-needed": "WhatsApp asks for a passkey, which this device cannot give.", "Answer it with `holdfastctl passkey` where the passkey is, or press the button to try again.";
         PasskeyUnanswered "passkey-unanswered": "WhatsApp asked for a passkey, and was not answered in time.", "Press the button or run `holdfastctl link`, and answer within two minutes with `holdfastctl passkey`.";
         Replaced "replaced": "Another copy of this device is using the session.", "Stop the other copy, then press the button.";

@@ -34,18 +34,19 @@ impl Wait {
         Wait::Outdated,
     ];
 
-    /// The name and the cause of a wait that outlives a restart; it is written down by its name.
+    /// The name and the cause of a wait that outlives a restart; it is written down by its name. With a number, where WhatsApp
+    /// has but one for it.
     pub(crate) fn lasting(self) -> Option<(&'static str, Cause)> {
-        let (name, code, number) = match self {
-            Self::Throttled => ("throttled", CauseCode::Throttled, 429),
-            Self::Replaced => ("replaced", CauseCode::Replaced, 440),
-            Self::Banned { told: true } => ("banned", CauseCode::Banned, 402),
-            Self::Banned { told: false } => ("banned-untold", CauseCode::Banned, 402),
-            Self::Locked => ("locked", CauseCode::AccountLocked, 403),
-            Self::Outdated => ("outdated", CauseCode::ClientOutdated, 405),
+        let numbered = |code, number| Cause::numbered(code, number);
+        Some(match self {
+            Self::Throttled => ("throttled", numbered(CauseCode::Throttled, 429)),
+            Self::Replaced => ("replaced", CauseCode::Replaced.into()),
+            Self::Banned { told: true } => ("banned", numbered(CauseCode::Banned, 402)),
+            Self::Banned { told: false } => ("banned-untold", numbered(CauseCode::Banned, 402)),
+            Self::Locked => ("locked", CauseCode::AccountLocked.into()),
+            Self::Outdated => ("outdated", numbered(CauseCode::ClientOutdated, 405)),
             Self::Reconnect | Self::Confirm | Self::Retire => return None,
-        };
-        Some((name, Cause::numbered(code, number)))
+        })
     }
 
     /// The wait that is written down by this name.

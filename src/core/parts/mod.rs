@@ -29,7 +29,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use self_test::SelfTest;
 pub use self_test::Tested;
 pub use session::PairingFace;
-pub(crate) use session::{Aim, Code, Due, Hurry, Phase, Session, Then};
+pub(crate) use session::{Aim, Code, Due, Hurry, Phase, Run, Session, Then};
 pub use storage::Space;
 pub(crate) use storage::Storage;
 pub(crate) use storm::Storm;

@@ -4,7 +4,7 @@ use core::ops::RangeInclusive;
 
 use crate::event::Ending;
 use crate::ground::{Cause, CauseCode, DAY, HOUR, MINUTE, Wait};
-use crate::parts::{Phase, Then};
+use crate::parts::{Phase, Run, Then};
 use crate::turn::Turn;
 
 /// How long a temporary ban is taken to last, at least and at most: after a month it does no harm to ask.
@@ -23,20 +23,20 @@ impl Turn<'_> {
         self.state.backoffs.ran_well(run.useful_ms(self.now));
         match self.state.session.phase() {
             Phase::Stopping => self.exit(),
-            Phase::Closing(then) => self.closed(then, ending),
+            Phase::Closing(then) => self.closed(then, ending, run),
             Phase::PasskeyNeeded
                 if !matches!(ending, Ending::Throttled | Ending::Banned { .. }) =>
             {
                 // Nobody can answer any more.
                 self.blame(CauseCode::PasskeyUnanswered);
             }
-            phase if phase.row().has_run => self.judge(ending),
+            phase if phase.row().has_run => self.judge(ending, run),
             _ => {}
         }
     }
 
     /// A run that was told to end has ended; what was wanted follows, unless it said something that matters more.
-    fn closed(&mut self, then: Then, ending: Ending) {
+    fn closed(&mut self, then: Then, ending: Ending, run: Run) {
         match then {
             Then::Retire(successor) => {
                 if ending == Ending::LoggedOut {
@@ -56,11 +56,13 @@ impl Turn<'_> {
             Then::Rebuild if matches!(ending, Ending::Asked | Ending::Network(_)) => {
                 self.rebuild();
             }
-            Then::Pair | Then::Retry(_) | Then::AwaitRoom | Then::Rebuild => self.judge(ending),
+            Then::Pair | Then::Retry(_) | Then::AwaitRoom | Then::Rebuild => {
+                self.judge(ending, run);
+            }
         }
     }
 
-    fn judge(&mut self, ending: Ending) {
+    fn judge(&mut self, ending: Ending, run: Run) {
         match ending {
             Ending::Asked => self.retry(CauseCode::ConnectionLost),
             Ending::Network(cause) => self.retry(cause),
@@ -82,9 +84,12 @@ impl Turn<'_> {
                 }
             }
             Ending::Throttled => self.throttled(),
-            Ending::Replaced => self.replaced(),
-            Ending::LoggedOut => self.logged_out(),
-            Ending::AccountLocked => self.be_patient(Wait::Locked, HOUR),
+            Ending::Replaced => self.replaced(run.cause(CauseCode::Replaced)),
+            Ending::LoggedOut => self.logged_out(run),
+            Ending::AccountLocked => {
+                let cause = run.cause(CauseCode::AccountLocked);
+                self.wait(Wait::Locked, HOUR, cause);
+            }
             Ending::Banned { expires_ms } => {
                 let told = expires_ms.is_some();
                 let delay = expires_ms.unwrap_or(HOUR);
@@ -112,6 +117,41 @@ mod tests {
             (nominal * 9 / 10..=nominal * 11 / 10).contains(&actual),
             "{actual} for {nominal}"
         );
+    }
+
+    #[test]
+    fn a_number_is_shown_as_whatsapp_said_it_or_not_at_all() {
+        for (ending, code, numbers) in [
+            (
+                Ending::Replaced,
+                CauseCode::Replaced,
+                [Some(440), Some(409), None],
+            ),
+            (
+                Ending::AccountLocked,
+                CauseCode::AccountLocked,
+                [Some(403), Some(406), None],
+            ),
+            (
+                Ending::LoggedOut,
+                CauseCode::LogoutSuspected,
+                [Some(401), Some(516), None],
+            ),
+        ] {
+            for number in numbers {
+                let mut story = Story::connected();
+                if let Some(number) = number {
+                    story.on(Event::Said { number });
+                }
+                story.ended(ending.clone());
+                assert_eq!(story.state.cause(), Some(Cause { code, number }));
+                // What the last run said is not this one's.
+                story.wait_for(Effect::Connect);
+                story.on(Event::LinkUp);
+                story.ended(Ending::Replaced);
+                assert_eq!(story.state.cause(), Some(CauseCode::Replaced.into()));
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::effect::Effect;
 use crate::ground::{Cause, CauseCode, Linked, Order, SECOND, Successor, Trigger, Wait};
-use crate::parts::{Backoffs, Phase, Phone};
+use crate::parts::{Backoffs, Phase, Phone, Run};
 use crate::turn::Turn;
 
 /// How long before the question is put again, at least.
@@ -10,15 +10,15 @@ const CONFIRM_MS: u64 = 8 * SECOND;
 
 impl Turn<'_> {
     /// WhatsApp says that the device is no longer linked.
-    pub(crate) fn logged_out(&mut self) {
+    pub(crate) fn logged_out(&mut self, run: Run) {
         if !self.state.keys.are_linked() {
-            self.retry(Cause::numbered(CauseCode::Refused, 401));
+            self.retry(run.cause(CauseCode::Refused));
         } else {
             self.hear_logout();
             if self.state.keys.are_revoked() {
                 self.retire(Successor::Fresh(Trigger::Server));
             } else {
-                self.await_confirmation();
+                self.await_confirmation(run.cause(CauseCode::LogoutSuspected));
             }
         }
     }
@@ -30,9 +30,8 @@ impl Turn<'_> {
         }
     }
 
-    fn await_confirmation(&mut self) {
+    fn await_confirmation(&mut self, cause: Cause) {
         let delay = self.fails().max(CONFIRM_MS);
-        let cause = Cause::numbered(CauseCode::LogoutSuspected, 401);
         self.wait(Wait::Confirm, delay, cause);
     }
 
@@ -93,7 +92,7 @@ impl Turn<'_> {
         });
         match (self.pays_a_wait(), self.state.session.is_suspected()) {
             (true, _) => {}
-            (false, true) => self.await_confirmation(),
+            (false, true) => self.await_confirmation(CauseCode::LogoutSuspected.into()),
             (false, false) => self.attempt(),
         }
     }

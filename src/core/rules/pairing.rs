@@ -73,6 +73,13 @@ impl Turn<'_> {
         }
     }
 
+    /// What WhatsApp gave fits into no code, so that there is nothing to scan until the next.
+    pub(crate) fn code_unusable(&mut self) {
+        if self.state.session.withdraw_codes() {
+            self.blame(CauseCode::CodeTooLong);
+        }
+    }
+
     /// The keys are saved, whatever else goes on; a run that still may logs in by itself.
     pub(crate) fn paired(&mut self, account: LastFour) {
         if !self.state.session.is_running() || self.state.keys.are_linked() {
@@ -232,6 +239,11 @@ mod tests {
     fn an_answer_that_does_not_check_out_takes_the_code_off_the_glass() {
         let mut story = Story::booted(None);
         story.on(qr(60));
+        story.on(Event::CodeUnusable);
+        assert_eq!(story.face(), Face::Pairing(PairingFace::Preparing));
+        assert_eq!(story.cause(), Some("session.code-too-long"));
+        story.on(qr(20));
+        assert_eq!(story.cause(), Some("session.not-linked"));
         story.on(Event::PairFailed);
         assert_eq!(story.face(), Face::Pairing(PairingFace::Preparing));
         assert_eq!(story.cause(), Some("session.pair-failed"));

@@ -6,7 +6,7 @@ use crate::parts::Phase;
 use crate::turn::Turn;
 
 impl Turn<'_> {
-    /// Something came from WhatsApp, or it answered.
+    /// WhatsApp answered.
     pub(crate) fn heard(&mut self) {
         match self.state.session.phase() {
             Phase::Connected { .. } => self.state.session.hear(self.now),

@@ -55,12 +55,12 @@ impl Turn<'_> {
     }
 
     /// Another copy took over: it is given way to, for longer each time, and no more than a few times a day.
-    pub(crate) fn replaced(&mut self) {
+    pub(crate) fn replaced(&mut self, cause: Cause) {
         let delay = self.state.backoffs.replaced.fail(&mut self.state.jitter);
         let spent = self.state.allowances.takeovers.blocked_until(self.now);
         let rest = spent.map_or(0, |until| until.saturating_sub(self.now));
         self.state.allowances.takeovers.take(self.now);
-        self.be_patient(Wait::Replaced, delay.max(rest));
+        self.wait(Wait::Replaced, delay.max(rest), cause);
     }
 
     /// This version is refused. The next attempt comes with the newest version there is: only when that is refused, too, is it

@@ -60,7 +60,11 @@ fn replaced() -> Said {
 
 /// The server's `<stream:error>`, as it came.
 fn raw(code: &str) -> Said {
-    let node = NodeBuilder::new("stream:error").attr("code", code).build();
+    stanza(NodeBuilder::new("stream:error").attr("code", code))
+}
+
+fn stanza(node: NodeBuilder) -> Said {
+    let node = node.build();
     let bytes = wacore_binary::marshal::marshal(&node).unwrap();
     // Behind the byte that says how it is packed.
     Said::RawNode(Arc::new(OwnedNodeRef::new(bytes[1..].to_vec()).unwrap()))
@@ -125,6 +129,61 @@ async fn what_did_not_end_the_run_is_forgotten() {
     observer.hear(&logged_out());
     observer.hear(&Said::Connected(events::Connected::builder().build()));
     assert_eq!(observer.ending(), Some(Ending::LoggedOut), "told late");
+}
+
+#[test]
+fn a_link_is_up_when_whatsapp_has_answered_a_question() {
+    let connected = || Said::Connected(events::Connected::builder().build());
+    let iq = |kind: &'static str| stanza(NodeBuilder::new("iq").attr("type", kind));
+    let mut heard = Heard::new();
+    let observer = Arc::clone(&heard.observer);
+    assert!(!observer.waits_for_answer(), "nobody is logged in");
+    observer.hear(&stanza(NodeBuilder::new("success")));
+    assert!(observer.waits_for_answer());
+    observer.hear(&connected());
+    // What WhatsApp asks, and whatever else it sends, is no answer.
+    for said in [iq("set"), iq("get"), stanza(NodeBuilder::new("message"))] {
+        observer.hear(&said);
+    }
+    assert!(heard.told().is_none() && observer.waits_for_answer());
+    observer.hear(&iq("result"));
+    assert_eq!(heard.told(), Some(Event::LinkUp));
+    observer.hear(&iq("error"));
+    assert!(heard.told().is_none() && !observer.waits_for_answer());
+    assert_eq!(observer.stanzas(), 6);
+
+    // The next connection of the run begins anew, and in the usual order.
+    observer.dials(CauseCode::DialFailed);
+    observer.hear(&iq("result"));
+    assert!(heard.told().is_none());
+    observer.hear(&connected());
+    assert_eq!(heard.told(), Some(Event::LinkUp));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_over_is_not_waited_on() {
+    let over = |heard: &Heard| heard.observer.stream_is_over(Duration::ZERO);
+    let mut heard = Heard::new();
+    let ack = NodeBuilder::new("stream:error").children([NodeBuilder::new("ack").build()]);
+    heard.observer.hear(&stanza(ack));
+    assert!(!over(&heard), "told of one stanza");
+    heard.observer.hear(&raw("503"));
+    assert!(over(&heard) && !heard.observer.stream_is_over(Duration::from_secs(60)));
+    assert_eq!(heard.told(), Some(Event::Said { number: 503 }));
+    heard.observer.dials(CauseCode::DialFailed);
+    assert!(!over(&heard));
+}
+
+#[test]
+fn a_code_that_no_qr_holds_is_not_shown() {
+    let mut heard = Heard::new();
+    heard.observer.hear(&qr());
+    assert!(matches!(heard.told(), Some(Event::QrShown { .. })));
+    let long = events::PairingQrCode::builder().code("2".repeat(LONGEST_QR + 1));
+    let long = long.timeout(Duration::from_secs(60)).build();
+    heard.observer.hear(&Said::PairingQrCode(long));
+    assert_eq!(heard.told(), Some(Event::CodeUnusable));
+    assert!(heard.credentials.borrow().qr.is_none());
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! What others send, and what an owner and a bot get of it.
 
 use std::path::Path;
+use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use holdfast_lab::holdfast::Holdfast;
-use holdfast_lab::server::{Lab, LabConfig, PhoneId};
+use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, PhoneId, When};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 const OWNER: &str = "15550000001";
 const FRIEND: &str = "15550000002";
@@ -13,6 +17,7 @@ const FRIEND: &str = "15550000002";
 struct Scene {
     lab: Lab,
     friend: PhoneId,
+    device: DeviceId,
     holdfast: Holdfast,
     _directory: TempDir,
 }
@@ -27,11 +32,12 @@ impl Scene {
         let mut holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
         holdfast.start().await.unwrap();
         let qr = holdfast.scan_screen().await.unwrap();
-        lab.scan_qr(&owner, &qr).await.unwrap();
+        let device = lab.scan_qr(&owner, &qr).await.unwrap();
         holdfast.reaches("Connected").await.unwrap();
         Self {
             lab,
             friend,
+            device,
             holdfast,
             _directory: directory,
         }
@@ -40,6 +46,53 @@ impl Scene {
     async fn writes(&self, text: &str) -> String {
         self.lab.send_text(&self.friend, OWNER, text).await.unwrap()
     }
+}
+
+impl Scene {
+    /// Waits until this is the cause, for so long.
+    async fn blames(&self, cause: &str, limit: Duration) {
+        let session = self.holdfast.session().await.unwrap();
+        let properties = self.holdfast.properties().await.unwrap();
+        let mut changes = properties.receive_properties_changed().await.unwrap();
+        let blamed = async {
+            while session.cause().await.unwrap().0 != cause {
+                changes.next().await.expect("the daemon has left");
+            }
+        };
+        let log = || self.holdfast.read_log();
+        assert!(timeout(limit, blamed).await.is_ok(), "{cause}: {}", log());
+    }
+}
+
+#[tokio::test]
+async fn a_link_on_which_nothing_is_understood_is_made_anew_at_once() {
+    // Two seconds until it is looked at, ten for an answer; a login comes after the back-off.
+    let second = Duration::from_secs;
+    let mut lives = JoinSet::new();
+    for (fault, cause, limit) in [
+        (Fault::GarbledFrame, "network.garbled", second(15)),
+        (Fault::SilentLogin, "network.login-timeout", second(20)),
+        (Fault::Stream503Open, "session.refused", second(10)),
+    ] {
+        lives.spawn(async move {
+            let scene = Scene::new("Bob").await;
+            let (device, lab) = (scene.device.clone(), &scene.lab);
+            lab.inject(device, fault, When::Now, 1).await.unwrap();
+            // Whatever comes meanwhile is no sign of life.
+            let texts = (0..5).map(|n| format!("text {n}"));
+            let texts: Vec<String> = texts.collect();
+            for text in &texts {
+                scene.writes(text).await;
+            }
+            scene.blames(cause, limit).await;
+            scene.holdfast.reaches("Connected").await.unwrap();
+            let got = scene.holdfast.receives("bot", 5).await.unwrap();
+            let mut got: Vec<_> = got.into_iter().map(|message| message.text).collect();
+            got.sort();
+            assert_eq!(got, texts, "{fault}");
+        });
+    }
+    lives.join_all().await;
 }
 
 #[tokio::test]

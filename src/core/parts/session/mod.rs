@@ -28,9 +28,19 @@ pub(crate) enum Aim {
 pub(crate) struct Run {
     /// Since when it is of use: logged in, or showing a code.
     usable_since: Option<u64>,
+    /// WhatsApp's number in what ends it.
+    said: Option<u16>,
 }
 
 impl Run {
+    /// The cause with the number that WhatsApp gave, if it gave one.
+    pub(crate) fn cause(self, code: CauseCode) -> Cause {
+        Cause {
+            code,
+            number: self.said,
+        }
+    }
+
     /// How long it was of use, milliseconds.
     pub(crate) fn useful_ms(self, now: u64) -> u64 {
         self.usable_since
@@ -164,7 +174,10 @@ impl Session {
 
     /// A run begins.
     pub(crate) fn start(&mut self, aim: Aim, now: u64) {
-        self.run = Some(Run { usable_since: None });
+        self.run = Some(Run {
+            usable_since: None,
+            said: None,
+        });
         match aim {
             Aim::Link => self.enter(Phase::Pairing(Codes::asked_for(now)), None),
             Aim::Login => self.log_in(now),
@@ -207,7 +220,7 @@ impl Session {
     /// From now on the run is of use. Whether it was not yet.
     pub(crate) fn begin_use(&mut self, now: u64) -> bool {
         match &mut self.run {
-            Some(Run { usable_since }) if usable_since.is_none() => {
+            Some(Run { usable_since, .. }) if usable_since.is_none() => {
                 *usable_since = Some(now);
                 true
             }
@@ -228,8 +241,18 @@ impl Session {
     /// The run is logged in.
     pub(crate) fn come_up(&mut self, now: u64) {
         let usable_since = Some(now);
-        self.run = self.run.map(|_| Run { usable_since });
+        self.run = self.run.map(|_| Run {
+            usable_since,
+            said: None,
+        });
         self.hear(now);
+    }
+
+    /// WhatsApp says why it ends the run.
+    pub(crate) fn say(&mut self, number: u16) {
+        if let Some(run) = &mut self.run {
+            run.said = Some(number);
+        }
     }
 
     /// The link was heard just now.
@@ -363,6 +386,7 @@ impl Session {
         }
         if let Some(Run {
             usable_since: Some(since),
+            ..
         }) = &mut self.run
         {
             moments.since(since, HOUR);

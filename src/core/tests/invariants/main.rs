@@ -265,7 +265,7 @@ impl Around {
             Event::CodeShown { valid_ms } if self.run == Some(true) => {
                 self.code_until = self.now + valid_ms
             }
-            Event::PairFailed => (self.qr_until, self.code_until) = (0, 0),
+            Event::PairFailed | Event::CodeUnusable => (self.qr_until, self.code_until) = (0, 0),
             Event::Paired(account) if self.run.is_some() && self.linked.account.is_none() => {
                 self.linked.account = Some(account)
             }

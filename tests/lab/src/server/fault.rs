@@ -100,6 +100,8 @@ faults! {
     Stream500, "stream-500", Stanza;
     /// `<stream:error code="503">`.
     Stream503, "stream-503", Stanza;
+    /// `<stream:error code="503">`, after which the server leaves the connection open and goes on answering.
+    Stream503Open, "stream-503-open", Stanza;
     /// `<stream:error code="516">`: logged out.
     Stream516, "stream-516", Stanza;
     /// `<stream:error><xml-not-well-formed>`.
@@ -140,6 +142,12 @@ faults! {
     BlackHole, "black-hole", Stanza;
     /// Logins are accepted at the socket, and then nothing is answered.
     BlackHoleLogin, "black-hole-login", Login;
+    /// A login is accepted, and then nothing is answered.
+    SilentLogin, "silent-login", Login;
+    /// A frame comes in between that nobody encrypted: the client cannot decrypt what follows.
+    GarbledFrame, "garbled-frame", Stanza;
+    /// A frame's length is torn: the client takes all that follows for the rest of it.
+    TornLength, "torn-length", Stanza;
     /// The server neither reads nor writes any more, and the socket stays open.
     HalfOpen, "half-open", Stanza;
     /// Every stanza to the device is late.
@@ -184,6 +192,12 @@ pub(super) const NACK: u16 = 479;
 
 /// The error of a refused upload.
 pub(super) const UPLOAD_REFUSED: (u16, &str) = (406, "not-acceptable");
+
+/// A frame's payload that nobody encrypted.
+const GARBAGE: &[u8] = &[0x5a; 16];
+
+/// The beginning of a frame of nearly 16 MiB.
+const TORN: &[u8] = &[0xff, 0xff, 0xf0];
 
 /// The faults that are still to strike.
 #[derive(Default)]
@@ -285,6 +299,18 @@ impl World {
         match fault {
             Fault::SocketDrop => self.tell(serial, Out::Drop),
             Fault::BlackHole => self.mute(serial),
+            Fault::GarbledFrame => {
+                self.tell(serial, Out::Frame(GARBAGE));
+                return false;
+            }
+            Fault::TornLength => {
+                self.tell(serial, Out::Bytes(TORN));
+                return false;
+            }
+            Fault::Stream503Open => {
+                self.send(serial, stream_error(fault));
+                return false;
+            }
             Fault::HalfOpen => {
                 self.tell(serial, Out::Freeze);
                 self.mute(serial);
@@ -337,7 +363,7 @@ fn stream_error(fault: Fault) -> Node {
         Fault::Stream409 => code("409").build(),
         Fault::Stream429 => code("429").build(),
         Fault::Stream500 => code("500").build(),
-        Fault::Stream503 => code("503").build(),
+        Fault::Stream503 | Fault::Stream503Open => code("503").build(),
         Fault::Stream516 => code("516").build(),
         Fault::UnknownCode => code("799").build(),
         Fault::MalformedXml => NodeBuilder::new("stream:error")

@@ -72,6 +72,8 @@ async fn write(
                 }
                 writer.send(&node).await?;
             }
+            Out::Frame(payload) => writer.frame(payload).await?,
+            Out::Bytes(bytes) => writer.bytes(bytes).await?,
             Out::Slow(each) => pause = Some(each),
             Out::Close => return writer.close().await,
             Out::Leave => {
@@ -145,7 +147,8 @@ impl World {
             return self.turn_away(serial, &id, 401, fault::login_failure(401));
         }
         let target = Target::Device(id.clone());
-        match self.faults.strike_at(&target, Occasion::Login) {
+        let struck = self.faults.strike_at(&target, Occasion::Login);
+        match struck {
             Some(Fault::BlackHoleLogin) => return self.mute(serial),
             Some(struck) => {
                 if let Some((reason, node)) = fault::failure(struck) {
@@ -179,6 +182,9 @@ impl World {
             connection.peer = Peer::Device { id, active: false };
         }
         self.send(serial, success);
+        if struck == Some(Fault::SilentLogin) {
+            self.mute(serial);
+        }
     }
 
     fn turn_away(&mut self, serial: u64, id: &DeviceId, reason: u16, failure: Node) {

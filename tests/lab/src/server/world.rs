@@ -188,6 +188,10 @@ pub(super) enum Peer {
 pub(super) enum Out {
     /// Send this.
     Stanza(Node),
+    /// Send this as a frame, as it is.
+    Frame(&'static [u8]),
+    /// Send this outside of any frame.
+    Bytes(&'static [u8]),
     /// Pause this long before each stanza from now on.
     Slow(Duration),
     /// Close in order, after what was said before.

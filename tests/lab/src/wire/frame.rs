@@ -98,6 +98,16 @@ impl FrameWriter {
         Ok(())
     }
 
+    /// Sends bytes that are no frame.
+    ///
+    /// # Errors
+    /// [`WireError`] when the connection is gone.
+    pub async fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        let bytes = bytes.to_vec();
+        self.socket.send(Message::binary(bytes)).await?;
+        Ok(())
+    }
+
     /// Closes the WebSocket in order.
     ///
     /// # Errors

@@ -66,6 +66,22 @@ impl StanzaWriter {
         self.frames.send(&frame).await
     }
 
+    /// Sends a frame that is not encrypted: no stanza, and nothing that a client can decrypt.
+    ///
+    /// # Errors
+    /// [`WireError`] when the connection is gone.
+    pub async fn frame(&mut self, payload: &[u8]) -> Result<(), WireError> {
+        self.frames.send(payload).await
+    }
+
+    /// Sends bytes that are no frame.
+    ///
+    /// # Errors
+    /// [`WireError`] when the connection is gone.
+    pub async fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self.frames.bytes(bytes).await
+    }
+
     /// Closes the connection in order.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub(super) fn label(action: &Action) -> &'static str {
             Event::Booted(_) => "vault open",
             Event::Network(_) => "network",
             Event::Clock { .. } => "clock set",
-            Event::QrShown { .. } | Event::PairFailed => "code",
+            Event::QrShown { .. } | Event::PairFailed | Event::CodeUnusable => "code",
             Event::PasskeyAsked => "passkey",
             Event::Paired(_) => "linked",
             Event::LinkUp => "login",

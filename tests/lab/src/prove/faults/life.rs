@@ -275,6 +275,13 @@ impl<'a> Life<'a> {
     /// Does what a human has to, and waits until messages go both ways.
     pub async fn recover(&mut self, met: Option<Instant>) -> anyhow::Result<Told> {
         let noticed = met.map(|met| met.saturating_duration_since(self.struck));
+        if let Some(after) = noticed {
+            let limit = self.meets.notice_limit();
+            ensure!(
+                after <= limit,
+                "it was noticed after {after:?}, not {limit:?} at most"
+            );
+        }
         let mut since = met.unwrap_or(self.struck);
         match self.meets.end {
             End::Alone => {}

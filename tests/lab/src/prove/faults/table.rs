@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_core::limits::{ANSWER_MS, SILENCE_MS};
+
 use crate::server::Fault;
 
 /// What an owner meets when a fault strikes, and what ends it.
@@ -49,10 +51,22 @@ impl Meets {
         }
     }
 
+    /// How long it may take until an owner sees what it is.
+    pub fn notice_limit(&self) -> Duration {
+        match self.fault {
+            // Both are told by a question that is not answered in ten seconds; the login begins after the back-off.
+            Fault::GarbledFrame => Duration::from_secs(15),
+            Fault::SilentLogin => Duration::from_secs(20),
+            Fault::Stream503Open => Duration::from_secs(10),
+            // What `docs/causes.md` says of Connected.
+            _ => Duration::from_millis(SILENCE_MS + ANSWER_MS),
+        }
+    }
+
     /// How long the recovery may take.
     pub fn limit(&self) -> Duration {
         match self.fault {
-            Fault::Stream429 | Fault::Failure429 | Fault::PairError => PATIENT,
+            Fault::Stream429 | Fault::Failure429 | Fault::PairError | Fault::TornLength => PATIENT,
             _ => SOON,
         }
     }
@@ -159,6 +173,12 @@ pub(super) const TABLE: &[Meets] = &[
         End::Alone,
     ),
     row(
+        Fault::Stream503Open,
+        "Reconnecting",
+        "session.refused",
+        End::Alone,
+    ),
+    row(
         Fault::Stream516,
         "LogoutSuspected",
         "session.logout-suspected",
@@ -253,6 +273,19 @@ pub(super) const TABLE: &[Meets] = &[
         "network.handshake-failed",
         End::Alone,
     ),
+    row(
+        Fault::SilentLogin,
+        "Reconnecting",
+        "network.login-timeout",
+        End::Alone,
+    ),
+    row(
+        Fault::GarbledFrame,
+        "Reconnecting",
+        "network.garbled",
+        End::Alone,
+    ),
+    row(Fault::TornLength, "Stale", "network.stale", End::Alone),
     row(
         Fault::HalfOpen,
         "Reconnecting",
