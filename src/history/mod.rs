@@ -18,7 +18,7 @@ pub use archive::{
 };
 pub use audit::{Audit, AuditKind, Fault, Subject, Verdict};
 pub use incidents::{Incident, Incidents};
-pub use keys::{Companion, Keys, KeysError, Restorable};
+pub use keys::{Companion, Keys, KeysError, Reached, Restorable};
 pub use last_words::{LastWord, LastWords};
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};

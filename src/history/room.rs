@@ -25,6 +25,8 @@ impl Archive {
             AuditKind::Drop,
             Subject::archive(Trigger::Recovery, oldest.id),
         )?;
+        // What it used must not come again.
+        self.mark(oldest.id, &oldest.path);
         let failed = HistoryError::io(&oldest.path);
         fs::rename(&oldest.path, oldest.path.with_added_extension(DROPPED)).map_err(&failed)?;
         atomic::sync_dir(&self.dir.archive()).map_err(&failed)?;

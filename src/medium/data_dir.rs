@@ -44,6 +44,11 @@ impl DataDir {
         self.0.join("quarantine")
     }
 
+    /// The file of the high-water marks of key ids; it outlives every copy of a device.
+    pub fn marks(&self) -> PathBuf {
+        self.0.join("marks")
+    }
+
     /// Inbox and outbox; they outlive a generation.
     pub fn mail(&self) -> PathBuf {
         self.0.join("mail")

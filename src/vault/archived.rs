@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use holdfast_medium::blocking;
+use holdfast_medium::{DataDir, blocking};
 
 use super::VaultError;
-use super::pre_key_id::PreKeyId;
+use super::identity::{Document, Identity};
+use super::marks::{self, Gauge, Marks};
 use super::restore::{self, Kept, kept, write_restored};
 use super::tiers::Tier;
-use crate::history::{Companion, Keys, KeysError, Restorable};
+use crate::history::{Companion, Keys, KeysError, Reached, Restorable};
 
 /// Reads and restores generations that are not live, for the archive.
 #[derive(Clone, Copy, Debug)]
@@ -26,22 +27,62 @@ impl Keys for Generations {
         }))
     }
 
+    fn mark(&self, data: &DataDir, generation: &Path) -> Result<Option<Reached>, KeysError> {
+        let document = Identity::open(generation)?.0.get();
+        let (Some(device), Some(own)) = (&document.device, marks::reached(&document)) else {
+            return Ok(None);
+        };
+        let marks = Marks::of(data);
+        let marked = marks.raise(device, own).and_then(|()| marks.get(device));
+        Ok(marked.map_err(VaultError::at(marks.path()))?)
+    }
+
+    fn mark_import(
+        &self,
+        data: &DataDir,
+        generation: &Path,
+        told: Option<Reached>,
+    ) -> Result<(), KeysError> {
+        let document = Identity::open(generation)?.0.get();
+        let (Some(device), Some(own)) = (&document.device, marks::reached(&document)) else {
+            return Ok(());
+        };
+        let furthest = told.map_or(own, |told| marks::later(own, told));
+        let marks = Marks::of(data);
+        let raised = marks::leap_abroad(furthest).and_then(|to| marks.raise(device, to));
+        Ok(raised.map_err(VaultError::at(marks.path()))?)
+    }
+
+    async fn lend(&self, data: &DataDir, copy: &Path) -> Result<(), KeysError> {
+        let identity = Identity::open(copy)?.0.marking(Gauge::of(data));
+        let (marks, document) = (Marks::of(data), identity.get());
+        let beyond = blocking(move || marks.beyond(&document)).await;
+        let at = VaultError::at(copy);
+        if let Some(beyond) = beyond.map_err(&at)? {
+            let lent = identity.update(|document| document.borrow(beyond)).await;
+            lent.map_err(at)?;
+        }
+        Ok(())
+    }
+
     async fn count(&self, generation: &Path, scratch: &Path) -> Result<Restorable, KeysError> {
         Ok(counts(&kept(generation, scratch).await?))
     }
 
     async fn restore(
         &self,
+        data: &DataDir,
         generation: &Path,
         others: &[PathBuf],
         scratch: &Path,
         into: &Path,
     ) -> Result<Restorable, KeysError> {
         let mut kept = kept(generation, scratch).await?;
-        let (of, others) = (scratch.to_owned(), others.to_owned());
-        let fresh = blocking(move || fresh_pre_keys(&of, &others)).await?;
+        let (document, marks) = (kept.document().clone(), Marks::of(data));
+        let others = others.to_owned();
+        let fresh = blocking(move || fresh(&document, &marks, &others)).await?;
         if let Some(fresh) = fresh {
-            kept.leap(fresh);
+            kept.document().go_on(fresh);
         }
         let restored = counts(&kept);
         write_restored(into, kept).await?;
@@ -55,24 +96,32 @@ impl From<VaultError> for KeysError {
     }
 }
 
-/// Finds a pre-key id that no copy of a device has used: ahead of the furthest by [`PreKeyId::LEAP`], and by as much again for
-/// each copy that cannot be read. `None` without a device.
-fn fresh_pre_keys(of: &Path, others: &[PathBuf]) -> Result<Option<PreKeyId>, VaultError> {
-    let Some(device) = restore::companion(of)? else {
+/// Finds ids that no copy of a device has used: ahead of its mark, and of every copy that is still there. Without a mark, copies
+/// that are gone may have got further: then they leap by far. `None` without a device.
+fn fresh(
+    document: &Document,
+    marks: &Marks,
+    others: &[PathBuf],
+) -> Result<Option<Reached>, VaultError> {
+    let (Some(device), Some(own)) = (&document.device, marks::reached(document)) else {
         return Ok(None);
     };
-    let (mut furthest, mut leap) = (device.next_pre_key, PreKeyId::LEAP);
+    let at = VaultError::at(marks.path());
+    let mark = marks.get(device).map_err(&at)?;
+    let mut furthest = mark.map_or(own, |mark| marks::later(own, mark));
+    let identity = device.identity_key.public_key.public_key_bytes();
     for other in others {
-        match restore::companion(other) {
-            Ok(Some(other)) if other.identity == device.identity => {
-                furthest = furthest.later(other.next_pre_key);
-            }
-            Ok(_) => {}
-            // It may be this device, one restore ahead of the others.
-            Err(_) => leap += PreKeyId::LEAP,
+        // One that cannot be read got no further than the mark, or nobody knows how far.
+        if let Ok(Some(other)) = restore::companion(other)
+            && other.identity == identity
+        {
+            furthest = marks::later(furthest, other.reached);
         }
     }
-    Ok(Some(furthest.ahead(leap)))
+    Ok(Some(match mark {
+        Some(_) => marks::leap(furthest),
+        None => marks::leap_abroad(furthest).map_err(at)?,
+    }))
 }
 
 fn counts(kept: &Kept) -> Restorable {

@@ -22,6 +22,7 @@ use wacore::store::device::DEVICE_PROPS;
 use wacore::store::traits::AppStateSyncKey;
 
 use super::VaultError;
+use super::marks::Gauge;
 
 const SLOTS: [&str; 2] = ["identity.a", "identity.b"];
 const MAGIC: [u8; 4] = *b"HFID";
@@ -94,6 +95,8 @@ pub(super) struct Identity {
     saved: Arc<RwLock<Arc<Document>>>,
     /// One save at a time; `None` once closed.
     writer: Arc<Mutex<Option<Writer>>>,
+    /// Raised before each save, where ids are given out; `None` for one that is only read or made.
+    gauge: Option<Gauge>,
 }
 
 /// The outcome of a change.
@@ -175,8 +178,17 @@ impl Identity {
             dir: dir.into(),
             saved: Arc::new(RwLock::new(Arc::new(document))),
             writer: Arc::new(Mutex::new(Some(writer))),
+            gauge: None,
         };
         Ok((identity, found))
+    }
+
+    /// The same, of a generation that may be live: how far it gets is marked outside of it.
+    pub fn marking(self, gauge: Gauge) -> Self {
+        Self {
+            gauge: Some(gauge),
+            ..self
+        }
     }
 
     /// The document on the medium.
@@ -210,9 +222,10 @@ impl Identity {
         let bytes = 2 * slot.len() as u64;
         let paths = [1 - writer.newest, writer.newest].map(|index| self.dir.join(SLOTS[index]));
         let reserve = Reserve::of(self.dir.parent().unwrap_or(&self.dir));
-        let saved = Arc::clone(&self.saved);
+        let (saved, gauge) = (Arc::clone(&self.saved), self.gauge.clone());
         // The caller may have gone: a save that was begun is finished, and only then does the next one write.
         let written = blocking(move || {
+            gauge.iter().try_for_each(|gauge| gauge.raise(&document))?;
             paths
                 .iter()
                 .try_for_each(|path| reserve.relieved(|| atomic::replace(path, &slot)))?;

@@ -2,6 +2,7 @@
 //!
 //! - [`tiers`]: the table of what matters how much, and what each write promises
 //! - `identity`: the records without which the device must be linked again, in two slots
+//! - `marks`: how far each device got with the ids of its keys, outside every copy of it
 //! - `records`: all others, as the library reads and writes them; `envelope`, `key`: what one looks like
 //! - `store`: where they lie: `engine` (sled), `witness` and `digest`; `layout`: in which directory and format
 //! - `inspect`, `repair`, `salvage`, `quarantine`: what a boot does before anything rests on them
@@ -19,6 +20,7 @@ mod identity;
 mod inspect;
 mod key;
 mod layout;
+mod marks;
 mod pre_key_id;
 mod quarantine;
 mod records;
@@ -51,7 +53,7 @@ pub use engine::open_sled;
 use identity::Identity;
 use inspect::Looked;
 use layout::Layout;
-use pre_key_id::PreKeyId;
+use marks::{Gauge, Marks};
 use records::Records;
 pub use repair::RepairReport;
 use tiers::{RecordKind, Tier};
@@ -394,6 +396,7 @@ impl Examined {
         let at = VaultError::at(&path);
         atomic::make_dir(&path).map_err(&at)?;
         let (identity, identity_found) = Identity::open(&path)?;
+        let identity = identity.marking(Gauge::of(dir));
         let layout = Layout::of(&path);
         layout.settle()?;
         let looked = inspect::look(&layout).map_err(&at)?;
@@ -438,12 +441,14 @@ impl Examined {
             identity.restore_slots().await.map_err(&at)?;
         }
         if plan.leap || plan.todo != identity.get().todo {
+            let (marks, document) = (Marks::of(dir), identity.get());
+            let beyond = blocking(move || marks.beyond(&document))
+                .await
+                .map_err(&at)?;
             let updated = identity.update(|document| {
                 document.todo = plan.todo;
-                if let Some(device) = document.device.as_mut().filter(|_| plan.leap) {
-                    PreKeyId::next_of(device)
-                        .ahead(PreKeyId::LEAP)
-                        .go_on(device);
+                if let Some(beyond) = beyond.filter(|_| plan.leap) {
+                    document.go_on(beyond);
                 }
             });
             updated.await.map_err(&at)?;

@@ -1,10 +1,10 @@
-//! Ids of one-time pre-keys: a ring of 24 bits that never meets 0 (wacore's `MAX_PREKEY_ID`).
+//! Ids of one-time and of signed pre-keys: each a ring of 24 bits that never meets 0 (wacore's `MAX_PREKEY_ID`).
 
 use wacore::store::Device;
 
 const IDS: u32 = (1 << 24) - 1;
 
-/// A one-time pre-key's id, on the ring of those there are.
+/// A pre-key's id, on the ring of those there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PreKeyId(u32);
 
@@ -22,6 +22,11 @@ impl PreKeyId {
         Self::of(device.next_pre_key_id.max(device.first_unupload_pre_key_id))
     }
 
+    /// The id itself.
+    pub(super) fn get(self) -> u32 {
+        self.0
+    }
+
     /// So many ids further on.
     pub(super) fn ahead(self, by: u32) -> PreKeyId {
         PreKeyId((self.0 - 1 + by % IDS) % IDS + 1)
@@ -31,14 +36,6 @@ impl PreKeyId {
     pub(super) fn later(self, other: PreKeyId) -> PreKeyId {
         let way = (other.0 + IDS - self.0) % IDS;
         if way < IDS / 2 { other } else { self }
-    }
-
-    /// Lets a device go on from here, and has the library upload fresh keys at the next login: the private halves of those
-    /// out there may be gone.
-    pub(super) fn go_on(self, device: &mut Device) {
-        device.next_pre_key_id = self.0;
-        device.first_unupload_pre_key_id = self.0;
-        device.server_has_prekeys = false;
     }
 }
 

@@ -20,11 +20,12 @@ use super::identity::{Document, Identity};
 use super::inspect::{self, Looked};
 use super::key::{kind, last_part, prefix};
 use super::layout::Layout;
-use super::pre_key_id::PreKeyId;
+use super::marks::{self, Gauge};
 use super::salvage::{self, Salvage};
 use super::store::Store;
 use super::tiers::{RecordKind, Restore, Tier};
 use super::{Examined, Retiring, Vault, VaultError, envelope};
+use crate::history::Reached;
 
 /// Who a generation is at WhatsApp, and how far it got.
 pub(super) struct Companion {
@@ -32,8 +33,8 @@ pub(super) struct Companion {
     pub identity: Vec<u8>,
     /// The account it is linked to; `None` when it never was.
     pub account: Option<LastFour>,
-    /// No one-time pre-key was made under this id or a later one.
-    pub next_pre_key: PreKeyId,
+    /// How far this copy of it got.
+    pub reached: Reached,
 }
 
 /// The part of a generation that a restore keeps: its identity, and the sound records of the tiers that are harmless when old.
@@ -59,21 +60,20 @@ impl Kept {
         self.resynced = sifted.resynced;
     }
 
-    /// One-time pre-keys are made under this id and later ones, all of them new to WhatsApp.
-    pub(super) fn leap(&mut self, to: PreKeyId) {
-        if let Some(device) = &mut self.document.device {
-            to.go_on(device);
-        }
+    /// The identity tier.
+    pub(super) fn document(&mut self) -> &mut Document {
+        &mut self.document
     }
 }
 
 /// Reads who a generation is; `None` when it has no identity yet.
 pub(super) fn companion(generation: &Path) -> Result<Option<Companion>, VaultError> {
     let document = Identity::open(generation)?.0.get();
-    Ok(document.device.as_ref().map(|device| Companion {
+    let device = document.device.as_ref().zip(marks::reached(&document));
+    Ok(device.map(|(device, reached)| Companion {
         identity: device.identity_key.public_key.public_key_bytes().to_vec(),
         account: device.pn.as_ref().map(|pn| LastFour::of(&pn.user)),
-        next_pre_key: PreKeyId::next_of(device),
+        reached,
     }))
 }
 
@@ -271,8 +271,15 @@ impl Vault {
         let plan = holdfast_core::plan(&examined.findings);
         let (next, _) = examined.carry_out(&self.dir, &self.barrier, plan).await?;
         self.barrier.settle().await?;
-        let dir = self.dir.clone();
-        blocking(move || super::generation::make_live(&dir, id)).await?;
+        let (dir, document) = (self.dir.clone(), next.identity.get());
+        blocking(move || {
+            // Before it can give out a key.
+            Gauge::of(&dir)
+                .raise(&document)
+                .map_err(VaultError::at(&dir.marks()))?;
+            super::generation::make_live(&dir, id)
+        })
+        .await?;
         let linked = next.linked();
         *self.live() = next;
         // Everything of it was on the medium before: only its files are left to be let go of.

@@ -98,7 +98,7 @@ impl Home {
     }
 
     /// Pre-keys are made and handed out.
-    async fn hand_out(&self, count: u32) {
+    pub async fn hand_out(&self, count: u32) {
         let mut device = self.device().await;
         device.next_pre_key_id += count;
         device.first_unupload_pre_key_id = device.next_pre_key_id;
@@ -180,7 +180,9 @@ async fn the_identity_and_the_kept_tier_come_back_and_no_ratchet() {
     let (device, backend) = (home.device().await, home.vault.backend());
     assert!(device.noise_key.private_key == linked.noise_key.private_key);
     assert!(device.identity_key.private_key == linked.identity_key.private_key);
-    assert_eq!(device.signed_pre_key_id, linked.signed_pre_key_id);
+    assert!(device.signed_pre_key.private_key == linked.signed_pre_key.private_key);
+    assert_eq!(device.signed_pre_key_id, 3 + 1_000, "behind the one staged");
+    assert!(backend.load_signed_prekey(1).await.unwrap().is_some());
     assert_eq!(device.pn, linked.pn);
     assert_eq!(device.next_pre_key_id, 10_031);
     assert_eq!(device.first_unupload_pre_key_id, 10_031);

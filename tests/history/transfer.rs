@@ -6,8 +6,9 @@ use std::iter;
 
 use age::secrecy::SecretString;
 use holdfast::history::{Audit, HistoryError, Passphrase, Standing};
+use holdfast::vault::Vault;
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
-use holdfast_medium::Secret;
+use holdfast_medium::{Secret, barrier::Barrier};
 use tempfile::NamedTempFile;
 
 use super::restore::{FIRST, Home, contents, link};
@@ -69,6 +70,74 @@ async fn deeds_are_refused_while_a_log_out_takes_long_and_go_on_after_it() {
     tokio::time::resume();
     departing.end(false).await.unwrap();
     home.archive.prepare(FIRST).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_id_comes_again_when_every_copy_that_used_it_is_gone() {
+    let (home, bytes) = exported().await;
+    let mut furthest = (31, 2);
+    for generation in 3..6 {
+        let id = import(&home, &bytes, PASSPHRASE).await.unwrap();
+        home.restore(id).await;
+        let device = home.device().await;
+        let next = (device.next_pre_key_id, device.signed_pre_key_id);
+        assert!(
+            next.0 > furthest.0 && next.1 > furthest.1,
+            "{next:?} {furthest:?}"
+        );
+        home.hand_out(400).await;
+        furthest = (next.0 + 400, next.1);
+        home.retire(Trigger::Bus).await;
+        while home.archive.drop_oldest(&home.audit).unwrap().is_some() {}
+        assert_eq!(home.archive.count().unwrap(), 0, "{generation}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_says_how_far_its_device_got_in_any_copy() {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    home.restore(FIRST).await;
+    home.hand_out(400).await;
+    home.retire(Trigger::Bus).await;
+    // The copy that got furthest is gone, and the one that leaves never ran so far.
+    let third = home.archive.find(ArchiveId::Retired(GenerationId(3)));
+    fs::remove_dir_all(third.unwrap().path).unwrap();
+    let bytes = read(export(&home, FIRST).await.unwrap());
+    let there = Home::open().await;
+    let id = import(&there, &bytes, PASSPHRASE).await.unwrap();
+    there.restore(id).await;
+    let device = there.device().await;
+    assert!(device.next_pre_key_id > 31 + 10_000 + 400 + 10_000);
+    assert!(device.signed_pre_key_id > 1 + 1_000 + 1_000);
+}
+
+#[tokio::test]
+async fn what_a_log_out_gave_out_is_not_given_out_again() {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    let mut next = 31;
+    for _ in 0..3 {
+        let departing = home.archive.depart(&home.audit, FIRST).await.unwrap();
+        let barrier = Barrier::start().unwrap();
+        let vault = Vault::open(departing.dir().clone(), barrier.clone())
+            .await
+            .unwrap();
+        let mut device = vault.backend().load().await.unwrap().unwrap();
+        assert!(device.next_pre_key_id >= next + 1_000, "{next}");
+        assert!(device.server_has_prekeys, "no upload is asked for");
+        device.next_pre_key_id += 812;
+        next = device.next_pre_key_id;
+        vault.backend().save(&device).await.unwrap();
+        vault.close().await.unwrap();
+        barrier.stop().await.unwrap();
+        drop(vault);
+        departing.end(false).await.unwrap();
+    }
+    home.restore(FIRST).await;
+    assert!(home.device().await.next_pre_key_id >= next, "{next}");
 }
 
 #[tokio::test]
@@ -177,7 +246,9 @@ async fn every_copy_of_an_exported_device_stays_but_what_comes_back_in() {
     }
     assert_eq!(import(&home, &bytes, PASSPHRASE).await.unwrap(), IMPORT);
     home.restore(IMPORT).await;
-    assert_eq!(home.device().await.next_pre_key_id, 31 + 2 * 10_000);
+    let next = home.device().await.next_pre_key_id;
+    let far = 31 + 3 * 10_000..31 + 3 * 10_000 + (1 << 20);
+    assert!(far.contains(&next), "{next}");
     assert!(matches!(
         home.archive.standing(FIRST).unwrap(),
         Standing::Exported(_)

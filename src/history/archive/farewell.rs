@@ -40,6 +40,8 @@ impl Archive {
             Ok((workshop, dir))
         })
         .await?;
+        let copy = dir.generation(GenerationId(1));
+        self.keys.lend(&self.dir, &copy).await?;
         Ok(Departing {
             id,
             archive: self.clone(),

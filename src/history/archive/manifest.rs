@@ -8,6 +8,8 @@ use std::path::Path;
 use holdfast_medium::{Stamp, atomic};
 use serde::{Deserialize, Serialize};
 
+use crate::history::Reached;
+
 const MANIFEST: &str = "manifest.json";
 const ORIGIN: &str = "origin.json";
 
@@ -29,6 +31,9 @@ pub struct Manifest {
     pub lineage: Lineage,
     /// Its files and their sizes, bytes.
     pub files: BTreeMap<String, u64>,
+    /// How far its device had got with the ids of its keys, in any copy, when this was written last. `None`: not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
     /// When it was exported: since then the copy in the exported file is the one that may run. `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exported: Option<Stamp>,

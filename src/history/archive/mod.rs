@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use super::{Companion, HistoryError, Keys, name};
+use super::{Companion, HistoryError, Keys, Reached, name};
 
 pub use farewell::Departing;
 pub use manifest::{Lineage, Manifest, Origin};
@@ -171,6 +171,7 @@ impl Archive {
                 imported_from: None,
             },
             files,
+            reached: self.mark(id, &path),
             exported: None,
             logged_out: None,
         };
@@ -212,6 +213,14 @@ impl Archive {
     fn companion(&self, archived: &Archived) -> Result<Companion, HistoryError> {
         let companion = self.keys.companion(&archived.path)?;
         companion.ok_or(HistoryError::NeverLinked { id: archived.id })
+    }
+
+    /// Marks how far a copy of a device got, and says how far any did. One that cannot be read was marked as it ran.
+    pub(super) fn mark(&self, id: impl std::fmt::Display, path: &Path) -> Option<Reached> {
+        self.keys.mark(&self.dir, path).unwrap_or_else(|error| {
+            tracing::warn!("how far {id} got cannot be marked: {error}");
+            None
+        })
     }
 
     /// Waits until nobody else is at the archive.

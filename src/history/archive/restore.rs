@@ -80,7 +80,7 @@ impl Archive {
         let (scratch, path) = (workshop.place("copy"), workshop.place("generation"));
         let restored = self
             .keys
-            .restore(&archived.path, &others, &scratch, &path)
+            .restore(&self.dir, &archived.path, &others, &scratch, &path)
             .await?;
         if restored.bad + restored.resynced > 0 {
             let (bad, resynced) = (restored.bad, restored.resynced);

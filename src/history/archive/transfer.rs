@@ -71,10 +71,12 @@ impl Archive {
             let (archived, device) = archive.leaving(id)?;
             audit.append(AuditKind::Export, Subject::archive(Trigger::Bus, id))?;
             let now = Stamp::now();
+            let reached = archive.mark(id, &archived.path);
             for mut copy in archive.copies(&device)? {
                 // One that says so already may be on its way out now: it is not touched.
                 let unmarked = copy.manifest.as_mut().filter(|it| it.exported.is_none());
                 if let Some(manifest) = unmarked {
+                    manifest.reached = reached;
                     manifest.exported = Some(now.clone());
                     manifest
                         .write(&copy.path)
@@ -141,6 +143,8 @@ impl Archive {
             manifest.exported = None;
             manifest.write(&path).map_err(HistoryError::io(&path))?;
             audit.append(AuditKind::Import, Subject::archive(Trigger::Bus, id))?;
+            let keys = &archive.keys;
+            keys.mark_import(&archive.dir, &path, manifest.reached)?;
             archive.bring(&path, &archive.archived(id).path)?;
             Ok(id)
         })

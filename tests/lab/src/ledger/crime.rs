@@ -42,6 +42,14 @@ pub enum Crime {
         /// The pre-key's id.
         id: u32,
     },
+    /// A signed pre-key id was published again with another key: two copies of the device went their own ways.
+    #[error("{device} published signed pre-key {id} twice with different keys")]
+    SignedPreKeyIdReusedWithAnotherKey {
+        /// The publishing device.
+        device: String,
+        /// The signed pre-key's id.
+        id: u32,
+    },
     /// A linked device spoke with another identity key than the one its phone signed.
     #[error("{device} changed its identity key without being linked again")]
     IdentityChanged {

@@ -213,6 +213,14 @@ impl Ledger {
         });
     }
 
+    /// `device` published this signed pre-key of 32 bytes.
+    pub fn signed_pre_key_published(&self, device: &str, id: u32, key: &[u8]) {
+        self.change(|book| {
+            let crime = book.pre_keys.signed(device, id, key);
+            book.crimes.extend(crime);
+        });
+    }
+
     /// The server handed out `device`'s pre-key `id` in a bundle, which consumes it.
     pub fn pre_key_handed_out(&self, device: &str, id: u32) {
         self.change(|book| {

@@ -13,6 +13,10 @@ pub struct Published {
     pub identity: Option<String>,
     /// The public key of every one-time pre-key uploaded, by id, hex.
     pub keys: BTreeMap<u32, String>,
+    /// The public key of every signed pre-key published, by id, hex.
+    pub signed: BTreeMap<u32, String>,
+    /// How often one-time pre-keys were uploaded.
+    pub uploads: u64,
     /// Ids the server has handed out in a bundle.
     pub handed_out: BTreeSet<u32>,
     /// Ids named by a pre-key message to the device.
@@ -43,6 +47,7 @@ impl PreKeys {
         keys: impl IntoIterator<Item = (u32, Vec<u8>)>,
     ) -> Vec<Crime> {
         let published = self.of(device);
+        published.uploads += 1;
         let mut crimes = Vec::new();
         let identity = hex::encode(identity);
         if *published.identity.get_or_insert_with(|| identity.clone()) != identity {
@@ -61,6 +66,17 @@ impl PreKeys {
             }
         }
         crimes
+    }
+
+    /// Records a signed pre-key and returns what it gave away.
+    pub fn signed(&mut self, device: &str, id: u32, key: &[u8]) -> Option<Crime> {
+        let key = hex::encode(key);
+        let signed = &mut self.of(device).signed;
+        let first = signed.entry(id).or_insert_with(|| key.clone());
+        (*first != key).then(|| Crime::SignedPreKeyIdReusedWithAnotherKey {
+            device: device.to_owned(),
+            id,
+        })
     }
 
     /// The record of one device, begun when it is new.

@@ -304,10 +304,20 @@ fn pre_key_ids_and_identity_are_held_to_what_was_published_first() {
     assert_eq!(published.keys.len(), 4);
     assert!(published.handed_out.contains(&2));
 
+    for (id, key) in [(1, 21), (1, 21), (2, 22), (2, 23)] {
+        ledger.signed_pre_key_published(ALICE, id, &[key; 32]);
+    }
+    let signed = Crime::SignedPreKeyIdReusedWithAnotherKey {
+        device: ALICE.to_owned(),
+        id: 2,
+    };
+    assert_eq!(ledger.crimes()[2..], [signed]);
+
     // Linked anew, the address begins with a clean sheet.
     ledger.linked(ALICE, &[9; 32]);
     ledger.pre_keys_uploaded(ALICE, &[9; 32], [(2, vec![99; 32])]);
-    assert_eq!(ledger.crimes().len(), 2);
+    ledger.signed_pre_key_published(ALICE, 2, &[24; 32]);
+    assert_eq!(ledger.crimes().len(), 3);
 }
 
 #[tokio::test]

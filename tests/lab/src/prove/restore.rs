@@ -67,6 +67,18 @@ impl Proof for Comeback {
             let name = format!("killed {kills:?} ms into a restore");
             run.case(name, WITHIN, survives_kills(&kills)).await;
         }
+        run.case(
+            "every copy dropped between two restores",
+            WITHIN,
+            forgets_copies(Marks::Kept),
+        )
+        .await;
+        run.control(
+            "every copy dropped, and the mark of its ids lowered",
+            WITHIN,
+            forgets_copies(Marks::Lowered),
+        )
+        .await;
         run.control(
             "a copy of the live vault, put back after more traffic",
             WITHIN,
@@ -277,6 +289,23 @@ impl Scene {
         Ok(())
     }
 
+    /// Waits until a restore has published pre-keys: the library does that beside its first messages.
+    async fn uploads(
+        &self,
+        restore: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        let published = |ledger: &Ledger| -> u64 {
+            let published = ledger.pre_keys();
+            published.values().map(|it| it.uploads).sum()
+        };
+        let before = published(&self.lab.ledger());
+        restore.await?;
+        let more = |ledger: &Ledger| published(ledger) > before;
+        let uploaded = self.lab.ledger().wait_until(DELIVERY, more).await;
+        ensure!(uploaded, "no pre-keys were published");
+        Ok(())
+    }
+
     fn no_crimes(&self) -> anyhow::Result<()> {
         let crimes = self.lab.ledger().crimes();
         match crimes.as_slice() {
@@ -397,6 +426,43 @@ async fn survives_kills(kills_ms: &[u64]) -> anyhow::Result<()> {
     let (_, _, faults) = place.holdfast.vault().await?.verify_audit().await?;
     ensure!(faults.is_empty(), "the audit is not sound: {faults:?}");
     Ok(())
+}
+
+/// What becomes of the high-water marks between two restores.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    Kept,
+    /// They say what they said before the first one.
+    Lowered,
+}
+
+/// A link comes back from one exported file twice, and in between every copy that used a key is dropped.
+async fn forgets_copies(marks: Marks) -> anyhow::Result<()> {
+    let mut scene = Scene::set().await?;
+    let mut place = Place::start(&scene.lab).await?;
+    scene.link(&place).await?;
+    scene.to(&place).await?;
+    scene.from(&place).await?;
+    place.retire("gen-0002").await?;
+    let mut file = place.export("gen-0001").await?;
+    let before = place.data().join("marks");
+    let first = place.import(file.try_clone()?).await?;
+    let lowered = std::fs::read(&before)?;
+    scene.uploads(place.restore(&first, "gen-0003")).await?;
+    scene.sound(&place, 1).await?;
+    place.retire("gen-0004").await?;
+    place.holdfast.stop().await?;
+    std::fs::remove_dir_all(place.data().join("archive"))?;
+
+    place.holdfast.start().await?;
+    file.rewind()?;
+    place.generation().await?;
+    let again = place.import(file).await?;
+    if marks == Marks::Lowered {
+        std::fs::write(before, lowered)?;
+    }
+    scene.uploads(place.restore(&again, "gen-0005")).await?;
+    scene.sound(&place, 1).await
 }
 
 /// The audit is whole and has these entries.

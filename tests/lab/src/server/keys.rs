@@ -50,6 +50,8 @@ impl World {
             &identity,
             keys.iter().map(|(id, key)| (*id, key.to_vec())),
         );
+        self.ledger
+            .signed_pre_key_published(&id.to_string(), signed.id, &signed.public);
         if let Some(device) = self.device_mut(id) {
             if let Some(registration) = iq.child(&["registration"]) {
                 device.registration_id = registration.number();
@@ -65,6 +67,8 @@ impl World {
     pub fn rotate(&mut self, id: &DeviceId, iq: &Node) -> Node {
         match iq.child(&["rotate", "skey"]).and_then(signed_pre_key) {
             Some(signed) => {
+                self.ledger
+                    .signed_pre_key_published(&id.to_string(), signed.id, &signed.public);
                 if let Some(device) = self.device_mut(id) {
                     device.signed_pre_key = signed;
                 }

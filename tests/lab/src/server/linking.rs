@@ -325,7 +325,10 @@ impl World {
             key_shared: false,
             queue: Default::default(),
         };
-        self.ledger.linked(&id.to_string(), &device.identity);
+        let (name, signed) = (id.to_string(), &device.signed_pre_key);
+        self.ledger.linked(&name, &device.identity);
+        self.ledger
+            .signed_pre_key_published(&name, signed.id, &signed.public);
         self.account_mut(&id.phone)?
             .devices
             .insert(id.device, device);
