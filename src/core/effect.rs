@@ -64,6 +64,8 @@ pub enum Effect {
     /// Write the audit entry, durable; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Order),
+    /// Give back what the mail keeps only to recognise duplicates. Answers with `Space`.
+    TrimMail,
     /// Write the audit entry, durable; then remove the oldest retired generation.
     /// Answers with `Space` or `DropFailed`.
     DropOldestArchive,

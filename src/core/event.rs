@@ -102,7 +102,8 @@ pub enum Event {
     /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] failed; the old generation is untouched and still
     /// live.
     RetireFailed,
-    /// How full the data partition is: an answer of [`crate::Effect::Repair`], and then every few seconds.
+    /// How full the data partition is: an answer of [`crate::Effect::Repair`] and [`crate::Effect::TrimMail`], and then every few
+    /// seconds.
     Space(Space),
     /// An [`crate::Effect::DropOldestArchive`] failed; the archive is as it was.
     DropFailed,

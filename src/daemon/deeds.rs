@@ -155,6 +155,18 @@ impl Hands {
         });
     }
 
+    /// Gives back what the mail keeps only to recognise duplicates, and measures what that brought.
+    pub(super) fn trim_mail(&mut self) {
+        let gauge = self.gauge.clone();
+        self.with_rooms(async move |rooms| {
+            if let Err(error) = tokio::try_join!(rooms.inbox.trim(), rooms.outbox.trim()) {
+                tracing::warn!("what was read cannot be given back: {error}");
+            }
+            let space = gauge.space(&rooms).await;
+            space.map(Event::Space).map(Answer::Event)
+        });
+    }
+
     /// Removes the oldest archive, and measures what that brought.
     pub(super) fn drop_oldest_archive(&mut self) {
         self.incidents.does("removed the oldest archive");

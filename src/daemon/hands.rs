@@ -70,6 +70,7 @@ impl core::Hands for Hands {
             Effect::Disconnect => self.hang_up(),
             Effect::Retire(order) => self.retire(order),
             Effect::Restore { order, from } => self.restore(order, from),
+            Effect::TrimMail => self.trim_mail(),
             Effect::DropOldestArchive => self.drop_oldest_archive(),
             Effect::Remember(past) => self.remember(*past),
             Effect::NoteCaughtUp => self.note_caught_up(),

@@ -53,12 +53,14 @@ impl Gauge {
             }
         };
         let unread = rooms.inbox.unread();
+        let spare_bytes = rooms.inbox.spare_bytes() + rooms.outbox.spare_bytes();
         Some(Space {
             free_bytes: room.free_bytes,
             total_bytes: room.total_bytes,
             archives,
             unread: unread.messages,
             unread_bytes: unread.bytes,
+            spare_bytes,
             records: extent.records,
             records_bytes: extent.bytes,
         })

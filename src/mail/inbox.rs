@@ -171,7 +171,9 @@ impl Inbox {
             }
 
             let cursors = Arc::new(cursors.under(&barrier));
-            log.reader.release(|| cursors.slowest());
+            if log.reader.release(|| cursors.slowest()) {
+                log.reader.give_back()?;
+            }
             Ok(Self(Arc::new(Inner {
                 log: barrier.add_log(Purpose::Inbox, Box::new(log.writer)),
                 barrier,
@@ -256,8 +258,21 @@ impl Inbox {
             return Err(MailError::NotYet { seq, newest });
         }
         self.0.cursors.advance(consumer, seq).await?;
-        self.0.reader.release(|| self.0.cursors.slowest());
-        Ok(())
+        self.0.release().await
+    }
+
+    /// The size of what is kept only to recognise duplicates, bytes.
+    pub fn spare_bytes(&self) -> u64 {
+        self.0.reader.spare_bytes()
+    }
+
+    /// Gives back what is kept only to recognise duplicates.
+    ///
+    /// # Errors
+    /// [`MailError::Io`].
+    pub async fn trim(&self) -> Result<(), MailError> {
+        let reader = self.0.reader.clone();
+        blocking(move || reader.trim()).await
     }
 
     /// Measures the backlog of the slowest consumer; everything, while there is no consumer.
@@ -278,6 +293,16 @@ impl Inbox {
 }
 
 impl Inner {
+    /// Gives back what every consumer has acknowledged. With the link down nothing would be appended, and whether it comes up
+    /// again can hang on this room.
+    async fn release(&self) -> Result<(), MailError> {
+        if self.reader.release(|| self.cursors.slowest()) {
+            let reader = self.reader.clone();
+            blocking(move || reader.give_back()).await?;
+        }
+        Ok(())
+    }
+
     async fn commit(&self, batch: &[Message]) -> Result<(), MailError> {
         let mut turn = self.turn.lock().await;
         let mut fresh: Vec<Stored> = Vec::with_capacity(batch.len());

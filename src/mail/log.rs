@@ -1,8 +1,8 @@
 //! A mail log: segments in one directory, appended to by the barrier's thread, read by everybody.
 //!
 //! Every record has a sequence number, counted from 1 and never used twice. Segments are filled in order; a full
-//! one is followed by the next, and the oldest file is used again once all of it was released and more than
-//! [`KEPT`] segments are there.
+//! one is followed by the next. Released segments are given back to the file system at once but for the newest
+//! [`KEPT`], the oldest of which is used again by the next rotation.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ use super::{Finding, MailError};
 
 /// The size of a segment, bytes; one that must hold a larger frame is as large as that.
 const SEGMENT: u64 = 1 << 20;
-/// How many segments stay after their release: the window in which a duplicate is recognised.
+/// How many segments stay after their release, while there is room: the window in which a duplicate is recognised.
 const KEPT: usize = 16;
 
 /// A log as it was found on opening.
@@ -111,10 +111,19 @@ struct Index {
 }
 
 impl Index {
-    /// Tells whether the oldest segment is released: each of its records comes before the next segment's first.
+    /// How many of the oldest segments are released: each of their records comes before the next segment's first.
+    fn released(&self) -> usize {
+        let firsts = self.full.iter().skip(1).chain([&self.live]);
+        let needed = self.released.saturating_add(1);
+        firsts
+            .take_while(|next| next.name.first <= needed)
+            .count()
+            .min(self.full.len())
+    }
+
+    /// Tells whether the oldest segment may be used again.
     fn has_spare(&self) -> bool {
-        let second = self.full.get(1).unwrap_or(&self.live);
-        self.full.len() >= KEPT && second.name.first <= self.released.saturating_add(1)
+        self.full.len() >= KEPT && self.released() > 0
     }
 
     /// Renames a spare file of this size, and removes what else is spare. Readers find and read a frame under one
@@ -264,10 +273,48 @@ impl Reader {
             .sum()
     }
 
-    /// Releases this record and all before it. `through` is asked under the lock, so that of two answers
-    /// the later one counts.
-    pub(super) fn release(&self, through: impl FnOnce() -> u64) {
+    /// Releases this record and all before it; whether there are segments to [`Reader::give_back`] now. `through` is asked
+    /// under the lock, so that of two answers the later one counts.
+    pub(super) fn release(&self, through: impl FnOnce() -> u64) -> bool {
         let mut index = self.0.lock();
         index.released = through();
+        index.full.len() > KEPT && index.released() > 0
+    }
+
+    /// Removes the oldest released segments, but for the window in which a duplicate is recognised.
+    pub(super) fn give_back(&self) -> Result<(), MailError> {
+        self.keep(KEPT)
+    }
+
+    /// Removes every released segment: there is no room for a window.
+    pub(super) fn trim(&self) -> Result<(), MailError> {
+        self.keep(0)
+    }
+
+    /// Sums the size of the segments that [`Reader::trim`] would remove, bytes.
+    pub(super) fn spare_bytes(&self) -> u64 {
+        let index = self.0.lock();
+        let released = index.full.iter().take(index.released());
+        released.map(|segment| segment.size).sum()
+    }
+
+    /// Removes released segments, oldest first, while more than `kept` full ones are there. A segment that is out of the index
+    /// is found by no reader; one that a power cut brings back is released at the next opening again.
+    fn keep(&self, kept: usize) -> Result<(), MailError> {
+        let (dir, spare) = {
+            let mut index = self.0.lock();
+            let spare = index.full.len().saturating_sub(kept).min(index.released());
+            let spare: Vec<Segment> = index.full.drain(..spare).collect();
+            (index.dir.clone(), spare)
+        };
+        let failed = MailError::io(&dir);
+        for segment in &spare {
+            fs::remove_file(segment.name.path(&dir)).map_err(&failed)?;
+        }
+        // ext4 gives the blocks out again when their freeing is in its journal.
+        if !spare.is_empty() {
+            atomic::sync_dir(&dir).map_err(&failed)?;
+        }
+        Ok(())
     }
 }

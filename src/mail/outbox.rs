@@ -223,7 +223,10 @@ impl Outbox {
                 turn: tokio::sync::Mutex::new(log.next),
                 findings,
             };
-            inner.release(log.next);
+            if inner.release(log.next) {
+                inner.reader.give_back()?;
+            }
+            inner.forget();
             Ok(Self(Arc::new(inner)))
         })
         .await
@@ -286,6 +289,25 @@ impl Outbox {
             .map(|(_, state)| state.clone())
     }
 
+    /// The size of what is kept only to recognise an id that comes again, bytes.
+    pub fn spare_bytes(&self) -> u64 {
+        self.0.reader.spare_bytes()
+    }
+
+    /// Gives back what is kept only to recognise an id that comes again.
+    ///
+    /// # Errors
+    /// [`MailError::Io`].
+    pub async fn trim(&self) -> Result<(), MailError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            let trimmed = inner.reader.trim();
+            inner.forget();
+            trimmed
+        })
+        .await
+    }
+
     /// Watches for changes: a message was accepted or moved on.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
@@ -317,7 +339,7 @@ impl Inner {
         };
         let seq = self.append(&mut turn, &stored, Durability::Awaited).await?;
         self.index.lock().accept(seq, &message.id);
-        self.release(*turn);
+        self.give_back(*turn).await?;
         self.announce(&message.id, OutState::Accepted);
         Ok(Accepted {
             seq,
@@ -341,7 +363,7 @@ impl Inner {
         if moves {
             self.append(&mut turn, &stored, wait).await?;
             self.index.lock().step(seq, state.clone());
-            self.release(*turn);
+            self.give_back(*turn).await?;
             self.announce(id, state);
         }
         Ok(())
@@ -375,8 +397,18 @@ impl Inner {
         Ok(seq)
     }
 
-    /// Releases the log up to the oldest message that is not final, and forgets what was reused.
-    fn release(&self, next: u64) {
+    /// Gives back what nothing that is not final needs, and forgets it.
+    async fn give_back(&self, next: u64) -> Result<(), MailError> {
+        if self.release(next) {
+            let reader = self.reader.clone();
+            blocking(move || reader.give_back()).await?;
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Releases the log up to the oldest message that is not final; whether there is something to give back.
+    fn release(&self, next: u64) -> bool {
         self.reader.release(|| {
             self.index
                 .lock()
@@ -384,7 +416,11 @@ impl Inner {
                 .next()
                 .unwrap_or(next)
                 .saturating_sub(1)
-        });
+        })
+    }
+
+    /// Forgets what the log no longer holds.
+    fn forget(&self) {
         let oldest = self.reader.oldest();
         self.index.lock().forget_before(oldest);
     }

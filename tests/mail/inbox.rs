@@ -1,6 +1,9 @@
 //! What comes in is there once, in order, whatever was given up or dropped.
 
-use holdfast::mail::{Message, Unread};
+use std::fs;
+use std::ops::RangeInclusive;
+
+use holdfast::mail::{Inbox, Message, Unread};
 use holdfast_medium::Secret;
 
 use super::{BLOCK, Place, ids, large, message, numbered};
@@ -135,6 +138,75 @@ async fn segments_are_used_again_once_everybody_has_read_them_and_not_before() {
     assert_eq!(inbox.findings(), []);
     assert_eq!(ids(&inbox, 23), numbered(&[(23, "23")]));
     assert_eq!(ids(&inbox, 1).len(), 17);
+}
+
+/// Commits so many messages, each of which fills a segment of its own.
+async fn fill(inbox: &Inbox, numbers: RangeInclusive<u64>) {
+    for number in numbers {
+        let message = large(&number.to_string(), 900_000);
+        inbox.commit(vec![message]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_everybody_has_read_is_given_back_at_once() {
+    let place = Place::new();
+    let inbox = place.inbox().await;
+    fill(&inbox, 1..=40).await;
+    assert_eq!(place.segments("inbox").len(), 40);
+    inbox.acknowledge("bot", 40).await.unwrap();
+    assert_eq!(
+        place.segments("inbox").len(),
+        17,
+        "the window for duplicates stays, and the segment that is written"
+    );
+    inbox.commit(vec![large("40", 900_000)]).await.unwrap();
+    assert_eq!(*inbox.newest().borrow(), 40, "it is a duplicate");
+    assert_eq!(inbox.spare_bytes(), 16 << 20);
+}
+
+#[tokio::test]
+async fn what_everybody_has_read_is_given_back_at_the_start() {
+    let place = Place::new();
+    let inbox = place.inbox().await;
+    fill(&inbox, 1..=40).await;
+    let segments = place.segments("inbox");
+    let content: Vec<_> = segments
+        .iter()
+        .map(|path| fs::read(path).unwrap())
+        .collect();
+    inbox.acknowledge("bot", 39).await.unwrap();
+    drop(inbox);
+    // As a power cut right after the acknowledgement leaves it.
+    for (path, content) in segments.iter().zip(content) {
+        fs::write(path, content).unwrap();
+    }
+
+    let inbox = place.inbox().await;
+    assert_eq!(inbox.findings(), []);
+    assert_eq!(place.segments("inbox").len(), 17);
+    assert_eq!(ids(&inbox, 40), numbered(&[(40, "40")]));
+}
+
+#[tokio::test]
+async fn where_there_is_little_room_only_what_is_unread_stays() {
+    let place = Place::new();
+    let inbox = place.inbox().await;
+    fill(&inbox, 1..=12).await;
+    inbox.acknowledge("bot", 10).await.unwrap();
+    assert_eq!(place.segments("inbox").len(), 12);
+    assert_eq!(inbox.spare_bytes(), 10 << 20);
+    inbox.trim().await.unwrap();
+    assert_eq!((place.segments("inbox").len(), inbox.spare_bytes()), (2, 0));
+    let kept = numbered(&[(11, "11"), (12, "12")]);
+    assert_eq!(ids(&inbox, 1), kept);
+    inbox.commit(vec![large("13", 900_000)]).await.unwrap();
+    drop(inbox);
+
+    let inbox = place.inbox().await;
+    assert_eq!(inbox.findings(), []);
+    assert_eq!(ids(&inbox, 11)[..2], kept);
+    assert_eq!(*inbox.newest().borrow(), 13);
 }
 
 #[tokio::test]

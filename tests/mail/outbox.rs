@@ -118,6 +118,11 @@ async fn the_outbox_forgets_what_is_final_and_nothing_else() {
     );
     assert_eq!(place.segments("outbox").len(), 21);
     outbox.mark("waiting", OutState::Acked).await.unwrap();
+    assert_eq!(
+        place.segments("outbox").len(),
+        17,
+        "given back without another message"
+    );
     outbox.accept(outgoing("next", &text)).await.unwrap();
     assert_eq!(place.segments("outbox").len(), 17);
     assert_eq!(outbox.state("waiting"), None);
@@ -129,4 +134,10 @@ async fn the_outbox_forgets_what_is_final_and_nothing_else() {
     let outbox = place.outbox(&barrier).await;
     assert_eq!(outbox.pending().await.unwrap().len(), 1);
     assert_eq!(outbox.state("19"), Some(OutState::Acked));
+
+    assert_eq!(outbox.spare_bytes(), 16 << 20);
+    outbox.trim().await.unwrap();
+    assert_eq!(place.segments("outbox").len(), 1);
+    assert_eq!(outbox.state("18"), None, "forgotten with its segment");
+    assert_eq!(outbox.pending().await.unwrap().len(), 1);
 }

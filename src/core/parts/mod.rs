@@ -31,7 +31,7 @@ pub use self_test::Tested;
 pub use session::PairingFace;
 pub(crate) use session::{Aim, Code, Due, Hurry, Phase, Run, Session, Then};
 pub use storage::Space;
-pub(crate) use storage::Storage;
+pub(crate) use storage::{Gives, Storage};
 pub(crate) use storm::Storm;
 pub use token::Deed;
 pub(crate) use token::{TOKEN_MS, Token};

@@ -26,6 +26,8 @@ pub struct Space {
     pub unread: u64,
     /// Their size, bytes.
     pub unread_bytes: u64,
+    /// What the mail keeps only to recognise duplicates, bytes.
+    pub spare_bytes: u64,
     /// Key records of the live generation.
     pub records: u64,
     /// The size of the live generation, bytes.
@@ -50,8 +52,17 @@ pub(crate) struct Sample {
     pub(crate) news: Vec<CauseCode>,
     /// There is no room for a link any more.
     pub(crate) fills_up: bool,
-    /// The oldest archive should go.
-    pub(crate) is_scarce: bool,
+    /// What can be given back at no cost should go: the mail's window for duplicates, then the oldest archive.
+    pub(crate) gives: Option<Gives>,
+}
+
+/// What is given back for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gives {
+    /// What the mail keeps only to recognise duplicates.
+    Mail,
+    /// The oldest archive.
+    Archive,
 }
 
 /// The data partition as the last samples showed it.
@@ -77,7 +88,7 @@ impl Space {
         self.share(8, 256 * MIB)
     }
 
-    /// Below this archives go.
+    /// Below this what can be given back goes.
     fn scarce(&self) -> u64 {
         self.share(16, 96 * MIB)
     }
@@ -154,8 +165,15 @@ impl Storage {
             }
             (Room::None | Room::Little, Room::Little) | (Room::None, Room::None) => {}
         }
-        sample.is_scarce =
-            space.free_bytes < space.scarce() && space.archives > KEPT_ARCHIVES && !self.stuck;
+        if space.free_bytes < space.scarce() {
+            sample.gives = if space.spare_bytes > 0 {
+                Some(Gives::Mail)
+            } else if space.archives > KEPT_ARCHIVES && !self.stuck {
+                Some(Gives::Archive)
+            } else {
+                None
+            };
+        }
         sample
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::effect::Effect;
 use crate::ground::{CauseCode, Wait};
-use crate::parts::{Phase, Space, Then};
+use crate::parts::{Gives, Phase, Space, Then};
 use crate::turn::Turn;
 
 impl Turn<'_> {
@@ -20,8 +20,12 @@ impl Turn<'_> {
             self.take_link_down();
         }
         let phase = self.state.session.phase();
-        if sample.is_scarce && !matches!(phase, Phase::Retiring(_)) {
-            self.effects.push(Effect::DropOldestArchive);
+        match sample.gives {
+            Some(Gives::Mail) => self.effects.push(Effect::TrimMail),
+            Some(Gives::Archive) if !matches!(phase, Phase::Retiring(_)) => {
+                self.effects.push(Effect::DropOldestArchive);
+            }
+            Some(Gives::Archive) | None => {}
         }
         if phase == Phase::AwaitingRoom && self.state.storage.has_room() {
             self.attempt();
@@ -181,6 +185,31 @@ mod tests {
         assert_eq!(story.on(sample(20, 2)), [], "no use in asking again");
         story.on(sample(500, 2));
         assert_eq!(story.on(sample(95, 2)), [Effect::DropOldestArchive]);
+    }
+
+    #[test]
+    fn what_only_recognises_duplicates_goes_before_any_archive() {
+        let mut story = Story::connected();
+        let sample = |mib, spare_bytes| {
+            Event::Space(Space {
+                archives: 2,
+                spare_bytes,
+                ..free(mib)
+            })
+        };
+        assert_eq!(story.on(sample(96, MIB)), []);
+        assert_eq!(story.on(sample(95, MIB)), [Effect::TrimMail]);
+        assert_eq!(story.on(sample(95, 0)), [Effect::DropOldestArchive]);
+        assert_eq!(
+            story.on(sample(1, MIB)),
+            [Effect::Disconnect, Effect::TrimMail]
+        );
+        assert_eq!(
+            story.ended(Ending::Asked),
+            [],
+            "the room that it brings is not there yet"
+        );
+        assert_eq!(story.on(sample(100, 0)), [Effect::Connect]);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Flash {
     pub(crate) past: Option<(String, u64, u32)>,
     pub(crate) archives: u32,
     pub(crate) free_mib: u64,
+    /// Of mail that only recognises duplicates.
+    pub(crate) spare_mib: u64,
     pub(crate) todo: Todo,
     /// Until then nothing can be moved to the archive.
     pub(crate) stuck_until: u64,
@@ -88,6 +90,7 @@ impl Board {
                 past: None,
                 archives: 0,
                 free_mib: 4000,
+                spare_mib: 16,
                 todo: Todo::default(),
                 stuck_until: 0,
                 broken_until: 0,
@@ -144,6 +147,7 @@ impl Board {
             free_bytes: self.flash.free_mib << 20,
             total_bytes: 8 << 30,
             archives: self.flash.archives,
+            spare_bytes: self.flash.spare_mib << 20,
             ..Space::default()
         }
     }
@@ -321,6 +325,7 @@ impl World {
 
     pub(crate) fn set_space(&mut self, mib: u64) {
         self.board.flash.free_mib = mib;
+        self.board.flash.spare_mib = 16;
         if self.board.process.as_ref().is_some_and(|now| now.open) {
             let measured = self.queue(Job::Measure);
             self.hears(measured);
@@ -393,6 +398,7 @@ impl Hands for World {
             Effect::NoteCaughtUp => return self.queue(Job::NoteCaughtUp),
             Effect::Retire(order) => return self.retire(order, None),
             Effect::Restore { order, from } => return self.retire(order, Some(from)),
+            Effect::TrimMail => return self.queue(Job::TrimMail),
             Effect::DropOldestArchive => return self.queue(Job::DropOldestArchive),
             Effect::Connect | Effect::Pair => {
                 let (pairs, decided) = (effect == Effect::Pair, self.now);

@@ -26,6 +26,7 @@ pub(crate) enum Job {
         order: Order,
         back: Option<ArchiveId>,
     },
+    TrimMail,
     DropOldestArchive,
     Measure,
     /// A run of the link is started, and when that was decided.
@@ -177,7 +178,9 @@ impl World {
                 self.watch.retired(order, was_linked, back);
                 vec![Event::Retired(self.board.linked())]
             }
-            Job::DropOldestArchive | Job::Measure => vec![Event::Space(self.board.space())],
+            Job::TrimMail | Job::DropOldestArchive | Job::Measure => {
+                vec![Event::Space(self.board.space())]
+            }
             Job::Dial { pairs, decided } => {
                 self.life.attempts += 1;
                 self.watch.dials(decided);
@@ -230,6 +233,10 @@ impl World {
                 (flash.generation, flash.linked) = (order.new, back.is_some());
                 // An archived link may be as good as it was, or revoked since.
                 self.whatsapp.valid = back.is_some() && self.dice.random_ratio(1, 2);
+            }
+            Job::TrimMail => {
+                self.board.flash.free_mib += self.board.flash.spare_mib;
+                self.board.flash.spare_mib = 0;
             }
             Job::DropOldestArchive => {
                 self.board.flash.archives -= 1;
@@ -322,7 +329,7 @@ fn longest(job: &Job) -> Longest {
         ),
         Job::Remember(..) | Job::NoteCaughtUp | Job::Measure => Longest::AWrite,
         Job::Retire { .. } => Longest::Usually(5 * SECOND, Some(5 * MINUTE)),
-        Job::DropOldestArchive => Longest::Usually(SECOND, Some(MINUTE)),
+        Job::TrimMail | Job::DropOldestArchive => Longest::Usually(SECOND, Some(MINUTE)),
         Job::Dial { .. } | Job::HangUp | Job::Leave => Longest::Nothing,
     }
 }

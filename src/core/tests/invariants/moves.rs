@@ -99,6 +99,7 @@ pub fn space(mib: u64, archives: u32, unread: u64) -> Space {
         archives,
         unread,
         unread_bytes: unread << 10,
+        spare_bytes: (unread % 2) << 20,
         records: unread * 8,
         records_bytes: unread << 12,
     }

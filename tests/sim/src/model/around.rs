@@ -198,7 +198,7 @@ impl Hands for Around {
                     account: None,
                 }));
             }
-            Effect::DropOldestArchive => self.owed = Some(Owed::Space),
+            Effect::TrimMail | Effect::DropOldestArchive => self.owed = Some(Owed::Space),
             Effect::Farewell(_) => return vec![Event::FarewellSaid],
             Effect::Remember(past) => self.past = Some(Past::clone(&past).without_chores()),
             Effect::Reply { reply, .. } => {
