@@ -4,12 +4,15 @@
 //! `--config FILE`. What is wrong is said with file and line, all of it at once. The owner edits without a console to
 //! read errors on, so in that one file a bad key is ignored and becomes a warning.
 
+mod limits;
+
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 use clap::Parser;
+use holdfast_core::Limits;
 use holdfast_medium::{DataDir, Secret};
 use thiserror::Error;
 use toml::de::DeValue;
@@ -134,6 +137,8 @@ pub struct Settings {
     pub notify_hook: Option<PathBuf>,
     /// `self_test.own_chat`: a test of the link writes into the chat with oneself.
     pub self_test_own_chat: bool,
+    /// `storage.*`, `inbox.warn_messages` and `outbox.most`: how full the data partition may get, and with what.
+    pub limits: Limits,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
 }
@@ -148,6 +153,7 @@ impl Default for Settings {
             notify_own_chat: false,
             notify_hook: None,
             self_test_own_chat: false,
+            limits: Limits::default(),
             log_level: Level::INFO,
         }
     }
@@ -242,8 +248,22 @@ impl Settings {
             Ok(text) => text,
             Err(error) => return vec![Problem::unreadable(file, &error)],
         };
-        walk(file, &text, |section, key, value| {
+        let before = self.limits;
+        let mut problems = walk(file, &text, |section, key, value| {
             self.set(section, key, value)
+        });
+        problems.extend(self.disorder(before, file));
+        problems
+    }
+
+    /// What is wrong with the limits after a file, which then are what they were `before`.
+    fn disorder(&mut self, before: Limits, file: &Path) -> Option<Problem> {
+        let why = limits::in_order(&self.limits).err()?;
+        self.limits = before;
+        Some(Problem {
+            file: file.to_owned(),
+            line: None,
+            what: why.to_owned(),
         })
     }
 
@@ -259,6 +279,7 @@ impl Settings {
             line: Some(line),
             what,
         };
+        let before = self.limits;
         let (entries, unclear) = sheet.read();
         let mut problems: Vec<Problem> = unclear
             .into_iter()
@@ -275,6 +296,7 @@ impl Settings {
                 problems.push(problem(entry.line, what));
             }
         }
+        problems.extend(self.disorder(before, file));
         problems.sort_by_key(|problem| problem.line);
         problems
     }
@@ -288,10 +310,16 @@ impl Settings {
             ("notify", "own_chat") => self.notify_own_chat = own_chat(value)?,
             ("notify", "hook") => self.notify_hook = Some(hook(value)?),
             ("self_test", "own_chat") => self.self_test_own_chat = own_chat(value)?,
+            ("storage", "warn_below") => self.limits.little_bytes = Some(limits::size(value)?),
+            ("storage", "give_back_below") => self.limits.scarce_bytes = Some(limits::size(value)?),
+            ("storage", "link_below") => self.limits.none_bytes = Some(limits::link_size(value)?),
+            ("storage", "warn_records") => self.limits.records = Some(limits::number(value)?),
+            ("inbox", "warn_messages") => self.limits.unread = Some(limits::number(value)?),
+            ("outbox", "most") => self.limits.outgoing_bytes = Some(limits::size(value)?),
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, log.level",
+                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, outbox.most, log.level",
                 );
             }
         }

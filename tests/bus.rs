@@ -8,4 +8,5 @@ mod bus {
     mod places;
     mod rig;
     mod roles;
+    mod room;
 }

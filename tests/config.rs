@@ -8,6 +8,7 @@ use std::{
 use clap::Parser;
 use holdfast::config::{Args, Config, ConfigError, Places};
 use holdfast::wires::Board;
+use holdfast_core::Limits;
 use tracing::Level;
 
 /// A machine with nothing on it but what a test writes.
@@ -264,4 +265,66 @@ fn the_version_names_the_features() {
             env!("CARGO_PKG_VERSION")
         )
     );
+}
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn limits_of_the_card_can_be_set() {
+    let machine = Machine::new();
+    let file = machine.write(
+        "limits.toml",
+        "[storage]\nwarn_below = \"1 GiB\"\ngive_back_below = \"300MiB\"\nlink_below = \"100 MiB\"\nwarn_records = 70_000\n\
+         [inbox]\nwarn_messages = 5\n[outbox]\nmost = \"64 MiB\"\n",
+    );
+    let limits = machine.load(&[&file]).unwrap().settings.limits;
+    let set = Limits {
+        little_bytes: Some(1024 * MIB),
+        scarce_bytes: Some(300 * MIB),
+        none_bytes: Some(100 * MIB),
+        outgoing_bytes: Some(64 * MIB),
+        unread: Some(5),
+        records: Some(70_000),
+    };
+    assert_eq!(limits, set);
+}
+
+#[test]
+fn limits_that_make_no_sense_are_refused() {
+    let machine = Machine::new();
+    for (text, said) in [
+        (
+            "storage.warn_below = 256",
+            "bad.toml:1: storage.warn_below: must be a size",
+        ),
+        ("storage.warn_below = \"256\"", "must be a size"),
+        ("storage.warn_below = \"256 MB\"", "must be a size"),
+        ("storage.warn_below = \"0 MiB\"", "must be a size"),
+        (
+            "outbox.most = \"99999999999999999999 GiB\"",
+            "must be a size",
+        ),
+        ("outbox.most = \"99999999999999 GiB\"", "must be a size"),
+        ("storage.link_below = \"11 MiB\"", "at least \"12 MiB\""),
+        ("inbox.warn_messages = 0", "at least 1"),
+        ("inbox.warn_messages = \"many\"", "at least 1"),
+        (
+            "storage.link_below = \"50 MiB\"\nstorage.warn_below = \"50 MiB\"",
+            "bad.toml: storage.link_below must be less",
+        ),
+    ] {
+        let complaint = machine.complaint(text);
+        assert!(complaint.contains(said), "{text}: {complaint}");
+    }
+}
+
+#[test]
+fn the_owner_s_limits_are_ignored_where_they_contradict_each_other() {
+    let machine = Machine::new();
+    machine.write("etc/limits.toml", "storage.link_below = \"50 MiB\"");
+    machine.write("boot/holdfast.toml", "[storage]\nwarn_below = \"40 MiB\"\n");
+    let config = machine.load(&[]).unwrap();
+    assert_eq!(config.settings.limits.little_bytes, None);
+    assert_eq!(config.settings.limits.none_bytes, Some(50 * MIB));
+    assert_eq!(config.ignored.len(), 1);
 }

@@ -178,6 +178,11 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
         ),
         ("storage-full", fault(CauseCode::NoSpace, None), None),
         (
+            "storage-outbox-full",
+            fault(CauseCode::OutboxFull, None),
+            None,
+        ),
+        (
             "storage-error",
             fault(CauseCode::MediumFailed, Some(42_000)),
             None,

@@ -22,6 +22,7 @@ bus -> link: steps of a passkey, translated
 bus -> mail: messages, translated
 bus -> medium: secrets
 bus -> panel: pictures, translated
+config -> core: limits of the data partition
 config -> medium: the data directory, secrets
 config -> panel: which controllers a board may name
 config -> sheet: the fragments

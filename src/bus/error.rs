@@ -42,6 +42,8 @@ pub enum Error {
     BadFile(String),
     /// The disk did not take it, or cannot be opened; nothing was accepted.
     Storage(String),
+    /// There is no room for it, on the data partition or in the outbox; nothing was accepted.
+    Full(String),
     /// The daemon is shutting down.
     Stopping(String),
 }
@@ -70,6 +72,7 @@ impl From<Refusal> for Error {
             Refusal::BadPassphrase(_) => Self::BadPassphrase(text),
             Refusal::BadFile(_) => Self::BadFile(text),
             Refusal::NotOpen { .. } | Refusal::Storage(_) => Self::Storage(text),
+            Refusal::Full(_) => Self::Full(text),
             Refusal::Stopping => Self::Stopping(text),
             Refusal::Failed(_) => zbus::Error::Failure(text).into(),
         }

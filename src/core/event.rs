@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use crate::ground::{Cause, CauseCode, LastEnd, LastFour, Linked, Way};
-use crate::parts::{Deed, Findings, Ignored, Part, Space, Tested};
+use crate::parts::{Deed, Findings, Ignored, Limits, Part, Space, Tested};
 use crate::past::Past;
 
 /// The facts of a start: what the machine tells before anything is opened.
@@ -21,6 +21,8 @@ pub struct Facts {
     pub past: Option<(Past, u64)>,
     /// The data partition was broken, was set aside, and nothing can be kept in this start.
     pub set_aside: bool,
+    /// What the operator set of the data partition's limits.
+    pub limits: Limits,
 }
 
 /// One thing that happened. Every event is legal in every state.
@@ -105,6 +107,8 @@ pub enum Event {
     /// How full the data partition is: an answer of [`crate::Effect::Repair`] and [`crate::Effect::TrimMail`], and then every few
     /// seconds.
     Space(Space),
+    /// Received messages were refused for want of room: WhatsApp keeps them until the next run.
+    InboxFull,
     /// An [`crate::Effect::DropOldestArchive`] failed; the archive is as it was.
     DropFailed,
     /// The data partition cannot be opened, or has failed: nothing can be kept any more, and why.

@@ -184,7 +184,7 @@ fn of_session(state: &State, now: Now) -> Face {
             Face::Pairing(PairingFace::Preparing)
         }
         Phase::Closing(Then::AwaitRoom) | Phase::AwaitingRoom => Face::StorageFault {
-            code: CauseCode::NoSpace,
+            code: state.storage.full(),
             next_ms: None,
         },
         Phase::Failed(code) => Face::StorageFault {

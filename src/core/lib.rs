@@ -32,8 +32,8 @@ pub use ground::{
     Now, Order, Trigger, Way, limits,
 };
 pub use parts::{
-    Deed, Findings, IdentityFound, Ignored, PairingFace, Part, Plan, Space, StoreFound, Tested,
-    Todo, Treatment, Unusable, plan,
+    Bounds, Deed, Findings, IdentityFound, Ignored, Limits, PairingFace, Part, Plan, Space,
+    StoreFound, Tested, Todo, Treatment, Unusable, plan,
 };
 pub use past::{NotAPast, Past};
 pub use state::State;

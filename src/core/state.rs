@@ -237,6 +237,7 @@ mod tests {
             Event::RetireFailed,
             Event::Space(space(4_000)),
             Event::Space(space(10)),
+            Event::InboxFull,
             Event::DropFailed,
             panel(Some(CauseCode::DisplayAbsent)),
             panel(None),

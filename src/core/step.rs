@@ -65,6 +65,7 @@ impl Turn<'_> {
             Event::FarewellSaid => self.state.keys.end_farewell(),
             Event::RetireFailed => self.retire_failed(),
             Event::Space(space) => self.space(&space),
+            Event::InboxFull => self.inbox_full(),
             Event::DropFailed => self.drop_failed(),
             Event::StorageFailed(code) => self.storage_failed(code),
             Event::Panel { part, fault } => self.panel(part, fault),

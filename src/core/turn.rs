@@ -95,9 +95,9 @@ impl Turn<'_> {
         blocked.is_none()
     }
 
-    /// Starts a run of the link, if there is room for what it brings.
+    /// Starts a run of the link, if there is room for what it brings, or it makes some.
     pub(crate) fn start(&mut self, aim: Aim) {
-        if !self.state.storage.has_room() {
+        if !self.state.storage.admits_a_run() {
             return self.await_room();
         }
         self.state.allowances.attempts.take(self.now);

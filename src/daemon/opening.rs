@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_core::{CauseCode, Plan, plan};
+use holdfast_core::{CauseCode, Limits, Plan, plan};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{DataDir, Machine, blocking, space};
 
 use super::generations;
 use super::rooms::Rooms;
+use super::space::for_mail;
 use crate::boot::{BootReport, Evidence, Stages};
 use crate::history::{Archive, Audit, AuditKind};
 use crate::mail::{Inbox, Outbox};
@@ -22,7 +23,7 @@ impl Rooms {
         let evidence = Evidence::gather(&Machine::this(), dir);
         let report = BootReport::new(&evidence, &evidence.verdict());
         let barrier = Barrier::start()?;
-        let mut opening = Opening::new(dir, &barrier, report, Stages::new());
+        let mut opening = Opening::new(dir, &barrier, report, Stages::new(), Limits::default());
         let inspection = opening.inspect().await?;
         let plan = plan(&inspection.findings());
         Ok((barrier, opening.open(inspection, plan).await?))
@@ -44,6 +45,7 @@ pub(super) struct Opening {
     dir: DataDir,
     barrier: Barrier,
     stages: Stages,
+    limits: Limits,
     /// The findings so far.
     pub(super) report: BootReport,
     /// No other process has the data directory.
@@ -56,11 +58,13 @@ impl Opening {
         barrier: &Barrier,
         report: BootReport,
         stages: Stages,
+        limits: Limits,
     ) -> Self {
         Self {
             dir: dir.clone(),
             barrier: barrier.clone(),
             stages,
+            limits,
             report,
             is_ours: false,
         }
@@ -83,10 +87,11 @@ impl Opening {
         let audit = Audit::open(&dir);
         let vault = self.repair(inspection, plan, &audit).await?;
         self.stages.done("vault");
-        let inbox = Inbox::open(&dir, &barrier).await?;
+        let mail_room = for_mail(&dir, self.limits).await;
+        let inbox = Inbox::open(&dir, &barrier, mail_room.clone()).await?;
         self.report.found("inbox", inbox.findings());
         self.stages.done("inbox");
-        let outbox = Outbox::open(&dir, &barrier).await?;
+        let outbox = Outbox::open(&dir, &barrier, mail_room.clone()).await?;
         self.report.found("outbox", outbox.findings());
         self.stages.done("outbox");
         let live = vault.linked().generation;
@@ -106,6 +111,7 @@ impl Opening {
             vault: Arc::new(vault),
             inbox,
             outbox,
+            mail_room,
             audit,
             archive,
         })

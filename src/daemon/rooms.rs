@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::history::{Archive, Audit};
-use crate::mail::{Inbox, Outbox};
+use crate::mail::{self, Inbox, Outbox};
 use crate::vault::Vault;
 
 /// The rooms that keep something. Cheap to clone.
@@ -15,6 +15,8 @@ pub struct Rooms {
     pub inbox: Inbox,
     /// Messages to go out.
     pub outbox: Outbox,
+    /// The room that both of them share.
+    pub mail_room: mail::Room,
     /// The log of who did what to the link.
     pub audit: Audit,
     /// Retired generations.

@@ -4,11 +4,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use holdfast_core::Space;
+use holdfast_core::{Limits, Space};
 use holdfast_medium::space::Reserve;
 use holdfast_medium::{DataDir, blocking};
 
 use super::rooms::Rooms;
+use crate::mail;
+
+/// The room that the mail may take, as the core has it on a partition of this size. One that cannot be asked has no bounds: what
+/// does not fit fails then.
+pub(super) async fn for_mail(dir: &DataDir, limits: Limits) -> mail::Room {
+    let root = dir.root().to_owned();
+    let measured = blocking({
+        let reserve = Reserve::of(&root);
+        move || reserve.room()
+    });
+    let bounds = match measured.await {
+        Ok(room) => {
+            let bounds = limits.on(room.total_bytes);
+            mail::Bounds {
+                inbox_leaves: bounds.floor,
+                outbox_leaves: bounds.enough,
+                outbox_most: bounds.outgoing,
+            }
+        }
+        Err(error) => {
+            tracing::warn!("the room on the data partition is not known: {error}");
+            mail::Bounds::NONE
+        }
+    };
+    mail::Room::new(root, bounds)
+}
 
 /// Measures the data partition. Cheap to clone.
 #[derive(Clone)]
@@ -53,13 +79,15 @@ impl Gauge {
             }
         };
         let unread = rooms.inbox.unread();
+        let promised = rooms.mail_room.promised();
         let spare_bytes = rooms.inbox.spare_bytes() + rooms.outbox.spare_bytes();
         Some(Space {
-            free_bytes: room.free_bytes,
+            free_bytes: room.free_bytes.saturating_sub(promised),
             total_bytes: room.total_bytes,
             archives,
             unread: unread.messages,
             unread_bytes: unread.bytes,
+            outgoing_bytes: rooms.outbox.taken_bytes(),
             spare_bytes,
             records: extent.records,
             records_bytes: extent.bytes,

@@ -31,6 +31,7 @@ impl Start {
     ) -> anyhow::Result<Self> {
         let ignored = ignored(config);
         let (dir, runtime) = (config.data.clone(), config.runtime.clone());
+        let limits = config.settings.limits;
         let barrier = barrier.clone();
         blocking(move || {
             let mut stages = Stages::new();
@@ -55,6 +56,7 @@ impl Start {
                 ignored,
                 way,
                 clock_behind,
+                limits,
                 ..Facts::default()
             };
             // With another process there the last run is that process, and has not ended.
@@ -66,7 +68,7 @@ impl Start {
             let set_aside = boot::set_aside(&Machine::this());
             facts.set_aside = set_aside.is_some();
             stages.done("evidence");
-            let mut opening = Opening::new(&dir, &barrier, report, stages);
+            let mut opening = Opening::new(&dir, &barrier, report, stages, limits);
             opening.is_ours = mark.is_some();
             Ok(Self {
                 facts,

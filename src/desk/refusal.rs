@@ -74,6 +74,9 @@ pub enum Refusal {
     /// The disk did not take it; nothing was accepted.
     #[error("{0}")]
     Storage(String),
+    /// There is no room for it: the data partition, or the outbox, is full; nothing was accepted.
+    #[error("{0}")]
+    Full(String),
     /// The daemon is shutting down.
     #[error("Holdfast is stopping and takes no more requests. Try again when it runs.")]
     Stopping,
@@ -107,7 +110,7 @@ impl From<core::Refusal> for Refusal {
             core::Refusal::TooSoon { retry_ms } => Self::TooSoon {
                 seconds: retry_ms.div_ceil(1000),
             },
-            core::Refusal::NoRoom => Self::Storage(
+            core::Refusal::NoRoom => Self::Full(
                 "The data partition is full; the link comes back when messages were read, or the card is larger.".into(),
             ),
             core::Refusal::Stopping => Self::Stopping,
@@ -131,7 +134,10 @@ impl From<MailError> for Refusal {
     fn from(error: MailError) -> Self {
         let text = error.to_string();
         match error {
-            MailError::Io { .. } | MailError::Barrier(_) => Self::Storage(text),
+            MailError::Io { .. } | MailError::Barrier(_) | MailError::Room(_) => {
+                Self::Storage(text)
+            }
+            MailError::NoRoom { .. } | MailError::OutboxFull { .. } => Self::Full(text),
             MailError::Closing => Self::Stopping,
             MailError::UnknownMessage => Self::UnknownMessage,
             MailError::TooLarge { .. }

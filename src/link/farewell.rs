@@ -12,7 +12,6 @@ use wacore::store::traits::Backend;
 use whatsapp_rust::Client;
 
 use super::Parts;
-use super::inbound::ToInbox;
 use super::observer::{Notice, Observer};
 use super::run::{build, end, load};
 
@@ -69,7 +68,7 @@ async fn log_out(
     while let Some(notice) = notices.recv().await {
         match notice {
             Notice::Bypassed(batch) => {
-                if ToInbox(parts.inbox.clone()).commit(&batch).await.is_err() {
+                if parts.to_inbox().commit(&batch, true).await.is_err() {
                     return false;
                 }
             }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use holdfast_core::Event;
 use holdfast_medium::Secret;
+use tokio::sync::mpsc;
 use wacore::types::message::MessageCategory;
 use whatsapp_rust::buffa::Message as _;
 use whatsapp_rust::proto_helpers::MessageExt;
@@ -13,11 +15,18 @@ use crate::journal;
 use crate::mail::{Inbox, MailError, Message};
 
 /// The library's durability hook: it acks a message only after this returned `Ok`.
-pub(super) struct ToInbox(pub(super) Inbox);
+pub(super) struct ToInbox {
+    pub(super) inbox: Inbox,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+}
 
 impl ToInbox {
-    /// Commits the messages a human or program would want to read, atomically.
-    pub(super) async fn commit(&self, batch: &[InboundMessage]) -> Result<(), MailError> {
+    /// Commits the messages a human or program would want to read, atomically. `acked` ones WhatsApp no longer has.
+    pub(super) async fn commit(
+        &self,
+        batch: &[InboundMessage],
+        acked: bool,
+    ) -> Result<(), MailError> {
         let messages: Vec<_> = batch
             .iter()
             .filter(|inbound| is_mail(inbound))
@@ -27,8 +36,16 @@ impl ToInbox {
             return Ok(());
         }
         let count = messages.len();
-        self.0.commit(messages).await?;
-        journal::messages_accepted(count, *self.0.newest().borrow());
+        let committed = if acked {
+            self.inbox.commit_last_copy(messages).await
+        } else {
+            self.inbox.commit(messages).await
+        };
+        if let Err(MailError::NoRoom { .. }) = &committed {
+            let _ = self.events.send(Event::InboxFull);
+        }
+        committed?;
+        journal::messages_accepted(count, *self.inbox.newest().borrow());
         Ok(())
     }
 }
@@ -40,7 +57,7 @@ impl InboundDurabilityHook for ToInbox {
         _client: Arc<Client>,
         batch: &[InboundMessage],
     ) -> anyhow::Result<()> {
-        Ok(self.commit(batch).await?)
+        Ok(self.commit(batch, false).await?)
     }
 }
 

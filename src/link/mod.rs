@@ -37,6 +37,7 @@ pub(crate) use self_test::{ECHO, TEST_ANSWER};
 use crate::config::Settings;
 use crate::history::LastWords;
 use crate::mail::{Inbox, Outbox};
+use inbound::ToInbox;
 use peers::Peers;
 use version::Versions;
 
@@ -56,6 +57,15 @@ struct Parts {
     events: mpsc::UnboundedSender<Event>,
     credentials: watch::Sender<Credentials>,
     last_words: LastWords,
+}
+
+impl Parts {
+    fn to_inbox(&self) -> ToInbox {
+        ToInbox {
+            inbox: self.inbox.clone(),
+            events: self.events.clone(),
+        }
+    }
 }
 
 /// Tells whether the configured server is on this machine, as a lab's is.

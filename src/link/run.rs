@@ -18,7 +18,6 @@ use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
 use super::credentials::Credentials;
 use super::dial::{Dialer, settle_identity};
 use super::hearing::{self, Answer};
-use super::inbound::ToInbox;
 use super::observer::{Listener, Notice, Observer, Phase};
 use super::outgoing::{self, Outgoing};
 use super::passkey;
@@ -138,7 +137,7 @@ pub(super) async fn build(
         .with_version(version)
         .with_device_props(props)
         .with_event_handler(Listener(Arc::clone(observer)))
-        .with_inbound_durability_hook(ToInbox(parts.inbox.clone()))
+        .with_inbound_durability_hook(parts.to_inbox())
         .skip_history_sync();
     if let (Some(phone), None) = (&settings.pairing_phone, &device.pn) {
         builder = builder.with_pair_code(PairCodeOptions {
@@ -208,7 +207,7 @@ async fn carry_mail(
                     Ok(())
                 }
                 Notice::Drained => Ok(()),
-                Notice::Bypassed(batch) => ToInbox(parts.inbox.clone()).commit(&batch).await,
+                Notice::Bypassed(batch) => parts.to_inbox().commit(&batch, true).await,
             },
             Some(()) = hushing.next() => Ok(()),
             Ok(()) = accepted.changed() => match &mut outgoing {

@@ -45,8 +45,13 @@ impl Header {
 
     /// The room the frame takes, bytes.
     pub(super) fn room(&self) -> u64 {
-        (HEADER + self.body).next_multiple_of(BLOCK) as u64
+        room(HEADER + self.body)
     }
+}
+
+/// The room a frame of this length takes, bytes.
+pub(super) fn room(frame: usize) -> u64 {
+    frame.next_multiple_of(BLOCK) as u64
 }
 
 /// A frame without its checksum: the salt is known only where it is written. The body is at most [`MAX_BODY`].

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::cursor::{self, Cursors};
 use super::frame::{self, Header, MAX_BODY};
 use super::log::{self, Reader};
-use super::{Finding, MailError, to_cbor, whole};
+use super::{Finding, MailError, Room, to_cbor, whole};
 
 /// The deduplication window: how many of the newest messages a message is compared with.
 const WINDOW: usize = 4096;
@@ -126,6 +126,7 @@ struct Inner {
     barrier: Barrier,
     log: LogId,
     reader: Reader,
+    room: Room,
     cursors: Arc<Cursors>,
     newest: watch::Sender<u64>,
     turn: tokio::sync::Mutex<Turn>,
@@ -139,11 +140,11 @@ struct Turn {
 }
 
 impl Inbox {
-    /// Opens the inbox of a data directory, or begins one.
+    /// Opens the inbox of a data directory, or begins one, which takes no more than its room.
     ///
     /// # Errors
     /// [`MailError::Io`] when its files cannot be read. Damage is no error: see [`Inbox::findings`].
-    pub async fn open(dir: &DataDir, barrier: &Barrier) -> Result<Self, MailError> {
+    pub async fn open(dir: &DataDir, barrier: &Barrier, room: Room) -> Result<Self, MailError> {
         let dir = dir.mail();
         let barrier = barrier.clone();
         blocking(move || {
@@ -178,6 +179,7 @@ impl Inbox {
                 log: barrier.add_log(Purpose::Inbox, Box::new(log.writer)),
                 barrier,
                 reader: log.reader,
+                room,
                 cursors,
                 newest: watch::Sender::new(next - 1),
                 turn: tokio::sync::Mutex::new(Turn { next, seen }),
@@ -196,10 +198,19 @@ impl Inbox {
     /// passed over.
     ///
     /// # Errors
-    /// Nothing was promised; the same batch may be given again.
+    /// [`MailError::NoRoom`], before a byte was written. Nothing was promised; the same batch may be given again.
     pub async fn commit(&self, batch: Vec<Message>) -> Result<(), MailError> {
         let inner = Arc::clone(&self.0);
-        whole(async move { inner.commit(&batch).await }).await
+        whole(async move { inner.commit(&batch, true).await }).await
+    }
+
+    /// As [`Inbox::commit`] for messages that nobody else has any more: they are refused for no want of room.
+    ///
+    /// # Errors
+    /// Nothing was promised.
+    pub async fn commit_last_copy(&self, batch: Vec<Message>) -> Result<(), MailError> {
+        let inner = Arc::clone(&self.0);
+        whole(async move { inner.commit(&batch, false).await }).await
     }
 
     /// At most `max` messages, oldest first, from sequence number `from` on, and behind the first none that would make them more
@@ -303,7 +314,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn commit(&self, batch: &[Message]) -> Result<(), MailError> {
+    async fn commit(&self, batch: &[Message], may_wait: bool) -> Result<(), MailError> {
         let mut turn = self.turn.lock().await;
         let mut fresh: Vec<Stored> = Vec::with_capacity(batch.len());
         for stored in batch.iter().map(Stored::of) {
@@ -324,6 +335,10 @@ impl Inner {
             });
         }
         let draft = frame::draft(turn.next, count, &body);
+        if may_wait {
+            let room = frame::room(draft.len());
+            self.room.admit_in(self.reader.growth(room))?;
+        }
         self.barrier
             .append(self.log, draft, Durability::Awaited)
             .await?;

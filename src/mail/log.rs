@@ -261,13 +261,26 @@ impl Reader {
         index.full.front().unwrap_or(&index.live).name.first
     }
 
+    /// How much the files must grow for a frame that takes so much room, bytes: a segment, unless there is one.
+    pub(super) fn growth(&self, room: u64) -> u64 {
+        let index = self.0.lock();
+        let size = SEGMENT.max(room);
+        let is_spare = |old: &Segment| old.size == size && index.has_spare();
+        if index.live.has_room(room) || index.full.front().is_some_and(is_spare) {
+            0
+        } else {
+            size
+        }
+    }
+
     /// Sums the bytes of the frames that hold records from `from` on.
     pub(super) fn bytes_from(&self, from: u64) -> u64 {
         let index = self.0.lock();
         let segments = index.full.iter().chain([&index.live]);
         segments
             .map(|segment| {
-                let first = segment.frames.iter().find(|place| place.first >= from);
+                let first = segment.frames.partition_point(|place| place.first < from);
+                let first = segment.frames.get(first);
                 first.map_or(0, |place| segment.end.saturating_sub(place.at.into()))
             })
             .sum()

@@ -9,6 +9,7 @@ mod frame;
 mod inbox;
 mod log;
 mod outbox;
+mod room;
 mod segment;
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use holdfast_medium::{Stopped, barrier::BarrierError};
 pub use finding::Finding;
 pub use inbox::{Inbox, Message, Unread};
 pub use outbox::{Accepted, OutMessage, OutState, Outbox, fresh_id};
+pub use room::{Bounds, Room};
 
 /// An error of the mail.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,29 @@ pub enum MailError {
     /// The data partition failed or was closed; nothing was accepted.
     #[error(transparent)]
     Barrier(#[from] BarrierError),
+    /// There is no room for it beyond the reserve; nothing was promised.
+    #[error(
+        "the data partition has no room for it: {} MiB are free, of which {} stay for what must be kept; have every consumer read and acknowledge its messages, then try again", .free >> 20, .left >> 20
+    )]
+    NoRoom {
+        /// What is free beyond the reserve, bytes.
+        free: u64,
+        /// What must stay free, bytes.
+        left: u64,
+    },
+    /// The messages that wait to be sent take all that they may; nothing was promised.
+    #[error(
+        "{messages} messages wait to be sent, and take the {} MiB that the outbox may; try again when some are sent, or drop what need not be: `holdfastctl outbox`", .limit >> 20
+    )]
+    OutboxFull {
+        /// How many wait.
+        messages: usize,
+        /// The most that they may take, bytes.
+        limit: u64,
+    },
+    /// The data partition does not say how much room it has.
+    #[error("the room on the data partition is not known: {0}; check the data partition")]
+    Room(io::Error),
     /// The daemon is going down; nothing was promised.
     #[error("the mail is closing; try again when Holdfast runs")]
     Closing,

@@ -7,17 +7,20 @@ use holdfast_medium::{
     DataDir, Secret,
     barrier::{Barrier, Durability, LogId},
     blocking,
+    push::BLOCK,
     wear::Purpose,
 };
 use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
 
-use super::frame::{self, Header, MAX_BODY};
+use super::frame::{self, HEADER, Header, MAX_BODY};
 use super::log::{self, Reader};
-use super::{Finding, MailError, to_cbor, whole};
+use super::{Finding, MailError, Room, to_cbor, whole};
 
 const MAX_ID: usize = 128;
+/// What is still written of a message once it is accepted, bytes: that it was sent, and how it ended.
+const NOTES: u64 = 2 * BLOCK as u64;
 /// Capacity of the channel of changes: a subscriber that falls further behind is told that it missed some.
 const MOVES: usize = 256;
 
@@ -137,6 +140,7 @@ struct Inner {
     barrier: Barrier,
     log: LogId,
     reader: Reader,
+    room: Room,
     index: Mutex<Index>,
     changed: watch::Sender<u64>,
     moves: broadcast::Sender<(Arc<str>, OutState)>,
@@ -150,6 +154,8 @@ struct Inner {
 struct Index {
     ids: HashMap<Arc<str>, u64>,
     messages: BTreeMap<u64, (Arc<str>, OutState)>,
+    /// How many of them are not final.
+    open: usize,
 }
 
 impl Index {
@@ -157,6 +163,7 @@ impl Index {
         let id: Arc<str> = id.into();
         self.ids.insert(Arc::clone(&id), seq);
         self.messages.insert(seq, (id, OutState::Accepted));
+        self.open += 1;
     }
 
     /// Moves a message's state on; returns whether it moved.
@@ -164,6 +171,7 @@ impl Index {
         match self.messages.get_mut(&seq) {
             Some((_, state)) if to.follows(state) => {
                 *state = to;
+                self.open -= usize::from(state.is_final());
                 true
             }
             _ => false,
@@ -192,11 +200,11 @@ impl Index {
 }
 
 impl Outbox {
-    /// Opens the outbox of a data directory, or begins one.
+    /// Opens the outbox of a data directory, or begins one, which takes no more than its room.
     ///
     /// # Errors
     /// [`MailError::Io`] when its files cannot be read. Damage is no error: see [`Outbox::findings`].
-    pub async fn open(dir: &DataDir, barrier: &Barrier) -> Result<Self, MailError> {
+    pub async fn open(dir: &DataDir, barrier: &Barrier, room: Room) -> Result<Self, MailError> {
         let dir = dir.mail().join("outbox");
         let barrier = barrier.clone();
         blocking(move || {
@@ -217,6 +225,7 @@ impl Outbox {
                 log: barrier.add_log(Purpose::Outbox, Box::new(log.writer)),
                 barrier,
                 reader: log.reader,
+                room,
                 index: Mutex::new(index),
                 changed: watch::Sender::new(0),
                 moves: broadcast::Sender::new(MOVES),
@@ -227,6 +236,7 @@ impl Outbox {
                 inner.reader.give_back()?;
             }
             inner.forget();
+            inner.promise();
             Ok(Self(Arc::new(inner)))
         })
         .await
@@ -241,7 +251,8 @@ impl Outbox {
     /// long as the outbox remembers it: until it is final and some 4000 records old.
     ///
     /// # Errors
-    /// [`MailError::IdTaken`], [`MailError::MessageId`], [`MailError::TooLarge`]. Nothing was promised then.
+    /// [`MailError::IdTaken`], [`MailError::MessageId`], [`MailError::TooLarge`]; [`MailError::OutboxFull`] and
+    /// [`MailError::NoRoom`], before a byte was written. Nothing was promised then.
     pub async fn accept(&self, message: OutMessage) -> Result<Accepted, MailError> {
         let id = &message.id;
         if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
@@ -287,6 +298,11 @@ impl Outbox {
             .lock()
             .state(id)
             .map(|(_, state)| state.clone())
+    }
+
+    /// What the messages that are not final take, with what will be noted of them, bytes.
+    pub fn taken_bytes(&self) -> u64 {
+        self.0.taken()
     }
 
     /// The size of what is kept only to recognise an id that comes again, bytes.
@@ -337,14 +353,41 @@ impl Inner {
             to: message.to.expose(),
             text: message.text.expose(),
         };
+        self.admit(&stored)?;
         let seq = self.append(&mut turn, &stored, Durability::Awaited).await?;
         self.index.lock().accept(seq, &message.id);
+        self.promise();
         self.give_back(*turn).await?;
         self.announce(&message.id, OutState::Accepted);
         Ok(Accepted {
             seq,
             duplicate: false,
         })
+    }
+
+    /// Refuses a message for which there is no room, with what will be noted of all that are not final: that can always be.
+    fn admit(&self, stored: &Stored<'_>) -> Result<(), MailError> {
+        let room = frame::room(HEADER + to_cbor(stored).len());
+        let messages = self.index.lock().open;
+        let promises = notes(messages + 1);
+        let taken = self.taken().saturating_add(room).saturating_add(NOTES);
+        self.room.admit_share(messages, taken)?;
+        self.room.admit_out(self.reader.growth(room), promises)
+    }
+
+    /// What the messages that are not final take, with what will be noted of them, bytes.
+    fn taken(&self) -> u64 {
+        let (oldest, open) = {
+            let index = self.index.lock();
+            (index.pending().next(), index.open)
+        };
+        let written = oldest.map_or(0, |oldest| self.reader.bytes_from(oldest));
+        written.saturating_add(notes(open))
+    }
+
+    /// Keeps room for what will be noted.
+    fn promise(&self) {
+        self.room.promise(notes(self.index.lock().open));
     }
 
     async fn mark(&self, id: &str, state: OutState) -> Result<(), MailError> {
@@ -363,6 +406,7 @@ impl Inner {
         if moves {
             self.append(&mut turn, &stored, wait).await?;
             self.index.lock().step(seq, state.clone());
+            self.promise();
             self.give_back(*turn).await?;
             self.announce(id, state);
         }
@@ -442,4 +486,9 @@ impl Inner {
         })?;
         Ok(message)
     }
+}
+
+/// What is still written of so many messages, bytes.
+fn notes(messages: usize) -> u64 {
+    NOTES.saturating_mul(messages as u64)
 }

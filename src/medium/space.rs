@@ -72,6 +72,16 @@ impl Reserve {
         Ok(room)
     }
 
+    /// How much may be written without the reserve being touched, held or owed, bytes; nothing is set aside for it.
+    ///
+    /// # Errors
+    /// The partition cannot be asked.
+    pub fn spare(&self) -> io::Result<u64> {
+        let room = (self.ask)(&self.root)?;
+        let owed = self.size(room).saturating_sub(self.held());
+        Ok(room.free_bytes.saturating_sub(owed))
+    }
+
     /// Gives the reserve up where the store could not be opened otherwise. Whether it did.
     ///
     /// # Errors
@@ -274,9 +284,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let owing = Reserve::asking(dir.path(), tight);
         assert_eq!(owing.room().unwrap().free_bytes, MIB);
+        assert_eq!(owing.spare().unwrap(), MIB);
         assert_eq!(owing.held(), 0);
         let again = Reserve::asking(dir.path(), small);
+        assert_eq!(again.spare().unwrap(), 18 * MIB, "owed");
         assert_eq!(again.room().unwrap().free_bytes, 20 * MIB);
+        assert_eq!(again.spare().unwrap(), 20 * MIB, "held");
         assert!(again.held() >= 2 * MIB);
     }
 

@@ -201,6 +201,12 @@ fn page(face: &Face) -> Page {
                     "Read the inbox",
                     "or use a larger card",
                 ),
+                CauseCode::OutboxFull => page(
+                    "Disk full",
+                    "of messages to send",
+                    "Drop some, or use",
+                    "a larger card",
+                ),
                 CauseCode::IdentityDamaged => {
                     page("Damaged", "the keys, both copies", "Restore backup", &again)
                 }

@@ -14,7 +14,7 @@ use holdfast::{
     desk::{Caller, Desk, Lines, Request, Role, Rooms, Status},
     history::{Archive, Audit},
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
-    mail::{Inbox, Message, Outbox},
+    mail::{Bounds, Inbox, Message, Outbox, Room},
     panel::{Frame, Picture, glass::PLAIN},
     vault::Generations,
 };
@@ -54,12 +54,20 @@ pub struct Daemon {
 
 impl Daemon {
     pub async fn new() -> Self {
+        Self::bounded(Bounds::NONE).await
+    }
+
+    /// One whose mail takes no more of the disk.
+    pub async fn bounded(bounds: Bounds) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::new(dir.path().join("data"));
         let barrier = Barrier::start().unwrap();
         let card = Card::of(dir.path()).ok();
-        let inbox = Inbox::open(&data, &barrier).await.unwrap();
-        let outbox = Outbox::open(&data, &barrier).await.unwrap();
+        let mail_room = Room::new(data.root(), bounds);
+        let inbox = Inbox::open(&data, &barrier, mail_room.clone())
+            .await
+            .unwrap();
+        let outbox = Outbox::open(&data, &barrier, mail_room).await.unwrap();
         let evidence = Evidence::gather(&Machine::at(dir.path()), &data);
         let boot = BootReport::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));

@@ -5,12 +5,13 @@ mod damage;
 mod inbox;
 mod outbox;
 mod privacy;
+mod room;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use holdfast::mail::{Inbox, Message, OutMessage, Outbox};
+use holdfast::mail::{Bounds, Inbox, Message, OutMessage, Outbox, Room};
 use holdfast_medium::{DataDir, Secret, barrier::Barrier};
 use tempfile::TempDir;
 
@@ -60,13 +61,22 @@ impl Place {
     }
 
     async fn inbox(&self) -> Inbox {
-        Inbox::open(&self.dir(), &Barrier::start().unwrap())
+        self.inbox_under(&Barrier::start().unwrap(), Bounds::NONE)
             .await
-            .unwrap()
+    }
+
+    async fn inbox_under(&self, barrier: &Barrier, bounds: Bounds) -> Inbox {
+        let room = Room::new(self.dir().root(), bounds);
+        Inbox::open(&self.dir(), barrier, room).await.unwrap()
     }
 
     async fn outbox(&self, barrier: &Barrier) -> Outbox {
-        Outbox::open(&self.dir(), barrier).await.unwrap()
+        self.bounded_outbox(barrier, Bounds::NONE).await
+    }
+
+    async fn bounded_outbox(&self, barrier: &Barrier, bounds: Bounds) -> Outbox {
+        let room = Room::new(self.dir().root(), bounds);
+        Outbox::open(&self.dir(), barrier, room).await.unwrap()
     }
 
     fn segments(&self, log: &str) -> Vec<PathBuf> {

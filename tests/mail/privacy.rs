@@ -3,16 +3,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use holdfast::mail::Inbox;
 use holdfast_medium::barrier::Barrier;
 
-use super::{Place, message, outgoing};
+use super::{Bounds, Place, message, outgoing};
 
 #[tokio::test]
 async fn only_the_owner_can_read_the_mail() {
     let place = Place::new();
     let barrier = Barrier::start().unwrap();
-    let inbox = Inbox::open(&place.dir(), &barrier).await.unwrap();
+    let inbox = place.inbox_under(&barrier, Bounds::NONE).await;
     let outbox = place.outbox(&barrier).await;
     inbox.commit(vec![message("a")]).await.unwrap();
     inbox.acknowledge("bot", 1).await.unwrap();

@@ -130,7 +130,8 @@ causes! {
     /// The data partition.
     Storage "storage" {
         LittleSpace "little-space": "The data partition is getting full.", "Let every consumer read its messages, or use a larger card.";
-        NoSpace "no-space": "The data partition is full; WhatsApp keeps the messages.", "Let every consumer read its messages, or use a larger card.";
+        NoSpace "no-space": "The data partition is full; WhatsApp keeps the messages.", "Have every consumer read its messages, remove from the data partition what is not Holdfast's, or use a larger card.";
+        OutboxFull "outbox-full": "Messages that wait to be sent fill the data partition; WhatsApp keeps the received ones.", "Drop what need not be sent: `holdfastctl outbox`.";
         Unread "unread": "Many received messages wait to be read.", "Check that every consumer runs and acknowledges what it has read.";
         ManyRecords "many-records": "The keys have become so many that each start takes longer.", "Nothing is wrong; a new link, when it suits, starts with few.";
         OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";

@@ -30,7 +30,7 @@ pub(crate) use self_test::SelfTest;
 pub use self_test::Tested;
 pub use session::PairingFace;
 pub(crate) use session::{Aim, Code, Due, Hurry, Phase, Run, Session, Then};
-pub use storage::Space;
+pub use storage::{Bounds, Limits, Space};
 pub(crate) use storage::{Gives, Storage};
 pub(crate) use storm::Storm;
 pub use token::Deed;

@@ -1,8 +1,8 @@
 //! The room on the data partition: while there is none for what WhatsApp would deliver, no run of the link is started, and
-//! WhatsApp keeps the messages.
+//! WhatsApp keeps the messages. A run that makes room, because messages to be sent take it, is.
 
 use crate::effect::Effect;
-use crate::ground::{CauseCode, Wait};
+use crate::ground::Wait;
 use crate::parts::{Gives, Phase, Space, Then};
 use crate::turn::Turn;
 
@@ -27,9 +27,24 @@ impl Turn<'_> {
             }
             Some(Gives::Archive) | None => {}
         }
-        if phase == Phase::AwaitingRoom && self.state.storage.has_room() {
-            self.attempt();
+        if phase == Phase::AwaitingRoom {
+            if self.state.storage.admits_a_run() {
+                self.attempt();
+            } else {
+                self.blame(self.state.storage.full());
+            }
         }
+    }
+
+    /// What WhatsApp delivered was refused for want of room, and it delivers nothing else before the next run.
+    pub(crate) fn inbox_full(&mut self) {
+        if self.state.session.is_leaving() {
+            return;
+        }
+        if let Some(code) = self.state.storage.refused() {
+            self.report(code);
+        }
+        self.take_link_down();
     }
 
     /// The archive is what it was.
@@ -43,7 +58,7 @@ impl Turn<'_> {
             // It ends anyway; the next run finds no room.
             Phase::Closing(Then::Retire(_) | Then::Rebuild | Then::AwaitRoom) => {}
             phase if phase.row().has_run && self.state.session.is_running() => {
-                self.state.session.blame(CauseCode::NoSpace.into());
+                self.state.session.blame(self.state.storage.full().into());
                 self.close(Then::AwaitRoom);
             }
             _ => {}
@@ -53,7 +68,7 @@ impl Turn<'_> {
     /// No run of the link until there is room again.
     pub(crate) fn await_room(&mut self) {
         self.state.session.await_room();
-        self.state.session.blame(CauseCode::NoSpace.into());
+        self.state.session.blame(self.state.storage.full().into());
     }
 }
 
@@ -62,9 +77,11 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::ground::MINUTE;
+    use crate::ground::{CauseCode, MINUTE};
     use crate::story::Story;
-    use crate::{Command, Ending, Event, Face, GenerationId, Linked, Refusal, Reply};
+    use crate::{
+        Command, Ending, Event, Face, Facts, GenerationId, Limits, Linked, Refusal, Reply,
+    };
 
     const MIB: u64 = 1 << 20;
     const TOTAL: u64 = 4096 * MIB;
@@ -162,6 +179,108 @@ mod tests {
         sampled(&mut story, 1);
         assert_eq!(sampled(&mut story, 100), [], "the ban is not over");
         assert_eq!(story.state.name(), "Banned");
+    }
+
+    #[test]
+    fn what_is_refused_for_want_of_room_takes_the_link_down_at_once() {
+        let mut story = Story::connected();
+        sampled(&mut story, 4000);
+        assert_eq!(story.on(Event::InboxFull), [Effect::Disconnect]);
+        assert_eq!(story.reports, ["storage.no-space"]);
+        assert_eq!(story.on(Event::InboxFull), [], "once");
+        assert_eq!(story.ended(Ending::Asked), []);
+        assert_eq!(story.face(), full());
+        assert_eq!(sampled(&mut story, 63), []);
+        assert_eq!(sampled(&mut story, 64), [Effect::Connect]);
+    }
+
+    fn outgoing(story: &mut Story, mib: u64, outgoing_mib: u64) -> Vec<Effect> {
+        story.on(Event::Space(Space {
+            outgoing_bytes: outgoing_mib * MIB,
+            ..free(mib)
+        }))
+    }
+
+    #[test]
+    fn a_card_full_of_what_is_to_be_sent_is_drained() {
+        let mut story = Story::connected();
+        assert_eq!(outgoing(&mut story, 24, 100), [], "it goes on sending");
+        assert_eq!(story.reports, ["storage.outbox-full"]);
+        story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
+        assert_eq!(story.wait(5_000), [Effect::Connect], "and comes up for it");
+        story.on(Event::LinkUp);
+        assert_eq!(outgoing(&mut story, 16, 100), []);
+        assert_eq!(outgoing(&mut story, 15, 100), [Effect::Disconnect]);
+        story.ended(Ending::Asked);
+        let code = CauseCode::OutboxFull;
+        assert_eq!(
+            story.face(),
+            Face::StorageFault {
+                code,
+                next_ms: None
+            }
+        );
+        assert_eq!(story.cause(), Some("storage.outbox-full"));
+        assert_eq!(outgoing(&mut story, 23, 100), []);
+        assert_eq!(outgoing(&mut story, 24, 100), [Effect::Connect]);
+        story.on(Event::LinkUp);
+
+        assert_eq!(story.on(Event::InboxFull), [Effect::Disconnect]);
+        story.ended(Ending::Asked);
+        assert_eq!(
+            outgoing(&mut story, 31, 100),
+            [],
+            "that would be refused again"
+        );
+        assert_eq!(outgoing(&mut story, 32, 100), [Effect::Connect]);
+    }
+
+    #[test]
+    fn what_is_to_be_sent_is_no_reason_where_something_else_takes_the_room() {
+        let mut story = Story::connected();
+        assert_eq!(outgoing(&mut story, 30, 33), [Effect::Disconnect]);
+        assert_eq!(story.reports, ["storage.no-space"]);
+        story.ended(Ending::Asked);
+        assert_eq!(outgoing(&mut story, 24, 40), [Effect::Connect]);
+
+        let mut story = Story::connected();
+        sampled(&mut story, 1);
+        story.ended(Ending::Asked);
+        assert_eq!(outgoing(&mut story, 1, 100), []);
+        assert_eq!(
+            story.cause(),
+            Some("storage.outbox-full"),
+            "the cause is told anew"
+        );
+    }
+
+    #[test]
+    fn an_operator_sets_the_limits() {
+        let limits = Limits {
+            little_bytes: Some(1000 * MIB),
+            none_bytes: Some(100 * MIB),
+            unread: Some(5),
+            records: Some(7),
+            ..Limits::default()
+        };
+        let mut story = Story::woken(Facts {
+            limits,
+            ..Facts::default()
+        });
+        let sample = |mib, unread, records| {
+            Event::Space(Space {
+                unread,
+                records,
+                ..free(mib)
+            })
+        };
+        story.on(sample(1000, 4, 6));
+        assert_eq!(story.reports, [""; 0]);
+        story.on(sample(999, 5, 7));
+        story.on(sample(99, 5, 7));
+        let told = ["unread", "many-records", "little-space", "no-space"];
+        let told = told.map(|tail| alloc::format!("storage.{tail}"));
+        assert_eq!(story.reports, told);
     }
 
     #[test]

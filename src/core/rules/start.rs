@@ -16,6 +16,7 @@ impl Turn<'_> {
             self.state.notices.settings(ignored, self.now);
         }
         (self.state.way, self.state.clock_behind) = (facts.way, facts.clock_behind);
+        self.state.storage.limited(facts.limits);
         if let Some((past, elapsed_ms)) = facts.past {
             self.remembered(past, elapsed_ms);
         }

@@ -2,7 +2,7 @@
 
 use holdfast_core::{
     ArchiveId, CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd,
-    Linked, Now, Order, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
+    Limits, Linked, Now, Order, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -214,6 +214,7 @@ impl World {
                 closed.map(|(past, written, _)| (past, self.now - written)),
             ),
             set_aside: self.board.set_aside,
+            limits: Limits::default(),
         }
     }
 

@@ -99,6 +99,7 @@ pub fn space(mib: u64, archives: u32, unread: u64) -> Space {
         archives,
         unread,
         unread_bytes: unread << 10,
+        outgoing_bytes: (unread % 3) << 30,
         spare_bytes: (unread % 2) << 20,
         records: unread * 8,
         records_bytes: unread << 12,
@@ -136,6 +137,7 @@ fn facts() -> impl Strategy<Value = Facts> {
             clock_behind,
             past: None,
             set_aside,
+            ..Facts::default()
         })
 }
 
@@ -167,6 +169,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::PhoneSeen),
         3 => (0..9_u64).prop_map(|peer| Event::Undecrypted { peer }),
         4 => (0..600_u64, 0..3_u32, 0..20_000_u64).prop_map(|(mib, archives, unread)| Event::Space(space(mib, archives, unread))),
+        1 => Just(Event::InboxFull),
         1 => Just(Event::DropFailed),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(display, works)| panel(display, works)),
         1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),

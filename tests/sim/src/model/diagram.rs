@@ -42,7 +42,7 @@ pub(super) fn label(action: &Action) -> &'static str {
             } => "stop",
             Event::Command { .. } => "command",
             Event::Retired(_) | Event::RetireFailed => "retired or not",
-            Event::Space(_) => "space",
+            Event::Space(_) | Event::InboxFull => "space",
             Event::StorageFailed(_) => "storage failed",
             _ => "else",
         },

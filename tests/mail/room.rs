@@ -1,0 +1,110 @@
+//! The room that the mail may take: what does not fit is refused before a byte is written, and what was promised is kept.
+
+use std::fs;
+use std::path::PathBuf;
+
+use holdfast::mail::{Bounds, MailError, OutState, Outbox, Room};
+use holdfast_medium::barrier::Barrier;
+
+use super::{BLOCK, Place, ids, message, numbered, outgoing};
+
+/// More than any disk has.
+const ALL: u64 = 1 << 60;
+
+fn content(paths: Vec<PathBuf>) -> Vec<(PathBuf, Vec<u8>)> {
+    let read = |path: PathBuf| {
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn what_has_no_room_is_refused_before_a_byte_is_written() {
+    let place = Place::new();
+    let barrier = Barrier::start().unwrap();
+    let full = Bounds {
+        inbox_leaves: ALL,
+        outbox_leaves: ALL,
+        ..Bounds::NONE
+    };
+    let inbox = place.inbox_under(&barrier, full).await;
+    let outbox = place.bounded_outbox(&barrier, full).await;
+    let before = [place.segments("inbox"), place.segments("outbox")].map(content);
+    let committed = inbox.commit(vec![message("a")]).await;
+    assert!(matches!(
+        committed,
+        Err(MailError::NoRoom { left: ALL, .. })
+    ));
+    let accepted = outbox.accept(outgoing("a", "text")).await;
+    assert!(matches!(accepted, Err(MailError::NoRoom { left: ALL, .. })));
+    barrier.settle().await.unwrap();
+    assert_eq!(
+        [place.segments("inbox"), place.segments("outbox")].map(content),
+        before
+    );
+    assert_eq!((*inbox.newest().borrow(), outbox.state("a")), (0, None));
+
+    inbox.commit_last_copy(vec![message("b")]).await.unwrap();
+    assert_eq!(ids(&inbox, 1), numbered(&[(1, "b")]));
+    inbox.commit(vec![message("b")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_has_a_share_of_its_own() {
+    let place = Place::new();
+    let barrier = Barrier::start().unwrap();
+    // Each message takes a block, and two more for what is noted of it.
+    let bounds = Bounds {
+        outbox_most: 10 * 3 * BLOCK as u64,
+        ..Bounds::NONE
+    };
+    let outbox = place.bounded_outbox(&barrier, bounds).await;
+    for number in 0..10 {
+        let message = outgoing(&number.to_string(), "text");
+        outbox.accept(message).await.unwrap();
+    }
+    let full = outbox.accept(outgoing("one more", "text")).await;
+    assert!(matches!(
+        full,
+        Err(MailError::OutboxFull { messages: 10, .. })
+    ));
+    let again = outbox.accept(outgoing("3", "text")).await.unwrap();
+    assert!(again.duplicate, "it is there, and takes nothing");
+    drop(outbox);
+
+    let outbox = place.bounded_outbox(&barrier, bounds).await;
+    let full = outbox.accept(outgoing("one more", "text")).await;
+    assert!(matches!(full, Err(MailError::OutboxFull { .. })));
+    for number in 0..10 {
+        let id = number.to_string();
+        outbox.mark(&id, OutState::Sent).await.unwrap();
+        outbox.mark(&id, OutState::Acked).await.unwrap();
+    }
+    assert_eq!(outbox.taken_bytes(), 0);
+    outbox.accept(outgoing("one more", "text")).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_will_be_noted_of_accepted_messages_is_as_good_as_written() {
+    let place = Place::new();
+    let barrier = Barrier::start().unwrap();
+    let room = Room::new(place.dir().root(), Bounds::NONE);
+    let outbox = Outbox::open(&place.dir(), &barrier, room.clone())
+        .await
+        .unwrap();
+    assert_eq!(room.promised(), 0);
+    outbox.accept(outgoing("a", "text")).await.unwrap();
+    outbox.accept(outgoing("b", "text")).await.unwrap();
+    assert_eq!(room.promised(), 4 * BLOCK as u64);
+    outbox.mark("a", OutState::Acked).await.unwrap();
+    assert_eq!(room.promised(), 2 * BLOCK as u64);
+    barrier.settle().await.unwrap();
+    drop(outbox);
+
+    let room = Room::new(place.dir().root(), Bounds::NONE);
+    let _outbox = Outbox::open(&place.dir(), &barrier, room.clone())
+        .await
+        .unwrap();
+    assert_eq!(room.promised(), 2 * BLOCK as u64, "after a restart, too");
+}
