@@ -1,5 +1,6 @@
 //! A Holdfast under test: the real daemon in a process of its own, met as its owner and its bot meet it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Holdfast {
     program: Vec<PathBuf>,
     directory: PathBuf,
     data: PathBuf,
+    /// Its standard error counts as a stream of the journal.
+    journal: bool,
     /// The socket of a service manager, and how often it wants to hear of us.
     manager: Option<(PathBuf, Duration)>,
     running: Option<Running>,
@@ -39,9 +42,24 @@ impl Holdfast {
             program,
             directory: directory.to_owned(),
             data: directory.join("data"),
+            journal: false,
             manager: None,
             running: None,
         })
+    }
+
+    /// From the next start on it is run by these words, and logs to the journal it finds there.
+    pub fn logs_to_journal(&mut self, inside: Vec<PathBuf>) {
+        self.program.splice(..0, inside);
+        self.journal = true;
+    }
+
+    /// Logs at this level from the next start on.
+    pub fn logs(&self, level: &str) -> anyhow::Result<()> {
+        let file = self.directory.join("holdfast.toml");
+        let settings = std::fs::read_to_string(&file)?;
+        std::fs::write(file, format!("{settings}[log]\nlevel = \"{level}\"\n"))?;
+        Ok(())
     }
 
     /// Has its data directory elsewhere from the next start on.
@@ -94,6 +112,9 @@ impl Holdfast {
             .create(true)
             .append(true)
             .open(self.log())?;
+        // As the service manager names the stream that it connected (systemd.exec(5)).
+        let stream = log.metadata()?;
+        let stream = format!("{}:{}", stream.dev(), stream.ino());
         let mut command = Command::new(&self.program[0]);
         command
             .args(&self.program[1..])
@@ -109,6 +130,9 @@ impl Holdfast {
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true);
+        if self.journal {
+            command.env("JOURNAL_STREAM", stream);
+        }
         if let Some((socket, watchdog)) = &self.manager {
             command
                 .env("NOTIFY_SOCKET", socket)
@@ -170,11 +194,23 @@ impl Holdfast {
 
     /// Waits until the session is in this state.
     pub async fn reaches(&self, state: &str) -> anyhow::Result<()> {
+        self.reaches_without(state, "").await
+    }
+
+    /// Waits until the session is in this state, and is not in that other one before.
+    pub async fn reaches_without(&self, state: &str, never: &str) -> anyhow::Result<()> {
         // Changes are told to a proxy that caches; without a cache their stream ends at once.
         let session = Session1Proxy::new(&self.running()?.connection).await?;
         let mut changes = session.receive_state_changed().await;
         let reached = async {
-            while session.state().await? != state {
+            loop {
+                let now = session.state().await?;
+                if now == state {
+                    break;
+                }
+                if now == never {
+                    bail!("the session went into {never}, not {state}");
+                }
                 changes.next().await.context("the daemon has left")?;
             }
             anyhow::Ok(())

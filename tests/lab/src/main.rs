@@ -160,7 +160,7 @@ fn finish(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
 async fn demo() -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("this program cannot find itself")?;
     let begun = Instant::now();
-    story::tell(&program, story::Friend::Phone, |step| {
+    story::tell(&program, story::Friend::Phone, None, |step| {
         println!("{:6.2} s  {step}", begun.elapsed().as_secs_f32())
     })
     .await?;

@@ -9,7 +9,7 @@ use crate::holdfast::Holdfast;
 use crate::peers::lines::Lines;
 use crate::peers::{self, baileys};
 use crate::phone::inbox::{Content, Received};
-use crate::server::{Lab, LabConfig, PhoneId};
+use crate::server::{Fault, Lab, LabConfig, PhoneId, When};
 
 /// The owner's number, whose phone Holdfast is linked to, and a friend's.
 const OWNER: &str = "15550000001";
@@ -27,11 +27,71 @@ pub enum Friend {
     Baileys,
 }
 
-/// Tells the story with the daemon of `program` (`holdfast-lab`); `say` hears each step as it happens.
+/// What is wrong with the world, or with Holdfast, in a story that must not come true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Another message arrives than the friend sent.
+    Words,
+    /// The answer goes out twice, under two ids.
+    Echo,
+    /// Holdfast has lost its keys when it is started again, so that it asks for a QR.
+    Memory,
+    /// The message sent meanwhile arrives twice.
+    Repeat,
+    /// The phone has not unlinked the device, and its QR is asked for nevertheless.
+    Grip,
+    /// The log has the owner's number.
+    Leak,
+}
+
+impl Wrong {
+    /// All of it.
+    pub const ALL: [Wrong; 6] = [
+        Wrong::Words,
+        Wrong::Echo,
+        Wrong::Memory,
+        Wrong::Repeat,
+        Wrong::Grip,
+        Wrong::Leak,
+    ];
+
+    /// The story as nobody may tell it.
+    pub fn claim(self) -> &'static str {
+        match self {
+            Wrong::Words => "another message arrives than the friend's",
+            Wrong::Echo => "the friend has the answer twice",
+            Wrong::Memory => "Holdfast asks for a QR after a restart",
+            Wrong::Repeat => "the message sent meanwhile arrives twice",
+            Wrong::Grip => "Holdfast gives up a link that was not revoked",
+            Wrong::Leak => "the owner's number is in the log",
+        }
+    }
+
+    /// What is said where it is noticed.
+    pub fn noticed(self) -> &'static str {
+        match self {
+            Wrong::Words => "another message than the friend's",
+            Wrong::Echo => "the friend has it 2 times",
+            Wrong::Memory => "went into Pairing, not Connected",
+            Wrong::Repeat => "2 messages arrived instead of the one",
+            Wrong::Grip => "went into Connected, not Pairing",
+            Wrong::Leak => "a secret is in the log",
+        }
+    }
+}
+
+/// Tells the story with the daemon of `program` (`holdfast-lab`); `say` hears each step as it happens. With something `wrong`
+/// it must not come true.
 ///
 /// # Errors
 /// At the first step that does not come true.
-pub async fn tell(program: &Path, friend: Friend, mut say: impl FnMut(&str)) -> anyhow::Result<()> {
+pub async fn tell(
+    program: &Path,
+    friend: Friend,
+    wrong: Option<Wrong>,
+    mut say: impl FnMut(&str),
+) -> anyhow::Result<()> {
+    let is = |what: Wrong| wrong == Some(what);
     let directory = tempfile::tempdir()?;
     let lab = Lab::start(LabConfig::default()).await?;
     let owner = lab.create_phone(OWNER, "Owner").await?;
@@ -51,7 +111,12 @@ pub async fn tell(program: &Path, friend: Friend, mut say: impl FnMut(&str)) -> 
     holdfast.reaches("Connected").await?;
     say("Connected");
 
-    friend.sends(&lab, "are you there?").await?;
+    let words = if is(Wrong::Words) {
+        "is this you?"
+    } else {
+        "are you there?"
+    };
+    friend.sends(&lab, words).await?;
     let received = holdfast.receives("bot", 1).await?;
     ensure!(
         received.len() == 1 && received[0].text == "are you there?",
@@ -63,20 +128,30 @@ pub async fn tell(program: &Path, friend: Friend, mut say: impl FnMut(&str)) -> 
         .await?
         .acknowledge("bot", received[0].seq)
         .await?;
+    if is(Wrong::Echo) {
+        holdfast.sends(FRIEND, "always").await?;
+    }
     holdfast.sends(FRIEND, "always").await?;
-    friend.receives(&lab, "always").await?;
+    friend.receives_once(&lab, "always").await?;
     say("an answer went out, and the friend has it");
 
     holdfast.kill().await?;
     say("kill -9");
     friend.sends(&lab, "still there?").await?;
+    if is(Wrong::Repeat) {
+        friend.sends(&lab, "still there?").await?;
+    }
+    if is(Wrong::Memory) {
+        holdfast.move_to(directory.path().join("another"));
+    }
     say("a message is sent meanwhile");
     holdfast.start().await?;
-    holdfast.reaches("Connected").await?;
+    holdfast.reaches_without("Connected", "Pairing").await?;
     let generation = holdfast.session().await?.generation().await?;
     ensure!(generation == "gen-0001", "the restart began {generation}");
     say("restarted: Connected, and no QR was asked for");
-    let received = holdfast.receives("bot", 1).await?;
+    let wanted = if is(Wrong::Repeat) { 2 } else { 1 };
+    let received = holdfast.receives("bot", wanted).await?;
     let texts: Vec<_> = received
         .iter()
         .map(|message| message.text.as_str())
@@ -89,12 +164,17 @@ pub async fn tell(program: &Path, friend: Friend, mut say: impl FnMut(&str)) -> 
     say("the message sent meanwhile arrived, once");
 
     for device in lab.devices(&owner).await? {
-        lab.unlink(&device.id).await?;
+        if is(Wrong::Grip) {
+            let once = lab.inject(device.id, Fault::Spurious401, When::Now, 1);
+            once.await?;
+        } else {
+            lab.unlink(&device.id).await?;
+        }
     }
     say("the owner unlinks the device on the phone");
     holdfast.reaches("LogoutSuspected").await?;
     say("Holdfast suspects a logout, and asks WhatsApp once more before it believes it");
-    holdfast.reaches("Pairing").await?;
+    holdfast.reaches_without("Pairing", "Connected").await?;
     let again = holdfast.scan_screen().await?;
     ensure!(again != qr, "the old QR is on the screen again");
     let generation = holdfast.session().await?.generation().await?;
@@ -111,7 +191,10 @@ pub async fn tell(program: &Path, friend: Friend, mut say: impl FnMut(&str)) -> 
     );
     holdfast.stop().await?;
     say("stopped in order; the ledger saw no key used twice");
-    let log = holdfast.read_log();
+    let mut log = holdfast.read_log();
+    if is(Wrong::Leak) {
+        log += OWNER;
+    }
     for secret in [
         OWNER,
         FRIEND,
@@ -154,10 +237,13 @@ impl Party {
         Ok(())
     }
 
-    async fn receives(&mut self, lab: &Lab, text: &str) -> anyhow::Result<()> {
+    async fn receives_once(&mut self, lab: &Lab, text: &str) -> anyhow::Result<()> {
         let wanted = Content::Text(text.to_owned());
         let on_phone = |message: &Received| message.content == wanted;
         lab.wait_inbox(&self.phone, DELIVERY, on_phone).await?;
+        let inbox = lab.inbox(&self.phone).await?;
+        let copies = inbox.iter().filter(|message| on_phone(message)).count();
+        ensure!(copies == 1, "the friend has it {copies} times");
         if let Some(client) = &mut self.client {
             client.message(text, DELIVERY).await?;
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{Proof, Run};
 use crate::peers::baileys;
-use crate::story::{self, Friend};
+use crate::story::{self, Friend, Wrong};
 
 /// The story takes seconds; Baileys makes its keys in JavaScript first.
 const WITHIN: Duration = Duration::from_secs(300);
@@ -32,6 +32,10 @@ impl Proof for MainJob {
             tell(Friend::Phone),
         )
         .await;
+        for wrong in Wrong::ALL {
+            run.caught(wrong.claim(), wrong.noticed(), WITHIN, tell_wrongly(wrong))
+                .await;
+        }
         match baileys::missing().await {
             Some(missing) => run.not_run(1, missing),
             None => {
@@ -48,5 +52,10 @@ impl Proof for MainJob {
 
 async fn tell(friend: Friend) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("this program cannot find itself")?;
-    story::tell(&program, friend, |step| println!("          {step}")).await
+    story::tell(&program, friend, None, |step| println!("          {step}")).await
+}
+
+async fn tell_wrongly(wrong: Wrong) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("this program cannot find itself")?;
+    story::tell(&program, Friend::Phone, Some(wrong), |_| {}).await
 }
