@@ -8,6 +8,7 @@
 //! - [`story`]: the main job, told once, for the demo and the end-to-end test
 //! - [`peers`]: other clients, as processes; [`prove`] and [`mod@bench`] run them
 //! - [`rig`]: recorded disks and power cuts
+//! - [`records`]: what a journal has
 //! - [`vm`]: the card in a virtual board; [`wires`]: the panel that hangs on it
 
 pub mod bench;
@@ -18,6 +19,7 @@ pub mod ledger;
 pub mod peers;
 pub mod phone;
 pub mod prove;
+pub mod records;
 pub mod rig;
 pub mod server;
 pub mod story;

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use futures_util::StreamExt as _;
 use holdfast::boot::BootReport;
 use holdfast::panel::glass::PLAIN;
 use holdfast::panel::{Frame, draw};
@@ -13,16 +12,24 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::journal::Journal;
+use super::secrets::Secrets;
+use super::seen::{Seen, overstayed, watch_session};
 use super::table::{End, Meets};
 use crate::holdfast::Holdfast;
 use crate::ledger::{Act, Entry};
+use crate::records::{self, Record};
 use crate::server::{DeviceId, Fault, Lab, LabConfig, Occasion, PhoneId, Target, When};
 
-/// The account that is linked, and whoever writes to it.
+/// The account that is linked, and whoever writes to it. Their names, and the texts, are words that no log has by chance.
 const OWNER: &str = "15550000001";
 const FRIEND: &str = "15550000002";
 /// Whoever never wrote before.
 const STRANGER: &str = "15550000003";
+const NAMES: [&str; 3] = ["Ottoline", "Ferdinand", "Scheherazade"];
+/// What the friend is told.
+const ANSWER: &str = "marmalade, and back";
+const REFUSED: &str = "marmalade, refused";
 /// A silent link takes minutes to be found out.
 const MET: Duration = Duration::from_secs(300);
 /// The rows of the glass with a screen's title.
@@ -34,14 +41,6 @@ pub(super) struct Told {
     pub noticed: Option<Duration>,
     /// From then, or from what a human did about it, to a link that works; `None`: WhatsApp says when.
     pub recovered: Option<Duration>,
-}
-
-/// State and cause, as the bus tells them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    at: Instant,
-    state: String,
-    cause: String,
 }
 
 /// One daemon and its world.
@@ -65,6 +64,9 @@ pub(super) struct Life<'a> {
     seen: watch::Receiver<Vec<Seen>>,
     watching: JoinHandle<()>,
     sent: usize,
+    secrets: Secrets,
+    /// Where it logs, if not to a file.
+    journal: Option<Journal>,
     _directory: TempDir,
 }
 
@@ -77,12 +79,44 @@ impl Drop for Life<'_> {
 impl<'a> Life<'a> {
     /// A daemon that is linked; or, for a fault of the linking, one that is about to be.
     pub async fn begin(meets: &'a Meets) -> anyhow::Result<Self> {
+        Self::begin_in(tempfile::tempdir()?, meets, None).await
+    }
+
+    /// The same, with a journald.
+    pub async fn begin_with_journal(meets: &'a Meets) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
+        let journal = Journal::start(&directory.path().join("journald")).await?;
+        Self::begin_in(directory, meets, Some(journal)).await
+    }
+
+    async fn begin_in(
+        directory: TempDir,
+        meets: &'a Meets,
+        journal: Option<Journal>,
+    ) -> anyhow::Result<Self> {
         let lab = Lab::start(LabConfig::default()).await?;
-        let owner = lab.create_phone(OWNER, "Owner").await?;
-        let friend = lab.create_phone(FRIEND, "Friend").await?;
+        let owner = lab.create_phone(OWNER, NAMES[0]).await?;
+        let friend = lab.create_phone(FRIEND, NAMES[1]).await?;
+        let mut secrets = Secrets::default();
+        for number in [OWNER, FRIEND, STRANGER] {
+            secrets.text("a number", number);
+        }
+        for name in NAMES {
+            secrets.text("a name", name);
+        }
+        for text in [ANSWER, REFUSED] {
+            secrets.text("a text", text);
+        }
+        for phone in [&owner, &friend] {
+            secrets.text("a LID", lab.lid(phone).await?.user.as_str());
+        }
         let program = std::env::current_exe().context("this program cannot find itself")?;
         let mut holdfast = Holdfast::new(&program, directory.path(), &lab.url())?;
+        // All that it could ever tell.
+        holdfast.logs("trace")?;
+        if let Some(journal) = &journal {
+            holdfast.logs_to_journal(journal.inside());
+        }
         if is_of_linking(meets.fault) {
             lab.inject(Target::Linking, meets.fault, When::Now, meets.times)
                 .await?;
@@ -107,6 +141,8 @@ impl<'a> Life<'a> {
             seen,
             watching,
             sent: 0,
+            secrets,
+            journal,
             _directory: directory,
         };
         if !is_of_linking(meets.fault) {
@@ -116,8 +152,14 @@ impl<'a> Life<'a> {
         Ok(life)
     }
 
+    /// What it is to meet.
+    pub fn meets(&self) -> &'a Meets {
+        self.meets
+    }
+
     async fn link(&mut self) -> anyhow::Result<()> {
         let qr = self.holdfast.scan_screen().await?;
+        self.secrets.qr(&qr);
         let device = self.lab.scan_qr(&self.owner, &qr).await?;
         self.keys = self.keys_of(&device).await?;
         self.device = Some(device);
@@ -148,6 +190,7 @@ impl<'a> Life<'a> {
         let fault = self.meets.fault;
         if fault == Fault::PairError {
             let qr = self.holdfast.scan_screen().await?;
+            self.secrets.qr(&qr);
             self.is_struck();
             // The phone is told nothing of what the device thinks of its answer.
             let _ = self.lab.scan_qr(&self.owner, &qr).await;
@@ -198,8 +241,9 @@ impl<'a> Life<'a> {
         self.holdfast.reaches("Connected").await
     }
 
-    /// Waits for the state and cause; then log and glass have to say the same. When it was; `None` where nothing is to be seen.
-    pub async fn is_met(&self) -> anyhow::Result<Option<Instant>> {
+    /// Waits for the state and cause, which have to come within this time; then log and glass have to say the same. When it was;
+    /// `None` where nothing is to be seen.
+    pub async fn is_met(&self, within: Duration) -> anyhow::Result<Option<Instant>> {
         let meets = self.meets;
         if meets.end == End::Unseen {
             return Ok(None);
@@ -221,16 +265,45 @@ impl<'a> Life<'a> {
         };
         // Side by side: what passes within seconds is not on the glass any more when the bus has told.
         let (met, ()) = tokio::try_join!(told, self.is_shown())?;
-        let code = CauseCode::ALL
-            .iter()
-            .find(|code| code.as_str() == meets.cause);
+        let took = met.saturating_duration_since(self.struck);
+        ensure!(
+            took <= within,
+            "it was noticed after {took:?}, not {within:?}"
+        );
+        self.is_logged().await?;
+        Ok(Some(met))
+    }
+
+    /// The log has the state with its cause, and the cause's sentence; in a journal, in a record with all its fields.
+    pub async fn is_logged(&self) -> anyhow::Result<()> {
+        let cause = self.meets.cause;
+        let code = CauseCode::ALL.iter().find(|code| code.as_str() == cause);
         let sentence = code.context("there is no such cause")?.sentence();
-        let log = self.log();
+        let log = match &self.journal {
+            None => self.log(),
+            Some(journal) => {
+                let records = journal.records().await?;
+                records::tell_state(&records, self.meets.state, Some(cause))?;
+                records::are_explained(&records)?;
+                records.iter().map(Record::text).collect()
+            }
+        };
         ensure!(
             log.contains(sentence),
             "the log does not say {sentence:?}:\n{log}"
         );
-        Ok(Some(met))
+        Ok(())
+    }
+
+    /// All that was ever logged.
+    async fn whole_log(&self) -> anyhow::Result<String> {
+        let Some(journal) = &self.journal else {
+            return Ok(self.holdfast.read_log());
+        };
+        let records = journal.records().await?;
+        let text: String = records.iter().map(Record::text).collect();
+        // What went past the journal counts as well.
+        Ok(text + &self.holdfast.read_log())
     }
 
     /// What the bus told since the strike.
@@ -272,16 +345,13 @@ impl<'a> Life<'a> {
             .with_context(|| format!("the glass does not show {}", self.meets.state))
     }
 
-    /// Does what a human has to, and waits until messages go both ways.
-    pub async fn recover(&mut self, met: Option<Instant>) -> anyhow::Result<Told> {
+    /// Does what a human has to, and waits until messages go both ways, which has to be within this time.
+    pub async fn recover(
+        &mut self,
+        met: Option<Instant>,
+        within: Duration,
+    ) -> anyhow::Result<Told> {
         let noticed = met.map(|met| met.saturating_duration_since(self.struck));
-        if let Some(after) = noticed {
-            let limit = self.meets.notice_limit();
-            ensure!(
-                after <= limit,
-                "it was noticed after {after:?}, not {limit:?} at most"
-            );
-        }
         let mut since = met.unwrap_or(self.struck);
         match self.meets.end {
             End::Alone => {}
@@ -311,8 +381,7 @@ impl<'a> Life<'a> {
             _ => self.is_back().await?,
         };
         let took = back.saturating_duration_since(since);
-        let limit = self.meets.limit();
-        ensure!(took <= limit, "it took {took:?}, not {limit:?} at most");
+        ensure!(took <= within, "it took {took:?}, not {within:?} at most");
         let recovered = Some(took);
         self.talk().await?;
         Ok(Told { noticed, recovered })
@@ -341,12 +410,12 @@ impl<'a> Life<'a> {
                 self.hear(3).await?;
             }
             Occasion::Bundle => {
-                let stranger = self.lab.create_phone(STRANGER, "Stranger").await?;
+                let stranger = self.lab.create_phone(STRANGER, NAMES[2]).await?;
                 self.hear_from(&stranger, 1).await?;
             }
             Occasion::Upload => self.has_fresh_keys().await?,
             Occasion::Send => {
-                let sent = self.holdfast.sends(FRIEND, "refused").await;
+                let sent = self.holdfast.sends(FRIEND, REFUSED).await;
                 let told = sent.err().map(|error| error.root_cause().to_string());
                 let is_refused = |told: &str| told.starts_with("WhatsApp refused the message");
                 ensure!(told.as_deref().is_some_and(is_refused), "{told:?}");
@@ -377,7 +446,7 @@ impl<'a> Life<'a> {
 
     async fn talk(&mut self) -> anyhow::Result<()> {
         self.hear(1).await?;
-        self.holdfast.sends(FRIEND, "and back").await?;
+        self.holdfast.sends(FRIEND, ANSWER).await?;
         Ok(())
     }
 
@@ -388,8 +457,11 @@ impl<'a> Life<'a> {
 
     /// So many messages arrive, each once.
     async fn hear_from(&mut self, phone: &PhoneId, count: usize) -> anyhow::Result<()> {
-        let texts = (self.sent + 1..=self.sent + count).map(|nth| format!("number {nth}"));
+        let texts = (self.sent + 1..=self.sent + count).map(|nth| format!("marmalade, {nth}"));
         let texts: Vec<String> = texts.collect();
+        for text in &texts {
+            self.secrets.text("a text", text);
+        }
         for text in &texts {
             self.lab.send_text(phone, OWNER, text).await?;
         }
@@ -433,7 +505,23 @@ impl<'a> Life<'a> {
         ensure!(keys == self.keys, "the device has other keys");
         let crimes = self.lab.ledger().crimes();
         ensure!(crimes.is_empty(), "the ledger saw crimes: {crimes:?}");
+        self.secrets
+            .identity(&self.holdfast.data().join(wanted).join("identity.a"))?;
+        self.secrets.search(&self.whole_log().await?)?;
+        let seen = self.seen.borrow();
+        let over = overstayed(&seen, self.struck);
+        ensure!(over.is_none(), "it stayed too long: {over:?}");
         Ok(())
+    }
+
+    /// Each secret of this life, written into its log, is found there.
+    pub fn planted(&mut self) -> anyhow::Result<()> {
+        let slot = self.holdfast.data().join("gen-0001/identity.a");
+        // Not to be read: then the control passes, and so fails.
+        if self.secrets.identity(&slot).is_err() {
+            return Ok(());
+        }
+        self.secrets.planted(&self.holdfast.read_log())
     }
 }
 
@@ -475,41 +563,4 @@ fn title(frame: &Frame) -> Vec<bool> {
         .flat_map(|y| (0..128).map(move |x| (x, y)))
         .map(|(x, y)| frame.lit(x, y))
         .collect()
-}
-
-/// Keeps what the bus tells of the session.
-async fn watch_session(
-    holdfast: &Holdfast,
-) -> anyhow::Result<(watch::Receiver<Vec<Seen>>, JoinHandle<()>)> {
-    let properties = holdfast.properties().await?;
-    let mut changes = properties.receive_properties_changed().await?;
-    let session = holdfast.session().await?;
-    let mut last = Seen {
-        at: Instant::now(),
-        state: session.state().await?,
-        cause: session.cause().await?.0,
-    };
-    let (tell, told) = watch::channel(vec![last.clone()]);
-    let watching = tokio::spawn(async move {
-        while let Some(change) = changes.next().await {
-            let Ok(args) = change.args() else { continue };
-            let changed = args.changed_properties();
-            if let Some(state) = changed
-                .get("State")
-                .and_then(|state| state.downcast_ref().ok())
-            {
-                last.state = state;
-            }
-            if let Some(cause) = changed
-                .get("Cause")
-                .and_then(|cause| cause.try_clone().ok())
-                && let Ok((code, _, _)) = <(String, String, String)>::try_from(cause)
-            {
-                last.cause = code;
-            }
-            last.at = Instant::now();
-            tell.send_modify(|all| all.push(last.clone()));
-        }
-    });
-    Ok((told, watching))
 }

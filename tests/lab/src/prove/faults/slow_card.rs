@@ -42,18 +42,24 @@ pub(super) async fn goes_on(fsync: Duration) -> anyhow::Result<()> {
     let notify = directory.path().join("notify");
     let watchdog = UnixDatagram::bind(&notify)?;
     holdfast.under_a_service_manager(&notify, WATCHDOG);
-    holdfast.start().await?;
-    let device = lab.scan_qr(&owner, &holdfast.scan_screen().await?).await?;
-    holdfast.reaches("Connected").await?;
     let past = holdfast.data().join("past");
     let notes = |line: &str| fs::read_to_string(&past).is_ok_and(|past| past.contains(line));
-    let settled = async {
-        // A file of another process cannot be waited for otherwise.
-        while !notes("pulse") {
-            sleep(Duration::from_millis(20)).await;
-        }
+    let mut device = None;
+    let linked = async {
+        holdfast.start().await?;
+        device = Some(lab.scan_qr(&owner, &holdfast.scan_screen().await?).await?);
+        holdfast.reaches("Connected").await?;
+        let settled = async {
+            // A file of another process cannot be waited for otherwise.
+            while !notes("pulse") {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(60, "the login to be written down", settled).await
     };
-    within(60, "the login to be written down", settled).await?;
+    // Heard from the beginning: whoever feeds a watchdog that nobody listens to waits for it before long.
+    longest_pause(&watchdog, linked).await?;
+    let device = device.context("nothing was linked")?;
 
     // WhatsApp's patience is at an end, which the next start has to know: it is written down.
     let tracer = slow_card(holdfast.pid()?, fsync).await?;

@@ -37,6 +37,10 @@ pub(super) enum End {
     Unseen,
 }
 
+/// How long it may take until the owner can see what is said aloud; an attempt, or the check of a logout, may be in between.
+const TOLD: Duration = Duration::from_secs(20);
+/// The same of a silence: no longer than Connected may last unheard.
+const SILENT: Duration = Duration::from_millis(SILENCE_MS + ANSWER_MS);
 /// How long it may take until messages go both ways again.
 const SOON: Duration = Duration::from_secs(30);
 /// The same where WhatsApp's patience, or a code's minute, is waited for.
@@ -51,34 +55,50 @@ impl Meets {
         }
     }
 
-    /// How long it may take until an owner sees what it is.
-    pub fn notice_limit(&self) -> Duration {
+    /// How long it may take until it is noticed; `None` where nothing is to be seen.
+    pub fn notice(&self) -> Option<Duration> {
         match self.fault {
-            // Both are told by a question that is not answered in ten seconds; the login begins after the back-off.
-            Fault::GarbledFrame => Duration::from_secs(15),
-            Fault::SilentLogin => Duration::from_secs(20),
-            Fault::Stream503Open => Duration::from_secs(10),
-            // What `docs/causes.md` says of Connected.
-            _ => Duration::from_millis(SILENCE_MS + ANSWER_MS),
+            _ if self.end == End::Unseen => None,
+            // Told by a question that is not answered in ten seconds.
+            Fault::GarbledFrame => Some(Duration::from_secs(15)),
+            Fault::Stream503Open => Some(Duration::from_secs(10)),
+            Fault::BlackHole | Fault::BlackHoleLogin | Fault::HalfOpen | Fault::TornLength => {
+                Some(SILENT)
+            }
+            _ => Some(TOLD),
         }
     }
 
-    /// How long the recovery may take.
-    pub fn limit(&self) -> Duration {
+    /// How long the recovery may take; `None` where WhatsApp says when it is.
+    pub fn recovery(&self) -> Option<Duration> {
         match self.fault {
-            Fault::Stream429 | Fault::Failure429 | Fault::PairError | Fault::TornLength => PATIENT,
-            _ => SOON,
+            _ if self.end == End::Sat => None,
+            Fault::Stream429 | Fault::Failure429 | Fault::PairError | Fault::TornLength => {
+                Some(PATIENT)
+            }
+            _ => Some(SOON),
         }
     }
 
-    /// A row of the table in `docs/proofs`, up to what is measured.
-    pub fn row(&self) -> [String; 4] {
+    /// A row of the table in `docs/proofs`, with the limits in place of what is measured.
+    pub fn row(&self) -> [String; 6] {
         let cause = match self.cause {
             "" => "-".to_owned(),
             cause => format!("`{cause}`"),
         };
         let human = self.human().unwrap_or("no").to_owned();
-        [self.name(), self.state.to_owned(), cause, human]
+        let limit = |limit: Option<Duration>| match limit {
+            None => String::new(),
+            Some(limit) => format!("{} s", limit.as_secs()),
+        };
+        [
+            self.name(),
+            self.state.to_owned(),
+            cause,
+            limit(self.notice()),
+            human,
+            limit(self.recovery()),
+        ]
     }
 
     /// What a human has to do.
