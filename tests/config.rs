@@ -225,6 +225,7 @@ fn the_owner_s_file_never_stops_the_start() {
     assert_eq!(machine.load(&[]).unwrap().ignored.len(), 1);
 }
 
+// In a build of the whole workspace the feature is on: `.ci/run` asks the released program the same.
 #[cfg(not(feature = "lab"))]
 #[test]
 fn only_a_lab_build_talks_to_another_server() {
