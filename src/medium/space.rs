@@ -110,7 +110,7 @@ impl Reserve {
 
     /// Bytes really allocated.
     fn held(&self) -> u64 {
-        fs::metadata(self.path()).map_or(0, |metadata| metadata.blocks() * BLOCK)
+        fs::metadata(self.path()).map_or(0, |metadata| allocated(&metadata))
     }
 
     fn size(&self, room: Capacity) -> u64 {
@@ -174,6 +174,23 @@ pub fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Bytes of a file that really have blocks, be they written or not.
+pub fn allocated(file: &fs::Metadata) -> u64 {
+    file.blocks() * BLOCK
+}
+
+/// Has a file's blocks be there up to `end`, and leaves its size alone: what is written there later always finds room. Where
+/// the file system knows of no such thing, nothing is promised.
+///
+/// # Errors
+/// There is no room for all of it.
+pub fn allocate_ahead(file: &File, end: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, end) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
 /// Sums what a directory's files take of the partition, bytes; one that vanishes meanwhile takes nothing.
 pub fn taken(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
@@ -181,7 +198,7 @@ pub fn taken(dir: &Path) -> io::Result<u64> {
         let path = entry?.path();
         bytes += match fs::symlink_metadata(&path) {
             Ok(file) if file.is_dir() => taken(&path)?,
-            Ok(file) => file.blocks() * BLOCK,
+            Ok(file) => allocated(&file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error),
         };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_medium::atomic;
+use holdfast_medium::{atomic, space};
 use parking_lot::Mutex;
 use sled::IVec;
 
@@ -22,6 +22,13 @@ pub(super) const LARGE: &str = "blobs";
 
 /// Small: a session's records fit in it several times over.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a step may write of sled's file: a new segment, bytes, and its records several times over, for pages are written whole.
+const SEGMENT: u64 = 512 * 1024;
+const AMPLIFICATION: u64 = 8;
+
+/// By how much more its blocks are ahead of it then, bytes: one call for hundreds of steps.
+const AHEAD: u64 = 1024 * 1024;
 
 /// A database closed in this process gives its lock back only a moment later.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -82,18 +89,42 @@ impl Engine {
         visit_all(self.db.iter().rev(), visit)
     }
 
+    /// Makes sure that a batch of so many bytes finds room: sled has been seen to wait for ever for what did not fit, and
+    /// whoever promised the batch must not have to take that back.
+    ///
+    /// # Errors
+    /// There is no room, and nothing was written.
+    pub fn secure(&self, bytes: u64) -> io::Result<()> {
+        let metadata = self.file.metadata()?;
+        let needed = metadata.len() + SEGMENT + AMPLIFICATION * bytes;
+        // What is there is asked for each time: sled cuts its file off where segments at its end are free.
+        if space::allocated(&metadata) >= needed {
+            return Ok(());
+        }
+        space::allocate_ahead(&self.file, needed + AHEAD)
+            .or_else(|_| space::allocate_ahead(&self.file, needed))
+    }
+
     /// Applies a batch as one and hands it to the kernel.
     pub fn apply(&self, batch: sled::Batch) -> io::Result<()> {
         guarded(|| {
             self.db.apply_batch(batch)?;
             self.db.flush().map(drop)
         })
+        .inspect_err(|_| self.abandon())
     }
 
     /// The device flush: all that was applied is on the medium when it returns.
     pub fn sync(&self) -> io::Result<()> {
-        self.sync_large()?;
-        self.file.sync_data()
+        self.sync_large()
+            .and_then(|()| self.file.sync_data())
+            .inspect_err(|_| self.abandon())
+    }
+
+    /// Has a database of which a write failed never be dropped: sled would wait, for ever and with a lock that every database of
+    /// the process shares, until that write is done.
+    fn abandon(&self) {
+        std::mem::forget(self.db.clone());
     }
 
     fn sync_large(&self) -> io::Result<()> {
@@ -120,15 +151,16 @@ impl Engine {
 /// errors.
 ///
 /// # Errors
-/// sled's own.
+/// sled's own; [`io::ErrorKind::ResourceBusy`] when somebody else has it open.
 pub fn open_sled(config: &sled::Config) -> io::Result<sled::Db> {
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
         match guarded(|| config.open()) {
-            Err(error)
-                if error.to_string().contains("could not acquire lock")
-                    && Instant::now() < give_up =>
-            {
+            // sled has no kind for it.
+            Err(error) if error.to_string().contains("could not acquire lock") => {
+                if Instant::now() >= give_up {
+                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, error));
+                }
                 std::thread::sleep(Duration::from_millis(20));
             }
             opened => return opened,

@@ -65,14 +65,14 @@ impl Whole {
 /// Looks through the store of a generation. Reads all of it; changes nothing that matters.
 ///
 /// # Errors
-/// An error that is no damage and can be helped: no space, no permission.
+/// An error that is no damage and can be helped: no space, no permission, somebody else has it open.
 pub(super) fn look(layout: &Layout) -> io::Result<Looked> {
     let dir = layout.store();
     if !dir.exists() {
         return Ok(Looked::Missing);
     }
     let testimony = witness::newest(&dir.join(WITNESS)).unwrap_or_default();
-    let testified = testimony.as_ref().map_or(0, |told| told.step);
+    let testified = testimony.as_ref().map_or(0, |told| told.begun);
     let (answer, answered) = mpsc::channel();
     // In a thread of its own: sled may panic in one of its own making, or never come back.
     thread::Builder::new()
@@ -107,17 +107,19 @@ fn open(dir: &Path, testimony: Option<Testimony>) -> io::Result<Option<Whole>> {
         }
         witness => witness?,
     };
-    let testified = testimony.map(|told| told.step);
-    let found = match testified {
+    let (promised, begun) = testimony
+        .as_ref()
+        .map_or((step, step), |told| (told.step.max(step), told.begun));
+    let found = match testimony.map(|told| told.missing(step)) {
         None => StoreFound::Unwitnessed,
-        Some(testified) if testified <= step => StoreFound::Sound,
-        Some(testified) if testified == step + 1 => StoreFound::OneBehind,
+        Some(0) => StoreFound::Sound,
+        Some(1) => StoreFound::OneBehind,
         Some(_) => StoreFound::Behind,
     };
     // The step that is missing is never used again for another.
-    let step = step.max(testified.unwrap_or(0));
+    let step = step.max(begun);
     Ok(Some(Whole {
-        store: Store::new(engine, witness, step, digest),
+        store: Store::new(engine, witness, (step, promised), digest),
         found,
         unusable: seen.unusable,
         named: match found {
@@ -197,5 +199,6 @@ fn can_be_helped(error: &io::Error) -> bool {
             | io::ErrorKind::PermissionDenied
             | io::ErrorKind::ReadOnlyFilesystem
             | io::ErrorKind::OutOfMemory
+            | io::ErrorKind::ResourceBusy
     )
 }

@@ -28,17 +28,26 @@ pub(super) type Batch = BTreeMap<Arc<[u8]>, Option<Bytes>>;
 pub(super) struct Store {
     pub engine: Engine,
     witness: Witness,
+    /// The last step that was begun.
     step: u64,
+    /// The last step that was promised.
+    promised: u64,
     digest: StateDigest,
 }
 
 impl Store {
-    /// Of parts that were looked through and found whole.
-    pub fn new(engine: Engine, witness: Witness, step: u64, digest: StateDigest) -> Store {
+    /// Of parts that were looked through and found whole; the last steps that were begun, and promised.
+    pub fn new(
+        engine: Engine,
+        witness: Witness,
+        (step, promised): (u64, u64),
+        digest: StateDigest,
+    ) -> Store {
         Store {
             engine,
             witness,
             step,
+            promised,
             digest,
         }
     }
@@ -53,6 +62,7 @@ impl Store {
             batch.insert(key.as_ref(), sealed.as_slice());
         }
         batch.insert(META, meta(step, digest));
+        engine.secure(records.values().map(|sealed| sealed.len() as u64).sum())?;
         engine.apply(batch)?;
         engine.sync()?;
         Witness::create(&dir.join(WITNESS), step)?;
@@ -71,8 +81,19 @@ impl Store {
 
     /// Applies the changes as the next step and pushes the witness of it; [`Store::sync`] makes both durable.
     /// Adds the bytes of both to the costs.
+    ///
+    /// # Errors
+    /// Nothing was promised of the step, and the witness says so, as far as it can still be written.
     pub fn apply(&mut self, changes: &Batch, costs: &mut Costs) -> io::Result<()> {
+        let values = changes.values().flatten();
+        self.engine
+            .secure(values.map(|value| value.len() as u64).sum())?;
         let step = self.step + 1;
+        self.take_step(step, changes, costs)
+            .inspect_err(|_| self.give_up(step))
+    }
+
+    fn take_step(&mut self, step: u64, changes: &Batch, costs: &mut Costs) -> io::Result<()> {
         let mut digest = self.digest;
         let mut batch = sled::Batch::default();
         let told = self
@@ -101,8 +122,23 @@ impl Store {
     }
 
     /// The device flush.
-    pub fn sync(&self) -> io::Result<()> {
-        self.engine.sync()
+    ///
+    /// # Errors
+    /// As those of [`Store::apply`].
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.engine
+            .sync()
+            .inspect_err(|_| self.give_up(self.step))?;
+        self.promised = self.step;
+        Ok(())
+    }
+
+    /// Takes back what the witness says of a step that nobody was told of. Otherwise the next start would miss it, and drop
+    /// records that are as new as they ever were.
+    fn give_up(&mut self, step: u64) {
+        if let Err(error) = self.witness.give_up(step, self.promised) {
+            tracing::warn!("the witness of a step that failed cannot be taken back: {error}");
+        }
     }
 }
 

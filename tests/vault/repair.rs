@@ -98,6 +98,41 @@ async fn a_sound_vault_is_left_as_it_is() {
     }
 }
 
+/// A step of which half was taken when the medium failed: nobody was told of it, so nothing in it is missing.
+#[tokio::test]
+async fn a_step_that_failed_in_a_living_process_costs_no_record() {
+    let (dir, _) = linked().await;
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    let mut failure = barrier.failure();
+    // A page too large for sled's file goes into a directory that is not there any more: the same as one without room.
+    let large = dir.path().join(STORE).join("sled/blobs");
+    fs::rename(&large, dir.path().join("away")).unwrap();
+    let metadata = vec![7; 1 << 20];
+    backend
+        .put_group_metadata("group", &metadata)
+        .await
+        .unwrap();
+    let raised = [(PEER.into(), session(64))];
+    let raised = backend.put_sessions_batch(&raised);
+    tokio::select! {
+        _ = raised => panic!("a promise was made that cannot be kept"),
+        failed = failure.wait_for(Option::is_some) => drop(failed.unwrap()),
+    }
+    let killed = killed_now(&dir);
+    fs::create_dir(killed.path().join(STORE).join("sled/blobs")).unwrap();
+
+    let (barrier, vault, report) = boot(killed.path()).await;
+    assert_eq!(report.findings.store, StoreFound::Sound);
+    assert!(report.plan.is_empty(), "{report:?}");
+    let found = vault.backend().get_session(PEER).await.unwrap();
+    assert_eq!(found, Some(session(0)), "as it was promised last");
+    // The next step has a number of its own, and is missed like any other.
+    write(&vault.backend()).await;
+    close(barrier, vault).await;
+    settled(killed.path()).await;
+}
+
 /// The store's directory as it was some awaited steps earlier, below the witness of now.
 async fn rolled_back(steps: u32) -> (TempDir, Device) {
     let (dir, device) = linked().await;
