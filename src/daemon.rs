@@ -9,6 +9,7 @@ mod farewell;
 mod generations;
 mod hands;
 mod incidents;
+mod last_resort;
 #[cfg(test)]
 mod limits;
 mod notify;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_core::Face;
 use holdfast_medium::barrier::Barrier;
-use holdfast_medium::{Lane, Machine, blocking};
+use holdfast_medium::{Claim, ClaimError, Lane, Machine, blocking};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -36,10 +37,12 @@ use crate::config::{Args, Config, Places};
 use crate::journal::{self, Destination};
 use crate::link;
 use crate::panel::{Panel, Showing};
+use crate::vault::VaultError;
 use crate::wires::{Board, Input};
 use around::Around;
 use course::{Ears, Life, Signals};
 use hands::Hands;
+use last_resort::LastResort;
 use publish::Publisher;
 use start::Start;
 
@@ -51,20 +54,34 @@ const LEAVE: Duration = Duration::from_secs(5);
 /// How long what is still looked up, or asked of the web, is waited for at the very end: nothing rests on it.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
+/// The exit code of a process whose data directory another one uses (EX_TEMPFAIL, sysexits.h).
+const IN_USE: u8 = 75;
+
 /// Runs the daemon until it is told to stop, and says on standard error why when it cannot.
 pub fn main(args: &Args) -> ExitCode {
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("holdfastd: {error:#}");
-            ExitCode::FAILURE
+            if is_in_use(&error) {
+                ExitCode::from(IN_USE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+/// Whether another process uses what is ours.
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClaimError::InUse { .. }))
+        || matches!(error.downcast_ref(), Some(VaultError::StoreInUse { .. }))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     journal::quiet_panics();
     let mut config = Config::load(args, &Places::system())?;
+    let claim = claim(&config)?;
     config.ignored.extend(settings::ignored(&Machine::this()));
     link::clock::install(LastKnownGood::read(&config.data).time());
     let in_terminal = config.board == Board::Terminal;
@@ -78,18 +95,32 @@ fn run(args: &Args) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the async runtime")?;
-    let ended = runtime.block_on(with_panel(config, &log));
+    let ended = runtime.block_on(with_panel(config, claim, &log));
     runtime.shutdown_timeout(LEFT_BEHIND);
     ended
 }
 
+/// Claims the data directory before anything in it is looked at. Where another process has it there is nothing to serve: the
+/// panel and the bus are that one's, too. `None` where something else keeps it from being ours: the opening meets that again, and it
+/// is shown.
+fn claim(config: &Config) -> Result<Option<Claim>, ClaimError> {
+    match Claim::take(&config.data) {
+        Ok(claim) => {
+            claim.keep();
+            Ok(Some(claim))
+        }
+        Err(error @ ClaimError::InUse { .. }) => Err(error),
+        Err(ClaimError::Io { .. }) => Ok(None),
+    }
+}
+
 /// The panel is up first and given back last, whatever happens in between.
-async fn with_panel(config: Config, log: &Destination) -> anyhow::Result<()> {
+async fn with_panel(config: Config, claim: Option<Claim>, log: &Destination) -> anyhow::Result<()> {
     let captions = captions(&config, log);
     let (showing, showings) = watch::channel(Showing::new(Face::Starting, None));
     let (inputs, hand) = mpsc::unbounded_channel();
     let panel = Panel::start(&config.board, captions, showings, inputs);
-    let ended = serve(config, log, &panel, showing, hand).await;
+    let ended = serve((config, claim), log, &panel, showing, hand).await;
     panel.stop().await;
     ended
 }
@@ -111,7 +142,7 @@ fn captions(config: &Config, log: &Destination) -> Vec<String> {
 
 /// Builds everything around the core, has it live, and takes all of it down again in order.
 async fn serve(
-    config: Config,
+    (config, claim): (Config, Option<Claim>),
     log: &Destination,
     panel: &Panel,
     showing: watch::Sender<Showing>,
@@ -123,6 +154,7 @@ async fn serve(
     let (verdict, report) = start::evidence(&config.data).await?;
     let publisher = Publisher::new(Instant::now(), showing, report.clone());
     let (barrier, lane) = (Barrier::start()?, Lane::new());
+    let last_resort = LastResort::begin(barrier.watch()).context("the last resort")?;
     let signals = Signals::new()?;
     let seed = getrandom::u64().context("the system's random numbers")?;
     let (events_in, events) = mpsc::unbounded_channel();
@@ -146,7 +178,7 @@ async fn serve(
         storage: barrier.failure(),
     };
     let (around, seen) = Around::look(&config, &events_in);
-    let start = Start::look(&config, &barrier, (verdict, report), seen).await?;
+    let start = Start::look(&config, claim, &barrier, (verdict, report), seen).await?;
     let begun = (start.opening, start.set_aside);
     let answers = (events_in, answers_in);
     let hands = Hands::new(
@@ -157,7 +189,7 @@ async fn serve(
         around,
         answers,
     );
-    let mut life = Life::new(seed, hands);
+    let mut life = Life::new(seed, hands, last_resort);
     life.run(start.facts, ears).await;
 
     service::stopping();

@@ -1,10 +1,9 @@
 //! Our own mark of a run: written when it begins, closed when it ends in order. No heartbeat: it would wear the card.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
-use holdfast_medium::{DataDir, Stamp, atomic, space::Reserve};
+use holdfast_medium::{Claim, DataDir, Stamp, atomic, space::Reserve};
 use serde::{Deserialize, Serialize};
 
 use super::{DIR, Said};
@@ -49,19 +48,16 @@ impl Mark {
 }
 
 impl RunMark {
-    /// Marks the run as begun, durably. `None` when another process uses the data directory: its mark stays.
+    /// Marks the run as begun, durably, in a data directory that is ours.
     ///
     /// # Errors
     /// The mark is as it was.
-    pub fn begin(dir: &DataDir) -> io::Result<Option<Self>> {
-        if in_use(dir)? {
-            return Ok(None);
-        }
-        atomic::make_dir(dir.root())?;
+    pub fn begin(claim: &Claim) -> io::Result<Self> {
+        let dir = claim.dir();
         atomic::make_dir(&dir.root().join(DIR))?;
         let mark = Self { dir: dir.clone() };
         mark.write(Run::Running)?;
-        Ok(Some(mark))
+        Ok(mark)
     }
 
     /// Closes the mark, durably. Call it when the last barrier is done.
@@ -89,21 +85,10 @@ fn path(dir: &DataDir) -> PathBuf {
     dir.root().join(DIR).join("run.json")
 }
 
-/// Whether another process holds the vault's lock. The vault takes it itself, a little later.
-fn in_use(dir: &DataDir) -> io::Result<bool> {
-    match File::open(dir.lock()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-        Ok(lock) => match lock.try_lock() {
-            Ok(()) => Ok(false),
-            Err(fs::TryLockError::WouldBlock) => Ok(true),
-            Err(fs::TryLockError::Error(error)) => Err(error),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -112,7 +97,7 @@ mod tests {
         let dir = DataDir::new(root.path().join("data"));
         assert_eq!(Mark::read(&dir), Said::Absent);
 
-        let mark = RunMark::begin(&dir).unwrap().expect("nobody else is there");
+        let mark = RunMark::begin(&Claim::take(&dir).unwrap()).unwrap();
         let run = || Mark::read(&dir).present().map(|mark| (mark.run, mark.pid));
         assert_eq!(run(), Some((Run::Running, std::process::id())));
         mark.stop().unwrap();
@@ -120,15 +105,5 @@ mod tests {
 
         fs::write(path(&dir), "{\"run\":\"runn").unwrap();
         assert!(matches!(Mark::read(&dir), Said::Unreadable(_)));
-    }
-
-    #[test]
-    fn the_mark_of_another_process_is_left_alone() {
-        let root = tempfile::tempdir().unwrap();
-        let dir = DataDir::new(root.path());
-        let other = File::create(dir.lock()).unwrap();
-        other.lock().unwrap();
-        assert!(RunMark::begin(&dir).unwrap().is_none());
-        assert_eq!(Mark::read(&dir), Said::Absent);
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::answer::Answer;
 use super::hands::Hands;
+use super::last_resort::LastResort;
 use super::service::Watchdog;
 use crate::desk::Request;
 use crate::link::Credentials;
@@ -42,13 +43,17 @@ pub(super) struct Ears {
 pub(super) struct Life {
     course: Course,
     pub(super) hands: Hands,
+    last_resort: LastResort,
 }
 
 impl Life {
     /// Begins a course before anything happened. The seed (any random number) is the jitter's.
-    pub(super) fn new(seed: u64, hands: Hands) -> Self {
-        let course = Course::new(seed);
-        Self { course, hands }
+    pub(super) fn new(seed: u64, hands: Hands, last_resort: LastResort) -> Self {
+        Self {
+            course: Course::new(seed),
+            hands,
+            last_resort,
+        }
     }
 
     /// Wakes with the facts of this start, and lives until the core has us leave.
@@ -86,6 +91,7 @@ impl Life {
                 () = watchdog.feed() => {}
             }
         }
+        self.last_resort.ring();
     }
 
     /// Takes an event that happens now.
@@ -125,6 +131,9 @@ impl Life {
     }
 
     fn command(&mut self, command: Command, reply: Option<oneshot::Sender<Reply>>) {
+        if command == Command::Stop {
+            self.last_resort.ring();
+        }
         let request = self.hands.publisher.number(reply);
         self.take(Event::Command { request, command });
     }

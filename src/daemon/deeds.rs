@@ -106,13 +106,12 @@ impl Hands {
         space.chain([Event::Booted(linked)]).collect()
     }
 
-    /// Nothing can be kept, so nothing is begun; where the data partition is not at fault, the process ends.
+    /// Nothing can be kept, so nothing is begun.
     pub(super) fn not_opened(&mut self, error: anyhow::Error, report: BootReport) -> Vec<Event> {
         self.publisher.report(report);
         let code = fault(&error);
-        self.leaving |= code.is_none();
         self.failure = Some(error);
-        code.map(Event::StorageFailed).into_iter().collect()
+        vec![Event::StorageFailed(code)]
     }
 
     /// The data partition has failed: nothing more is promised, and the owner is told.

@@ -120,7 +120,7 @@ impl Hands {
     ) -> Self {
         let (opening, failure) = start;
         let incidents = IncidentLog::new(&lane);
-        if opening.is_ours {
+        if opening.is_ours() {
             incidents.open(&config.data);
         }
         Self {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdfast_core::limits::{ANSWER_MS, LOGIN_MS, STOP_MS};
 
+use super::last_resort::{ENDS, LAST_WORD};
 use super::{LEAVE, LEFT_BEHIND};
 use crate::desk::TEST_LIMIT;
 use crate::link::{ECHO, END_LIMIT, FIRST_LOGIN_LIMIT, LAST_MOMENT, PONG_LIMIT, TEST_ANSWER};
@@ -23,12 +24,13 @@ fn a_client_waits_for_both_parts_of_a_self_test() {
 }
 
 #[test]
-fn an_orderly_stop_ends_before_systemd_kills() {
+fn an_orderly_stop_ends_before_the_last_resort_and_that_before_systemd_kills() {
     let unit = include_str!("../../systemd/system/holdfastd.service");
     let seconds = unit
         .lines()
         .find_map(|line| line.strip_prefix("TimeoutStopSec="));
     let killed = Duration::from_secs(seconds.unwrap().parse().unwrap());
     let core = Duration::from_millis(STOP_MS);
-    assert!(core + END_LIMIT + LEAVE + LAST_PICTURE + LEFT_BEHIND < killed);
+    assert!(core + END_LIMIT + LEAVE + LAST_PICTURE + LEFT_BEHIND < ENDS);
+    assert!(ENDS + LAST_WORD < killed);
 }

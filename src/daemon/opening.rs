@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_core::{CauseCode, Limits, Plan, plan};
 use holdfast_medium::barrier::Barrier;
-use holdfast_medium::{DataDir, Machine, blocking, space};
+use holdfast_medium::{Claim, DataDir, Machine, blocking, space};
 
 use super::generations;
 use super::rooms::Rooms;
@@ -23,7 +23,8 @@ impl Rooms {
         let evidence = Evidence::gather(&Machine::this(), dir);
         let report = BootReport::new(&evidence, &evidence.verdict());
         let barrier = Barrier::start()?;
-        let mut opening = Opening::new(dir, &barrier, report, Stages::new(), Limits::default());
+        let limits = Limits::default();
+        let mut opening = Opening::new(dir, None, &barrier, report, Stages::new(), limits);
         let inspection = opening.inspect().await?;
         let plan = plan(&inspection.findings());
         Ok((barrier, opening.open(inspection, plan).await?))
@@ -43,18 +44,19 @@ pub(super) enum Progress {
 /// A start under way: the steps in which the rooms are opened, and the report of them.
 pub(super) struct Opening {
     dir: DataDir,
+    /// `None` as long as the data directory is not ours.
+    claim: Option<Claim>,
     barrier: Barrier,
     stages: Stages,
     limits: Limits,
     /// The findings so far.
     pub(super) report: BootReport,
-    /// No other process has the data directory.
-    pub(super) is_ours: bool,
 }
 
 impl Opening {
     pub(super) fn new(
         dir: &DataDir,
+        claim: Option<Claim>,
         barrier: &Barrier,
         report: BootReport,
         stages: Stages,
@@ -62,19 +64,30 @@ impl Opening {
     ) -> Self {
         Self {
             dir: dir.clone(),
+            claim,
             barrier: barrier.clone(),
             stages,
             limits,
             report,
-            is_ours: false,
         }
     }
 
-    /// Looks through the vault, which keeps other processes away.
+    /// Whether the data directory is ours.
+    pub(super) fn is_ours(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    /// Looks through the vault.
     pub(super) async fn inspect(&mut self) -> anyhow::Result<Inspection> {
-        let inspection = Vault::inspect(self.dir.clone(), self.barrier.clone()).await?;
-        self.is_ours = true;
-        Ok(inspection)
+        let claim = match self.claim.clone() {
+            Some(claim) => claim,
+            None => {
+                let dir = self.dir.clone();
+                blocking(move || anyhow::Ok(Claim::take(&dir)?)).await?
+            }
+        };
+        self.claim = Some(claim.clone());
+        Ok(Vault::inspect(claim, self.barrier.clone()).await?)
     }
 
     /// Repairs the vault as the core plans, and opens every room on it.
@@ -140,7 +153,7 @@ impl Opening {
     /// Ends with the rooms closed, and says why in the report.
     pub(super) async fn failed(mut self, error: &anyhow::Error) -> BootReport {
         self.report.found("start", [format!("{error:#}")]);
-        if self.is_ours {
+        if self.is_ours() {
             self.kept().await
         } else {
             self.report
@@ -167,15 +180,15 @@ impl Opening {
     }
 }
 
-/// Judges an error that keeps the rooms from being opened. `None`: the data partition is not at fault.
-pub(super) fn fault(error: &anyhow::Error) -> Option<CauseCode> {
+/// Judges an error that keeps the rooms from being opened.
+pub(super) fn fault(error: &anyhow::Error) -> CauseCode {
     let mut chain = error.chain().filter_map(|error| error.downcast_ref());
     if chain.any(space::is_full) {
-        return Some(CauseCode::NoSpace);
+        return CauseCode::NoSpace;
     }
     match error.downcast_ref() {
-        Some(VaultError::InUse { .. }) => None,
-        Some(VaultError::IdentityUnreadable { .. }) => Some(CauseCode::IdentityDamaged),
-        _ => Some(CauseCode::OpenFailed),
+        Some(VaultError::StoreInUse { .. }) => CauseCode::InUse,
+        Some(VaultError::IdentityUnreadable { .. }) => CauseCode::IdentityDamaged,
+        _ => CauseCode::OpenFailed,
     }
 }

@@ -3,7 +3,7 @@
 use holdfast_core::{Facts, Ignored, Way};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::space::Reserve;
-use holdfast_medium::{DataDir, Machine, blocking};
+use holdfast_medium::{Claim, DataDir, Machine, blocking};
 
 use super::opening::Opening;
 use super::past;
@@ -15,7 +15,7 @@ use crate::journal;
 pub(super) struct Start {
     pub(super) facts: Facts,
     pub(super) opening: Opening,
-    /// The mark of this run; `None` where another process has the data directory, or nothing can be written.
+    /// The mark of this run; `None` where nothing can be written.
     pub(super) mark: Option<RunMark>,
     /// Why nothing is opened, where the data partition was set aside.
     pub(super) set_aside: Option<anyhow::Error>,
@@ -25,6 +25,7 @@ impl Start {
     /// Marks this run as begun, and gathers what the core wakes with. Nothing that fails here is a reason not to start.
     pub(super) async fn look(
         config: &Config,
+        claim: Option<Claim>,
         barrier: &Barrier,
         (verdict, report): (Verdict, BootReport),
         (way, clock_behind): (Option<Way>, bool),
@@ -44,35 +45,29 @@ impl Start {
                     tracing::warn!("the room on the data partition is not known: {error}");
                 }
             }
-            let (mark, is_ours) = match RunMark::begin(&dir) {
-                Ok(Some(mark)) => (Some(mark), true),
-                Ok(None) => (None, false),
-                Err(error) => {
-                    tracing::warn!("this run cannot be marked as begun: {error}");
-                    (None, true)
-                }
-            };
-            let mut facts = Facts {
+            let mark = claim.as_ref().and_then(|claim| {
+                RunMark::begin(claim)
+                    .inspect_err(|error| {
+                        tracing::warn!("this run cannot be marked as begun: {error}");
+                    })
+                    .ok()
+            });
+            journal::last_end(verdict.end, verdict.why);
+            let set_aside = boot::set_aside(&Machine::this());
+            let facts = Facts {
                 ignored,
                 way,
                 clock_behind,
                 limits,
+                last_end: verdict.end,
+                past: past::both(&dir.past(), &runtime),
+                set_aside: set_aside.is_some(),
                 ..Facts::default()
             };
-            // With another process there the last run is that process, and has not ended.
-            if is_ours {
-                journal::last_end(verdict.end, verdict.why);
-                facts.last_end = verdict.end;
-                facts.past = past::both(&dir.past(), &runtime);
-            }
-            let set_aside = boot::set_aside(&Machine::this());
-            facts.set_aside = set_aside.is_some();
             stages.done("evidence");
-            let mut opening = Opening::new(&dir, &barrier, report, stages, limits);
-            opening.is_ours = mark.is_some();
             Ok(Self {
                 facts,
-                opening,
+                opening: Opening::new(&dir, claim, &barrier, report, stages, limits),
                 mark,
                 set_aside: set_aside
                     .map(|why| anyhow::anyhow!("the data partition is set aside: {why}")),

@@ -146,11 +146,34 @@ struct Shared {
     patience: Patience,
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// When the group in hand was begun.
+    begun: Mutex<Option<Instant>>,
     files: Mutex<Files>,
     failure: watch::Sender<Option<BarrierError>>,
     ended: watch::Sender<bool>,
     commits: AtomicU64,
     costs: Mutex<Costs>,
+}
+
+/// A look at the barrier for who must not depend on it: it keeps no writer thread alive, and waits for nothing.
+#[derive(Clone)]
+pub struct Watch(Arc<Shared>);
+
+impl Watch {
+    /// Tells for how long the group in hand has been written; `None` when none is.
+    pub fn busy(&self) -> Option<Duration> {
+        self.0.begun.lock().map(|begun| begun.elapsed())
+    }
+
+    /// Whether the data partition has failed.
+    pub fn has_failed(&self) -> bool {
+        self.0.failure.borrow().is_some()
+    }
+
+    /// As [`Barrier::fail`].
+    pub fn fail(&self, error: io::Error) -> BarrierError {
+        self.0.fail(error)
+    }
 }
 
 /// The channel to a caller that awaits a group.
@@ -218,6 +241,7 @@ impl Barrier {
             patience,
             queue: Mutex::default(),
             wake: Condvar::new(),
+            begun: Mutex::default(),
             files: Mutex::default(),
             failure: watch::Sender::new(None),
             ended: watch::Sender::new(false),
@@ -283,6 +307,11 @@ impl Barrier {
         self.shared().failure.subscribe()
     }
 
+    /// Has somebody look whether it gets on.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.handle.shared))
+    }
+
     /// Returns the counters.
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
@@ -315,9 +344,10 @@ impl Barrier {
 
     /// Commits what is queued and drops a store; the caller queues no changes for it any more.
     pub async fn remove_store(&self, id: StoreId) -> Result<(), BarrierError> {
-        let settled = self.settle().await;
+        // A writer that failed may never come back with its files: then they are dropped with it.
+        self.settle().await?;
         self.shared().files.lock().stores.remove(&id);
-        settled
+        Ok(())
     }
 
     /// Queues changes of records; they take effect in the order of the calls.
@@ -410,9 +440,11 @@ impl Shared {
             reason,
         }) = self.next_group()
         {
+            *self.begun.lock() = Some(Instant::now());
             // The store is foreign code known to panic on a damaged file.
             let committed = catch_unwind(AssertUnwindSafe(|| self.commit(ops, reason)))
                 .unwrap_or_else(|_| Err(io::Error::other("the store panicked while writing")));
+            *self.begun.lock() = None;
             match committed {
                 Ok(()) => answer(waiters, &Ok(())),
                 Err(error) => {
@@ -421,7 +453,9 @@ impl Shared {
                 }
             }
         }
-        *self.files.lock() = Files::default();
+        let files = std::mem::take(&mut *self.files.lock());
+        // As above; and what is lost with it was not promised.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(files)));
         self.ended.send_replace(true);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`barrier`]: the group commit with its fsync that every durable write waits for; [`wear`]: how many bytes it cost the card
 //! - [`atomic`], [`push`]: how files are written; [`space`]: room on the partition, and the reserve
-//! - [`DataDir`]: the paths of all that outlives a boot
+//! - [`DataDir`]: the paths of all that outlives a boot; [`Claim`]: the right to use them
 //! - [`blocking`] and [`Lane`]: disk work off the async runtime's threads, beside each other or strictly in order
 //! - [`Stamp`]: a moment by every clock; [`Machine`]: where `/proc`, `/sys` and `/dev` are found
 //! - [`Secret`]: a value that must not reach a log
@@ -11,6 +11,7 @@
 
 pub mod atomic;
 pub mod barrier;
+mod claim;
 mod data_dir;
 mod lane;
 mod machine;
@@ -21,6 +22,7 @@ mod stamp;
 pub mod wear;
 mod work;
 
+pub use claim::{Claim, ClaimError};
 pub use data_dir::DataDir;
 pub use lane::Lane;
 pub use machine::Machine;

@@ -1,8 +1,7 @@
-//! Which generation is live, and whose data directory this is.
+//! Which generation is live.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use holdfast_core::GenerationId;
@@ -61,46 +60,6 @@ fn generations(root: &Path) -> io::Result<Vec<GenerationId>> {
     Ok(found)
 }
 
-/// Keeps every other process away from a data directory for as long as it lives.
-#[derive(Debug)]
-pub(super) struct Lock {
-    /// The lock goes when the file is closed, also when we are killed.
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the data directory, or says which process has it.
-    pub fn take(dir: &DataDir) -> Result<Lock, VaultError> {
-        let path = dir.lock();
-        let at = VaultError::at(&path);
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(&at)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // Without the number the message is only less helpful.
-                let _ = file.read_to_string(&mut pid);
-                return Err(VaultError::InUse {
-                    path: dir.root().into(),
-                    pid: pid.trim().parse().ok(),
-                });
-            }
-            Err(fs::TryLockError::Error(error)) => return Err(at(error)),
-        }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(&at)?;
-        writeln!(file, "{}", std::process::id()).map_err(&at)?;
-        Ok(Lock { _file: file })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,17 +109,5 @@ mod tests {
             identity_in(&dir, 8);
             assert!(matches!(live(&dir), Err(VaultError::NoCurrent { .. })));
         }
-    }
-
-    #[test]
-    fn one_process_at_a_time_and_the_other_learns_which() {
-        let (_root, dir) = data_dir();
-        let lock = Lock::take(&dir).unwrap();
-        match Lock::take(&dir) {
-            Err(VaultError::InUse { pid, .. }) => assert_eq!(pid, Some(std::process::id())),
-            other => panic!("{other:?}"),
-        }
-        drop(lock);
-        Lock::take(&dir).unwrap();
     }
 }

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_core::{Findings, GenerationId, LastFour, Linked, Plan, StoreFound, Todo, Unusable};
 use holdfast_medium::{
-    DataDir, Secret, Stopped, atomic,
+    Claim, ClaimError, DataDir, Secret, Stopped, atomic,
     barrier::{Barrier, BarrierError},
     blocking, space,
 };
@@ -60,10 +60,9 @@ use tiers::{RecordKind, Tier};
 
 /// The key records of the live generation.
 pub struct Vault {
-    dir: DataDir,
+    claim: Claim,
     barrier: Barrier,
     live: Mutex<Live>,
-    _lock: generation::Lock,
 }
 
 #[derive(Clone)]
@@ -77,12 +76,13 @@ struct Live {
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// Another process uses the data directory.
-    #[error("{path} is in use by {}; stop it first, or give each its own --data directory", process(*.pid), path = .path.display())]
-    InUse {
-        /// The data directory.
-        path: PathBuf,
-        /// The other process, where it could be read.
-        pid: Option<u32>,
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// Another process has the record store open, though the data directory is ours.
+    #[error("{} is open in another process, a Holdfast that has not ended; end it, or restart the box", .store.display())]
+    StoreInUse {
+        /// The store.
+        store: PathBuf,
     },
     /// Both identity slots are there and neither can be read.
     #[error("the identity in {} is damaged in both its slots; nothing was changed; restore a backup, or move this directory away to link anew", .dir.display())]
@@ -139,10 +139,6 @@ impl VaultError {
     }
 }
 
-fn process(pid: Option<u32>) -> String {
-    pid.map_or_else(|| "another process".into(), |pid| format!("process {pid}"))
-}
-
 /// A generation that is live no more, to be retired to the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retiring {
@@ -174,9 +170,8 @@ pub struct Extent {
 
 /// The live generation, looked through and waiting for a plan.
 pub struct Inspection {
-    dir: DataDir,
+    claim: Claim,
     barrier: Barrier,
-    lock: generation::Lock,
     examined: Examined,
     took: Duration,
 }
@@ -205,40 +200,35 @@ impl Inspection {
     pub async fn carry_out(self, plan: Plan) -> Result<(Vault, RepairReport), VaultError> {
         let begun = Instant::now();
         let Inspection {
-            dir,
+            claim,
             barrier,
-            lock,
             examined,
             took,
         } = self;
-        let (live, mut report) = examined.carry_out(&dir, &barrier, plan).await?;
-        let (of, id) = (dir.clone(), live.id);
-        blocking(move || generation::make_live(&of, id)).await?;
+        let (live, mut report) = examined.carry_out(&claim, &barrier, plan).await?;
+        let (of, id) = (claim.clone(), live.id);
+        blocking(move || generation::make_live(of.dir(), id)).await?;
         report.took = took + begun.elapsed();
         let vault = Vault {
-            dir,
+            claim,
             barrier,
             live: Mutex::new(live),
-            _lock: lock,
         };
         Ok((vault, report))
     }
 }
 
 impl Vault {
-    /// Looks through the live generation, and begins the first where there is none. The data directory is ours alone
-    /// until the inspection, or the vault that comes of it, is dropped.
-    pub async fn inspect(dir: DataDir, barrier: Barrier) -> Result<Inspection, VaultError> {
+    /// Looks through the live generation, and begins the first where there is none. The claim is given back when the vault that
+    /// comes of it is dropped, and its store with it.
+    pub async fn inspect(claim: Claim, barrier: Barrier) -> Result<Inspection, VaultError> {
         let begun = Instant::now();
         blocking(move || {
-            atomic::make_dir(dir.root()).map_err(VaultError::at(dir.root()))?;
-            let lock = generation::Lock::take(&dir)?;
-            let id = generation::live(&dir)?;
-            let examined = Examined::new(&dir, id)?;
+            let id = generation::live(claim.dir())?;
+            let examined = Examined::new(claim.dir(), id)?;
             Ok(Inspection {
-                dir,
+                claim,
                 barrier,
-                lock,
                 examined,
                 took: begun.elapsed(),
             })
@@ -246,9 +236,10 @@ impl Vault {
         .await
     }
 
-    /// Inspects, lets the core plan and carries that out: what a boot does, for who has no core running.
+    /// Claims the directory, inspects, lets the core plan and carries that out: what a boot does, for who has no core running.
     pub async fn open(dir: DataDir, barrier: Barrier) -> Result<Vault, VaultError> {
-        let inspection = Self::inspect(dir, barrier).await?;
+        let claim = blocking(move || Ok::<_, VaultError>(Claim::take(&dir)?)).await?;
+        let inspection = Self::inspect(claim, barrier).await?;
         let plan = holdfast_core::plan(&inspection.findings());
         Ok(inspection.carry_out(plan).await?.0)
     }
@@ -256,7 +247,7 @@ impl Vault {
     /// Notes that what a repair left to do over the link is done.
     pub async fn caught_up(&self) -> Result<(), VaultError> {
         let live = self.live().clone();
-        let path = self.dir.generation(live.id);
+        let path = self.claim.dir().generation(live.id);
         let updated = live
             .identity
             .update(|document| document.todo = Todo::default())
@@ -293,9 +284,9 @@ impl Vault {
         let begun = Instant::now();
         let live = self.live().clone();
         live.close().await?;
-        let (dir, id) = (self.dir.clone(), live.id);
+        let (dir, id) = (self.claim.dir().clone(), live.id);
         let examined = blocking(move || Examined::new(&dir, id)).await?;
-        let (live, mut report) = examined.carry_out(&self.dir, &self.barrier, plan).await?;
+        let (live, mut report) = examined.carry_out(&self.claim, &self.barrier, plan).await?;
         *self.live() = live;
         report.took = begun.elapsed();
         Ok(report)
@@ -309,10 +300,13 @@ impl Vault {
         let old = self.live().clone();
         let seed = old.identity.get().device.as_ref().map(successor);
         let next = {
-            let (dir, id) = (self.dir.clone(), old.id.next());
+            let (dir, id) = (self.claim.dir().clone(), old.id.next());
             let examined = blocking(move || Examined::new(&dir, id)).await?;
             let plan = holdfast_core::plan(&examined.findings);
-            examined.carry_out(&self.dir, &self.barrier, plan).await?.0
+            examined
+                .carry_out(&self.claim, &self.barrier, plan)
+                .await?
+                .0
         };
         if let Err(error) = self.make_live(&next, seed).await {
             // It never was live; the barrier's own error is reported by the daemon, which watches it.
@@ -325,13 +319,13 @@ impl Vault {
         let _ = old.close().await;
         Ok(Retiring {
             old: old.id,
-            old_dir: self.dir.generation(old.id),
+            old_dir: self.claim.dir().generation(old.id),
             linked,
         })
     }
 
     async fn make_live(&self, next: &Live, seed: Option<Device>) -> Result<(), VaultError> {
-        let path = self.dir.generation(next.id);
+        let path = self.claim.dir().generation(next.id);
         if next.linked().account.is_some() {
             return Err(VaultError::NextIsLinked { dir: path });
         }
@@ -340,7 +334,7 @@ impl Vault {
             .await
             .map_err(VaultError::at(&path))?;
         self.barrier.settle().await?;
-        let (dir, id) = (self.dir.clone(), next.id);
+        let (dir, id) = (self.claim.dir().clone(), next.id);
         blocking(move || generation::make_live(&dir, id)).await
     }
 
@@ -374,7 +368,7 @@ impl Vault {
         let live = self.live().clone();
         Ok(Extent {
             records: live.records.count(),
-            bytes: space::taken(&self.dir.generation(live.id))?,
+            bytes: space::taken(&self.claim.dir().generation(live.id))?,
         })
     }
 
@@ -399,7 +393,12 @@ impl Examined {
         let identity = identity.marking(Gauge::of(dir));
         let layout = Layout::of(&path);
         layout.settle()?;
-        let looked = inspect::look(&layout).map_err(&at)?;
+        let looked = inspect::look(&layout).map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => VaultError::StoreInUse {
+                store: layout.store(),
+            },
+            _ => at(error),
+        })?;
         let is_linked = linked(id, &identity).account.is_some();
         let (store, unusable) = match &looked {
             Looked::Whole(whole) => (whole.found, whole.unusable()),
@@ -425,7 +424,7 @@ impl Examined {
     /// Identity first, then the store, so that the new ids are durable before the old keys are gone.
     async fn carry_out(
         self,
-        dir: &DataDir,
+        claim: &Claim,
         barrier: &Barrier,
         plan: Plan,
     ) -> Result<(Live, RepairReport), VaultError> {
@@ -441,7 +440,7 @@ impl Examined {
             identity.restore_slots().await.map_err(&at)?;
         }
         if plan.leap || plan.todo != identity.get().todo {
-            let (marks, document) = (Marks::of(dir), identity.get());
+            let (marks, document) = (Marks::of(claim.dir()), identity.get());
             let beyond = blocking(move || marks.beyond(&document))
                 .await
                 .map_err(&at)?;
@@ -453,10 +452,10 @@ impl Examined {
             });
             updated.await.map_err(&at)?;
         }
-        let (data, places, under) = (dir.clone(), layout.clone(), barrier.clone());
+        let (claim, places, under) = (claim.clone(), layout.clone(), barrier.clone());
         let (records, treated) = blocking(move || {
-            let (store, treated) = repair::treat(&data, id, &places, looked, plan.store)?;
-            Ok::<_, VaultError>((Records::new(store, &under), treated))
+            let (store, treated) = repair::treat(claim.dir(), id, &places, looked, plan.store)?;
+            Ok::<_, VaultError>((Records::new(store, claim, &under), treated))
         })
         .await?;
         let live = Live {

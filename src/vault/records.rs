@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use holdfast_medium::{
+    Claim,
     barrier::{self, Barrier, BarrierError, Change, Durability, StoreId, Ticket},
     wear::Costs,
 };
@@ -54,8 +55,8 @@ pub(super) struct Found {
 }
 
 impl Records {
-    /// Puts a store under the barrier.
-    pub fn new(store: Store, barrier: &Barrier) -> Records {
+    /// Puts a store under the barrier; the claim goes when the store is let go of.
+    pub fn new(store: Store, claim: Claim, barrier: &Barrier) -> Records {
         let overlay = Arc::new(Mutex::new(Overlay {
             engine: Some(store.engine.clone()),
             queued: BTreeMap::new(),
@@ -66,6 +67,7 @@ impl Records {
             store,
             overlay: Arc::clone(&overlay),
             applied: Vec::new(),
+            _claim: claim,
         };
         Records {
             overlay,
@@ -215,6 +217,7 @@ struct Medium {
     store: Store,
     overlay: Arc<Mutex<Overlay>>,
     applied: Vec<(Arc<[u8]>, u64)>,
+    _claim: Claim,
 }
 
 impl barrier::Store for Medium {

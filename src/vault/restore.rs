@@ -258,7 +258,7 @@ impl Vault {
     pub async fn begin_restored(&self, prepared: &Path) -> Result<Retiring, VaultError> {
         let old = self.live().clone();
         let id = old.id.next();
-        let (dir, prepared) = (self.dir.clone(), prepared.to_owned());
+        let (dir, prepared) = (self.claim.dir().clone(), prepared.to_owned());
         let placed = move || {
             let path = dir.generation(id);
             vacate(&path)?;
@@ -269,9 +269,9 @@ impl Vault {
         };
         let examined = blocking(placed).await?;
         let plan = holdfast_core::plan(&examined.findings);
-        let (next, _) = examined.carry_out(&self.dir, &self.barrier, plan).await?;
+        let (next, _) = examined.carry_out(&self.claim, &self.barrier, plan).await?;
         self.barrier.settle().await?;
-        let (dir, document) = (self.dir.clone(), next.identity.get());
+        let (dir, document) = (self.claim.dir().clone(), next.identity.get());
         blocking(move || {
             // Before it can give out a key.
             Gauge::of(&dir)
@@ -286,7 +286,7 @@ impl Vault {
         let _ = old.close().await;
         Ok(Retiring {
             old: old.id,
-            old_dir: self.dir.generation(old.id),
+            old_dir: self.claim.dir().generation(old.id),
             linked,
         })
     }

@@ -13,7 +13,7 @@ use holdfast::vault::tiers::Tier;
 use holdfast::vault::{Vault, VaultError};
 use holdfast_core::{GenerationId, LastFour};
 use holdfast_medium::{
-    DataDir,
+    Claim, ClaimError, DataDir,
     barrier::{Barrier, Durability, Log},
     wear::Purpose,
 };
@@ -412,6 +412,26 @@ async fn a_second_vault_on_the_same_directory_is_refused_by_name() {
         "{refused}"
     );
     close(barrier, vault).await;
+}
+
+#[tokio::test]
+async fn a_directory_whose_store_is_still_being_written_is_nobody_elses() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let backend = vault.backend();
+    let (let_through, gate) = mpsc::channel();
+    let log = barrier.add_log(Purpose::Inbox, Box::new(Gate(gate)));
+    let append = barrier.append(log, vec![0], Durability::Awaited);
+    let mut append = Box::pin(append);
+    assert!((&mut append).now_or_never().is_none());
+    // The vault is gone, and its writer stands in a call that does not return.
+    drop((backend, vault));
+    let claim = || Claim::take(&DataDir::new(dir.path()));
+    assert!(matches!(claim(), Err(ClaimError::InUse { .. })));
+    let_through.send(()).unwrap();
+    append.await.unwrap();
+    barrier.stop().await.unwrap();
+    claim().unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use holdfast::vault::tiers::RecordKind;
 use holdfast::vault::{RepairReport, Vault, VaultError, open_sled};
 use holdfast_core::{IdentityFound, LastFour, StoreFound, Todo, Treatment, plan};
-use holdfast_medium::{DataDir, barrier::Barrier};
+use holdfast_medium::{Claim, DataDir, barrier::Barrier};
 use tempfile::TempDir;
 use wacore::store::Device;
 use wacore::store::traits::Backend;
@@ -39,12 +39,14 @@ async fn write(backend: &Arc<dyn Backend>) {
     backend.put_session(PEER, &session(0)).await.unwrap();
 }
 
+fn claim(dir: &Path) -> Claim {
+    Claim::take(&DataDir::new(dir)).unwrap()
+}
+
 /// Boots as the daemon does, and says what was done.
 async fn boot(dir: &Path) -> (Barrier, Vault, RepairReport) {
     let barrier = Barrier::start().unwrap();
-    let inspection = Vault::inspect(DataDir::new(dir), barrier.clone())
-        .await
-        .unwrap();
+    let inspection = Vault::inspect(claim(dir), barrier.clone()).await.unwrap();
     let plan = plan(&inspection.findings());
     let (vault, report) = inspection.carry_out(plan).await.unwrap();
     (barrier, vault, report)
@@ -131,6 +133,27 @@ async fn a_step_that_failed_in_a_living_process_costs_no_record() {
     write(&vault.backend()).await;
     close(barrier, vault).await;
     settled(killed.path()).await;
+}
+
+/// One that has not ended and let go of our lock: its store is no damage, and nothing of it is touched.
+#[tokio::test]
+async fn a_store_that_somebody_else_has_open_is_left_alone() {
+    let (dir, _) = linked().await;
+    let store = dir.path().join(STORE);
+    let config = sled::Config::new().path(store.join("sled"));
+    let other = open_sled(&config).unwrap();
+    let before = killed_now(&dir);
+    let refused = Vault::inspect(claim(dir.path()), Barrier::start().unwrap()).await;
+    assert!(
+        matches!(&refused, Err(VaultError::StoreInUse { store: named }) if *named == store),
+        "{:?}",
+        refused.map(|inspection| inspection.findings())
+    );
+    assert!(!dir.path().join("quarantine").exists());
+    let witness = |dir: &TempDir| fs::read(dir.path().join(STORE).join("witness")).unwrap();
+    assert_eq!(witness(&dir), witness(&before));
+    drop(other);
+    settled(dir.path()).await;
 }
 
 /// The store's directory as it was some awaited steps earlier, below the witness of now.
@@ -348,7 +371,7 @@ async fn a_store_of_a_later_version_is_left_alone() {
     let (dir, _) = linked().await;
     let later = dir.path().join("gen-0001/store.v3");
     fs::rename(dir.path().join(STORE), &later).unwrap();
-    let refused = Vault::inspect(DataDir::new(dir.path()), Barrier::start().unwrap()).await;
+    let refused = Vault::inspect(claim(dir.path()), Barrier::start().unwrap()).await;
     assert!(matches!(refused, Err(VaultError::NewerFormat { .. })));
     assert!(later.is_dir());
 }

@@ -135,6 +135,7 @@ causes! {
         Unread "unread": "Many received messages wait to be read.", "Check that every consumer runs and acknowledges what it has read.";
         ManyRecords "many-records": "The keys have become so many that each start takes longer.", "Nothing is wrong; a new link, when it suits, starts with few.";
         OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";
+        InUse "in-use": "The keys are open in another process, a Holdfast that has not ended; nothing was changed.", "End that process, or turn the device off and on.";
         SetAside "set-aside": "The data partition is beyond repair; it was set aside, and nothing on it was changed.", "Restart to have it tried again; if it stays, replace the card.";
         MediumFailed "medium-failed": "The data partition failed.", "Press the button to try again; if it stays, replace the card.";
         IdentityDamaged "identity-damaged": "The keys of this device are damaged in both copies; nothing was changed.", "Restore a backup of the card, or move the generation's directory away to link anew.";

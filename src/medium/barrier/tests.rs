@@ -228,3 +228,40 @@ async fn stopping_commits_what_is_queued_and_lets_go_of_the_files() {
         "stopping is no failure"
     );
 }
+
+#[tokio::test]
+async fn a_writer_that_never_comes_back_is_seen_and_holds_up_nobody_who_gives_up() {
+    let (open, gate) = mpsc::channel();
+    let barrier = Barrier::start().unwrap();
+    let watch = barrier.watch();
+    let log = barrier.add_log(
+        Purpose::Inbox,
+        Box::new(Tape {
+            trace: Trace::default(),
+            gate: Some(gate),
+            broken: false,
+        }),
+    );
+    let store = barrier.add_store(tape(&Trace::default()));
+    assert_eq!(watch.busy(), None, "nothing to write");
+    let append = barrier.append(log, vec![0], Durability::Awaited);
+    let mut append = Box::pin(append);
+    assert!((&mut append).now_or_never().is_none());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while watch.busy().is_none() {
+        assert!(Instant::now() < deadline, "the group was never begun");
+        tokio::task::yield_now().await;
+    }
+    assert!(!watch.has_failed());
+    watch.fail(io::ErrorKind::TimedOut.into());
+    assert!(watch.has_failed());
+    // It stands at the gate with the files: who wants his back goes without.
+    assert!(matches!(
+        barrier.remove_store(store).await,
+        Err(BarrierError::Failed(_))
+    ));
+    open.send(()).unwrap();
+    append.await.unwrap();
+    let _ = barrier.stop().await;
+    assert_eq!(watch.busy(), None);
+}

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast::vault::Vault;
 use holdfast_core::{Treatment, plan};
-use holdfast_medium::{DataDir, barrier::Barrier};
+use holdfast_medium::{Claim, DataDir, barrier::Barrier};
 use serde::{Deserialize, Serialize};
 use wacore::store::Device;
 use wacore::store::traits::{Backend, DeviceStore, SignalStore};
@@ -149,7 +149,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Way::Holdfast => {
             let barrier = Barrier::start()?;
             let data = DataDir::new(&options.place);
-            let inspection = Vault::inspect(data, barrier).await?;
+            let inspection = Vault::inspect(Claim::take(&data)?, barrier).await?;
             let plan = plan(&inspection.findings());
             let (vault, _) = inspection.carry_out(plan).await?;
             say(begun, plan.store == Treatment::Rebuild)?;
