@@ -1,6 +1,6 @@
 //! The answers of deeds, as the lane sends them back to the loop.
 
-use holdfast_core::{Event, Space};
+use holdfast_core::{CauseCode, Event, Space};
 
 use super::opening::Opening;
 use super::rooms::Rooms;
@@ -17,6 +17,8 @@ pub(super) enum Answer {
     Opened(Box<Rooms>, BootReport, Option<Space>),
     /// The rooms do not open.
     NotOpened(anyhow::Error, BootReport),
+    /// The rooms cannot be used any more.
+    Failed(anyhow::Error, CauseCode),
     /// All that has to be on the disk before the link starts is there.
     MayDial,
 }

@@ -66,10 +66,13 @@ impl Hands {
                 self.start = start;
                 self.without_link(async move |rooms| {
                     match generations::repair(&rooms, plan).await {
-                        Ok(()) => Event::Booted(rooms.vault.linked()),
+                        Ok(()) => Answer::Event(Event::Booted(rooms.vault.linked())),
                         Err(error) => {
-                            tracing::error!("the keys could not be repaired: {error:#}");
-                            Event::StorageFailed(CauseCode::VaultFailed)
+                            let code = match fault(&error) {
+                                CauseCode::OpenFailed => CauseCode::VaultFailed,
+                                code => code,
+                            };
+                            Answer::Failed(error.context("the keys could not be repaired"), code)
                         }
                     }
                 });
@@ -114,6 +117,13 @@ impl Hands {
         vec![Event::StorageFailed(code)]
     }
 
+    /// Nothing can be kept any more.
+    pub(super) fn failed(&mut self, error: anyhow::Error, code: CauseCode) -> Vec<Event> {
+        tracing::error!("{error:#}");
+        self.failure.get_or_insert(error);
+        vec![Event::StorageFailed(code)]
+    }
+
     /// The data partition has failed: nothing more is promised, and the owner is told.
     pub(super) fn fails(&mut self, failure: BarrierError) -> Event {
         tracing::error!("{failure}");
@@ -131,10 +141,10 @@ impl Hands {
         self.incidents.does(format!("retired {}", order.old));
         self.without_link(
             async move |rooms| match generations::retire(&rooms, order).await {
-                Ok(linked) => Event::Retired(linked),
+                Ok(linked) => Answer::Event(Event::Retired(linked)),
                 Err(error) => {
                     tracing::error!("{} could not be retired: {error:#}", order.old);
-                    Event::RetireFailed
+                    Answer::Event(Event::RetireFailed)
                 }
             },
         );
@@ -145,10 +155,10 @@ impl Hands {
         self.incidents.does(format!("brought {from} back"));
         self.without_link(async move |rooms| {
             match generations::restore(&rooms, order, from).await {
-                Ok(linked) => Event::Retired(linked),
+                Ok(linked) => Answer::Event(Event::Retired(linked)),
                 Err(error) => {
                     tracing::error!("{from} could not be restored: {error:#}");
-                    Event::RetireFailed
+                    Answer::Event(Event::RetireFailed)
                 }
             }
         });
@@ -262,13 +272,13 @@ impl Hands {
     /// As [`Hands::with_rooms`], once the last run of the link is over, so that nothing else uses the store.
     fn without_link<Deed>(&mut self, deed: impl FnOnce(Rooms) -> Deed + Send + 'static)
     where
-        Deed: Future<Output = Event> + Send + 'static,
+        Deed: Future<Output = Answer> + Send + 'static,
     {
         if let Some(open) = &mut self.open {
             let last_run = open.link.ended();
             self.with_rooms(async move |rooms| {
                 last_run.await;
-                Some(Answer::Event(deed(rooms).await))
+                Some(deed(rooms).await)
             });
         }
     }

@@ -96,7 +96,20 @@ impl core::Hands for Hands {
             }
             Effect::Notify(cause) => self.notify(state.name(), cause),
             Effect::Reply { request, reply } => self.publisher.reply(request, reply),
-            Effect::Exit | Effect::ExitFailed => self.leaving = true,
+            Effect::Exit => self.leaving = true,
+            Effect::ExitFailed => {
+                // Whatever went wrong, it is never an end in order.
+                let why = || {
+                    anyhow::anyhow!(
+                        "{}",
+                        state
+                            .cause()
+                            .map_or_else(String::new, |cause| cause.to_string())
+                    )
+                };
+                self.failure.get_or_insert_with(why);
+                self.leaving = true;
+            }
         }
         // The card and the link answer in their own time, as events.
         Vec::new()
@@ -153,6 +166,7 @@ impl Hands {
             Answer::Inspected(inspection, opening) => self.inspected(inspection, opening),
             Answer::Opened(rooms, report, space) => self.opened(*rooms, report, space),
             Answer::NotOpened(error, report) => self.not_opened(error, report),
+            Answer::Failed(error, code) => self.failed(error, code),
             Answer::MayDial => self.may_dial(),
         }
     }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use holdfast_lab::holdfast::Holdfast;
-use holdfast_lab::server::{Lab, LabConfig};
+use holdfast_lab::server::{Fault, Lab, LabConfig, When};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 const OWNER: &str = "15550000001";
@@ -165,4 +165,44 @@ async fn a_process_whose_store_does_not_come_back_is_ended_all_the_same() {
     assert!(asked.elapsed() < END);
     assert!(left.contains("exit status: 74"), "{scanned:?}: {left}");
     assert!(left.contains("does not come to its end"), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_fails_in_the_middle_of_a_life_is_no_end_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = Lab::start(LabConfig::default()).await.unwrap();
+    let owner = lab.create_phone(OWNER, "Owner").await.unwrap();
+    let mut holdfast = Holdfast::new(program(), directory.path(), &lab.url()).unwrap();
+    holdfast.start().await.unwrap();
+    let qr = holdfast.scan_screen().await.unwrap();
+    let device = lab.scan_qr(&owner, &qr).await.unwrap();
+    holdfast.reaches("Connected").await.unwrap();
+    let mut friends = Vec::new();
+    for number in 2..=6 {
+        let number = format!("1555000000{number}");
+        friends.push(lab.create_phone(&number, "Friend").await.unwrap());
+        holdfast.sends(&number, "hello").await.unwrap();
+    }
+    // Where the old store would be set aside, there is no directory.
+    fs::write(holdfast.data().join("quarantine"), "in the way").unwrap();
+    // A storm has the keys made anew.
+    for sent in 1.. {
+        assert!(sent < 100, "{}", holdfast.read_log());
+        let broken = lab.inject(device.clone(), Fault::BadMac, When::Now, 1);
+        broken.await.unwrap();
+        let friend = &friends[sent % friends.len()];
+        lab.send_text(friend, OWNER, "hello").await.unwrap();
+        tokio::select! {
+            failed = holdfast.reaches("StorageFault") => {
+                failed.unwrap();
+                break;
+            }
+            received = holdfast.receives("bot", sent) => drop(received.unwrap()),
+        }
+    }
+    let (cause, ..) = holdfast.session().await.unwrap().cause().await.unwrap();
+    assert_eq!(cause, "storage.vault-failed");
+    let left = holdfast.stop().await.unwrap_err().to_string();
+    assert!(left.contains("exit status: 1"), "{left}");
+    assert!(left.contains("the keys could not be repaired"), "{left}");
 }
