@@ -7,6 +7,7 @@ use holdfast_core::Face;
 
 use super::Run;
 use crate::ledger::{Act, Entry};
+use crate::records::{self, Record};
 use crate::vm::card::Arch;
 use crate::vm::inside;
 use crate::vm::machine::Machine;
@@ -22,8 +23,11 @@ const CONFIRM: Duration = Duration::from_millis(300);
 /// The line that the button hangs on: `board/qemu/board.toml`.
 pub const BUTTON: u8 = 0;
 
-/// How many cases the story has.
-pub const STEPS: u64 = 10;
+/// So long a control looks for what cannot be on the glass.
+const GLIMPSE: Duration = Duration::from_secs(3);
+
+/// How many cases and controls the story has.
+pub const STEPS: u64 = 14;
 
 /// Tells it, and hands on a card that is linked.
 ///
@@ -51,6 +55,13 @@ pub async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<Scene> {
         .ok_or_else(stop)?;
     let name = "the first picture comes from the boot itself, before the daemon runs";
     run.case(name, STEP, first_picture(&scene, &machine)).await;
+    let name = "a board that is linked shows a QR";
+    let shown = scene.shows_qr(&mut machine, None, GLIMPSE);
+    run.caught(name, "a QR is not on the glass", STEP, shown)
+        .await;
+    let name = "a message that nobody sent is read";
+    let heard = hears_another(&scene, &machine);
+    run.caught(name, "the bot does not read", STEP, heard).await;
     let name = "stopped, it says that it is safe to unplug";
     run.case(name, STEP, stop_and_start(&scene, &machine))
         .await
@@ -60,9 +71,18 @@ pub async fn tell(run: &mut Run, arch: Arch) -> anyhow::Result<Scene> {
         .await
         .ok_or_else(stop)?;
     let name = "the journal tells the story over SSH, and no secret";
-    run.case(name, STEP, journal(&scene, &machine, &qr)).await;
+    let secrets = [qr.as_str(), scene::OWNER, scene::FRIEND, "third to you"];
+    run.case(name, STEP, journal(&scene, &machine, &secrets))
+        .await;
+    let name = "the journal tells a secret that was put there";
+    let told = planted(&scene, &machine);
+    run.caught(name, "a secret is in the journal", STEP, told)
+        .await;
     let name = "no unit failed, none waits for itself, and SSH alone listens";
     run.case(name, STEP, healthy(&scene, &machine)).await;
+    let name = "a unit that failed passes for well";
+    run.caught(name, "failed: lab-broken", STEP, broken(&scene, &machine))
+        .await;
     let name = "the root cannot be written, anywhere";
     run.case(name, STEP, read_only(&scene, &machine)).await;
     scene.power_off(machine).await?;
@@ -157,18 +177,46 @@ async fn relink(scene: &Scene, machine: &mut Machine, old: &str) -> anyhow::Resu
     Ok(())
 }
 
-async fn journal(scene: &Scene, machine: &Machine, qr: &str) -> anyhow::Result<()> {
-    let journal = scene
-        .operator
-        .run(machine, "journalctl --no-pager -o cat -u holdfastd")
-        .await?;
-    for told in ["Pairing", "Connected", "gen-0002"] {
-        ensure!(journal.contains(told), "the journal does not say {told:?}");
+/// Another message is sent than the bot is to read.
+async fn hears_another(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let sent = scene.lab.send_text(&scene.friend, scene::OWNER, "sent");
+    scene.has(machine, &sent.await?, "never sent").await
+}
+
+/// The journal's own records: each change of state under its MESSAGE_ID, with its fields; and none of these secrets, in any field.
+async fn journal(scene: &Scene, machine: &Machine, secrets: &[&str]) -> anyhow::Result<()> {
+    let read = "journalctl --no-pager --all -o json -u holdfastd";
+    let records = Record::read(&scene.operator.run(machine, read).await?)?;
+    for state in ["Pairing", "Connected"] {
+        records::tell_state(&records, state, None)?;
     }
-    for secret in [qr, scene::OWNER, scene::FRIEND, "third to you"] {
-        ensure!(!journal.contains(secret), "a secret is in the journal");
-    }
+    records::tell_state(&records, "Pairing", Some("session.relinked"))?;
+    records::are_explained(&records)?;
+    let text: String = records.iter().map(Record::text).collect();
+    ensure!(
+        text.contains("gen-0002"),
+        "the journal names no second link"
+    );
+    let told = secrets.iter().find(|secret| text.contains(**secret));
+    ensure!(told.is_none(), "a secret is in the journal");
     Ok(())
+}
+
+/// A record of the daemon's unit that has a secret in it, in a field of its own.
+async fn planted(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let plant = "printf 'MESSAGE=a line\\nOBJECT_SYSTEMD_UNIT=holdfastd.service\\nPLANTED=marmalade\\n' | logger --journald && journalctl --sync";
+    scene.operator.run(machine, plant).await?;
+    journal(scene, machine, &["marmalade"]).await
+}
+
+/// A board on which a unit failed; afterwards it has not.
+async fn broken(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {
+    let fail = "systemd-run --quiet --wait --unit=lab-broken false || true";
+    scene.operator.run(machine, fail).await?;
+    let held = healthy(scene, machine).await;
+    let forget = "systemctl reset-failed lab-broken";
+    scene.operator.run(machine, forget).await?;
+    held
 }
 
 async fn healthy(scene: &Scene, machine: &Machine) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng};
 use tokio::time::{interval, sleep, timeout};
 
-use super::{Moment, Pull};
+use super::{Broken, Moment, Pull};
 use crate::ledger::{Act, Entry};
 use crate::phone::inbox::Content;
 use crate::server::MessageId;
@@ -226,17 +226,50 @@ impl Life {
         self.is_well(machine, ends).await
     }
 
-    /// Connected with the same link and no QR, nothing lost, nothing twice, and the last end named.
+    /// As well as it has to be, the board is kept for the next moment.
     async fn is_well(&mut self, machine: Machine, ends: &[&str]) -> anyhow::Result<()> {
+        self.holds(&machine, ends).await?;
+        self.machine = Some(machine);
+        Ok(())
+    }
+
+    /// A life in which something is not as it was promised: it must not pass for one that is well.
+    pub async fn is_caught(&mut self, broken: Broken) -> anyhow::Result<()> {
+        let machine = self.machine()?;
+        let ends: &[&str] = match broken {
+            Broken::End => &["watchdog"],
+            Broken::Lost | Broken::Twice => &["power-loss", "clean"],
+        };
+        match broken {
+            Broken::Lost => {
+                let (lab, friend) = (&self.scene.lab, &self.scene.friend);
+                let id = lab.send_text(friend, scene::OWNER, "what came").await?;
+                self.promised.inward.insert(id, "what was taken".into());
+            }
+            Broken::Twice => {
+                let command = format!("for i in 1 2; do holdfastctl send {FRIEND} twofold; done");
+                self.scene.operator.run(&machine, &command).await?;
+                self.promised.outward.insert("twofold".into());
+            }
+            Broken::End => {}
+        }
+        let held = self.holds(&machine, ends).await;
+        self.promised = Promised::default();
+        self.machine = Some(machine);
+        held
+    }
+
+    /// Connected with the same link and no QR, nothing lost, nothing twice, and the last end named.
+    async fn holds(&mut self, machine: &Machine, ends: &[&str]) -> anyhow::Result<()> {
         self.promise("and now").await?;
         let answer = format!("an answer, {}", self.scene.lab.ledger().entries(0).len());
         self.promised.outward.insert(answer.clone());
-        self.scene.operator.is_let_in(&machine, BOOT).await?;
+        self.scene.operator.is_let_in(machine, BOOT).await?;
         let command = format!(
             "holdfastctl wait --timeout {} && holdfastctl send {FRIEND} '{answer}'",
             SOON.as_secs()
         );
-        self.scene.operator.run(&machine, &command).await?;
+        self.scene.operator.run(machine, &command).await?;
         let ledger = self.scene.lab.ledger();
         for id in self.promised.inward.keys() {
             let acked = |entry: &Entry| matches!(&entry.act, Act::Acked { id: acked, error: None } if acked == id);
@@ -244,7 +277,7 @@ impl Life {
             entry.context("a message was not acked")?;
         }
         let look = "holdfastctl --json inbox --consumer proof --ack; holdfastctl status";
-        let told = self.scene.operator.run(&machine, look).await?;
+        let told = self.scene.operator.run(machine, look).await?;
         for text in self.promised.inward.values() {
             ensure!(told.contains(text), "the bot does not read {text:?}");
         }
@@ -261,7 +294,6 @@ impl Life {
         }
         let crimes = ledger.crimes();
         ensure!(crimes.is_empty(), "the ledger saw crimes: {crimes:?}");
-        self.machine = Some(machine);
         Ok(())
     }
 

@@ -16,6 +16,9 @@ use crate::rig::cut::Kind;
 use crate::vm::card::Arch;
 use crate::vm::scene;
 
+/// How many controls the first life has.
+const CONTROLS: u64 = Broken::ALL.len() as u64;
+
 /// One cut and what follows.
 const STEP: Duration = Duration::from_secs(900);
 
@@ -60,6 +63,39 @@ impl fmt::Display for Moment {
     }
 }
 
+/// What a life may have promised and not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    /// WhatsApp took a message for the board, and something else came under its id.
+    Lost,
+    /// The friend has what the board sent twice.
+    Twice,
+    /// The last end was none of those that it can have been.
+    End,
+}
+
+impl Broken {
+    const ALL: [Broken; 3] = [Broken::Lost, Broken::Twice, Broken::End];
+
+    /// The claim that must not pass.
+    fn claim(self) -> &'static str {
+        match self {
+            Broken::Lost => "a message that was taken is not there",
+            Broken::Twice => "a message arrived twice",
+            Broken::End => "the boot report names another end",
+        }
+    }
+
+    /// What is said where it is noticed.
+    fn noticed(self) -> &'static str {
+        match self {
+            Broken::Lost => "the bot does not read \"what was taken\"",
+            Broken::Twice => "the friend has \"twofold\" twice",
+            Broken::End => "the boot report does not say watchdog",
+        }
+    }
+}
+
 /// A power cut that was drawn.
 #[derive(Clone, Copy, Debug)]
 struct Pull {
@@ -87,7 +123,7 @@ impl Proof for PlugPull {
     async fn try_on(&self, run: &mut Run) {
         let count = run.count(Moment::ALL.len() as u64, 100);
         if let Some(missing) = scene::missing(Arch::Amd64) {
-            return run.not_run(count, missing);
+            return run.not_run(count + CONTROLS, missing);
         }
         let cases: Vec<_> = (0..count).zip(Moment::ALL.into_iter().cycle()).collect();
         // Each life has a card of its own, from the first boot on; an emulated board takes one processor.
@@ -126,8 +162,12 @@ async fn live(mut run: Run, number: usize, cuts: &[(u64, Moment)]) -> Run {
         if lived.is_none() {
             let rest = (cuts.len() - at - 1) as u64;
             run.not_run(rest, "what follows in this life needs this moment");
-            break;
+            return run;
         }
+    }
+    for broken in Broken::ALL.into_iter().filter(|_| number == 0) {
+        let (name, caught) = (broken.claim(), life.is_caught(broken));
+        run.caught(name, broken.noticed(), STEP, caught).await;
     }
     run
 }
