@@ -6,8 +6,8 @@ use zbus::{Connection, Type, interface, message::Header, object_server::SignalEm
 
 use super::{Error, PATH, caller::desk_for, text::text, unless_zero};
 use crate::{
-    desk::{self, Desk, Moved},
-    mail::OutState,
+    desk::{self, Desk, Moved, Standing},
+    mail::{OutState, Stub},
 };
 
 /// The longest `raw` on the wire, bytes: more than fits into a frame of WhatsApp's.
@@ -78,6 +78,18 @@ impl Messages1 {
         Ok(messages.into_iter().map(InboxMessage::from).collect())
     }
 
+    /// The stubs among what `Read` answers from the place `from` on, up to `max` (0: as many as fit): place, kind, standing. A stub has no
+    /// text and no `raw`; it stands for something that is not there. Kinds: `undecryptable` (its sender and the phone were asked for the
+    /// message again), `phone-only` (WhatsApp shows it on the phone alone, such as what is to be viewed once), `call` (the id is the
+    /// call's). Standing: `waiting`; `came` (the message is there, with the same chat and id, and `Read` leaves the stub out); `lost`
+    /// (nothing came within 14 days); empty for what nothing follows.
+    #[zbus(out_args("stubs"))]
+    fn stubs(&self, from: u64, max: u32) -> Result<Vec<(u64, String, String)>, Error> {
+        let stubs = self.desk.stubs(from, unless_zero(max))?;
+        let told = |at: desk::StubAt| (at.seq, kind(at.stub).into(), standing(at.standing).into());
+        Ok(stubs.into_iter().map(told).collect())
+    }
+
     /// Says that `consumer` is done with every message up to and including `seq`; durable when this returns. A caller in group
     /// holdfast-bot acknowledges for consumers that are called like its user, alone or before a slash.
     async fn acknowledge(
@@ -122,6 +134,23 @@ pub(super) async fn announce(connection: &Connection, desk: &Desk) -> zbus::Resu
         }
     }
     Ok(())
+}
+
+fn kind(stub: Stub) -> &'static str {
+    match stub {
+        Stub::Undecryptable => "undecryptable",
+        Stub::PhoneOnly => "phone-only",
+        Stub::Call => "call",
+    }
+}
+
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Waiting => "waiting",
+        Standing::Came => "came",
+        Standing::Lost => "lost",
+        Standing::Final => "",
+    }
 }
 
 fn state_name(state: &OutState) -> String {

@@ -74,6 +74,28 @@ struct Message {
     timestamp: i64,
     push_name: String,
     text: String,
+    /// In place of a message that is not there: what it stands for, and what became of that.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    stub: Option<Stub>,
+}
+
+#[derive(Serialize)]
+struct Stub {
+    stub: String,
+    standing: String,
+}
+
+impl Stub {
+    fn sentence(&self) -> &'static str {
+        match (self.stub.as_str(), self.standing.as_str()) {
+            ("undecryptable", "waiting") => "(cannot be decrypted; it was asked for again)",
+            ("undecryptable", "came") => "(could not be decrypted at first; it came)",
+            ("undecryptable", _) => "(could not be decrypted, and did not come again)",
+            ("phone-only", _) => "(shown on the phone alone)",
+            ("call", _) => "(a call)",
+            _ => "(nothing that this version knows)",
+        }
+    }
 }
 
 impl From<bus::InboxMessage> for Message {
@@ -96,6 +118,7 @@ impl From<bus::InboxMessage> for Message {
             timestamp,
             push_name,
             text,
+            stub: None,
         }
     }
 }
@@ -106,9 +129,10 @@ impl fmt::Display for Message {
         if self.chat != self.sender {
             write!(f, "in {} ", harmless::line(&self.chat))?;
         }
-        match self.text.as_str() {
-            "" => f.write_str("(no text)"),
-            text => f.write_str(&harmless::indented(text)),
+        match (&self.stub, self.text.as_str()) {
+            (Some(stub), _) => f.write_str(stub.sentence()),
+            (None, "") => f.write_str("(no text)"),
+            (None, text) => f.write_str(&harmless::indented(text)),
         }
     }
 }
@@ -154,10 +178,26 @@ async fn batch(
     for message in messages.read(&reading.consumer, from, max).await? {
         last = Some(message.seq);
         *left -= 1;
-        output.say(&Message::from(message))?;
+        let stub = match message.raw.is_empty() {
+            true => stub_at(messages, message.seq).await?,
+            false => None,
+        };
+        output.say(&Message {
+            stub,
+            ..Message::from(message)
+        })?;
     }
     if let Some(seq) = last.filter(|_| reading.acknowledge) {
         messages.acknowledge(&reading.consumer, seq).await?;
     }
     Ok(last)
+}
+
+/// What a place in the inbox is the stub of, if it is one.
+async fn stub_at(messages: &Messages1Proxy<'_>, place: u64) -> Result<Option<Stub>, Error> {
+    let stubs = messages.stubs(place, 1).await?.into_iter();
+    let mut here = stubs.filter(|(seq, ..)| *seq == place);
+    Ok(here
+        .next()
+        .map(|(_, stub, standing)| Stub { stub, standing }))
 }

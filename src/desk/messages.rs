@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_medium::Secret;
+use holdfast_core::limits::LOST_MS;
+use holdfast_medium::{Secret, Stamp};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use super::{Ask, Desk, Refusal, aside, recipient};
-use crate::mail::{Message, OutMessage, OutState, fresh_id};
+use crate::mail::{Message, OutMessage, OutState, Stub, StubLine, fresh_id};
 
 /// The most that one [`Desk::read`] returns: messages, and their bytes, which a client and a message bus hold at once. A
 /// message with more comes alone.
@@ -20,6 +21,41 @@ pub struct Received {
     pub seq: u64,
     /// The message.
     pub message: Message,
+}
+
+/// A stub: what stands in the inbox in place of a message that is not there.
+pub struct StubAt {
+    /// Its sequence number.
+    pub seq: u64,
+    /// What it stands for.
+    pub stub: Stub,
+    /// What became of the message.
+    pub standing: Standing,
+}
+
+/// What became of a message that a stub stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It was asked for again, and may come.
+    Waiting,
+    /// It came; it is in the inbox under an id of the same name.
+    Came,
+    /// It is no longer waited for.
+    Lost,
+    /// Nothing is to come.
+    Final,
+}
+
+impl Standing {
+    fn of(line: &StubLine, now_ms: u64) -> Self {
+        let age_ms = now_ms.saturating_sub(line.since_s.saturating_mul(1_000));
+        match line.stub {
+            _ if line.came.is_some() => Self::Came,
+            Stub::Undecryptable if age_ms >= LOST_MS => Self::Lost,
+            Stub::Undecryptable => Self::Waiting,
+            Stub::PhoneOnly | Stub::Call => Self::Final,
+        }
+    }
 }
 
 /// A change of the mail.
@@ -113,6 +149,25 @@ impl Desk {
             .collect())
     }
 
+    /// The stubs among what [`Desk::read`] returns from the place `from` on, at most `max` (`None`: as many as fit), also those whose
+    /// message came since and that are no longer read.
+    ///
+    /// # Errors
+    /// [`Refusal`] of the role, or while the inbox is not open.
+    pub fn stubs(&self, from: u64, max: Option<usize>) -> Result<Vec<StubAt>, Refusal> {
+        self.check(Ask::ReadMessages)?;
+        let max = max.unwrap_or(MOST_MESSAGES).min(MOST_MESSAGES);
+        let now_ms = Stamp::now().wall_ms;
+        let stubs = self.rooms()?.inbox.stubs(from, max).into_iter();
+        Ok(stubs
+            .map(|(seq, line)| StubAt {
+                seq,
+                stub: line.stub,
+                standing: Standing::of(&line, now_ms),
+            })
+            .collect())
+    }
+
     /// Says that `consumer`, one of the caller's own, is done with every message up to and including `seq`; durable when this
     /// returns. The caller may have no more than a few: each keeps messages that it did not acknowledge.
     ///
@@ -167,5 +222,31 @@ impl MailChanges {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_never_comes_is_given_up_and_one_that_came_never_is() {
+        let line = |stub, came| StubLine {
+            stub,
+            since_s: 1_000,
+            came,
+        };
+        let late = 1_000_000 + LOST_MS;
+        let unread = line(Stub::Undecryptable, None);
+        assert_eq!(
+            Standing::of(&unread, 0),
+            Standing::Waiting,
+            "clock set back"
+        );
+        assert_eq!(Standing::of(&unread, late - 1), Standing::Waiting);
+        assert_eq!(Standing::of(&unread, late), Standing::Lost);
+        let came = line(Stub::Undecryptable, Some(7));
+        assert_eq!(Standing::of(&came, late), Standing::Came);
+        assert_eq!(Standing::of(&line(Stub::Call, None), late), Standing::Final);
     }
 }

@@ -29,9 +29,11 @@ impl Farewell {
         // Nothing of it concerns the core or the panel.
         let (events, _) = mpsc::unbounded_channel();
         let (notices_tx, notices) = mpsc::unbounded_channel();
+        let (intake_tx, intake) = mpsc::unbounded_channel();
         let observer = Observer::new(
             events,
             notices_tx,
+            intake_tx,
             watch::Sender::default(),
             parts.last_words.clone(),
             Arc::clone(&parts.peers),
@@ -47,9 +49,11 @@ impl Farewell {
         observer.steer(&client);
         let mut running = bot.spawn();
         let asked = AtomicBool::new(false);
+        let to_inbox = parts.to_inbox();
         let said = tokio::select! {
             () = &mut running => false,
-            said = timeout(LIMIT, log_out(parts, &client, notices, &asked)) => said.unwrap_or(false),
+            () = to_inbox.take_in(intake) => false,
+            said = timeout(LIMIT, log_out(&client, notices, &asked)) => said.unwrap_or(false),
         };
         end(&client, running).await;
         observer.close();
@@ -60,18 +64,12 @@ impl Farewell {
 
 /// Waits until the offline queue is drained, then asks WhatsApp to remove the device.
 async fn log_out(
-    parts: &Parts,
     client: &Arc<Client>,
     mut notices: mpsc::UnboundedReceiver<Notice>,
     asked: &AtomicBool,
 ) -> bool {
     while let Some(notice) = notices.recv().await {
         match notice {
-            Notice::Bypassed(batch) => {
-                if parts.to_inbox().commit(&batch, true).await.is_err() {
-                    return false;
-                }
-            }
             Notice::Drained => {
                 let Some(own) = client.pn() else { return false };
                 asked.store(true, Ordering::Relaxed);

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use holdfast_core::Event;
 use holdfast_medium::Secret;
 use tokio::sync::mpsc;
-use wacore::types::message::MessageCategory;
+use wacore::types::call::{CallAction, IncomingCall, MissedCall};
+use wacore::types::message::{MessageCategory, MessageInfo};
 use whatsapp_rust::buffa::Message as _;
 use whatsapp_rust::proto_helpers::MessageExt;
-use whatsapp_rust::types::events::InboundMessage;
-use whatsapp_rust::{Client, InboundDurabilityHook};
+use whatsapp_rust::types::events::{InboundMessage, UndecryptableMessage};
+use whatsapp_rust::{Client, InboundDurabilityHook, Jid};
 
+use super::observer::Intake;
 use crate::journal;
-use crate::mail::{Inbox, MailError, Message};
+use crate::mail::{Inbox, MailError, Message, Stub};
 
 /// The library's durability hook: it acks a message only after this returned `Ok`.
 pub(super) struct ToInbox {
@@ -21,6 +23,21 @@ pub(super) struct ToInbox {
 }
 
 impl ToInbox {
+    /// Commits what passes the hook by, as it comes, until the mail fails.
+    pub(super) async fn take_in(&self, mut intake: mpsc::UnboundedReceiver<Intake>) {
+        while let Some(next) = intake.recv().await {
+            let kept = match next {
+                Intake::Messages(batch) => self.commit(&batch, true).await,
+                Intake::Stub(stub, message) => self.inbox.commit_stub(stub, message).await,
+            };
+            if let Err(error) = kept {
+                tracing::error!(%error, "mail could not be kept; the connection ends");
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Commits the messages a human or program would want to read, atomically. `acked` ones WhatsApp no longer has.
     pub(super) async fn commit(
         &self,
@@ -29,7 +46,7 @@ impl ToInbox {
     ) -> Result<(), MailError> {
         let messages: Vec<_> = batch
             .iter()
-            .filter(|inbound| is_mail(inbound))
+            .filter(|inbound| is_mail(&inbound.info))
             .map(to_mail)
             .collect();
         if messages.is_empty() {
@@ -63,31 +80,84 @@ impl InboundDurabilityHook for ToInbox {
 
 /// Peer messages of one's own are the phone talking to its devices (key shares, history): the library's business. Anybody else may
 /// call his a peer message, too.
-fn is_mail(inbound: &InboundMessage) -> bool {
-    let info = &inbound.info;
+fn is_mail(info: &MessageInfo) -> bool {
     info.category != MessageCategory::Peer || !info.source.is_from_me
 }
 
+/// The stub of a message that could not be decrypted, or was not given to us.
+pub(super) fn unread(message: &UndecryptableMessage) -> Option<(Stub, Message)> {
+    let on_the_phone = message.is_unavailable && message.unavailable_type.is_unrecoverable_fanout();
+    let stub = match on_the_phone {
+        true => Stub::PhoneOnly,
+        false => Stub::Undecryptable,
+    };
+    is_mail(&message.info).then(|| (stub, empty(&message.info)))
+}
+
+/// The stub of a call, when it is offered.
+pub(super) fn call(call: &IncomingCall) -> Option<(Stub, Message)> {
+    let is_offer = matches!(
+        call.action,
+        CallAction::Offer { .. } | CallAction::OfferNotice { .. }
+    );
+    is_offer.then(|| {
+        let mut message = call_of(
+            &call.from,
+            call.action.call_id(),
+            call.timestamp.timestamp(),
+        );
+        message.push_name = call.notify.clone().map(Secret::new);
+        (Stub::Call, message)
+    })
+}
+
+/// The stub of a call that was offered while nobody was there.
+pub(super) fn missed_call(call: &MissedCall) -> (Stub, Message) {
+    let message = call_of(&call.from, &call.call_id, call.timestamp.timestamp());
+    (Stub::Call, message)
+}
+
+fn call_of(from: &Jid, id: &str, timestamp_s: i64) -> Message {
+    let caller = Secret::new(from.to_non_ad().to_string());
+    Message {
+        id: id.to_owned(),
+        chat: caller.clone(),
+        sender: caller,
+        timestamp_s,
+        push_name: None,
+        text: None,
+        raw: Vec::new(),
+    }
+}
+
 fn to_mail(inbound: &InboundMessage) -> Message {
-    let info = &inbound.info;
     let text = inbound
         .message
         .text_content()
         .or_else(|| inbound.message.get_caption());
+    Message {
+        text: text.map(|text| Secret::new(text.to_owned())),
+        raw: inbound.message.encode_to_vec(),
+        ..empty(&inbound.info)
+    }
+}
+
+/// A message without its content.
+fn empty(info: &MessageInfo) -> Message {
     Message {
         id: info.id.to_string(),
         chat: Secret::new(info.source.chat.to_string()),
         sender: Secret::new(info.source.sender.to_string()),
         timestamp_s: info.timestamp.timestamp(),
         push_name: (!info.push_name.is_empty()).then(|| Secret::new(info.push_name.clone())),
-        text: text.map(|text| Secret::new(text.to_owned())),
-        raw: inbound.message.encode_to_vec(),
+        text: None,
+        raw: Vec::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use wacore::types::message::{MessageInfo, MessageSource};
+    use wacore::types::message::MessageSource;
 
     use super::*;
 
@@ -102,13 +172,12 @@ mod tests {
                 is_from_me,
                 ..MessageSource::default()
             };
-            let info = Arc::new(MessageInfo {
+            let info = MessageInfo {
                 source,
                 category,
                 ..MessageInfo::default()
-            });
-            let inbound = InboundMessage::builder().message(Arc::default()).info(info);
-            assert_eq!(is_mail(&inbound.build()), mail);
+            };
+            assert_eq!(is_mail(&info), mail);
         }
     }
 }

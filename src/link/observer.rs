@@ -17,8 +17,10 @@ use whatsapp_rust::types::events::{
 use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 use super::credentials::Credentials;
+use super::inbound;
 use super::peers::Peers;
 use crate::history::LastWords;
+use crate::mail::{Message, Stub};
 
 /// A message older than this is no sign of the phone's presence: WhatsApp kept it for us.
 const NEWS_MS: i64 = 24 * 60 * 60 * 1000;
@@ -47,8 +49,14 @@ pub(super) enum Notice {
     Drained,
     /// WhatsApp acked or refused a message of ours.
     Acked(ServerAck),
-    /// Messages that bypass the durability hook: newsletters, and placeholders recovered from the phone.
-    Bypassed(Vec<InboundMessage>),
+}
+
+/// What is for the inbox and passes the durability hook by.
+pub(super) enum Intake {
+    /// Newsletters, and what the phone sends in place of a message that could not be read.
+    Messages(Vec<InboundMessage>),
+    /// In place of a message that is not there.
+    Stub(Stub, Message),
 }
 
 /// Why the connection ends, as far as WhatsApp told.
@@ -81,6 +89,7 @@ impl Login {
 pub(super) struct Observer {
     events: mpsc::UnboundedSender<Event>,
     notices: mpsc::UnboundedSender<Notice>,
+    intake: mpsc::UnboundedSender<Intake>,
     credentials: watch::Sender<Credentials>,
     phase: watch::Sender<Phase>,
     /// The client that is observed; `run` switches its reconnection.
@@ -103,6 +112,7 @@ impl Observer {
     pub(super) fn new(
         events: mpsc::UnboundedSender<Event>,
         notices: mpsc::UnboundedSender<Notice>,
+        intake: mpsc::UnboundedSender<Intake>,
         credentials: watch::Sender<Credentials>,
         last_words: LastWords,
         peers: Arc<Peers>,
@@ -111,6 +121,7 @@ impl Observer {
         Arc::new(Self {
             events,
             notices,
+            intake,
             credentials,
             phase,
             client: Mutex::default(),
@@ -219,6 +230,16 @@ impl Observer {
         let _ = self.events.send(event);
     }
 
+    fn takes_in(&self, stub: Option<(Stub, Message)>) {
+        if let Some((stub, message)) = stub {
+            self.takes(Intake::Stub(stub, message));
+        }
+    }
+
+    fn takes(&self, intake: Intake) {
+        let _ = self.intake.send(intake);
+    }
+
     fn notice(&self, notice: Notice) {
         let _ = self.notices.send(notice);
     }
@@ -253,6 +274,8 @@ impl EventHandler for Listener {
             EventKind::Receipt,
             EventKind::OfflineSyncCompleted,
             EventKind::SelfPushNameUpdated,
+            EventKind::IncomingCall,
+            EventKind::MissedCall,
         ])
     }
 
@@ -366,8 +389,14 @@ impl Observer {
                     self.tell(Event::PhoneSeen);
                 }
             }
-            // Of one that is unavailable there is nothing to decrypt: it is asked of the phone.
-            Said::UndecryptableMessage(message) if !message.is_unavailable => {
+            Said::IncomingCall(call) => self.takes_in(inbound::call(call)),
+            Said::MissedCall(call) => self.takes_in(Some(inbound::missed_call(call))),
+            Said::UndecryptableMessage(message) => {
+                self.takes_in(inbound::unread(message));
+                // Of one that is unavailable there is nothing to decrypt.
+                if message.is_unavailable {
+                    return;
+                }
                 let peer = self.peers.number(&message.info.source.sender);
                 self.tell(Event::Undecrypted { peer });
             }
@@ -381,7 +410,7 @@ impl Observer {
                     .cloned()
                     .collect();
                 if !bypassed.is_empty() {
-                    self.notice(Notice::Bypassed(bypassed));
+                    self.takes(Intake::Messages(bypassed));
                 }
             }
             _ => {}

@@ -51,9 +51,11 @@ pub(super) async fn run(
     mut stop: oneshot::Receiver<()>,
 ) -> Ending {
     let (notices_tx, notices) = mpsc::unbounded_channel();
+    let (intake_tx, intake) = mpsc::unbounded_channel();
     let observer = Observer::new(
         parts.events.clone(),
         notices_tx,
+        intake_tx,
         parts.credentials.clone(),
         parts.last_words.clone(),
         Arc::clone(&parts.peers),
@@ -74,9 +76,11 @@ pub(super) async fn run(
     observer.steer(&client);
     let _stream_errors = client.acquire_raw_node_forwarding();
 
+    let to_inbox = parts.to_inbox();
     let work = async {
         tokio::select! {
             () = carry_mail(parts, &client, notices) => {}
+            () = to_inbox.take_in(intake) => {}
             () = run_errands(parts, &client, &observer, errands) => {}
             cause = hearing::deaf(&client, &observer) => {
                 cause.into_iter().for_each(|cause| observer.gives_up(cause));
@@ -207,7 +211,6 @@ async fn carry_mail(
                     Ok(())
                 }
                 Notice::Drained => Ok(()),
-                Notice::Bypassed(batch) => parts.to_inbox().commit(&batch, true).await,
             },
             Some(()) = hushing.next() => Ok(()),
             Ok(()) = accepted.changed() => match &mut outgoing {

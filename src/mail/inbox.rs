@@ -6,18 +6,20 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use holdfast_medium::{
-    DataDir, Secret,
+    DataDir, Secret, Stamp,
     barrier::{Barrier, Durability, LogId},
     blocking,
     wear::Purpose,
 };
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Encode};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::cursor::{self, Cursors};
 use super::frame::{self, Header, MAX_BODY};
 use super::log::{self, Reader};
+use super::stub::{Stub, StubLine, Stubs};
 use super::{Finding, MailError, Room, to_cbor, whole};
 
 /// The deduplication window: how many of the newest messages a message is compared with.
@@ -60,7 +62,7 @@ pub struct Unread {
 }
 
 /// A message's encoding on the disk.
-#[derive(Encode, Decode)]
+#[derive(Clone, Copy, Encode, Decode)]
 struct Stored<'a> {
     #[b(0)]
     id: &'a str,
@@ -76,6 +78,11 @@ struct Stored<'a> {
     text: Option<&'a str>,
     #[b(6)]
     raw: &'a ByteSlice,
+    #[n(7)]
+    stub: Option<Stub>,
+    /// Of a stub: when it was taken in, seconds since 1970.
+    #[n(8)]
+    since_s: Option<u64>,
 }
 
 impl<'a> Stored<'a> {
@@ -90,6 +97,17 @@ impl<'a> Stored<'a> {
             push_name: text(&message.push_name),
             text: text(&message.text),
             raw: message.raw.as_slice().into(),
+            stub: None,
+            since_s: None,
+        }
+    }
+
+    /// In place of a message that is not there.
+    fn stub(message: &'a Message, stub: Stub, since_s: u64) -> Self {
+        Self {
+            stub: Some(stub),
+            since_s: Some(since_s),
+            ..Self::of(message)
         }
     }
 
@@ -100,8 +118,20 @@ impl<'a> Stored<'a> {
         texts.flatten().map(str::len).sum::<usize>() + self.raw.len()
     }
 
-    fn key(&self) -> (&str, &str, &str) {
-        (self.chat, self.sender, self.id)
+    /// What it is known again by: a stub is no copy of its message.
+    fn key(&self) -> (&str, &str, &str, bool) {
+        (self.chat, self.sender, self.id, self.stub.is_some())
+    }
+
+    /// Notes it among the stubs, if it is one or resolves one.
+    fn note(&self, seq: u64, stubs: &mut Stubs) {
+        match self.stub {
+            Some(stub) => {
+                let since_s = self.since_s.unwrap_or_default();
+                stubs.insert(seq, self.chat, self.id, stub, since_s);
+            }
+            None => stubs.comes(seq, self.chat, self.id),
+        }
     }
 
     fn to_message(&self) -> Message {
@@ -128,6 +158,7 @@ struct Inner {
     reader: Reader,
     room: Room,
     cursors: Arc<Cursors>,
+    stubs: Mutex<Stubs>,
     newest: watch::Sender<u64>,
     turn: tokio::sync::Mutex<Turn>,
     findings: Vec<Finding>,
@@ -149,12 +180,14 @@ impl Inbox {
         let barrier = barrier.clone();
         blocking(move || {
             let mut seen = Seen::default();
+            let mut stubs = Stubs::default();
             let mut foreign = Vec::new();
             let log = log::open(&dir.join("inbox"), |header, body| {
                 match decode(header, body) {
-                    Some(batch) => batch
-                        .iter()
-                        .for_each(|(seq, stored)| seen.insert(stored, *seq)),
+                    Some(batch) => batch.iter().for_each(|(seq, stored)| {
+                        seen.insert(stored, *seq);
+                        stored.note(*seq, &mut stubs);
+                    }),
                     None => foreign.push(Finding::Foreign(header.first)),
                 }
             })?;
@@ -181,6 +214,7 @@ impl Inbox {
                 reader: log.reader,
                 room,
                 cursors,
+                stubs: Mutex::new(stubs),
                 newest: watch::Sender::new(next - 1),
                 turn: tokio::sync::Mutex::new(Turn { next, seen }),
                 findings,
@@ -201,7 +235,11 @@ impl Inbox {
     /// [`MailError::NoRoom`], before a byte was written. Nothing was promised; the same batch may be given again.
     pub async fn commit(&self, batch: Vec<Message>) -> Result<(), MailError> {
         let inner = Arc::clone(&self.0);
-        whole(async move { inner.commit(&batch, true).await }).await
+        whole(async move {
+            let batch = batch.iter().map(Stored::of);
+            inner.commit(batch.collect(), true).await
+        })
+        .await
     }
 
     /// As [`Inbox::commit`] for messages that nobody else has any more: they are refused for no want of room.
@@ -210,7 +248,36 @@ impl Inbox {
     /// Nothing was promised.
     pub async fn commit_last_copy(&self, batch: Vec<Message>) -> Result<(), MailError> {
         let inner = Arc::clone(&self.0);
-        whole(async move { inner.commit(&batch, false).await }).await
+        whole(async move {
+            let batch = batch.iter().map(Stored::of);
+            inner.commit(batch.collect(), false).await
+        })
+        .await
+    }
+
+    /// Commits a stub in place of a message that is not there: the message has no text and no `raw`. Idempotent, and passed over where
+    /// the message itself is there. Once that comes, [`Inbox::read`] leaves the stub out. Nobody else has it: it is refused for no want
+    /// of room.
+    ///
+    /// # Errors
+    /// Nothing was promised.
+    pub async fn commit_stub(&self, stub: Stub, message: Message) -> Result<(), MailError> {
+        let inner = Arc::clone(&self.0);
+        whole(async move {
+            let since_s = Stamp::now().wall_ms / 1_000;
+            let stub = Stored::stub(&message, stub, since_s);
+            inner.commit([stub].into(), false).await
+        })
+        .await
+    }
+
+    /// The stubs from sequence number `from` on, at most `max`, also those whose message came.
+    pub fn stubs(&self, from: u64, max: usize) -> Vec<(u64, StubLine)> {
+        // Asked first: a read has the log's lock when it takes this one.
+        let oldest = self.0.reader.oldest();
+        let mut stubs = self.0.stubs.lock();
+        stubs.forget(oldest);
+        stubs.from(from, max)
     }
 
     /// At most `max` messages, oldest first, from sequence number `from` on, and behind the first none that would make them more
@@ -232,7 +299,8 @@ impl Inbox {
         let mut left = max_bytes;
         self.0.reader.read(from, |header, body| {
             for (seq, stored) in decode(header, body).unwrap_or_default() {
-                if !(from..=newest).contains(&seq) {
+                let is_over = stored.stub.is_some() && self.0.stubs.lock().is_over(seq);
+                if !(from..=newest).contains(&seq) || is_over {
                     continue;
                 }
                 let is_too_much = stored.bytes() > left && !messages.is_empty();
@@ -314,10 +382,17 @@ impl Inner {
         Ok(())
     }
 
-    async fn commit(&self, batch: &[Message], may_wait: bool) -> Result<(), MailError> {
+    async fn commit(&self, batch: Vec<Stored<'_>>, may_wait: bool) -> Result<(), MailError> {
         let mut turn = self.turn.lock().await;
         let mut fresh: Vec<Stored> = Vec::with_capacity(batch.len());
-        for stored in batch.iter().map(Stored::of) {
+        for stored in batch {
+            let message = Stored {
+                stub: None,
+                ..stored
+            };
+            if stored.stub.is_some() && self.holds(turn.seen.find(&message), &message)? {
+                continue;
+            }
             let again = fresh.iter().any(|other| other.key() == stored.key());
             if !again && !self.holds(turn.seen.find(&stored), &stored)? {
                 fresh.push(stored);
@@ -345,6 +420,7 @@ impl Inner {
         for stored in &fresh {
             let seq = turn.next;
             turn.seen.insert(stored, seq);
+            stored.note(seq, &mut self.stubs.lock());
             turn.next = seq.saturating_add(1);
         }
         self.newest.send_replace(turn.next - 1);

@@ -11,6 +11,7 @@ mod log;
 mod outbox;
 mod room;
 mod segment;
+mod stub;
 
 use std::future::Future;
 use std::io;
@@ -22,6 +23,7 @@ pub use finding::Finding;
 pub use inbox::{Inbox, Message, Unread};
 pub use outbox::{Accepted, OutMessage, OutState, Outbox, fresh_id};
 pub use room::{Bounds, Room};
+pub use stub::{Stub, StubLine};
 
 /// An error of the mail.
 #[derive(Debug, thiserror::Error)]

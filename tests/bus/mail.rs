@@ -1,7 +1,7 @@
 //! Whatever a contact sends is read, on a message bus as it is on the appliance.
 
 use holdfast::bus::{Messages1Proxy, Where};
-use holdfast::mail::Message;
+use holdfast::mail::{Message, Stub};
 use holdfast_medium::Secret;
 use tokio::process::Command;
 
@@ -78,4 +78,68 @@ async fn a_backlog_passes_through_a_message_bus_whatever_it_weighs() {
     assert!((2..90).contains(&first.len()), "{}", first.len());
     let alone = in_time(messages.read("bot", 91, 0)).await.unwrap();
     assert_eq!((alone.len(), alone[0].raw == large), (1, true));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_as_a_stub_until_it_comes() {
+    let daemon = Daemon::new().await;
+    let _served = daemon.serve(Where::Private).await;
+    daemon.receive("A", "one").await;
+    let nothing = |id: &str| Message {
+        text: None,
+        ..message(id, String::new(), Vec::new())
+    };
+    for (stub, id) in [
+        (Stub::Undecryptable, "B"),
+        (Stub::PhoneOnly, "C"),
+        (Stub::Call, "D"),
+        // It is there.
+        (Stub::Undecryptable, "A"),
+    ] {
+        daemon.inbox.commit_stub(stub, nothing(id)).await.unwrap();
+    }
+    let client = private_client(&daemon.runtime()).await;
+    let messages = Messages1Proxy::new(&client).await.unwrap();
+    let line = |seq, kind: &str, standing: &str| (seq, kind.to_owned(), standing.to_owned());
+    let (phone, call) = (line(3, "phone-only", ""), line(4, "call", ""));
+    assert_eq!(
+        messages.stubs(0, 0).await.unwrap(),
+        [
+            line(2, "undecryptable", "waiting"),
+            phone.clone(),
+            call.clone()
+        ]
+    );
+    let output = run(&daemon.runtime(), &["inbox"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for told in [
+        "2 4915100000001@s.whatsapp.net (cannot be decrypted",
+        "(a call)",
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
+
+    daemon.receive("B", "two").await;
+    assert_eq!(
+        messages.stubs(2, 2).await.unwrap(),
+        [line(2, "undecryptable", "came"), phone]
+    );
+    let output = run(&daemon.runtime(), &["--json", "inbox"]).await;
+    let told: Vec<_> = lines(&output)
+        .iter()
+        .map(|line| {
+            (
+                line["seq"].as_u64().unwrap(),
+                line["stub"].as_str().map(str::to_owned),
+            )
+        })
+        .collect();
+    let phone_only = Some("phone-only".to_owned());
+    let expected = [
+        (1, None),
+        (3, phone_only),
+        (4, Some("call".into())),
+        (5, None),
+    ];
+    assert_eq!(told, expected, "{output:?}");
 }

@@ -96,6 +96,7 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
         "Send" messages.send("4915100000001", "hello", "");
         "State" messages.state("unknown");
         "Read" messages.read("anna", 0, 0);
+        "Stubs" messages.stubs(0, 0);
         "Acknowledge" messages.acknowledge("anna", 0);
         "Cursor" messages.cursor("anna");
     }
@@ -273,7 +274,7 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
     let seen = seen.map(|(interface, methods)| (interface, methods.iter().copied().collect()));
     assert_eq!(reader, Methods::from(seen));
     let bot = allowed_by_policy("holdfast-bot");
-    let own = ["Acknowledge", "Cursor", "Read", "Send", "State"];
+    let own = ["Acknowledge", "Cursor", "Read", "Send", "State", "Stubs"];
     for (interface, methods) in bot {
         match interface {
             "org.holdfast.Messages1" => assert_eq!(methods, BTreeSet::from(own)),

@@ -6,6 +6,7 @@ mod inbox;
 mod outbox;
 mod privacy;
 mod room;
+mod stubs;
 
 use std::fs;
 use std::os::unix::fs::FileExt;

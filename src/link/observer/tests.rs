@@ -3,7 +3,7 @@ use std::time::Duration;
 use holdfast_medium::DataDir;
 use wacore::net::{HttpClient, HttpRequest, HttpResponse};
 use wacore::store::{Device, InMemoryBackend, traits::DeviceStore};
-use wacore::types::message::{MessageInfo, MessageSource};
+use wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
 use wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::bot::Bot;
 use whatsapp_rust::types::events::{self, MessageBatch};
@@ -15,6 +15,7 @@ use super::*;
 pub(in crate::link) struct Heard {
     pub(in crate::link) observer: Arc<Observer>,
     events: mpsc::UnboundedReceiver<Event>,
+    intake: mpsc::UnboundedReceiver<Intake>,
     credentials: watch::Receiver<Credentials>,
 }
 
@@ -28,9 +29,11 @@ impl Heard {
         let credentials = shown.subscribe();
         let last_words = LastWords::new(&DataDir::new("/nowhere"));
         let notices = mpsc::unbounded_channel().0;
+        let (intake_in, intake) = mpsc::unbounded_channel();
         Self {
-            observer: Observer::new(events_in, notices, shown, last_words, peers),
+            observer: Observer::new(events_in, notices, intake_in, shown, last_words, peers),
             events,
+            intake,
             credentials,
         }
     }
@@ -184,6 +187,63 @@ fn a_code_that_no_qr_holds_is_not_shown() {
     heard.observer.hear(&Said::PairingQrCode(long));
     assert_eq!(heard.told(), Some(Event::CodeUnusable));
     assert!(heard.credentials.borrow().qr.is_none());
+}
+
+#[test]
+fn what_is_not_there_has_a_stub() {
+    let mut heard = Heard::new();
+    let ada: Jid = "15550000002:3@s.whatsapp.net".parse().unwrap();
+    let unread = |id: &str, category, own, unavailable| {
+        let source = MessageSource {
+            chat: ada.to_non_ad(),
+            sender: ada.clone(),
+            is_from_me: own,
+            ..MessageSource::default()
+        };
+        let info = MessageInfo {
+            source,
+            id: id.to_owned(),
+            category,
+            ..MessageInfo::default()
+        };
+        let message = events::UndecryptableMessage::builder()
+            .info(Arc::new(info))
+            .is_unavailable(unavailable)
+            .unavailable_type(events::UnavailableType::ViewOnce)
+            .decrypt_fail_mode(events::DecryptFailMode::Show);
+        Said::UndecryptableMessage(message.build())
+    };
+    let missed = || {
+        let reason = wacore::types::call::MissedReason::Offline;
+        let (from, now) = (ada.clone(), wacore::time::now_utc());
+        let call = wacore::types::call::MissedCall::new(from, "CALL".into(), now, reason);
+        Said::MissedCall(call)
+    };
+    let (mine, theirs) = (MessageCategory::Peer, MessageCategory::Empty);
+    for (said, expected) in [
+        (
+            unread("A", theirs.clone(), false, false),
+            Some((Stub::Undecryptable, "A")),
+        ),
+        (
+            unread("B", theirs, false, true),
+            Some((Stub::PhoneOnly, "B")),
+        ),
+        (unread("C", mine, true, false), None),
+        (missed(), Some((Stub::Call, "CALL"))),
+    ] {
+        heard.observer.hear(&said);
+        let taken = match heard.intake.try_recv() {
+            Ok(Intake::Stub(stub, message)) => {
+                assert_eq!(*message.chat.expose(), ada.to_non_ad().to_string());
+                assert!(message.text.is_none() && message.raw.is_empty());
+                Some((stub, message.id))
+            }
+            _ => None,
+        };
+        let expected = expected.map(|(stub, id)| (stub, id.to_owned()));
+        assert_eq!(taken, expected);
+    }
 }
 
 #[test]

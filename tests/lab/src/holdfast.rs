@@ -308,7 +308,7 @@ impl Holdfast {
         Ok(Messages1Proxy::new(&self.running()?.connection).await?)
     }
 
-    /// Waits until `consumer` has this many unread messages at least, and returns all of them.
+    /// Waits until `consumer` has this many unread messages at least, and returns all of them; stubs, which have no content, aside.
     pub async fn receives(
         &self,
         consumer: &str,
@@ -318,7 +318,8 @@ impl Holdfast {
         let mut news = messages.receive_received().await?;
         let unread = async {
             loop {
-                let unread = messages.read(consumer, 0, 0).await?;
+                let mut unread = messages.read(consumer, 0, 0).await?;
+                unread.retain(|message| !message.raw.is_empty());
                 if unread.len() >= count {
                     return anyhow::Ok(unread);
                 }

@@ -111,3 +111,27 @@ async fn a_nul_is_told_and_what_follows_it_too() {
         scene.holdfast.start().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_message_that_cannot_be_decrypted_is_a_stub_until_it_comes() {
+    let mut scene = Scene::new("Bob").await;
+    scene.writes("one").await;
+    scene.holdfast.receives("bot", 1).await.unwrap();
+    let (device, lab) = (scene.device.clone(), &scene.lab);
+    lab.inject(device, Fault::BadMac, When::Now, 1)
+        .await
+        .unwrap();
+    let id = scene.writes("two").await;
+    for _ in 0..2 {
+        let got = scene.holdfast.receives("bot", 2).await.unwrap();
+        let ids: Vec<_> = got.iter().map(|message| &*message.id).collect();
+        assert_eq!((ids.len(), ids[1]), (2, &*id));
+        let messages = scene.holdfast.messages().await.unwrap();
+        let stubs = messages.stubs(0, 0).await.unwrap();
+        let came = (2, "undecryptable".to_owned(), "came".to_owned());
+        assert_eq!(stubs, [came], "{}", scene.holdfast.read_log());
+        drop(messages);
+        scene.holdfast.stop().await.unwrap();
+        scene.holdfast.start().await.unwrap();
+    }
+}

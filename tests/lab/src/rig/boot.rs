@@ -135,6 +135,8 @@ async fn look(data: &DataDir, question: &Question) -> anyhow::Result<Found> {
         .inbox
         .read(1, usize::MAX, usize::MAX)?
         .into_iter()
+        // A stub is not the message it stands for.
+        .filter(|(_, message)| !message.raw.is_empty())
         .map(|(_, message)| message.id)
         .collect();
     for id in &question.outgoing {
