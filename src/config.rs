@@ -137,7 +137,7 @@ pub struct Settings {
     pub notify_hook: Option<PathBuf>,
     /// `self_test.own_chat`: a test of the link writes into the chat with oneself.
     pub self_test_own_chat: bool,
-    /// `storage.*`, `inbox.warn_messages` and `outbox.most`: how full the data partition may get, and with what.
+    /// `storage.*`, `inbox.*` and `outbox.*`: how full the data partition may get, and with what.
     pub limits: Limits,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
@@ -314,12 +314,13 @@ impl Settings {
             ("storage", "give_back_below") => self.limits.scarce_bytes = Some(limits::size(value)?),
             ("storage", "link_below") => self.limits.none_bytes = Some(limits::link_size(value)?),
             ("storage", "warn_records") => self.limits.records = Some(limits::number(value)?),
+            ("inbox", "forget_after") => self.limits.forget_after_ms = Some(limits::days(value)?),
             ("inbox", "warn_messages") => self.limits.unread = Some(limits::number(value)?),
             ("outbox", "most") => self.limits.outgoing_bytes = Some(limits::size(value)?),
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, outbox.most, log.level",
+                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, outbox.most, log.level",
                 );
             }
         }

@@ -276,7 +276,7 @@ fn limits_of_the_card_can_be_set() {
     let file = machine.write(
         "limits.toml",
         "[storage]\nwarn_below = \"1 GiB\"\ngive_back_below = \"300MiB\"\nlink_below = \"100 MiB\"\nwarn_records = 70_000\n\
-         [inbox]\nwarn_messages = 5\n[outbox]\nmost = \"64 MiB\"\n",
+         [inbox]\nwarn_messages = 5\nforget_after = \"2 days\"\n[outbox]\nmost = \"64 MiB\"\n",
     );
     let limits = machine.load(&[&file]).unwrap().settings.limits;
     let set = Limits {
@@ -284,6 +284,7 @@ fn limits_of_the_card_can_be_set() {
         scarce_bytes: Some(300 * MIB),
         none_bytes: Some(100 * MIB),
         outgoing_bytes: Some(64 * MIB),
+        forget_after_ms: Some(48 * 3_600_000),
         unread: Some(5),
         records: Some(70_000),
     };
@@ -307,6 +308,9 @@ fn limits_that_make_no_sense_are_refused() {
         ),
         ("outbox.most = \"99999999999999 GiB\"", "must be a size"),
         ("storage.link_below = \"11 MiB\"", "at least \"12 MiB\""),
+        ("inbox.forget_after = \"soon\"", "must be a time"),
+        ("inbox.forget_after = \"0 days\"", "must be a time"),
+        ("inbox.forget_after = \"2 weeks\"", "must be a time"),
         ("inbox.warn_messages = 0", "at least 1"),
         ("inbox.warn_messages = \"many\"", "at least 1"),
         (

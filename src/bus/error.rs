@@ -32,6 +32,8 @@ pub enum Error {
     CredentialShown(String),
     /// No message with this id is known.
     UnknownMessage(String),
+    /// There is no consumer of this name.
+    UnknownConsumer(String),
     /// There is no archive of this name.
     UnknownArchive(String),
     /// This archive must not, or cannot, run again; the text says why.
@@ -67,6 +69,7 @@ impl From<Refusal> for Error {
             Refusal::TooSoon { .. } => Self::TooSoon(text),
             Refusal::CredentialShown => Self::CredentialShown(text),
             Refusal::UnknownMessage => Self::UnknownMessage(text),
+            Refusal::UnknownConsumer => Self::UnknownConsumer(text),
             Refusal::UnknownArchive(_) => Self::UnknownArchive(text),
             Refusal::NotRestorable(_) => Self::NotRestorable(text),
             Refusal::BadPassphrase(_) => Self::BadPassphrase(text),

@@ -24,6 +24,21 @@ impl Messages1 {
     }
 }
 
+/// A consumer on the wire.
+#[derive(Clone, Deserialize, Serialize, Type)]
+pub struct InboxConsumer {
+    /// Its name.
+    pub name: String,
+    /// The last message it acknowledged.
+    pub cursor: u64,
+    /// How many messages wait for it.
+    pub unread: u64,
+    /// How long Holdfast has run while messages waited for it and it did not come, seconds.
+    pub away: u64,
+    /// It was away for too long: nothing is kept for it any more.
+    pub forgotten: bool,
+}
+
 /// A received message on the wire. Its texts have U+FFFD for each NUL, with which there is no D-Bus string, and are cut at 2 MiB;
 /// `raw` has them whole.
 #[derive(Clone, Deserialize, Serialize, Type)]
@@ -109,6 +124,26 @@ impl Messages1 {
         Ok(self.desk.cursor(consumer)?)
     }
 
+    /// Every consumer: its name, the last message it acknowledged, how many wait for it, for how long it has been away while they did
+    /// (seconds), and whether it is no longer waited for.
+    #[zbus(out_args("consumers"))]
+    async fn consumers(&self) -> Result<Vec<InboxConsumer>, Error> {
+        let consumers = self.desk.consumers()?.into_iter();
+        Ok(consumers.map(InboxConsumer::from).collect())
+    }
+
+    /// Forgets a consumer: nothing is kept for it any more, and its name starts over; durable when this returns. A caller in group
+    /// holdfast-bot forgets consumers that are called like its user.
+    async fn forget_consumer(
+        &self,
+        consumer: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Error> {
+        let desk = desk_for(&self.desk, connection, &header).await?;
+        Ok(desk.forget_consumer(consumer).await?)
+    }
+
     /// A message is in the inbox; `seq` is the newest. Several at once may be announced by one signal.
     #[zbus(signal)]
     async fn received(emitter: &SignalEmitter<'_>, seq: u64) -> zbus::Result<()>;
@@ -159,6 +194,18 @@ fn state_name(state: &OutState) -> String {
         OutState::Sent => "sent".into(),
         OutState::Acked => "acked".into(),
         OutState::Failed { code } => text(format!("failed {code}")),
+    }
+}
+
+impl From<desk::Waiting> for InboxConsumer {
+    fn from(desk::Waiting { consumer, unread }: desk::Waiting) -> Self {
+        Self {
+            name: consumer.name,
+            cursor: consumer.cursor,
+            unread,
+            away: consumer.away.as_secs(),
+            forgotten: consumer.forgotten,
+        }
     }
 }
 

@@ -31,6 +31,19 @@ pub(super) fn link_size(value: &DeValue<'_>) -> Result<u64, &'static str> {
     Ok(bytes)
 }
 
+/// A time such as `"30 days"`, milliseconds.
+pub(super) fn days(value: &DeValue<'_>) -> Result<u64, &'static str> {
+    const WANTED: &str = "must be a time in quotes, such as \"30 days\" or \"12 hours\"";
+    let (number, unit) = value.as_str().and_then(measure).ok_or(WANTED)?;
+    let hours = match unit {
+        "hour" | "hours" => 1,
+        "day" | "days" => 24,
+        _ => return Err(WANTED),
+    };
+    let ms = number.checked_mul(hours * 3_600_000);
+    ms.filter(|ms| *ms > 0).ok_or(WANTED)
+}
+
 /// A number of something, at least 1.
 pub(super) fn number(value: &DeValue<'_>) -> Result<u64, &'static str> {
     let number = value.as_integer();

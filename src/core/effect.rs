@@ -64,6 +64,11 @@ pub enum Effect {
     /// Write the audit entry, durable; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Order),
+    /// Wait no longer for consumers that are away for so long while others come. A sample that says otherwise follows.
+    StopWaiting {
+        /// How long, milliseconds.
+        away_ms: u64,
+    },
     /// Give back what the mail keeps only to recognise duplicates. Answers with `Space`.
     TrimMail,
     /// Write the audit entry, durable; then remove the oldest retired generation.

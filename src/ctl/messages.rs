@@ -146,6 +146,9 @@ pub(super) async fn inbox(
     let departure = daemon.departure().await?;
     tokio::pin!(departure);
     let messages = daemon.messages().await?;
+    if reading.acknowledge {
+        tell_of_new(&messages, &reading.consumer).await?;
+    }
     // Before the first look, so that nothing falls between the two.
     let mut arrivals = messages.receive_received().await?;
     let (mut from, mut left) = (0, reading.max.unwrap_or(u64::MAX));
@@ -163,6 +166,17 @@ pub(super) async fn inbox(
             Some(_) = arrivals.next() => {}
         }
     }
+}
+
+/// Says on standard error what a first acknowledgement means.
+async fn tell_of_new(messages: &Messages1Proxy<'_>, consumer: &str) -> Result<(), Error> {
+    let known = messages.consumers().await?;
+    if !known.iter().any(|known| known.name == consumer) {
+        eprintln!(
+            "From now on messages are kept until {consumer} has acknowledged them; `holdfastctl inbox forget {consumer}` ends that."
+        );
+    }
+    Ok(())
 }
 
 /// Prints, and acknowledges when asked to, what one `Read` returns; the place of the last one, or `None` when there was none.

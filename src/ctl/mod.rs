@@ -9,6 +9,7 @@ mod boot;
 mod error;
 mod find;
 mod harmless;
+mod inbox;
 mod incidents;
 mod link;
 mod messages;
@@ -96,8 +97,11 @@ enum Command {
         #[arg(long)]
         wait: bool,
     },
-    /// Show received messages.
+    /// Show received messages, or who reads them.
+    #[command(args_conflicts_with_subcommands = true)]
     Inbox {
+        #[command(subcommand)]
+        command: Option<inbox::Command>,
         /// Go on with messages as they come.
         #[arg(long)]
         follow: bool,
@@ -179,6 +183,11 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
             .await?
         }
         Command::Inbox {
+            command: Some(command),
+            ..
+        } => inbox::run(command, &finder.find().await?, output).await?,
+        Command::Inbox {
+            command: None,
             follow,
             consumer,
             max,

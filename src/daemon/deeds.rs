@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_core::{ArchiveId, CauseCode, Event, Order, Past, Plan, Space};
 use holdfast_medium::barrier::BarrierError;
@@ -161,6 +162,19 @@ impl Hands {
                     Answer::Event(Event::RetireFailed)
                 }
             }
+        });
+    }
+
+    /// Waits no longer for consumers that are away.
+    pub(super) fn stop_waiting(&mut self, away_ms: u64) {
+        self.incidents.does("stopped waiting for a consumer");
+        self.with_rooms(async move |rooms| {
+            let away = Duration::from_millis(away_ms);
+            match rooms.inbox.stop_waiting(away).await {
+                Ok(gone) => tracing::warn!("{gone} consumers are no longer waited for"),
+                Err(error) => tracing::warn!("a consumer is still waited for: {error}"),
+            }
+            None
         });
     }
 

@@ -71,6 +71,7 @@ impl core::Hands for Hands {
             Effect::Retire(order) => self.retire(order),
             Effect::Restore { order, from } => self.restore(order, from),
             Effect::TrimMail => self.trim_mail(),
+            Effect::StopWaiting { away_ms } => self.stop_waiting(away_ms),
             Effect::DropOldestArchive => self.drop_oldest_archive(),
             Effect::Remember(past) => self.remember(*past),
             Effect::NoteCaughtUp => self.note_caught_up(),

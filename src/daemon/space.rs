@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use holdfast_core::{Limits, Space};
@@ -78,6 +79,10 @@ impl Gauge {
                 return None;
             }
         };
+        let away = rooms.inbox.pass().await.unwrap_or_else(|error| {
+            tracing::warn!("how long consumers are away cannot be noted: {error}");
+            Duration::ZERO
+        });
         let unread = rooms.inbox.unread();
         let promised = rooms.mail_room.promised();
         let spare_bytes = rooms.inbox.spare_bytes() + rooms.outbox.spare_bytes();
@@ -87,6 +92,7 @@ impl Gauge {
             archives,
             unread: unread.messages,
             unread_bytes: unread.bytes,
+            away_ms: u64::try_from(away.as_millis()).unwrap_or(u64::MAX),
             outgoing_bytes: rooms.outbox.taken_bytes(),
             spare_bytes,
             records: extent.records,

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use super::{Ask, Desk, Refusal, aside, recipient};
-use crate::mail::{Message, OutMessage, OutState, Stub, StubLine, fresh_id};
+use crate::mail::{Consumer, Message, OutMessage, OutState, Stub, StubLine, fresh_id};
 
 /// The most that one [`Desk::read`] returns: messages, and their bytes, which a client and a message bus hold at once. A
 /// message with more comes alone.
@@ -56,6 +56,14 @@ impl Standing {
             Stub::PhoneOnly | Stub::Call => Self::Final,
         }
     }
+}
+
+/// A consumer, and what waits for it.
+pub struct Waiting {
+    /// The consumer.
+    pub consumer: Consumer,
+    /// How many messages wait for it.
+    pub unread: u64,
 }
 
 /// A change of the mail.
@@ -140,6 +148,7 @@ impl Desk {
     ) -> Result<Vec<Received>, Refusal> {
         self.check(Ask::ReadMessages)?;
         let inbox = self.rooms()?.inbox;
+        inbox.seen(consumer);
         let from = from.unwrap_or_else(|| inbox.cursor(consumer) + 1);
         let max = max.unwrap_or(MOST_MESSAGES).min(MOST_MESSAGES);
         let messages = aside(move || inbox.read(from, max, MOST_BYTES)).await?;
@@ -175,8 +184,34 @@ impl Desk {
     /// [`Refusal::NotYours`], [`Refusal::InvalidArgument`], [`Refusal::Storage`].
     pub async fn acknowledge(&self, consumer: &str, seq: u64) -> Result<(), Refusal> {
         let inbox = self.rooms()?.inbox;
-        self.check_consumer(consumer, &inbox.consumers())?;
+        let known: Vec<String> = inbox.consumers().into_iter().map(|of| of.name).collect();
+        self.check_consumer(consumer, &known)?;
         Ok(inbox.acknowledge(consumer, seq).await?)
+    }
+
+    /// Every consumer, by name.
+    ///
+    /// # Errors
+    /// [`Refusal`] of the role, or while the inbox is not open.
+    pub fn consumers(&self) -> Result<Vec<Waiting>, Refusal> {
+        self.check(Ask::Consumers)?;
+        let inbox = self.rooms()?.inbox;
+        let waiting = |consumer: Consumer| Waiting {
+            unread: inbox.unread_after(consumer.cursor),
+            consumer,
+        };
+        Ok(inbox.consumers().into_iter().map(waiting).collect())
+    }
+
+    /// Forgets a consumer, one of the caller's own: nothing is kept for it any more, and its name starts over. Durable when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`Refusal::NotYours`], [`Refusal::UnknownConsumer`], [`Refusal::Storage`].
+    pub async fn forget_consumer(&self, consumer: &str) -> Result<(), Refusal> {
+        self.check(Ask::ForgetConsumer)?;
+        self.check_owner(consumer)?;
+        Ok(self.rooms()?.inbox.forget(consumer).await?)
     }
 
     /// The last message that `consumer` has acknowledged; 0 when none.

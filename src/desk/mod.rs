@@ -28,7 +28,7 @@ use holdfast_medium::{DataDir, Stopped, barrier::Barrier, blocking, wear::Card};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub use archives::{ArchiveContent, ArchiveLine};
-pub use messages::{MailChanges, Moved, Received, Standing, StubAt};
+pub use messages::{MailChanges, Moved, Received, Standing, StubAt, Waiting};
 pub use refusal::Refusal;
 pub use request::Request;
 pub use role::{Ask, Caller, Role};

@@ -59,6 +59,9 @@ pub enum Refusal {
     /// No message with this id is known.
     #[error("No message was accepted under this id, or it was so long ago that it is forgotten.")]
     UnknownMessage,
+    /// There is no consumer of this name.
+    #[error("There is no consumer of this name; `holdfastctl inbox consumers` lists them.")]
+    UnknownConsumer,
     /// There is no archive of this name.
     #[error("{0}")]
     UnknownArchive(String),
@@ -140,6 +143,7 @@ impl From<MailError> for Refusal {
             MailError::NoRoom { .. } | MailError::OutboxFull { .. } => Self::Full(text),
             MailError::Closing => Self::Stopping,
             MailError::UnknownMessage => Self::UnknownMessage,
+            MailError::UnknownConsumer => Self::UnknownConsumer,
             MailError::TooLarge { .. }
             | MailError::ConsumerName { .. }
             | MailError::TooManyConsumers { .. }

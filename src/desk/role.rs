@@ -49,6 +49,10 @@ asks! {
     Acknowledge: Message;
     /// How far a consumer has read.
     Cursor: Read Message;
+    /// The list of consumers.
+    Consumers: Read Message;
+    /// Forgetting a consumer; one of one's own, or any as [`Role::Admin`].
+    ForgetConsumer: Message;
     /// Counts of key records.
     Records: Read;
     /// Counts of what is written to the disk, and how long it lasts.
@@ -137,6 +141,17 @@ impl Desk {
         }
     }
 
+    /// Refuses what concerns another's consumer.
+    pub(super) fn check_owner(&self, consumer: &str) -> Result<(), Refusal> {
+        if self.caller.role == Role::Admin || self.caller.owns(consumer) {
+            Ok(())
+        } else {
+            Err(Refusal::NotYours {
+                name: self.caller.name.clone(),
+            })
+        }
+    }
+
     /// Refuses an acknowledgement for another's consumer, and for one consumer too many of the caller's own; `known` ones there
     /// are.
     pub(super) fn check_consumer(&self, consumer: &str, known: &[String]) -> Result<(), Refusal> {
@@ -144,11 +159,7 @@ impl Desk {
         if self.caller.role == Role::Admin {
             return Ok(());
         }
-        if !self.caller.owns(consumer) {
-            return Err(Refusal::NotYours {
-                name: self.caller.name.clone(),
-            });
-        }
+        self.check_owner(consumer)?;
         let own = known.iter().filter(|name| self.caller.owns(name)).count();
         if own < OWN_CONSUMERS || known.iter().any(|name| name == consumer) {
             Ok(())

@@ -1,17 +1,21 @@
-//! Keeps how far each consumer has read: one small file of two slots, each write replacing the older one whole.
+//! Keeps how far each consumer has read, and how long it has been away: one small file of two slots, each write replacing the older
+//! one whole.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_medium::{
     barrier::{Barrier, Durability, Log, LogId},
     push::{self, Blocks, Pushed},
     wear::Purpose,
 };
+use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::frame::{self, HEADER, Header};
 use super::{MailError, to_cbor, whole};
@@ -23,16 +27,48 @@ const MAX_NAME: usize = 64;
 /// The file is never used for anything else, so nothing stale can be met.
 const SALT: u64 = 0;
 
-/// The last message each consumer acknowledged.
-type Table = BTreeMap<String, u64>;
+/// How much longer a consumer may be away than is written down, seconds: a write that wears nothing out.
+const UNWRITTEN_S: u64 = 3600;
+
+/// How far one consumer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+struct Mark {
+    /// The last message it acknowledged.
+    #[n(0)]
+    seq: u64,
+    /// How long Holdfast has run while messages waited for it and it did not come, seconds. A clock that is wrong, or a box that is
+    /// off, adds nothing.
+    #[n(1)]
+    away_s: u64,
+    /// Nothing is kept for it any more.
+    #[n(2)]
+    forgotten: bool,
+}
+
+type Table = BTreeMap<String, Mark>;
+
+/// A consumer, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name.
+    pub name: String,
+    /// The last message it acknowledged.
+    pub cursor: u64,
+    /// How long Holdfast has run while messages waited for it and it did not come.
+    pub away: Duration,
+    /// Nothing is kept for it any more.
+    pub forgotten: bool,
+}
 
 /// The cursors and their file.
 pub(super) struct Cursors {
     barrier: Barrier,
     log: LogId,
     table: Mutex<Table>,
-    /// The number of the next write; held while one is under way.
-    turn: tokio::sync::Mutex<u64>,
+    /// The table as it was written last, and the number of the next write; held while one is under way.
+    turn: tokio::sync::Mutex<(Table, u64)>,
+    /// Until when the time that consumers are away is counted.
+    counted: Mutex<Instant>,
 }
 
 /// The contents of the cursor file on opening.
@@ -47,15 +83,17 @@ pub(super) struct Opened {
 impl Opened {
     /// Returns the furthest cursor; 0 without consumers.
     pub(super) fn furthest(&self) -> u64 {
-        self.table.values().copied().max().unwrap_or_default()
+        let cursors = self.table.values().map(|mark| mark.seq);
+        cursors.max().unwrap_or_default()
     }
 
     pub(super) fn under(self, barrier: &Barrier) -> Cursors {
         Cursors {
             barrier: barrier.clone(),
             log: barrier.add_log(Purpose::Cursors, Box::new(self.slots)),
-            table: Mutex::new(self.table),
-            turn: tokio::sync::Mutex::new(self.next),
+            table: Mutex::new(self.table.clone()),
+            turn: tokio::sync::Mutex::new((self.table, self.next)),
+            counted: Mutex::new(Instant::now()),
         }
     }
 }
@@ -92,7 +130,24 @@ fn parse(slot: &[u8]) -> Option<(u64, Table)> {
     if !frame::is_sound(frame, SALT) {
         return None;
     }
-    Some((header.first, minicbor::decode(&frame[HEADER..]).ok()?))
+    let body = &frame[HEADER..];
+    let table = minicbor::decode(body)
+        .or_else(|_| cursors_alone(body))
+        .ok()?;
+    Some((header.first, table))
+}
+
+/// The table before it said who is away.
+fn cursors_alone(body: &[u8]) -> Result<Table, minicbor::decode::Error> {
+    let cursors: BTreeMap<String, u64> = minicbor::decode(body)?;
+    let mark = |seq| Mark {
+        seq,
+        ..Mark::default()
+    };
+    Ok(cursors
+        .into_iter()
+        .map(|(name, seq)| (name, mark(seq)))
+        .collect())
 }
 
 /// The file as the barrier sees it: a log whose frames take turns in two places.
@@ -116,25 +171,100 @@ impl Log for Slots {
 impl Cursors {
     /// Returns the last message a consumer acknowledged; `None` for one that never did.
     pub(super) fn of(&self, consumer: &str) -> Option<u64> {
-        self.table.lock().get(consumer).copied()
+        self.table.lock().get(consumer).map(|mark| mark.seq)
     }
 
-    /// Returns the last message that every consumer acknowledged; 0 while there is no consumer.
+    /// Returns the last message that every consumer acknowledged which is waited for; 0 while there is no consumer. What nobody at all
+    /// has acknowledged is after it.
     pub(super) fn slowest(&self) -> u64 {
-        self.table
-            .lock()
-            .values()
-            .copied()
-            .min()
-            .unwrap_or_default()
+        let table = self.table.lock();
+        let waited = table.values().filter(|mark| !mark.forgotten);
+        let slowest = waited.map(|mark| mark.seq).min();
+        let furthest = || table.values().map(|mark| mark.seq).max();
+        slowest.or_else(furthest).unwrap_or_default()
     }
 
-    /// Names every consumer.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.table.lock().keys().cloned().collect()
+    /// Lists every consumer.
+    pub(super) fn list(&self) -> Vec<Consumer> {
+        let table = self.table.lock();
+        let consumers = table.iter().map(|(name, mark)| Consumer {
+            name: name.clone(),
+            cursor: mark.seq,
+            away: Duration::from_secs(mark.away_s),
+            forgotten: mark.forgotten,
+        });
+        consumers.collect()
     }
 
-    /// Moves a consumer's cursor on, durably; one that is further already stays where it is.
+    /// A consumer shows itself.
+    pub(super) fn seen(&self, consumer: &str) {
+        if let Some(mark) = self.table.lock().get_mut(consumer) {
+            mark.away_s = 0;
+        }
+    }
+
+    /// Counts the time until now for the consumers that messages up to `newest` wait for, and writes it down once it is much. Returns
+    /// how long the one is away that the others wait for longest: messages are kept for it alone.
+    pub(super) async fn pass(self: &Arc<Self>, newest: u64) -> Result<Duration, MailError> {
+        {
+            let mut counted = self.counted.lock();
+            let passed = counted.elapsed().as_secs();
+            *counted += Duration::from_secs(passed);
+            for mark in self.table.lock().values_mut() {
+                if mark.seq >= newest || mark.forgotten {
+                    mark.away_s = 0;
+                } else {
+                    mark.away_s = mark.away_s.saturating_add(passed);
+                }
+            }
+        }
+        let this = Arc::clone(self);
+        whole(async move {
+            let mut turn = this.turn.lock().await;
+            let much = |(name, mark): (&String, &Mark)| {
+                let written = turn.0.get(name).map_or(0, |written| written.away_s);
+                mark.away_s.abs_diff(written) >= UNWRITTEN_S
+            };
+            let table = this.table.lock().clone();
+            if table.iter().any(much) {
+                this.write(&mut turn, table, Durability::Lazy).await?;
+            }
+            Ok(())
+        })
+        .await?;
+        let table = self.table.lock();
+        let longest = behind(&table).map(|(_, mark)| mark.away_s).max();
+        Ok(Duration::from_secs(longest.unwrap_or_default()))
+    }
+
+    /// Waits no longer for the consumers that are away for so long while others come; how many they are.
+    pub(super) async fn stop_waiting(self: &Arc<Self>, away: Duration) -> Result<usize, MailError> {
+        self.change(move |table| {
+            let gone: Vec<String> = behind(table)
+                .filter(|(_, mark)| mark.away_s >= away.as_secs())
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in &gone {
+                if let Some(mark) = table.get_mut(name) {
+                    (mark.forgotten, mark.away_s) = (true, 0);
+                }
+            }
+            Ok((!gone.is_empty(), gone.len()))
+        })
+        .await
+    }
+
+    /// Removes a consumer.
+    pub(super) async fn forget(self: &Arc<Self>, consumer: &str) -> Result<(), MailError> {
+        let consumer = consumer.to_owned();
+        self.change(move |table| match table.remove(&consumer) {
+            Some(_) => Ok((true, ())),
+            None => Err(MailError::UnknownConsumer),
+        })
+        .await
+    }
+
+    /// Moves a consumer's cursor on, durably; one that is further already stays where it is. One that was forgotten is waited for again.
     pub(super) async fn advance(
         self: &Arc<Self>,
         consumer: &str,
@@ -146,28 +276,97 @@ impl Cursors {
         {
             return Err(MailError::ConsumerName { limit: MAX_NAME });
         }
-        let this = Arc::clone(self);
+        self.seen(consumer);
         let consumer = consumer.to_owned();
+        self.change(move |table| {
+            let known = table.get(&consumer).copied();
+            if known.is_some_and(|mark| mark.seq >= seq && !mark.forgotten) {
+                return Ok((false, ()));
+            }
+            if known.is_none() && table.len() >= MAX_CONSUMERS {
+                make_place(table)?;
+            }
+            let seq = known.map_or(seq, |mark| mark.seq.max(seq));
+            let mark = Mark {
+                seq,
+                ..Mark::default()
+            };
+            table.insert(consumer, mark);
+            Ok((true, ()))
+        })
+        .await
+    }
+
+    /// Changes the table, durably where `change` says that it did.
+    async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Table) -> Result<(bool, T), MailError> + Send + 'static,
+    ) -> Result<T, MailError> {
+        let this = Arc::clone(self);
         whole(async move {
             let mut turn = this.turn.lock().await;
             let mut table = this.table.lock().clone();
-            if table.get(&consumer).is_some_and(|cursor| *cursor >= seq) {
-                return Ok(());
+            let (changed, done) = change(&mut table)?;
+            if changed {
+                this.write(&mut turn, table, Durability::Awaited).await?;
             }
-            table.insert(consumer, seq);
-            if table.len() > MAX_CONSUMERS {
-                return Err(MailError::TooManyConsumers {
-                    limit: MAX_CONSUMERS,
-                });
-            }
-            let draft = frame::draft(*turn, 0, &to_cbor(&table));
-            this.barrier
-                .append(this.log, draft, Durability::Awaited)
-                .await?;
-            *turn = turn.saturating_add(1);
-            *this.table.lock() = table;
-            Ok(())
+            Ok(done)
         })
         .await
+    }
+
+    /// Writes a table that only its writer changes, but for the time that consumers are away.
+    async fn write(
+        &self,
+        (written, number): &mut (Table, u64),
+        table: Table,
+        wait: Durability,
+    ) -> Result<(), MailError> {
+        let draft = frame::draft(*number, 0, &to_cbor(&table));
+        self.barrier.append(self.log, draft, wait).await?;
+        *number = number.saturating_add(1);
+        written.clone_from(&table);
+        *self.table.lock() = table;
+        Ok(())
+    }
+}
+
+/// The consumers that messages are kept for on their account: all that are waited for but the one that came last.
+fn behind(table: &Table) -> impl Iterator<Item = (&String, &Mark)> {
+    let waited = || table.iter().filter(|(_, mark)| !mark.forgotten);
+    let latest = waited().min_by_key(|(_, mark)| mark.away_s);
+    let latest = latest.map(|(name, _)| name);
+    waited().filter(move |(name, _)| Some(*name) != latest)
+}
+
+/// Removes a forgotten consumer for another one.
+fn make_place(table: &mut Table) -> Result<(), MailError> {
+    let forgotten = table.iter().find(|(_, mark)| mark.forgotten);
+    let name = forgotten.map(|(name, _)| name.clone());
+    let name = name.ok_or(MailError::TooManyConsumers {
+        limit: MAX_CONSUMERS,
+    })?;
+    table.remove(&name);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_an_older_holdfast_is_read() {
+        let old = BTreeMap::from([("bot".to_owned(), 7_u64)]);
+        let mut slot = frame::draft(3, 0, &to_cbor(&old));
+        frame::seal(&mut slot, SALT);
+        let mark = Mark {
+            seq: 7,
+            ..Mark::default()
+        };
+        let table = Table::from([("bot".to_owned(), mark)]);
+        assert_eq!(parse(&slot), Some((3, table.clone())));
+        let mut slot = frame::draft(4, 0, &to_cbor(&table));
+        frame::seal(&mut slot, SALT);
+        assert_eq!(parse(&slot), Some((4, table)));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_medium::{
     DataDir, Secret, Stamp,
@@ -16,7 +17,7 @@ use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::cursor::{self, Cursors};
+use super::cursor::{self, Consumer, Cursors};
 use super::frame::{self, Header, MAX_BODY};
 use super::log::{self, Reader};
 use super::stub::{Stub, StubLine, Stubs};
@@ -321,9 +322,52 @@ impl Inbox {
         self.0.cursors.of(consumer).unwrap_or_else(unread)
     }
 
-    /// Names every consumer.
-    pub fn consumers(&self) -> Vec<String> {
-        self.0.cursors.names()
+    /// Lists every consumer.
+    pub fn consumers(&self) -> Vec<Consumer> {
+        self.0.cursors.list()
+    }
+
+    /// How many messages are kept that a consumer at this place has not acknowledged.
+    pub fn unread_after(&self, cursor: u64) -> u64 {
+        let from = self.0.reader.oldest().max(cursor.saturating_add(1));
+        let next = self.0.newest.borrow().saturating_add(1);
+        next.saturating_sub(from)
+    }
+
+    /// A consumer shows itself: it is not away.
+    pub fn seen(&self, consumer: &str) {
+        self.0.cursors.seen(consumer);
+    }
+
+    /// Counts the time until now for the consumers that messages wait for. Returns how long the one is away for whose sake alone
+    /// messages are kept; zero where there is none.
+    ///
+    /// # Errors
+    /// [`MailError::Barrier`].
+    pub async fn pass(&self) -> Result<Duration, MailError> {
+        let newest = *self.0.newest.borrow();
+        self.0.cursors.pass(newest).await
+    }
+
+    /// Waits no longer for the consumers that are away for so long while others come, durably; how many they are. What no consumer at
+    /// all has acknowledged stays.
+    ///
+    /// # Errors
+    /// [`MailError::Barrier`].
+    pub async fn stop_waiting(&self, away: Duration) -> Result<usize, MailError> {
+        let gone = self.0.cursors.stop_waiting(away).await?;
+        self.0.release().await?;
+        Ok(gone)
+    }
+
+    /// Forgets a consumer, durably: nothing is kept for it any more, and its name starts over. Without any consumer all that is there
+    /// is kept.
+    ///
+    /// # Errors
+    /// [`MailError::UnknownConsumer`].
+    pub async fn forget(&self, consumer: &str) -> Result<(), MailError> {
+        self.0.cursors.forget(consumer).await?;
+        self.0.release().await
     }
 
     /// Acknowledges every message up to this one for a consumer; durable on return. Going back is ignored.

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_medium::{Stopped, barrier::BarrierError};
 
+pub use cursor::Consumer;
 pub use finding::Finding;
 pub use inbox::{Inbox, Message, Unread};
 pub use outbox::{Accepted, OutMessage, OutState, Outbox, fresh_id};
@@ -85,6 +86,9 @@ pub enum MailError {
         /// How many can be kept.
         limit: usize,
     },
+    /// There is no consumer of this name.
+    #[error("there is no consumer of this name; `holdfastctl inbox consumers` lists them")]
+    UnknownConsumer,
     /// A consumer acknowledges what it cannot have read.
     #[error(
         "message {seq} is not there yet, the newest is {newest}; acknowledge only what was read"

@@ -99,6 +99,8 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
         "Stubs" messages.stubs(0, 0);
         "Acknowledge" messages.acknowledge("anna", 0);
         "Cursor" messages.cursor("anna");
+        "Consumers" messages.consumers();
+        "ForgetConsumer" messages.forget_consumer("anna/none");
     }
     call! { "Panel1":
         "Frame" panel.frame();
@@ -252,7 +254,10 @@ async fn a_message_bus_with_the_policy_lets_each_group_do_its_own() {
 async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
     let reader = allowed_by_policy("holdfast");
     let seen = [
-        ("org.holdfast.Messages1", &["Cursor", "State"][..]),
+        (
+            "org.holdfast.Messages1",
+            &["Consumers", "Cursor", "State"][..],
+        ),
         ("org.holdfast.Panel1", &["Frame"]),
         ("org.holdfast.Session1", &[]),
         (
@@ -274,7 +279,16 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
     let seen = seen.map(|(interface, methods)| (interface, methods.iter().copied().collect()));
     assert_eq!(reader, Methods::from(seen));
     let bot = allowed_by_policy("holdfast-bot");
-    let own = ["Acknowledge", "Cursor", "Read", "Send", "State", "Stubs"];
+    let own = [
+        "Acknowledge",
+        "Consumers",
+        "Cursor",
+        "ForgetConsumer",
+        "Read",
+        "Send",
+        "State",
+        "Stubs",
+    ];
     for (interface, methods) in bot {
         match interface {
             "org.holdfast.Messages1" => assert_eq!(methods, BTreeSet::from(own)),

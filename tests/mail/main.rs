@@ -1,5 +1,6 @@
 //! Inbox and outbox, through their files: what was promised is there after any end, what is damaged costs itself.
 
+mod consumers;
 mod cursors;
 mod damage;
 mod inbox;

@@ -133,6 +133,8 @@ causes! {
         NoSpace "no-space": "The data partition is full; WhatsApp keeps the messages.", "Have every consumer read its messages, remove from the data partition what is not Holdfast's, or use a larger card.";
         OutboxFull "outbox-full": "Messages that wait to be sent fill the data partition; WhatsApp keeps the received ones.", "Drop what need not be sent: `holdfastctl outbox`.";
         Unread "unread": "Many received messages wait to be read.", "Check that every consumer runs and acknowledges what it has read.";
+        ConsumerAway "consumer-away": "Messages are kept for a consumer that has not come for long, though the others have.", "Start it again, or forget it: `holdfastctl inbox consumers`.";
+        ConsumerForgotten "consumer-forgotten": "A consumer did not come for too long; messages are no longer kept for it.", "Start it again, or forget it: `holdfastctl inbox consumers`.";
         ManyRecords "many-records": "The keys have become so many that each start takes longer.", "Nothing is wrong; a new link, when it suits, starts with few.";
         OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";
         InUse "in-use": "The keys are open in another process, a Holdfast that has not ended; nothing was changed.", "End that process, or turn the device off and on.";

@@ -2,12 +2,14 @@
 
 use alloc::vec::Vec;
 
-use crate::ground::CauseCode;
+use crate::ground::{CauseCode, HOUR};
 
 const MIB: u64 = 1 << 20;
 
 /// So many unread messages are warned about.
 const UNREAD: u64 = 10_000;
+/// A consumer that is away for so long is no longer waited for; half of it is warned about.
+const FORGET_AFTER_MS: u64 = 30 * 24 * HOUR;
 /// So many key records are warned about: a boot reads every one.
 const RECORDS: u64 = 50_000;
 /// The newest archive stays: it is what undoes the last re-link.
@@ -27,6 +29,8 @@ pub struct Space {
     pub unread: u64,
     /// Their size, bytes.
     pub unread_bytes: u64,
+    /// How long the consumer is away for whose sake alone messages are kept, milliseconds; 0 where there is none.
+    pub away_ms: u64,
     /// What messages to be sent take, bytes.
     pub outgoing_bytes: u64,
     /// What the mail keeps only to recognise duplicates, bytes.
@@ -55,6 +59,8 @@ pub(crate) struct Sample {
     pub(crate) news: Vec<CauseCode>,
     /// No run of the link may be any more.
     pub(crate) fills_up: bool,
+    /// Consumers that are away for so long are no longer waited for, milliseconds.
+    pub(crate) forgets: Option<u64>,
     /// What can be given back at no cost should go: the mail's window for duplicates, then the oldest archive.
     pub(crate) gives: Option<Gives>,
 }
@@ -83,6 +89,8 @@ pub(crate) struct Storage {
     stuck: bool,
     /// The operator was told of the unread messages.
     told_unread: bool,
+    /// The operator was told of a consumer that is away.
+    told_away: bool,
     /// The operator was told of the key records.
     told_records: bool,
 }
@@ -98,6 +106,8 @@ pub struct Limits {
     pub none_bytes: Option<u64>,
     /// The most that messages to be sent may take, bytes.
     pub outgoing_bytes: Option<u64>,
+    /// A consumer that is away for so long is no longer waited for, milliseconds.
+    pub forget_after_ms: Option<u64>,
     /// So many unread messages are warned about.
     pub unread: Option<u64>,
     /// So many key records are warned about.
@@ -225,6 +235,17 @@ impl Storage {
             sample.news.push(CauseCode::ManyRecords);
         }
         (self.told_unread, self.told_records) = (unread, records);
+
+        let forget_after_ms = self.limits.forget_after_ms.unwrap_or(FORGET_AFTER_MS);
+        let away = space.away_ms >= forget_after_ms / 2;
+        if away && !self.told_away {
+            sample.news.push(CauseCode::ConsumerAway);
+        }
+        self.told_away = away;
+        if space.away_ms >= forget_after_ms {
+            sample.news.push(CauseCode::ConsumerForgotten);
+            sample.forgets = Some(forget_after_ms);
+        }
 
         let admitted = self.admits_a_run();
         let room = self.room.after(space, &bounds);

@@ -90,6 +90,7 @@ mod tests {
         archives: 0,
         unread: 0,
         unread_bytes: 0,
+        away_ms: 0,
         outgoing_bytes: 0,
         spare_bytes: 0,
         records: 0,

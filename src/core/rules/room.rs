@@ -16,6 +16,9 @@ impl Turn<'_> {
         for code in sample.news {
             self.report(code);
         }
+        if let Some(away_ms) = sample.forgets {
+            self.effects.push(Effect::StopWaiting { away_ms });
+        }
         if sample.fills_up {
             self.take_link_down();
         }
@@ -350,6 +353,36 @@ mod tests {
         assert_eq!(unread(4_999, 0), 1);
         assert_eq!(unread(3, 256 * MIB), 2);
         assert_eq!(story.reports, ["storage.unread"; 2]);
+    }
+
+    #[test]
+    fn a_consumer_that_is_away_is_told_of_and_then_no_longer_waited_for() {
+        const DAY: u64 = 24 * 60 * MINUTE;
+        let away = |days| {
+            Event::Space(Space {
+                away_ms: days * DAY,
+                ..free(2000)
+            })
+        };
+        let mut story = Story::connected();
+        assert_eq!(story.on(away(14)), []);
+        assert_eq!(story.reports, [""; 0]);
+        assert_eq!(story.on(away(15)), []);
+        assert_eq!(story.on(away(29)), []);
+        assert_eq!(story.reports, ["storage.consumer-away"], "once");
+        let away_ms = 30 * DAY;
+        assert_eq!(story.on(away(30)), [Effect::StopWaiting { away_ms }]);
+        assert_eq!(story.reports[1..], ["storage.consumer-forgotten"]);
+        assert_eq!(story.on(away(0)), []);
+
+        let mut story = Story::woken(Facts {
+            limits: Limits {
+                forget_after_ms: Some(DAY),
+                ..Limits::default()
+            },
+            ..Facts::default()
+        });
+        assert_eq!(story.on(away(1)), [Effect::StopWaiting { away_ms: DAY }]);
     }
 
     #[test]

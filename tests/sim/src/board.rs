@@ -399,6 +399,7 @@ impl Hands for World {
             Effect::NoteCaughtUp => return self.queue(Job::NoteCaughtUp),
             Effect::Retire(order) => return self.retire(order, None),
             Effect::Restore { order, from } => return self.retire(order, Some(from)),
+            Effect::StopWaiting { .. } => return self.queue(Job::StopWaiting),
             Effect::TrimMail => return self.queue(Job::TrimMail),
             Effect::DropOldestArchive => return self.queue(Job::DropOldestArchive),
             Effect::Connect | Effect::Pair => {

@@ -26,6 +26,7 @@ pub(crate) enum Job {
         order: Order,
         back: Option<ArchiveId>,
     },
+    StopWaiting,
     TrimMail,
     DropOldestArchive,
     Measure,
@@ -197,7 +198,7 @@ impl World {
                 }
                 Vec::new()
             }
-            Job::Remember(..) | Job::NoteCaughtUp => Vec::new(),
+            Job::Remember(..) | Job::NoteCaughtUp | Job::StopWaiting => Vec::new(),
         }
     }
 
@@ -242,7 +243,12 @@ impl World {
                 self.board.flash.archives -= 1;
                 self.board.flash.free_mib += 20;
             }
-            Job::Inspect | Job::Measure | Job::Dial { .. } | Job::HangUp | Job::Leave => {}
+            Job::Inspect
+            | Job::Measure
+            | Job::Dial { .. }
+            | Job::HangUp
+            | Job::Leave
+            | Job::StopWaiting => {}
         }
     }
 
@@ -327,7 +333,7 @@ fn longest(job: &Job) -> Longest {
             },
             None,
         ),
-        Job::Remember(..) | Job::NoteCaughtUp | Job::Measure => Longest::AWrite,
+        Job::Remember(..) | Job::NoteCaughtUp | Job::Measure | Job::StopWaiting => Longest::AWrite,
         Job::Retire { .. } => Longest::Usually(5 * SECOND, Some(5 * MINUTE)),
         Job::TrimMail | Job::DropOldestArchive => Longest::Usually(SECOND, Some(MINUTE)),
         Job::Dial { .. } | Job::HangUp | Job::Leave => Longest::Nothing,

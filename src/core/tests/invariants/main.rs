@@ -416,7 +416,10 @@ impl Around {
             Effect::DropOldestArchive => {
                 assert_eq!(self.retiring, None, "one thing at a time");
             }
-            Effect::TrimMail | Effect::Report(_) | Effect::Notify(_) => {}
+            Effect::TrimMail
+            | Effect::StopWaiting { .. }
+            | Effect::Report(_)
+            | Effect::Notify(_) => {}
         }
         None
     }

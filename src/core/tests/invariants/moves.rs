@@ -99,6 +99,7 @@ pub fn space(mib: u64, archives: u32, unread: u64) -> Space {
         archives,
         unread,
         unread_bytes: unread << 10,
+        away_ms: unread * 400_000,
         outgoing_bytes: (unread % 3) << 30,
         spare_bytes: (unread % 2) << 20,
         records: unread * 8,

@@ -220,6 +220,7 @@ impl Hands for Around {
             | Effect::AskPhone
             | Effect::Pulse
             | Effect::Renegotiate { .. }
+            | Effect::StopWaiting { .. }
             | Effect::Undecrypted { .. } => {}
         }
         Vec::new()
