@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_core::LastFour;
+use holdfast_core::{GenerationId, LastFour};
 use holdfast_medium::{atomic, blocking};
 use wacore::appstate::hash::HashState;
 use wacore::appstate::lthash::WAPATCH_INTEGRITY;
@@ -24,7 +24,7 @@ use super::marks::{self, Gauge};
 use super::salvage::{self, Salvage};
 use super::store::Store;
 use super::tiers::{RecordKind, Restore, Tier};
-use super::{Examined, Retiring, Vault, VaultError, envelope};
+use super::{Examined, Live, Retiring, Vault, VaultError, envelope};
 use crate::history::Reached;
 
 /// Who a generation is at WhatsApp, and how far it got.
@@ -258,28 +258,25 @@ impl Vault {
     pub async fn begin_restored(&self, prepared: &Path) -> Result<Retiring, VaultError> {
         let old = self.live().clone();
         let id = old.id.next();
-        let (dir, prepared) = (self.claim.dir().clone(), prepared.to_owned());
-        let placed = move || {
-            let path = dir.generation(id);
-            vacate(&path)?;
-            fs::rename(prepared, &path)
-                .and_then(|()| atomic::sync_dir(dir.root()))
-                .map_err(VaultError::at(&path))?;
-            Examined::new(&dir, id)
-        };
-        let examined = blocking(placed).await?;
-        let plan = holdfast_core::plan(&examined.findings);
-        let (next, _) = examined.carry_out(&self.claim, &self.barrier, plan).await?;
-        self.barrier.settle().await?;
-        let (dir, document) = (self.claim.dir().clone(), next.identity.get());
+        let path = self.claim.dir().generation(id);
+        let (from, to) = (prepared.to_owned(), path.clone());
         blocking(move || {
-            // Before it can give out a key.
-            Gauge::of(&dir)
-                .raise(&document)
-                .map_err(VaultError::at(&dir.marks()))?;
-            super::generation::make_live(&dir, id)
+            vacate(&to)?;
+            fs::rename(from, &to).map_err(VaultError::at(&to))
         })
         .await?;
+        let next = match self.bear(id).await {
+            Ok(next) => next,
+            Err(error) => {
+                // It never was live, and its place is the next link's: back where it was prepared.
+                let (from, to) = (path, prepared.to_owned());
+                let back = move || fs::rename(&from, &to).map_err(VaultError::at(&from));
+                if let Err(error) = blocking(back).await {
+                    tracing::error!("what was to be restored is in the next link's place: {error}");
+                }
+                return Err(error);
+            }
+        };
         let linked = next.linked();
         *self.live() = next;
         // Everything of it was on the medium before: only its files are left to be let go of.
@@ -289,6 +286,38 @@ impl Vault {
             old_dir: self.claim.dir().generation(old.id),
             linked,
         })
+    }
+}
+
+impl Vault {
+    /// Opens the generation that was put into its place, and makes it the live one. After an error nobody has it open.
+    async fn bear(&self, id: GenerationId) -> Result<Live, VaultError> {
+        let dir = self.claim.dir().clone();
+        let examined = blocking(move || {
+            atomic::sync_dir(dir.root()).map_err(VaultError::at(dir.root()))?;
+            Examined::new(&dir, id)
+        })
+        .await?;
+        let plan = holdfast_core::plan(&examined.findings);
+        let (next, _) = examined.carry_out(&self.claim, &self.barrier, plan).await?;
+        let lives = async {
+            self.barrier.settle().await?;
+            let (dir, document) = (self.claim.dir().clone(), next.identity.get());
+            blocking(move || {
+                // Before it can give out a key.
+                Gauge::of(&dir)
+                    .raise(&document)
+                    .map_err(VaultError::at(&dir.marks()))?;
+                super::generation::make_live(&dir, id)
+            })
+            .await
+        };
+        if let Err(error) = lives.await {
+            // The barrier's own error is reported by the daemon, which watches it.
+            let _ = next.close().await;
+            return Err(error);
+        }
+        Ok(next)
     }
 }
 

@@ -360,6 +360,29 @@ async fn what_cannot_be_restored_says_why() {
     assert!(matches!(refused, HistoryError::NoArchive { .. }));
 }
 
+#[tokio::test]
+async fn a_restore_that_fails_is_in_the_way_of_no_later_one_and_of_no_re_link() {
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    // The last step cannot be done: no file takes this place.
+    let current = home.dir.current();
+    fs::remove_file(&current).unwrap();
+    fs::create_dir(&current).unwrap();
+    for _ in 0..2 {
+        let prepared = home.archive.prepare(FIRST).await.unwrap();
+        let failed = home.vault.begin_restored(prepared.path()).await;
+        assert!(failed.is_err());
+        assert!(!home.dir.generation(GenerationId(3)).exists());
+        assert_eq!(home.vault.linked().generation, GenerationId(2));
+    }
+    gone(&home.dir.root().join("workshop")).await;
+    fs::remove_dir(&current).unwrap();
+    assert!(home.restore(FIRST).await.account.is_some());
+    home.retire(Trigger::Button).await;
+    assert_eq!(home.vault.linked().generation, GenerationId(4));
+}
+
 /// Copies the whole data directory: what a cut at this moment leaves.
 fn cut_now(dir: &DataDir) -> (TempDir, DataDir) {
     fn copy(from: &Path, to: &Path) {
