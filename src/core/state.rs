@@ -33,8 +33,8 @@ pub struct State {
     pub(crate) clock_behind: bool,
     /// The causes the owner is to be told of when the start is over.
     pub(crate) untold: Vec<Cause>,
-    /// When it was last written down what the next start has to know.
-    pub(crate) noted_at: u64,
+    /// When it was last written down what the next start has to know; `None` where that tells nobody how long ago it was.
+    pub(crate) noted_at: Option<u64>,
 }
 
 impl State {
@@ -59,7 +59,7 @@ impl State {
             way: None,
             clock_behind: false,
             untold: Vec::new(),
-            noted_at: 0,
+            noted_at: Some(0),
         }
     }
 
@@ -127,7 +127,9 @@ impl State {
         self.token.rebase(moments);
         self.allowances.rebase(moments);
         self.backoffs.forget_beyond(limits::DEGRADED_AFTER + 1);
-        moments.since(&mut self.noted_at, limits::NOTED_MS);
+        if let Some(at) = &mut self.noted_at {
+            moments.since(at, limits::NOTED_MS);
+        }
         self.jitter.0 = 0;
         (self, Now::REBASED)
     }

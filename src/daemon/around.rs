@@ -46,6 +46,11 @@ impl Around {
         (Self { good }, (way, behind))
     }
 
+    /// Whether the wall clock is known to be behind. Blocks.
+    pub(super) fn clock_is_behind(&self) -> bool {
+        boot::is_behind(&Machine::this(), &self.good.lock())
+    }
+
     /// Keeps the time while the session is connected: the clock is good enough for WhatsApp.
     pub(super) async fn is_good(&self) {
         let good = Arc::clone(&self.good);

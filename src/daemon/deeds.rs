@@ -226,14 +226,18 @@ impl Hands {
         }
     }
 
-    /// Writes down what the next start has to know; while nothing is open, where it outlives the process alone.
+    /// Writes down what the next start has to know; while nothing is open, or the partition has failed, where it outlives the process
+    /// alone.
     pub(super) fn remember(&mut self, noted: Past) {
-        let path = match self.open {
-            Some(_) => self.config.data.past(),
-            None => past::of_runtime(&self.config.runtime),
+        let path = if self.open.is_some() && self.failure.is_none() {
+            self.config.data.past()
+        } else {
+            past::of_runtime(&self.config.runtime)
         };
+        let around = self.around.clone();
         self.deed(async move {
-            if let Err(error) = blocking(move || past::keep(&path, &noted)).await {
+            let kept = move || past::keep(&path, &noted, around.clock_is_behind());
+            if let Err(error) = blocking(kept).await {
                 tracing::warn!("what the next start should know cannot be kept: {error}");
             }
             None

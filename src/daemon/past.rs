@@ -6,13 +6,25 @@ use std::path::{Path, PathBuf};
 
 use holdfast_core::Past;
 use holdfast_medium::{Stamp, atomic};
+use serde::{Deserialize, Serialize};
 
-/// Writes it down, durable on return.
+/// When a past was written, and by which clock.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(flatten)]
+    at: Stamp,
+    /// The wall clock was known to be behind: it says nothing of how long ago it was, but within the same boot.
+    #[serde(default)]
+    behind: bool,
+}
+
+/// Writes it down, durable on return; `behind` whether the wall clock is known to be wrong.
 ///
 /// # Errors
 /// The file is as it was.
-pub(super) fn keep(path: &Path, past: &Past) -> io::Result<()> {
-    let now = serde_json::to_string(&Stamp::now())?;
+pub(super) fn keep(path: &Path, past: &Past, behind: bool) -> io::Result<()> {
+    let at = Stamp::now();
+    let now = serde_json::to_string(&Written { at, behind })?;
     atomic::replace(path, format!("{now}\n{past}").as_bytes())
 }
 
@@ -44,7 +56,13 @@ pub(super) fn read(path: &Path) -> Option<(Past, u64)> {
 
 fn parse(bytes: &[u8]) -> Option<(Past, u64)> {
     let (written, past) = str::from_utf8(bytes).ok()?.split_once('\n')?;
-    let elapsed_ms = Stamp::now().since(&serde_json::from_str(written).ok()?);
+    let Written { at, behind } = serde_json::from_str(written).ok()?;
+    let now = Stamp::now();
+    let elapsed_ms = if behind && !now.is_of_boot(&at) {
+        0
+    } else {
+        now.since(&at)
+    };
     Some((past.parse().ok()?, elapsed_ms))
 }
 
@@ -61,7 +79,7 @@ mod tests {
         let past: Past = "attempts 5000\nreplaced 2\nwait banned 60000\n"
             .parse()
             .unwrap();
-        keep(&path, &past).unwrap();
+        keep(&path, &past, false).unwrap();
         let (kept, elapsed_ms) = read(&path).expect("something is read");
         assert_eq!(kept, past);
         assert!(elapsed_ms < 60_000, "{elapsed_ms}");
@@ -72,5 +90,24 @@ mod tests {
             let aside = dir.path().join("past.unreadable");
             assert_eq!(fs::read_to_string(aside).unwrap(), other);
         }
+    }
+    /// Reads a past of two minutes' ban that was written in another boot, by this wall clock.
+    fn elapsed(wall_ms: u64, behind: &str) -> u64 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("past");
+        let written = format!(r#"{{"boot":"another","wall_ms":{wall_ms},"mono_ms":5{behind}}}"#);
+        fs::write(&path, format!("{written}\nwait banned 120000\n")).unwrap();
+        read(&path).expect("it is read").1
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_neither_ends_a_wait_early_nor_holds_it() {
+        let now = Stamp::now().wall_ms;
+        let (week, floor) = (7 * 24 * 3_600_000, 1_700_000_000_000);
+        for behind in ["", r#","behind":false"#] {
+            assert!(elapsed(now - week, behind) >= week, "the clock was good");
+        }
+        assert_eq!(elapsed(floor, r#","behind":true"#), 0, "nobody knows");
+        assert_eq!(elapsed(now + week, ""), 0, "the time of a run counts");
     }
 }

@@ -37,13 +37,16 @@ impl Stamp {
 }
 
 impl Stamp {
+    /// Whether another moment was in the same boot.
+    pub fn is_of_boot(&self, other: &Stamp) -> bool {
+        self.boot.is_some() && self.boot == other.boot
+    }
+
     /// How long ago another moment was, milliseconds. Within a boot by the clock that nobody sets; else by the wall clock, which
     /// may have gone back: then nothing has passed.
     pub fn since(&self, earlier: &Stamp) -> u64 {
         match (earlier.mono_ms, self.mono_ms) {
-            (Some(then), Some(now)) if earlier.boot.is_some() && earlier.boot == self.boot => {
-                now.saturating_sub(then)
-            }
+            (Some(then), Some(now)) if self.is_of_boot(earlier) => now.saturating_sub(then),
             _ => self.wall_ms.saturating_sub(earlier.wall_ms),
         }
     }

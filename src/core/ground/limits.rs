@@ -1,6 +1,6 @@
 //! How long anything may take before something is done about it, milliseconds; and how often it may fail.
 
-use super::units::{DAY, HOUR, MINUTE, SECOND};
+use super::units::{DAY, MINUTE, SECOND};
 
 /// The timeout of logging in. The library's own watchdog for the first sync after linking ends at 180 s.
 pub const LOGIN_MS: u64 = 4 * MINUTE;
@@ -25,6 +25,6 @@ pub const FAILED_MS: u64 = MINUTE;
 /// A run that was of use for so long was no failure.
 pub const STABLE_MS: u64 = 30 * SECOND;
 /// How often it is written down how much of a wait is over: a board that was without power and has no clock goes on from there.
-pub const NOTED_MS: u64 = HOUR;
+pub const NOTED_MS: u64 = 10 * MINUTE;
 /// Failures in a row after which the state is called Degraded. The attempts go on.
 pub const DEGRADED_AFTER: u32 = 10;

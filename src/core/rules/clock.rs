@@ -15,6 +15,10 @@ impl Turn<'_> {
     /// The clock was looked at.
     pub(crate) fn clock(&mut self, behind: bool) {
         self.state.clock_behind = behind;
+        if !behind {
+            // By the clock that was behind nobody can tell how long ago anything was written.
+            self.state.noted_at = None;
+        }
         if behind || self.state.session.phase() != Phase::AwaitingClock {
             return;
         }

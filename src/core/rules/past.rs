@@ -26,8 +26,8 @@ fn past(state: &State, now: u64) -> Past {
 }
 
 impl Turn<'_> {
-    /// Has it written down when the next start has to know something new. A notice is, too, when nothing can be opened: else
-    /// each start that fails would tell it again.
+    /// Has it written down when the next start has to know something new. A notice is, too, when nothing can be opened, or what is
+    /// open has failed: else each start that comes to that would tell it again.
     pub(crate) fn remember(&mut self, before: &State) {
         let session = &self.state.session;
         // It has just been read; or what is left behind is what was written last.
@@ -37,15 +37,16 @@ impl Turn<'_> {
             .effects
             .iter()
             .any(|effect| matches!(effect, Effect::Notify(_)));
-        let told_closed = told && !self.state.keys.are_open();
-        let is_over = session.lasting_wait().is_some()
-            && self.now.saturating_sub(self.state.noted_at) >= NOTED_MS;
+        let told_closed = told && (!self.state.keys.are_open() || session.is_leaving());
+        let noted = self.state.noted_at;
+        let is_old = noted.is_none_or(|at| self.now.saturating_sub(at) >= NOTED_MS);
+        let is_over = session.lasting_wait().is_some() && is_old;
         // A retirement finishes while we leave: what was owed to the old generation is so no more.
         let switched =
             session.is_leaving() && self.state.linked().generation != before.linked().generation;
         let news = || past(self.state, self.now) != past(before, self.now);
         if told_closed || switched || !as_it_was && (is_over || *self.state != *before && news()) {
-            self.state.noted_at = self.now;
+            self.state.noted_at = Some(self.now);
             let past = past(self.state, self.now);
             self.effects.insert(0, Effect::Remember(Box::new(past)));
         }
@@ -141,6 +142,48 @@ mod tests {
             story = restarted(&story, 0, Some(ACCOUNT));
         }
         assert_eq!(hours, 30);
+    }
+
+    #[test]
+    fn a_board_that_is_on_for_a_quarter_of_an_hour_at_a_time_does_not_sit_out_a_ban_for_ever() {
+        let mut story = Story::connected();
+        story.ended(Ending::Banned {
+            expires_ms: Some(3 * HOUR),
+        });
+        let mut starts = 0;
+        while story.state.name() == "Banned" {
+            for _ in 0..15 {
+                story.wait(MINUTE);
+                story.on(Event::Space(crate::Space::default()));
+            }
+            starts += 1;
+            assert!(starts <= 18, "it does not end");
+            story.now = story.past.as_ref().expect("written down").1;
+            story = restarted(&story, 0, Some(ACCOUNT));
+        }
+        assert_eq!(starts, 18, "ten minutes of each count");
+    }
+
+    #[test]
+    fn what_was_written_under_a_clock_that_was_behind_is_written_again_once_it_is_set() {
+        let mut story = Story::woken(crate::Facts {
+            clock_behind: true,
+            ..crate::Facts::default()
+        });
+        story.on(Event::Booted(Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        }));
+        story.wait(3 * MINUTE);
+        story.ended(Ending::Banned {
+            expires_ms: Some(5 * HOUR),
+        });
+        story.wait(MINUTE);
+        story.past = None;
+        story.on(Event::Clock { behind: true });
+        assert_eq!(story.past, None);
+        story.on(Event::Clock { behind: false });
+        assert!(story.past.is_some());
     }
 
     #[test]
