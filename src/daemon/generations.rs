@@ -90,3 +90,121 @@ fn reason(trigger: Trigger) -> &'static str {
         Trigger::Recovery => "Holdfast recovered from damage at boot",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use holdfast_core::{GenerationId, Order};
+    use holdfast_medium::DataDir;
+    use holdfast_medium::barrier::Barrier;
+    use tempfile::TempDir;
+    use wacore::store::Device;
+
+    use super::*;
+
+    const PEER: &str = "100000000000001@lid";
+
+    /// A data directory with a linked device, open.
+    struct Home {
+        _root: TempDir,
+        dir: DataDir,
+        barrier: Barrier,
+        rooms: Rooms,
+    }
+
+    impl Home {
+        async fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let dir = DataDir::new(root.path().join("data"));
+            let (barrier, rooms) = Rooms::without_panel(&dir).await.unwrap();
+            let backend = rooms.vault.backend();
+            let mut device = Device::new();
+            device.pn = Some("15550001234:7@s.whatsapp.net".parse().unwrap());
+            backend.save(&device).await.unwrap();
+            backend.put_session(PEER, b"session").await.unwrap();
+            Self {
+                _root: root,
+                dir,
+                barrier,
+                rooms,
+            }
+        }
+
+        fn order(&self) -> Order {
+            let old = self.rooms.vault.linked().generation;
+            Order {
+                trigger: Trigger::Bus,
+                old,
+                new: old.next(),
+            }
+        }
+
+        /// From now on nothing can be recorded: a directory has the log's name.
+        fn records_nothing(&self) {
+            let _ = fs::remove_file(self.dir.audit());
+            fs::create_dir(self.dir.audit()).unwrap();
+        }
+
+        /// Whether this generation lives, and none was begun after it.
+        fn lives(&self, id: u32) -> bool {
+            let id = GenerationId(id);
+            let next = self.dir.generation(id.next());
+            self.rooms.vault.linked().generation == id && !next.exists()
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_retired_that_was_not_recorded() {
+        let home = Home::new().await;
+        home.records_nothing();
+        assert!(retire(&home.rooms, home.order()).await.is_err());
+        assert!(home.lives(1));
+        assert_eq!(home.rooms.archive.count().unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_restored_that_was_not_recorded() {
+        let home = Home::new().await;
+        retire(&home.rooms, home.order()).await.unwrap();
+        home.records_nothing();
+        let first = ArchiveId::Retired(GenerationId(1));
+        let restored = restore(&home.rooms, home.order(), first).await;
+        assert!(restored.is_err());
+        assert!(home.lives(2));
+        assert_eq!(home.rooms.archive.count().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_repaired_in_a_life_that_was_not_recorded() {
+        let home = Home::new().await;
+        home.records_nothing();
+        assert!(repair(&home.rooms, Plan::REBUILD).await.is_err());
+        let session = home.rooms.vault.backend().get_session(PEER).await.unwrap();
+        assert_eq!(session.as_deref(), Some(&b"session"[..]));
+        assert!(!home.dir.quarantine().exists());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_repaired_at_a_start_that_was_not_recorded() {
+        let home = Home::new().await;
+        home.records_nothing();
+        let Home {
+            _root,
+            dir,
+            barrier,
+            rooms,
+        } = home;
+        rooms.vault.close().await.unwrap();
+        barrier.stop().await.unwrap();
+        drop(rooms);
+        let slot = dir.generation(GenerationId(1)).join("identity.b");
+        fs::remove_file(&slot).unwrap();
+        let refused = Rooms::without_panel(&dir).await.err().unwrap();
+        assert!(refused.to_string().contains("audit"), "{refused}");
+        assert!(!slot.exists(), "it is made good once that is recorded");
+        fs::remove_dir(dir.audit()).unwrap();
+        let (_barrier, _rooms) = Rooms::without_panel(&dir).await.unwrap();
+        assert!(slot.exists());
+    }
+}

@@ -221,6 +221,23 @@ async fn an_export_is_marked_and_recorded_before_a_byte_of_it_is_out() {
 }
 
 #[tokio::test]
+async fn nothing_is_given_away_taken_in_or_logged_out_that_was_not_recorded() {
+    let (_elsewhere, file) = exported().await;
+    let home = Home::open().await;
+    link(&home).await;
+    home.retire(Trigger::Bus).await;
+    // The log cannot be written where a directory has its name.
+    fs::remove_file(home.dir.audit()).unwrap();
+    fs::create_dir(home.dir.audit()).unwrap();
+    let before = contents(&home.dir.archive());
+    assert!(home.archive.give_up(&home.audit, FIRST).await.is_err());
+    assert!(home.archive.depart(&home.audit, FIRST).await.is_err());
+    assert!(!home.dir.root().join("workshop").exists());
+    assert!(import(&home, &file, PASSPHRASE).await.is_err());
+    assert_eq!(contents(&home.dir.archive()), before);
+}
+
+#[tokio::test]
 async fn every_copy_of_an_exported_device_stays_but_what_comes_back_in() {
     let home = Home::open().await;
     link(&home).await;
