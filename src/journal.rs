@@ -19,7 +19,8 @@ use std::{
 };
 
 use holdfast_core::{
-    ArchiveId, Cause, CauseCode, Findings, GenerationId, LastEnd, Plan, Tested, Trigger,
+    ArchiveId, Cause, CauseCode, Findings, GenerationId, IdentityFound, LastEnd, Plan, StoreFound,
+    Tested, Treatment, Trigger, Unusable,
 };
 use parking_lot::Mutex;
 use sha1::{Digest, Sha1};
@@ -255,33 +256,31 @@ pub fn started(generation: GenerationId) {
     );
 }
 
-/// The session is in another state: its machine name, and why it is not connected.
+/// The session is in another state: its machine name, and why it is not connected. Nothing of that is new: see [`told`].
 pub fn state_changed(state: &'static str, cause: Option<Cause>, generation: GenerationId) {
-    match cause {
-        None => info!(
-            MESSAGE_ID = MessageId::STATE_CHANGED.0,
-            HOLDFAST_STATE = state,
-            HOLDFAST_GENERATION = %generation,
-            "{state}",
-        ),
-        Some(cause) => warn!(
-            MESSAGE_ID = MessageId::STATE_CHANGED.0,
-            HOLDFAST_STATE = state,
-            HOLDFAST_CAUSE = cause.code.as_str(),
-            HOLDFAST_GENERATION = %generation,
-            "{state}: {cause} {}",
-            cause.action(),
-        ),
-    }
+    info!(
+        MESSAGE_ID = MessageId::STATE_CHANGED.0,
+        HOLDFAST_STATE = state,
+        HOLDFAST_CAUSE = cause.map(|cause| cause.code.as_str()),
+        HOLDFAST_GENERATION = %generation,
+        "{state}{}",
+        cause.map(|cause| format!(": {cause}")).unwrap_or_default(),
+    );
 }
 
-/// A cause the operator has to hear of, each kind under an id of its own.
-pub fn told(cause: Cause) {
+/// A cause the operator has to hear of, each kind under an id of its own, with the state that the session went into because of it,
+/// where it did.
+pub fn told(cause: Cause, changed: Option<(&'static str, GenerationId)>) {
+    let (state, generation) = changed.unzip();
+    let begin = state.map(|state| format!("{state}: ")).unwrap_or_default();
+    let end = cause.advice().map(|advice| format!(" {advice}"));
     warn!(
         MESSAGE_ID = MessageId::of_cause(cause.code).as_str(),
+        HOLDFAST_STATE = state,
         HOLDFAST_CAUSE = cause.code.as_str(),
-        "{cause} {}",
-        cause.action()
+        HOLDFAST_GENERATION = generation.map(tracing::field::display),
+        "{begin}{cause}{}",
+        end.unwrap_or_default(),
     );
 }
 
@@ -319,8 +318,28 @@ pub fn repaired(
         kept,
         dropped,
         took_ms = took.as_millis(),
-        "the keys of {generation} were repaired; what was taken out is in quarantine",
+        "the keys of {generation} were {}, and are {}; what was taken out is in quarantine",
+        found(findings),
+        match plan.store {
+            Treatment::Rebuild => "made anew",
+            Treatment::Weed | Treatment::Keep => "repaired",
+        },
     );
+}
+
+/// How the keys were found, in a few words.
+fn found(findings: &Findings) -> &'static str {
+    match findings.store {
+        StoreFound::Damaged => "damaged",
+        StoreFound::Lost => "lost, but for the identity",
+        StoreFound::Behind | StoreFound::OneBehind => "older than they should be",
+        StoreFound::Unwitnessed => "whole, with nothing to tell how new they are",
+        StoreFound::Sound if findings.unusable != Unusable::default() => "damaged in part",
+        StoreFound::Sound if findings.identity == IdentityFound::OneSlot => {
+            "whole, with the identity in one copy"
+        }
+        StoreFound::Sound => "sound",
+    }
 }
 
 /// A generation was retired to the archive and the next is live.
@@ -431,3 +450,5 @@ pub fn setting_ignored(why: &str) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::logged;

@@ -77,6 +77,13 @@ pub enum Event {
     Undecrypted {
         /// Tells whom it is from apart from others, for the life of the process, and says nothing else of them.
         peer: u64,
+        /// The vault has a session with them: one worked before.
+        worked: bool,
+    },
+    /// Something of this peer was decrypted; told once a minute of each.
+    Decrypted {
+        /// As in [`Event::Undecrypted`].
+        peer: u64,
     },
     /// An [`crate::Effect::SelfTest`] is over.
     SelfTested(Tested),

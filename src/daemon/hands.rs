@@ -92,7 +92,7 @@ impl core::Hands for Hands {
             Effect::Tested(tested) => self.publisher.tested(tested),
             Effect::Undecrypted { messages, peers } => journal::undecrypted(messages, peers),
             Effect::Report(cause) => {
-                journal::told(cause);
+                self.publisher.reports(cause);
                 self.incidents.happens(cause);
             }
             Effect::Notify(cause) => self.notify(state.name(), cause),

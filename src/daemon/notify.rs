@@ -61,7 +61,8 @@ impl Hands {
 
 /// Writes the text that the owner reads.
 fn text(cause: Cause) -> Secret<String> {
-    Secret::new(format!("Holdfast: {cause} {}", cause.action()))
+    let advice = cause.advice().map(|advice| format!(" {advice}"));
+    Secret::new(format!("Holdfast: {cause}{}", advice.unwrap_or_default()))
 }
 
 /// Runs the operator's program with what happened in its environment, in a process group of its own: what takes too long is

@@ -32,6 +32,8 @@ pub(super) struct Publisher {
     /// The callers who wait for the answer to a command.
     replies: HashMap<u64, oneshot::Sender<Reply>>,
     requests: u64,
+    /// The causes that were reported in the step under way.
+    reported: Vec<Cause>,
     /// The service manager was told that we are ready.
     ready: bool,
 }
@@ -54,6 +56,7 @@ impl Publisher {
             rooms: watch::Sender::new(None),
             replies: HashMap::new(),
             requests: 0,
+            reported: Vec::new(),
             ready: false,
         }
     }
@@ -134,6 +137,11 @@ impl Publisher {
         let _ = self.tested.send(tested);
     }
 
+    /// Has the operator told of a cause, with the state where the step led.
+    pub(super) fn reports(&mut self, cause: Cause) {
+        self.reported.push(cause);
+    }
+
     /// Publishes a cause that the owner should know of.
     pub(super) fn news(&self, cause: Cause) {
         // Nobody listens to the bus yet, or any more.
@@ -147,9 +155,11 @@ impl Publisher {
             self.ready = true;
         }
         let status = Status::of(state, self.started);
+        let reported = std::mem::take(&mut self.reported);
         self.status.send_if_modified(|published| {
-            if published.state != status.state || published.cause != status.cause {
-                journal::state_changed(status.state, status.cause, status.linked.generation);
+            let changes = published.state != status.state || published.cause != status.cause;
+            log(&status, changes, &reported);
+            if changes {
                 service::status(status.state, status.cause);
             }
             let new = *published != status;
@@ -169,5 +179,79 @@ impl Publisher {
         };
         drop(codes);
         self.showing.send_replace(Showing::new(face, credential));
+    }
+}
+
+/// Logs what is new: one line for each cause, and one for a change of state that no cause of these explains.
+fn log(status: &Status, changes: bool, reported: &[Cause]) {
+    let changed = changes.then_some((status.state, status.linked.generation));
+    for cause in reported {
+        journal::told(*cause, changed.filter(|_| status.cause == Some(*cause)));
+    }
+    let is_told = status.cause.is_some_and(|cause| reported.contains(&cause));
+    if let Some((state, generation)) = changed.filter(|_| !is_told) {
+        journal::state_changed(state, status.cause, generation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_core::{CauseCode, Effect, Ending, Event, GenerationId, LastFour, Linked, step};
+    use holdfast_medium::{DataDir, Machine};
+    use tracing::Level;
+
+    use super::*;
+    use crate::boot::Evidence;
+
+    /// What is logged of one event that happens then.
+    fn logged(publisher: &mut Publisher, state: &mut State, at: u64, event: Event) -> String {
+        let now = Now { mono_ms: at };
+        for effect in step(state, event, now).effects {
+            if let Effect::Report(cause) = effect {
+                publisher.reports(cause);
+            }
+        }
+        journal::logged(Level::INFO, || publisher.state(state, now))
+    }
+
+    #[tokio::test]
+    async fn a_change_of_state_is_one_line_and_a_warning_when_its_cause_is_new() {
+        let root = tempfile::tempdir().unwrap();
+        let evidence = Evidence::gather(&Machine::at(root.path()), &DataDir::new(root.path()));
+        let report = BootReport::new(&evidence, &evidence.verdict());
+        let showing = watch::Sender::new(Showing::new(Face::Starting, None));
+        let mut publisher = Publisher::new(Instant::now(), showing, report);
+        let mut state = State::new(1);
+        let linked = Linked {
+            generation: GenerationId(1),
+            account: Some(LastFour(*b"1234")),
+        };
+        let lost = || Event::LinkEnded(Ending::Network(CauseCode::ConnectionLost.into()));
+        let minute = 60_000;
+        for (at, event, lines) in [
+            (0, Event::Booted(linked), "INFO Connecting "),
+            (0, Event::LinkUp, "INFO Connected "),
+            (
+                0,
+                lost(),
+                "WARN Reconnecting: The connection to WhatsApp was lost. ",
+            ),
+            (minute, Event::Tick, ""),
+            (minute, lost(), ""),
+            (2 * minute, Event::Tick, ""),
+            (
+                2 * minute,
+                Event::LinkEnded(Ending::Replaced),
+                "WARN Replaced: Another copy of this device is using the session. (WhatsApp: 440) Stop the other copy, then press the button. ",
+            ),
+        ] {
+            let log = logged(&mut publisher, &mut state, at, event);
+            assert!(
+                log.contains(lines) && log.lines().count() <= 1,
+                "{log} for {lines}"
+            );
+            assert_eq!(log.is_empty(), lines.is_empty(), "{log}");
+            assert!(!log.contains("none:"), "{log}");
+        }
     }
 }

@@ -8,7 +8,7 @@ const CATALOG: &str = include_str!("../../systemd/holdfast.catalog");
 const MADE: &str = "# Causes, made from src/core/ground/cause.rs by a test of src/journal.rs.";
 
 /// Everything logged meanwhile, as standard error would have it.
-fn logged(level: Level, log: impl FnOnce()) -> String {
+pub(crate) fn logged(level: Level, log: impl FnOnce()) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     let writer = Arc::new(file.reopen().unwrap());
     let layer = text(writer, false).with_filter(ours(level));
@@ -113,6 +113,24 @@ fn a_state_is_logged_under_the_contract_s_field_names() {
         "message",
     ];
     assert_eq!(names, BTreeSet::from(wanted));
+}
+
+#[test]
+fn a_cause_is_told_with_its_state_and_with_what_a_human_should_do() {
+    let changed = Some(("Replaced", GenerationId(7)));
+    let names = fields(|| told(CauseCode::Replaced.into(), changed));
+    assert!(names.contains("HOLDFAST_STATE") && names.contains("HOLDFAST_GENERATION"));
+    let names = fields(|| told(CauseCode::Replaced.into(), None));
+    assert!(!names.contains("HOLDFAST_STATE"), "{names:?}");
+    for code in CauseCode::ALL {
+        let line = logged(Level::INFO, || told((*code).into(), None));
+        let advice = if code.action().starts_with("none") {
+            code.sentence()
+        } else {
+            code.action()
+        };
+        assert!(line.contains(advice) && !line.contains("none:"), "{line}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use holdfast_core::{CauseCode, Ending, Event, LastFour};
 use holdfast_medium::{Secret, Stopped, blocking};
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, watch};
+use wacore::types::message::MessageSource;
 use wacore::xml::DisplayableNodeRef;
 use wacore_binary::{JidExt, NodeRef};
 use whatsapp_rust::types::events::{
@@ -18,7 +19,7 @@ use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 use super::credentials::Credentials;
 use super::inbound;
-use super::peers::Peers;
+use super::peers::{self, Peers};
 use crate::history::LastWords;
 use crate::mail::{Message, Stub};
 
@@ -201,9 +202,9 @@ impl Observer {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Looks up the peer behind the core's number.
-    pub(super) fn peer(&self, peer: u64) -> Option<Jid> {
-        self.peers.of(peer)
+    /// Takes the devices of the peer behind the core's number whose messages cannot be decrypted.
+    pub(super) fn take_peer(&self, peer: u64) -> Vec<Jid> {
+        self.peers.take(peer)
     }
 
     /// Subscribes to the ids of messages for which the phone sends a receipt.
@@ -285,7 +286,7 @@ impl EventHandler for Listener {
 }
 
 impl Observer {
-    fn hear(&self, event: &Said) {
+    fn hear(self: &Arc<Self>, event: &Said) {
         if self.over.load(Ordering::Relaxed) {
             return;
         }
@@ -393,17 +394,17 @@ impl Observer {
             Said::MissedCall(call) => self.takes_in(Some(inbound::missed_call(call))),
             Said::UndecryptableMessage(message) => {
                 self.takes_in(inbound::unread(message));
-                // Of one that is unavailable there is nothing to decrypt.
-                if message.is_unavailable {
-                    return;
+                // Of one that is unavailable there is nothing to decrypt: it is asked of the phone.
+                if !message.is_unavailable {
+                    self.garbled(&message.info.source);
                 }
-                let peer = self.peers.number(&message.info.source.sender);
-                self.tell(Event::Undecrypted { peer });
             }
             Said::Messages(batch) => {
                 if batch.iter().any(|inbound| self.shows_the_phone(inbound)) {
                     self.tell(Event::PhoneSeen);
                 }
+                let read = batch.iter().filter(|inbound| !bypasses_hook(inbound));
+                read.for_each(|inbound| self.read(&inbound.info.source));
                 let bypassed: Vec<_> = batch
                     .iter()
                     .filter(|inbound| bypasses_hook(inbound))
@@ -473,6 +474,51 @@ impl Observer {
             Some("503") => self.hinted(Ending::Refused { code: 503 }),
             _ => {}
         }
+    }
+}
+
+/// Whose messages can be decrypted, and whose cannot. Who that is takes a look at the store, for which the library's dispatch
+/// path does not wait.
+impl Observer {
+    fn garbled(self: &Arc<Self>, source: &MessageSource) {
+        self.look_up(source, async |observer, client, source| {
+            let peer = peers::person(&client, &source).await;
+            let worked = client.signal().validate_session(&source.sender).await;
+            Event::Undecrypted {
+                peer: observer.peers.fails(&peer, &source.sender),
+                // What cannot be read is no session that worked.
+                worked: worked.unwrap_or(false),
+            }
+        });
+    }
+
+    fn read(self: &Arc<Self>, source: &MessageSource) {
+        if self.peers.is_news(&source.sender) {
+            self.look_up(source, async |observer, client, source| Event::Decrypted {
+                peer: observer
+                    .peers
+                    .number(&peers::person(&client, &source).await),
+            });
+        }
+    }
+
+    /// Tells what is found out about the sender of a message, unless the run is over by then.
+    fn look_up<F>(
+        self: &Arc<Self>,
+        source: &MessageSource,
+        event: impl FnOnce(Arc<Self>, Arc<Client>, MessageSource) -> F,
+    ) where
+        F: Future<Output = Event> + Send + 'static,
+    {
+        let Some(client) = self.client() else { return };
+        let observer = Arc::clone(self);
+        let event = event(Arc::clone(self), client, source.clone());
+        tokio::spawn(async move {
+            let event = event.await;
+            if !observer.over.load(Ordering::Relaxed) {
+                observer.tell(event);
+            }
+        });
     }
 }
 

@@ -309,10 +309,8 @@ async fn pulse(client: &Arc<Client>) {
 
 /// Drops the Signal sessions with a peer. Its next message cannot be decrypted either, and the retry makes new ones.
 async fn renegotiate(client: &Arc<Client>, observer: &Observer, peer: u64) {
-    let Some(jid) = observer.peer(peer) else {
-        return;
-    };
-    if client.signal().delete_sessions(&[jid]).await.is_err() {
+    let devices = observer.take_peer(peer);
+    if client.signal().delete_sessions(&devices).await.is_err() {
         tracing::warn!("the sessions with a peer could not be given up");
     }
 }

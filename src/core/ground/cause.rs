@@ -144,7 +144,8 @@ causes! {
         VaultFailed "vault-failed": "The keys could not be read or written.", "Check the storage: free space, then the card itself.";
         KeysRepaired "keys-repaired": "Some keys were damaged and have been repaired; the link is intact.", NONE;
         KeysRebuilt "keys-rebuilt": "The session keys were damaged or too old and are being made anew; the link is intact.", NONE;
-        Undecryptable "undecryptable": "Messages of several contacts cannot be decrypted, though the session keys were made anew within a day.", "If messages stay missing, run `holdfastctl relink`.";
+        KeysRenewed "keys-renewed": "Messages of several contacts could not be decrypted, so the session keys are being made anew; the link is intact.", NONE;
+        Undecryptable "undecryptable": "Messages of several contacts cannot be decrypted, though the session keys were made anew within a day; they are asked for again.", NONE;
         RepairSlow "repair-slow": "The repair of the keys takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
         RestoreFailed "restore-failed": "The archived link could not be brought back; the present one is untouched.", "Read the log for the reason; check the storage: free space, then the card itself.";
@@ -176,9 +177,9 @@ impl Cause {
         self.code.sentence()
     }
 
-    /// Whether a human should do something.
-    pub(crate) fn asks_a_human(&self) -> bool {
-        self.action() != NONE
+    /// The one thing a human should do; `None` where Holdfast is handling it.
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(self.action()).filter(|action| *action != NONE)
     }
 
     /// The one thing a human should do, or `none: Holdfast is handling it`.

@@ -30,6 +30,11 @@ impl Moments {
         Self { now }
     }
 
+    /// The moment that becomes [`Now::REBASED`], milliseconds.
+    pub(crate) fn now(self) -> u64 {
+        self.now.mono_ms
+    }
+
     /// Rebases a deadline; one that has passed is as good as now.
     pub(crate) fn due(self, at: &mut u64) {
         *at = Now::REBASED.mono_ms.saturating_add(self.now.until(*at));

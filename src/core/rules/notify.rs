@@ -8,10 +8,10 @@ use crate::turn::Turn;
 /// Whether there is something to do for a human, or something was done that a human should know of.
 fn is_news(cause: Cause) -> bool {
     match cause.code {
-        CauseCode::KeysRepaired | CauseCode::KeysRebuilt => true,
+        CauseCode::KeysRepaired | CauseCode::KeysRebuilt | CauseCode::KeysRenewed => true,
         // The human who asked for it knows.
         CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked => false,
-        _ => cause.class() != CauseClass::Network && cause.asks_a_human(),
+        _ => cause.class() != CauseClass::Network && cause.advice().is_some(),
     }
 }
 
@@ -113,6 +113,26 @@ mod tests {
                 past: noted.clone(),
                 ..Facts::default()
             })));
+            told += story.news.len();
+            noted = story.past.map(|(past, _)| (past, MINUTE)).or(noted);
+        }
+        assert_eq!(told, 12);
+    }
+
+    #[test]
+    fn a_partition_that_fails_in_each_run_is_told_a_dozen_times_a_day_at_most() {
+        let (mut told, mut noted) = (0, None);
+        for _ in 0..20 {
+            let mut story = Story::woken(Facts {
+                past: noted.clone(),
+                ..Facts::default()
+            });
+            story.on(Event::Booted(Linked {
+                generation: GenerationId(1),
+                account: Some(ACCOUNT),
+            }));
+            story.past = None;
+            story.on(Event::StorageFailed(CauseCode::MediumFailed));
             told += story.news.len();
             noted = story.past.map(|(past, _)| (past, MINUTE)).or(noted);
         }

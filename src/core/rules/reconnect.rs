@@ -276,7 +276,10 @@ mod tests {
             assert_eq!(story.press(100), [Effect::Disconnect]);
         };
         let garbled = |story: &mut Story| {
-            let strike = |nth: u64| Event::Undecrypted { peer: nth % 10 };
+            let strike = |nth: u64| Event::Undecrypted {
+                peer: nth % 10,
+                worked: true,
+            };
             let effects = (0..70_u64).flat_map(|nth| story.on(strike(nth)));
             assert!(effects.collect::<Vec<_>>().contains(&Effect::Disconnect));
         };

@@ -9,12 +9,19 @@ impl Turn<'_> {
     /// The vault was looked through; it always waits for the plan, also for an empty one.
     pub(crate) fn found(&mut self, findings: &Findings) {
         if self.state.session.is_new() {
-            self.repair(plan(findings));
+            let plan = plan(findings);
+            self.repair(
+                plan,
+                match plan.store {
+                    Treatment::Rebuild => CauseCode::KeysRebuilt,
+                    Treatment::Weed | Treatment::Keep => CauseCode::KeysRepaired,
+                },
+            );
         }
     }
 
-    /// Has the plan carried out; the link comes after it.
-    fn repair(&mut self, plan: Plan) {
+    /// Has the plan carried out, because of this; the link comes after it.
+    fn repair(&mut self, plan: Plan, why: CauseCode) {
         self.state.todo = plan.todo;
         if !plan.is_empty() || !plan.todo.is_empty() {
             self.state.self_test.want();
@@ -24,10 +31,7 @@ impl Turn<'_> {
         }
         if !plan.is_empty() {
             self.state.session.repair(self.now);
-            self.blame(match plan.store {
-                Treatment::Rebuild => CauseCode::KeysRebuilt,
-                Treatment::Weed | Treatment::Keep => CauseCode::KeysRepaired,
-            });
+            self.blame(why);
         }
         self.effects.push(Effect::Repair(plan));
     }
@@ -37,7 +41,7 @@ impl Turn<'_> {
         self.tell_undecrypted();
         self.state.allowances.rebuilds.take(self.now);
         self.state.storm.forget();
-        self.repair(Plan::REBUILD);
+        self.repair(Plan::REBUILD, CauseCode::KeysRenewed);
     }
 
     /// Connected: what a repair left to do is done now.

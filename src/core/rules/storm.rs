@@ -8,12 +8,12 @@ use crate::turn::Turn;
 
 impl Turn<'_> {
     /// A message from this peer cannot be decrypted.
-    pub(crate) fn undecrypted(&mut self, peer: u64) {
+    pub(crate) fn undecrypted(&mut self, peer: u64, worked: bool) {
         let session = &self.state.session;
         if !session.is_running() || session.has_left() {
             return;
         }
-        let meaning = self.state.storm.undecrypted(peer, self.now);
+        let meaning = self.state.storm.undecrypted(peer, worked, self.now);
         if meaning.renegotiate {
             self.effects.push(Effect::Renegotiate { peer });
         }
@@ -28,7 +28,7 @@ impl Turn<'_> {
             .is_none()
         {
             if self.state.is_connected() {
-                self.blame(CauseCode::KeysRebuilt);
+                self.blame(CauseCode::KeysRenewed);
                 self.close(Then::Rebuild);
             }
         } else if meaning.is_news {
@@ -64,11 +64,17 @@ mod tests {
         account: Some(ACCOUNT),
     };
 
+    /// One from a peer with whom a session worked.
+    fn undecrypted(peer: u64) -> Event {
+        let worked = true;
+        Event::Undecrypted { peer, worked }
+    }
+
     /// So many from each of so many peers.
     fn strike(story: &mut Story, peers: u64, each: u32) -> Vec<Effect> {
         (0..peers)
             .flat_map(|peer| (0..each).map(move |_| peer))
-            .flat_map(|peer| story.on(Event::Undecrypted { peer }))
+            .flat_map(|peer| story.on(undecrypted(peer)))
             .collect()
     }
 
@@ -83,7 +89,7 @@ mod tests {
         );
         assert_eq!(
             (story.state.name(), story.cause()),
-            ("Repairing", Some("storage.keys-rebuilt"))
+            ("Repairing", Some("storage.keys-renewed"))
         );
         assert_eq!(story.on(Event::Booted(LINKED)), [Effect::Connect]);
         assert_eq!(
@@ -124,7 +130,7 @@ mod tests {
         let effects = strike(&mut story, 10, 7);
         assert_eq!(effects, [Effect::Disconnect]);
         rebuilt(&mut story);
-        assert_eq!(story.reports, ["storage.keys-rebuilt"]);
+        assert_eq!(story.reports, ["storage.keys-renewed"]);
 
         story.wait(HOUR);
         let again = strike(&mut story, 10, 7);
@@ -134,6 +140,75 @@ mod tests {
 
         story.wait(DAY);
         assert_eq!(strike(&mut story, 10, 7), [Effect::Disconnect]);
+    }
+
+    #[test]
+    fn the_window_slides_so_that_no_contact_decides_when_it_begins() {
+        let mut story = Story::connected();
+        assert_eq!(strike(&mut story, 1, 1), []);
+        story.wait(9 * MINUTE);
+        assert_eq!(strike(&mut story, 1, 6), []);
+        story.wait(2 * MINUTE);
+        assert_eq!(
+            strike(&mut story, 1, 7),
+            [Effect::Renegotiate { peer: 0 }],
+            "7 and 7, within two minutes"
+        );
+
+        let mut story = Story::connected();
+        story.on(undecrypted(100));
+        story.wait(9 * MINUTE);
+        assert_eq!(strike(&mut story, 5, 7), []);
+        story.wait(2 * MINUTE);
+        let effects = strike(&mut story, 5, 7);
+        assert!(effects.contains(&Effect::Disconnect), "{effects:?}");
+    }
+
+    #[test]
+    fn no_number_of_strangers_has_any_keys_made_anew() {
+        let mut story = Story::connected();
+        for peer in 0..1_000 {
+            for _ in 0..16 {
+                let worked = false;
+                assert_eq!(story.on(Event::Undecrypted { peer, worked }), []);
+            }
+        }
+        let (messages, peers) = (16_000, 64);
+        assert_eq!(
+            story.wait(MINUTE),
+            [Effect::Undecrypted { messages, peers }]
+        );
+        assert_eq!((story.state.name(), story.cause()), ("Connected", None));
+    }
+
+    #[test]
+    fn a_few_who_send_much_are_not_our_fault() {
+        let mut story = Story::connected();
+        let renegotiated = [0, 1, 2].map(|peer| Effect::Renegotiate { peer });
+        assert_eq!(strike(&mut story, 3, 1_000), renegotiated);
+    }
+
+    #[test]
+    fn while_more_can_be_read_our_keys_are_sound() {
+        let mut story = Story::connected();
+        for peer in 100..110 {
+            story.on(Event::Decrypted { peer });
+        }
+        let effects = strike(&mut story, 10, 7);
+        assert_eq!(effects, [], "as many as fail");
+        let effects = strike(&mut story, 11, 1);
+        assert_eq!(effects.last(), Some(&Effect::Disconnect));
+
+        let mut story = Story::connected();
+        for peer in 0..10 {
+            story.on(Event::Decrypted { peer });
+        }
+        let effects = strike(&mut story, 10, 7);
+        assert_eq!(
+            effects,
+            [Effect::Disconnect],
+            "of those nothing is read any more"
+        );
     }
 
     #[test]
@@ -155,7 +230,7 @@ mod tests {
         assert!(story.wait(2 * MINUTE).contains(&Effect::Connect));
         story.on(Event::LinkUp);
         assert_eq!(
-            story.on(Event::Undecrypted { peer: 70 }),
+            story.on(undecrypted(70)),
             [Effect::Disconnect],
             "it is still due"
         );

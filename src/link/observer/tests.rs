@@ -1,8 +1,13 @@
 use std::time::Duration;
 
 use holdfast_medium::DataDir;
+use wacore::libsignal::protocol::SessionRecord;
 use wacore::net::{HttpClient, HttpRequest, HttpResponse};
-use wacore::store::{Device, InMemoryBackend, traits::DeviceStore};
+use wacore::store::traits::{
+    Backend, DeviceStore as _, LidPnMappingEntry, ProtocolStore as _, SignalStore as _,
+};
+use wacore::store::{Device, InMemoryBackend};
+use wacore::types::jid::JidExt as _;
 use wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
 use wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::bot::Bot;
@@ -246,45 +251,6 @@ fn what_is_not_there_has_a_stub() {
     }
 }
 
-#[test]
-fn a_peer_is_known_again_in_the_next_run_and_a_number_says_nothing_of_it() {
-    let peers = Arc::new(Peers::default());
-    let info = |user: &str| {
-        let source = MessageSource {
-            sender: format!("{user}@s.whatsapp.net").parse().unwrap(),
-            ..MessageSource::default()
-        };
-        Arc::new(MessageInfo {
-            source,
-            ..MessageInfo::default()
-        })
-    };
-    let number = |peers: &Arc<Peers>, user: &str| {
-        let mut heard = Heard::of(Arc::clone(peers), watch::Sender::default());
-        let message = events::UndecryptableMessage::builder()
-            .info(info(user))
-            .is_unavailable(false)
-            .unavailable_type(events::UnavailableType::Unknown)
-            .decrypt_fail_mode(events::DecryptFailMode::Show);
-        heard
-            .observer
-            .hear(&Said::UndecryptableMessage(message.build()));
-        let Some(Event::Undecrypted { peer }) = heard.told() else {
-            panic!("not told")
-        };
-        assert_eq!(heard.observer.peer(peer).unwrap().user, user);
-        peer
-    };
-    let first = number(&peers, "15550000002");
-    assert_eq!(number(&peers, "15550000002"), first);
-    assert_ne!(number(&peers, "15550000003"), first);
-    assert_ne!(
-        number(&Arc::default(), "15550000002"),
-        first,
-        "another process"
-    );
-}
-
 /// Never asks the web.
 struct NoWeb;
 
@@ -295,21 +261,129 @@ impl HttpClient for NoWeb {
     }
 }
 
-#[tokio::test]
-async fn what_whatsapp_kept_for_days_is_no_sign_of_the_phone() {
-    let mut heard = Heard::new();
-    let backend = Arc::new(InMemoryBackend::new());
-    let own: Jid = "15550000001:7@s.whatsapp.net".parse().unwrap();
-    let mut device = Device::new();
-    device.pn = Some(own.clone());
+/// An observer of a client with this in its store.
+async fn observed(heard: &Heard, device: Device, backend: &Arc<InMemoryBackend>) -> Bot {
     backend.save(&device).await.unwrap();
+    let store: Arc<dyn Backend> = backend.clone();
     let bot = Bot::builder()
-        .with_backend_arc(backend)
+        .with_backend_arc(store)
         .with_transport_factory(Dialer::new(None, Arc::clone(&heard.observer)))
         .with_http_client(NoWeb)
         .build();
     let bot = bot.await.unwrap();
     heard.observer.steer(&bot.client());
+    bot
+}
+
+fn written_by(sender: &str) -> Arc<MessageInfo> {
+    let source = MessageSource {
+        sender: sender.parse().unwrap(),
+        ..MessageSource::default()
+    };
+    Arc::new(MessageInfo {
+        source,
+        ..MessageInfo::default()
+    })
+}
+
+fn garbled(sender: &str) -> Said {
+    let message = events::UndecryptableMessage::builder()
+        .info(written_by(sender))
+        .is_unavailable(false)
+        .unavailable_type(events::UnavailableType::Unknown)
+        .decrypt_fail_mode(events::DecryptFailMode::Show);
+    Said::UndecryptableMessage(message.build())
+}
+
+fn readable(sender: &str) -> Said {
+    let message = InboundMessage::builder().message(Arc::default());
+    let batch = MessageBatch::builder()
+        .messages([message.info(written_by(sender)).build()].into())
+        .origin(events::BatchOrigin::Live);
+    Said::Messages(batch.build())
+}
+
+#[tokio::test]
+async fn a_person_is_one_peer_whatever_they_write_from_and_a_stranger_is_told_apart() {
+    const PERSON: [&str; 4] = [
+        "15550000002@s.whatsapp.net",
+        "15550000002:3@s.whatsapp.net",
+        "100000000000002@lid",
+        "100000000000002:3@lid",
+    ];
+    let backend = Arc::new(InMemoryBackend::new());
+    let mapping = LidPnMappingEntry {
+        lid: "100000000000002".into(),
+        phone_number: "15550000002".into(),
+        created_at: 1,
+        updated_at: 1,
+        learning_source: "usync".into(),
+    };
+    backend.put_lid_mapping(&mapping).await.unwrap();
+    let known: Jid = PERSON[2].parse().unwrap();
+    let session = SessionRecord::new_fresh().serialize().unwrap();
+    let address = known.to_protocol_address();
+    backend
+        .put_session(address.as_str(), &session)
+        .await
+        .unwrap();
+
+    let peers = Arc::new(Peers::default());
+    let mut heard = Heard::of(Arc::clone(&peers), watch::Sender::default());
+    let _bot = observed(&heard, Device::new(), &backend).await;
+    let mut told = async |said: &Said| {
+        heard.observer.hear(said);
+        heard.events.recv().await.unwrap()
+    };
+    let mut numbers = Vec::new();
+    for (sender, is_known) in PERSON.into_iter().zip([true, false, true, false]) {
+        let Event::Undecrypted { peer, worked } = told(&garbled(sender)).await else {
+            panic!("not told of {sender}")
+        };
+        assert_eq!(worked, is_known, "{sender}");
+        numbers.push(peer);
+    }
+    let Event::Decrypted { peer } = told(&readable(PERSON[1])).await else {
+        panic!("not told")
+    };
+    numbers.push(peer);
+    numbers.dedup();
+    assert_eq!(numbers.len(), 1, "one person");
+    let devices = peers.take(numbers[0]);
+    assert_eq!(devices.len(), 4, "each of which a session may be with");
+
+    let Event::Undecrypted { peer, worked } = told(&garbled("15550000003@s.whatsapp.net")).await
+    else {
+        panic!("not told")
+    };
+    assert!(peer != numbers[0] && !worked);
+    let other = Peers::default().number(&known);
+    assert_ne!(numbers[0], other, "another process");
+}
+
+#[tokio::test]
+async fn who_writes_all_day_is_told_of_once_a_minute() {
+    let mut heard = Heard::new();
+    let _bot = observed(&heard, Device::new(), &Arc::new(InMemoryBackend::new())).await;
+    for sender in ["15550000002", "15550000002", "15550000003"] {
+        heard
+            .observer
+            .hear(&readable(&format!("{sender}@s.whatsapp.net")));
+    }
+    for _ in 0..2 {
+        let event = heard.events.recv().await;
+        assert!(matches!(event, Some(Event::Decrypted { .. })), "{event:?}");
+    }
+    assert_eq!(heard.told(), None);
+}
+
+#[tokio::test]
+async fn what_whatsapp_kept_for_days_is_no_sign_of_the_phone() {
+    let mut heard = Heard::new();
+    let own: Jid = "15550000001:7@s.whatsapp.net".parse().unwrap();
+    let mut device = Device::new();
+    device.pn = Some(own.clone());
+    let _bot = observed(&heard, device, &Arc::new(InMemoryBackend::new())).await;
 
     let source = MessageSource {
         sender: own.to_non_ad(),

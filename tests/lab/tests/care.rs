@@ -1,5 +1,6 @@
 //! What Holdfast does for its link, and tells of it: tests, good-byes, news, incidents, renegotiation.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -97,13 +98,24 @@ impl Scene {
         lines.find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
     }
 
+    /// The ids of the messages that the device asked for again, each as often as it did.
+    fn retried(&self) -> Vec<String> {
+        let entries = self.lab.ledger().entries(0).into_iter();
+        let retries = entries.filter_map(|entry| match entry.act {
+            Act::Accepted { stanza } if stanza.kind.as_deref() == Some("retry") => Some(stanza.id),
+            _ => None,
+        });
+        retries.collect()
+    }
+
     /// How often the device asked for a message again.
     fn retries(&self) -> usize {
-        let entries = self.lab.ledger().entries(0).into_iter();
-        let retries = entries.filter(|entry| {
-            matches!(&entry.act, Act::Accepted { stanza } if stanza.kind.as_deref() == Some("retry"))
-        });
-        retries.count()
+        self.retried().len()
+    }
+
+    /// The ids of the messages that the device asked for again.
+    fn asked_again(&self) -> BTreeSet<String> {
+        self.retried().into_iter().collect()
     }
 
     /// How many receipts the device had for this message.
@@ -396,7 +408,7 @@ async fn a_storm_of_what_cannot_be_decrypted_has_the_keys_made_anew_once() {
         let received = scene.holdfast.receives("bot", sent).await.unwrap();
         assert_eq!(received.len(), sent, "each once");
         let incidents = vault.incidents(9).await.unwrap();
-        rebuilt = incidents.iter().any(|it| it.contains("keys-rebuilt"));
+        rebuilt = incidents.iter().any(|it| it.contains("keys-renewed"));
     }
     scene.reaches("Connected").await;
     assert!((60..=70).contains(&sent), "{sent}");
@@ -416,6 +428,40 @@ async fn a_storm_of_what_cannot_be_decrypted_has_the_keys_made_anew_once() {
     assert!(crimes.is_empty(), "{crimes:?}");
     let audit = fs::read_to_string(scene.holdfast.data().join("audit.log")).unwrap();
     assert_eq!(audit.matches("\"kind\":\"repair\"").count(), 1, "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_strangers_send_costs_no_session_key() {
+    const STRANGERS: usize = 4;
+    const EACH: usize = 16;
+    let scene = Scene::with(|_| String::new()).await;
+    // Whatever comes, again and again, cannot be read.
+    scene.strike(Fault::BadMac, 10_000).await;
+    for stranger in 0..STRANGERS {
+        let number = format!("1555000001{stranger}");
+        let stranger = scene.lab.create_phone(&number, "Stranger").await.unwrap();
+        for nth in 0..EACH {
+            let text = format!("rubbish {nth}");
+            let sent = scene.lab.send_text(&stranger, OWNER, &text);
+            sent.await.unwrap();
+        }
+    }
+    eventually("each is asked for again", async || {
+        scene.asked_again().len() == STRANGERS * EACH
+    })
+    .await;
+    let session = scene.holdfast.session().await.unwrap();
+    assert!(session.self_test().await.unwrap().0);
+    assert_eq!(session.state().await.unwrap(), "Connected");
+    let vault = scene.holdfast.vault().await.unwrap();
+    let incidents = vault.incidents(9).await.unwrap();
+    assert!(
+        !incidents.iter().any(|it| it.contains("keys-")),
+        "{incidents:?}"
+    );
+    let audit = fs::read_to_string(scene.holdfast.data().join("audit.log"));
+    assert!(!audit.is_ok_and(|audit| audit.contains("\"kind\":\"repair\"")));
+    assert!(!scene.holdfast.read_log().contains("a new session is made"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

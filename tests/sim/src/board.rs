@@ -50,6 +50,8 @@ pub(crate) struct Process {
     pub(crate) lane: Lane,
     /// The rooms are open.
     pub(crate) open: bool,
+    /// The medium failed under them.
+    pub(crate) failed: bool,
     /// It was told to leave, and hears nothing any more.
     leaving: bool,
     /// It is over, and how.
@@ -176,6 +178,7 @@ impl World {
             zero: self.now,
             lane: Lane::default(),
             open: false,
+            failed: false,
             leaving: false,
             ended: None,
         });

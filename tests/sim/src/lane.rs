@@ -137,7 +137,7 @@ impl World {
             .board
             .process
             .as_ref()
-            .is_some_and(|process| !process.open);
+            .is_some_and(|process| !process.open || process.failed);
         match &job {
             Job::Remember(past, decided) if closed => {
                 let before = self.board.noted.take();
@@ -265,8 +265,9 @@ impl World {
             && self.dice.random_ratio(1, 2)
         {
             let retires = matches!(job, Job::Retire { .. });
-            let open = self.board.process.as_ref().is_some_and(|now| now.open);
-            // A note of a start that opened nothing is not on the flash.
+            let process = self.board.process.as_ref();
+            let open = process.is_some_and(|now| now.open && !now.failed);
+            // A note of a start that opened nothing, or of what failed, is not on the flash.
             let noted = matches!(job, Job::Remember(..)) && !open;
             if !(retires && stuck || noted) {
                 let was_linked = self.board.flash.linked;

@@ -9,7 +9,7 @@
 //! - `whatsapp`: the truth about the account, and what WhatsApp says of it
 //! - `weather`: what goes wrong, and how often in this life
 //! - `people`: the owner, who believes the screen, and others who press and ask for the fun of it
-//! - `watch`: what must hold at each step
+//! - `watch`: what must hold at each step; `stays`: for how long a state may
 //!
 //! [`mutations`] are the edits of the core that the watch must notice.
 
@@ -19,6 +19,7 @@ mod link;
 pub mod model;
 pub mod mutations;
 mod people;
+mod stays;
 mod watch;
 mod weather;
 mod whatsapp;

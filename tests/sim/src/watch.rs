@@ -3,17 +3,19 @@
 mod farewells;
 mod habits;
 mod looks;
+mod storms;
 
 use std::collections::VecDeque;
 
 use holdfast_core::{
     ArchiveId, CauseCode, Command, Deed, Effect, Ending, Event, Findings, Order, Plan, Reply,
-    STAYS, StoreFound, Treatment, Trigger, Unusable,
+    StoreFound, Treatment, Trigger, Unusable,
 };
 
 use crate::{DAY, HOUR, MINUTE, SECOND};
 use farewells::Farewells;
 use habits::Habits;
+use storms::Storms;
 
 /// A tick is late by no more.
 const SLACK: u64 = 3 * SECOND;
@@ -81,10 +83,7 @@ pub(crate) struct Watch {
     steps_at: (u64, u32),
     /// The findings of this process's start, until they are dealt with.
     found: Option<Findings>,
-    /// Messages that could not be decrypted, within ten minutes.
-    garbled: VecDeque<u64>,
-    /// Repairs of the session keys in the middle of a life, within a day.
-    rebuilt: VecDeque<u64>,
+    storms: Storms,
     farewells: Farewells,
     /// Nothing can be kept in this start.
     set_aside: bool,
@@ -123,11 +122,6 @@ impl Watch {
         }
     }
 
-    /// How long a state may last with nothing done about it; `None`: until a human acts.
-    pub(crate) fn longest(state: &str) -> Option<u64> {
-        STAYS.iter().find(|stay| stay.state == state)?.longest_ms
-    }
-
     fn tell(&mut self, now: u64, note: Note) {
         if self.last.len() == TOLD {
             self.last.pop_front();
@@ -142,7 +136,7 @@ impl Watch {
         (self.pressed_at, self.button, self.token, self.bus) = (None, false, None, false);
         (self.stop_at, self.storage_failed, self.human) = (None, false, false);
         self.restarts.clear();
-        self.garbled.clear();
+        self.storms.starts();
         (self.found, self.stuck) = (None, false);
         self.habits.starts();
         self.farewells.starts();
@@ -261,9 +255,10 @@ impl Watch {
 
     /// The process ended before what came up since then was written down: what a start has to know is as it was before.
     pub(crate) fn forgets(&mut self, since: u64) {
-        for times in [&mut self.codes, &mut self.replaced, &mut self.rebuilt] {
+        for times in [&mut self.codes, &mut self.replaced] {
             forget(times, since);
         }
+        self.storms.forgets_since(since);
         self.habits.forgets_since(since);
         self.farewells.forgets(since);
         if self.not_before_since >= since {
@@ -282,14 +277,10 @@ impl Watch {
     /// The clock said that more time has passed than has: what was written down does not count any more.
     pub(crate) fn clock_lies(&mut self) {
         self.not_before = None;
-        for times in [
-            &mut self.attempts,
-            &mut self.codes,
-            &mut self.replaced,
-            &mut self.rebuilt,
-        ] {
+        for times in [&mut self.attempts, &mut self.codes, &mut self.replaced] {
             times.clear();
         }
+        self.storms.forgets();
         self.habits.forgets();
     }
 
@@ -321,7 +312,11 @@ impl Watch {
     pub(crate) fn happens(&mut self, now: u64, event: &Event) {
         if !matches!(
             event,
-            Event::Tick | Event::Heard | Event::Undecrypted { .. } | Event::Space(_)
+            Event::Tick
+                | Event::Heard
+                | Event::Undecrypted { .. }
+                | Event::Decrypted { .. }
+                | Event::Space(_)
         ) {
             self.tell(now, Note::Happens(event.clone()));
         }
@@ -339,11 +334,11 @@ impl Watch {
             self.not_before = self.not_before.filter(|(_, why)| *why != PAUSE);
         }
         self.habits.happens(now, event);
+        self.storms.happens(now, event);
         self.farewells.happens(event);
         match *event {
             Event::Woke(ref facts) => self.set_aside = facts.set_aside,
             Event::Found(findings) => self.found = Some(findings),
-            Event::Undecrypted { .. } => self.garbled.push_back(now),
             Event::Pressed => {
                 (self.human, self.resumed) = (true, true);
                 self.pressed_at.get_or_insert(now);
@@ -400,13 +395,8 @@ impl Watch {
     fn rebuilds(&mut self, now: u64) {
         let running = self.running;
         self.check(!running, || "repaired under a run".to_owned());
-        let garbled = recent(&mut self.garbled, now, 11 * MINUTE);
-        self.check(garbled >= 32, || {
-            format!("made anew for {garbled} messages")
-        });
-        self.rebuilt.push_back(now);
-        let times = recent(&mut self.rebuilt, now, DAY);
-        self.check(times == 1, || format!("made anew {times} times a day"));
+        let held = self.storms.rebuilds(now);
+        self.holds(held);
     }
 
     /// Checks the effects of an event.
@@ -417,11 +407,8 @@ impl Watch {
             if !matches!(effect, Effect::Probe) {
                 self.tell(now, Note::Does(effect.clone()));
             }
-            // What is told of a partition that has failed cannot be written down, so that it is not counted.
-            if !self.set_aside && !matches!(event, Event::StorageFailed(_)) {
-                let held = self.habits.does(now, effect);
-                self.holds(held);
-            }
+            let held = self.habits.does(now, effect);
+            self.holds(held);
             if self.stuck && matches!(event, Event::LinkEnded(_)) {
                 self.refuses(effect);
             }

@@ -52,12 +52,14 @@ pub(crate) enum Spell {
     Rot,
     /// The session keys of some peers are wrong.
     Garbled,
+    /// Strangers send what nobody can read.
+    Rubbish,
     /// A wire of the panel is loose.
     Panel,
 }
 
 impl Spell {
-    pub(crate) const ALL: [Spell; 26] = [
+    pub(crate) const ALL: [Spell; 27] = [
         Spell::Outage,
         Spell::SilentOutage,
         Spell::Flapping,
@@ -83,6 +85,7 @@ impl Spell {
         Spell::StuckArchive,
         Spell::Rot,
         Spell::Garbled,
+        Spell::Rubbish,
         Spell::Panel,
     ];
 
@@ -250,6 +253,21 @@ impl World {
                     let peer = self.dice.random_range(0..peers);
                     self.after(at, What::Garbled(peer));
                 }
+                // Others may write at the same time.
+                for _ in 0..self.magnitude(1, 2_000 * hours / 3) {
+                    let at = self.dice.random_range(0..hours * HOUR);
+                    let others = 2 * peers;
+                    let peer = 1_000 + self.dice.random_range(0..others);
+                    self.after(at, What::Readable(peer));
+                }
+            }
+            Spell::Rubbish => {
+                let strangers = self.magnitude(1, 40);
+                for _ in 0..self.magnitude(1, 2_000) {
+                    let at = self.dice.random_range(0..HOUR);
+                    let peer = 2_000 + self.dice.random_range(0..strangers);
+                    self.after(at, What::Rubbish(peer));
+                }
             }
             Spell::Panel => {
                 let (part, code) = if self.dice.random_ratio(1, 2) {
@@ -266,6 +284,9 @@ impl World {
     pub(crate) fn medium_fails(&mut self, until: u64) {
         self.board.flash.broken_until = until;
         self.watch.storage_fails();
+        if let Some(process) = &mut self.board.process {
+            process.failed = true;
+        }
         self.tell(Event::StorageFailed(CauseCode::MediumFailed));
     }
 

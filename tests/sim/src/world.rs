@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use crate::board::Board;
 use crate::link::Said;
 use crate::people::Deed;
+use crate::stays;
 use crate::watch::Watch;
 use crate::weather::{Spell, Weather};
 use crate::whatsapp::WhatsApp;
@@ -49,6 +50,10 @@ pub(crate) enum What {
     Space(u64),
     /// A message comes from a peer whose session keys may be wrong.
     Garbled(u64),
+    /// A message comes from a peer whose session keys are right.
+    Readable(u64),
+    /// What nobody can read comes from a stranger.
+    Rubbish(u64),
     /// The finger goes down, or up.
     Finger(bool),
     /// Somebody does something.
@@ -270,15 +275,14 @@ impl World {
             What::Cut => self.dies(LastEnd::PowerLoss, 5 * SECOND),
             What::Way(way) => self.set_way(way),
             What::Space(mib) => self.set_space(mib),
-            What::Garbled(peer) => {
-                let up = self
-                    .board
-                    .run
-                    .as_ref()
-                    .is_some_and(|run| run.up && !run.deaf);
-                if up && self.board.flash.garbled.contains(&peer) {
-                    self.tell(Event::Undecrypted { peer });
-                }
+            What::Garbled(peer) if self.board.flash.garbled.contains(&peer) => {
+                self.delivers(Event::Undecrypted { peer, worked: true });
+            }
+            What::Garbled(_) => {}
+            What::Readable(peer) => self.delivers(Event::Decrypted { peer }),
+            What::Rubbish(peer) => {
+                let worked = false;
+                self.delivers(Event::Undecrypted { peer, worked });
             }
             What::Finger(down) => self.finger(down),
             What::Does(deed) => {
@@ -291,6 +295,14 @@ impl World {
                 2 => self.medium_fails(self.now + MINUTE),
                 other => self.does(Deed::ALL[other % Deed::ALL.len()]),
             },
+        }
+    }
+
+    /// A message comes through, where there is a link.
+    fn delivers(&mut self, event: Event) {
+        let run = self.board.run.as_ref();
+        if run.is_some_and(|run| run.up && !run.deaf) {
+            self.tell(event);
         }
     }
 
@@ -335,7 +347,7 @@ impl World {
         let longest = match state {
             // These pass, and then a wait that was written down goes on.
             "Starting" | "Repairing" | "StorageFault" | "Stopped" => LONGEST_WAIT,
-            _ => Watch::longest(state).unwrap_or(HOUR),
+            _ => stays::longest(state).unwrap_or(HOUR),
         };
         // It may have been banned without knowing.
         let within = (self.now + longest).max(self.whatsapp.banned_until) + 3 * HOUR;

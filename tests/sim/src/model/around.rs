@@ -2,10 +2,11 @@
 
 use holdfast_core::{
     CauseCode, Command, Effect, Ending, Event, Face, GenerationId, Hands, LastFour, Linked, Now,
-    Outcome, Past, Reply, STAYS, State, Trigger, face,
+    Outcome, Past, Reply, State, Trigger, face,
 };
 
 use super::{ACCOUNT, NONCE};
+use crate::stays;
 
 /// A run of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -234,8 +235,7 @@ impl Hands for Around {
             .cause()
             .is_some_and(|cause| !cause.action().starts_with("none"));
         let left = state.deadline().map(|at| at.saturating_sub(now.mono_ms));
-        let longest = STAYS.iter().find(|stay| stay.state == name);
-        match longest.and_then(|stay| stay.longest_ms) {
+        match stays::longest(name) {
             _ if name == "Starting" || self.exited => {}
             Some(longest) => self.check(left.is_some_and(|left| left <= longest), || {
                 format!("{name} for {left:?}, its limit is {longest}")

@@ -24,6 +24,9 @@ pub(super) struct Habits {
     connected_at: Option<u64>,
     /// Notifications of the owner, within a day.
     news: VecDeque<u64>,
+    /// Those of starts whose data partition was set aside: what the others told is not to be read there.
+    news_aside: VecDeque<u64>,
+    is_aside: bool,
     /// Since when the run is of use.
     useful_since: Option<u64>,
     /// Attempts in a row that came to nothing.
@@ -47,15 +50,17 @@ impl Habits {
     pub(super) fn forgets(&mut self) {
         self.pulses.clear();
         self.news.clear();
+        self.news_aside.clear();
     }
 
     pub(super) fn forgets_since(&mut self, since: u64) {
         forget(&mut self.pulses, since);
-        forget(&mut self.news, since);
+        self.forgets_news(since);
     }
 
     pub(super) fn forgets_news(&mut self, since: u64) {
         forget(&mut self.news, since);
+        forget(&mut self.news_aside, since);
     }
 
     pub(super) fn up(&mut self, now: u64) {
@@ -98,6 +103,9 @@ impl Habits {
         if let Some(at) = &mut self.connected_at {
             self.unseen_ms += now - std::mem::replace(at, now);
         }
+        if let Event::Woke(facts) = event {
+            self.is_aside = facts.set_aside;
+        }
         let begins_anew = match event {
             Event::Network(_) => self.is_offline,
             event => matches!(event, Event::Paired(_) | Event::Retired(_)),
@@ -118,8 +126,13 @@ impl Habits {
                 }
             }
             Effect::Notify(_) => {
-                self.news.push_back(now);
-                let times = recent(&mut self.news, now, DAY);
+                let news = if self.is_aside {
+                    &mut self.news_aside
+                } else {
+                    &mut self.news
+                };
+                news.push_back(now);
+                let times = recent(news, now, DAY);
                 if times > 12 {
                     return Err(format!("the owner is told {times} times within a day"));
                 }

@@ -4,6 +4,7 @@ use holdfast_core::{CauseCode, Face, Now, PairingFace, State};
 
 use super::{Note, SLACK, Watch, recent};
 use crate::link::Run;
+use crate::stays;
 use crate::{DAY, HOUR, SECOND};
 
 impl Watch {
@@ -45,7 +46,7 @@ impl Watch {
             .cause()
             .filter(|cause| !cause.action().starts_with("none"));
         let idle = now - self.idle_since;
-        match Self::longest(name) {
+        match stays::longest(name) {
             Some(longest) => {
                 let left = state.deadline().map(|at| at.saturating_sub(mono.mono_ms));
                 // The disk is waited for, and the service manager has a limit for that.
