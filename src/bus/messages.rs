@@ -7,7 +7,7 @@ use zbus::{Connection, Type, interface, message::Header, object_server::SignalEm
 use super::{Error, PATH, caller::desk_for, text::text, unless_zero};
 use crate::{
     desk::{self, Desk, Moved, Standing},
-    mail::{OutState, Stub},
+    mail::{OutState, Pending, Stub},
 };
 
 /// The longest `raw` on the wire, bytes: more than fits into a frame of WhatsApp's.
@@ -61,6 +61,25 @@ pub struct InboxMessage {
     pub raw: Vec<u8>,
 }
 
+/// A message that is not final, on the wire.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, Type)]
+pub struct PendingMessage {
+    /// Its place in the order of sending.
+    pub seq: u64,
+    /// Its id.
+    pub id: String,
+    /// The JID it goes to.
+    pub to: String,
+    /// `accepted` or `sent`.
+    pub state: String,
+    /// When it was accepted by the wall clock, seconds since 1970.
+    pub since: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it was not sent the last time, as the code of a state; empty when nothing went wrong yet.
+    pub reason: String,
+}
+
 #[interface(
     name = "org.holdfast.Messages1",
     proxy(
@@ -81,6 +100,19 @@ impl Messages1 {
     #[zbus(out_args("state"))]
     async fn state(&self, id: &str) -> Result<String, Error> {
         Ok(state_name(&self.desk.message_state(id)?))
+    }
+
+    /// Up to `max` (0: as many as fit) messages that are not final yet, in the order of sending, from the place `from` on (0: the first).
+    #[zbus(out_args("messages"))]
+    async fn pending(&self, from: u64, max: u32) -> Result<Vec<PendingMessage>, Error> {
+        let messages = self.desk.pending(from, unless_zero(max)).await?;
+        Ok(messages.into_iter().map(PendingMessage::from).collect())
+    }
+
+    /// Ends a message that is not final as `failed dropped`; durable when this returns. One that is just being handed over may arrive
+    /// nevertheless.
+    async fn drop_message(&self, id: &str) -> Result<(), Error> {
+        Ok(self.desk.drop_message(id).await?)
     }
 
     /// Up to `max` (0: as many as fit) received messages, oldest first, from the place `from` on; 0 means the first one that `consumer` has not acknowledged.
@@ -205,6 +237,20 @@ impl From<desk::Waiting> for InboxConsumer {
             unread,
             away: consumer.away.as_secs(),
             forgotten: consumer.forgotten,
+        }
+    }
+}
+
+impl From<Pending> for PendingMessage {
+    fn from(pending: Pending) -> Self {
+        Self {
+            seq: pending.seq,
+            id: pending.message.id,
+            to: pending.message.to.into_exposed(),
+            state: state_name(&pending.state),
+            since: pending.since_s.try_into().unwrap_or(i64::MAX),
+            attempts: pending.tries,
+            reason: pending.why.as_deref().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -33,7 +33,7 @@ pub use ground::{
 };
 pub use parts::{
     Bounds, Deed, Findings, IdentityFound, Ignored, Limits, PairingFace, Part, Plan, Space,
-    StoreFound, Tested, Todo, Treatment, Unusable, plan,
+    StoreFound, Tested, Todo, Treatment, Unusable, plan, setback,
 };
 pub use past::{NotAPast, Past};
 pub use state::State;

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
+use holdfast_core::setback::End;
+
 use crate::bus;
 
 /// Why a command failed.
@@ -40,8 +42,8 @@ pub enum Error {
     /// A question could not be put.
     #[error("This asks first, and there is nobody to ask here: give --yes to do it.")]
     CannotAsk,
-    /// WhatsApp refused a message.
-    #[error("WhatsApp did not take message {id}: {state}.")]
+    /// A message failed.
+    #[error("Message {id} was not sent: {state}.{}", why(state))]
     NotSent {
         /// The message.
         id: String,
@@ -77,6 +79,14 @@ pub enum Error {
         "Holdfast sent a report this holdfastctl cannot read; the two are of different versions."
     )]
     ForeignReport,
+}
+
+/// Says what a final state means, where that is known.
+fn why(state: &str) -> String {
+    let code = state.strip_prefix("failed ").unwrap_or_default();
+    End::of(code).map_or(String::new(), |end| {
+        format!(" {} {}", end.sentence, end.action)
+    })
 }
 
 impl Error {

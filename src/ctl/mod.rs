@@ -13,6 +13,7 @@ mod inbox;
 mod incidents;
 mod link;
 mod messages;
+mod outbox;
 mod output;
 mod passkey;
 mod passphrase;
@@ -96,6 +97,11 @@ enum Command {
         /// Wait until WhatsApp has it, or refuses it.
         #[arg(long)]
         wait: bool,
+    },
+    /// Show what waits to be sent, and why it still does.
+    Outbox {
+        #[command(subcommand)]
+        command: Option<outbox::Command>,
     },
     /// Show received messages, or who reads them.
     #[command(args_conflicts_with_subcommands = true)]
@@ -181,6 +187,14 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
                 output,
             )
             .await?
+        }
+        Command::Outbox { command: None } => {
+            outbox::list(&finder.find().await?, output).await?;
+        }
+        Command::Outbox {
+            command: Some(command),
+        } => {
+            outbox::run(&command, &finder.find().await?, output).await?;
         }
         Command::Inbox {
             command: Some(command),

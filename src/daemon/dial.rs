@@ -17,7 +17,9 @@ impl Hands {
     pub(super) fn may_dial(&mut self) -> Vec<Event> {
         let dial = std::mem::replace(&mut self.dial, Dial::Idle);
         if let Some(open) = &mut self.open {
-            open.link.start(open.rooms.vault.backend());
+            let vault = &open.rooms.vault;
+            open.rooms.outbox.belongs_to(vault.own_chat());
+            open.link.start(vault.backend());
             if dial == Dial::Ends {
                 open.link.disconnect();
             }

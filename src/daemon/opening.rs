@@ -1,8 +1,10 @@
 //! The opening of the data partition, as at every boot: it is looked through, repaired as the core plans, and only then used.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
-use holdfast_core::{CauseCode, Limits, Plan, plan};
+use holdfast_core::{CauseCode, Limits, Plan, plan, setback};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Claim, DataDir, Machine, blocking, space};
 
@@ -104,7 +106,8 @@ impl Opening {
         let inbox = Inbox::open(&dir, &barrier, mail_room.clone()).await?;
         self.report.found("inbox", inbox.findings());
         self.stages.done("inbox");
-        let outbox = Outbox::open(&dir, &barrier, mail_room.clone()).await?;
+        let outbox = Outbox::open(&dir, &barrier, mail_room.clone(), waits).await?;
+        outbox.belongs_to(vault.own_chat());
         self.report.found("outbox", outbox.findings());
         self.stages.done("outbox");
         let live = vault.linked().generation;
@@ -178,6 +181,11 @@ impl Opening {
             shown
         })
     }
+}
+
+/// How long a message that was put off so often waits from the start on.
+fn waits(tries: u32) -> Duration {
+    Duration::from_millis(setback::wait_ms(tries, RandomState::new().hash_one(tries)))
 }
 
 /// Judges an error that keeps the rooms from being opened.

@@ -8,12 +8,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use super::{Ask, Desk, Refusal, aside, recipient};
-use crate::mail::{Consumer, Message, OutMessage, OutState, Stub, StubLine, fresh_id};
+use crate::mail::{Consumer, Message, OutMessage, OutState, Pending, Stub, StubLine, fresh_id};
 
 /// The most that one [`Desk::read`] returns: messages, and their bytes, which a client and a message bus hold at once. A
 /// message with more comes alone.
 const MOST_MESSAGES: usize = 128;
 const MOST_BYTES: usize = 4 << 20;
+/// The most messages one [`Desk::pending`] returns.
+const MOST_PENDING: usize = 1024;
 
 /// A received message and its place in the inbox.
 pub struct Received {
@@ -133,6 +135,34 @@ impl Desk {
         self.check(Ask::MessageState)?;
         let state = self.rooms()?.outbox.state(id);
         state.ok_or(Refusal::UnknownMessage)
+    }
+
+    /// Up to `max` (`None`: as many as fit) messages that are not final, in the order of sending, from the place `from` on.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub async fn pending(&self, from: u64, max: Option<usize>) -> Result<Vec<Pending>, Refusal> {
+        self.check(Ask::Outbox)?;
+        let max = max.unwrap_or(MOST_PENDING).min(MOST_PENDING);
+        Ok(self.rooms()?.outbox.pending(from, max).await?)
+    }
+
+    /// Ends a message that is not final as `failed dropped`; durable when this returns. One that is just being handed over may
+    /// arrive nevertheless.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownMessage`], [`Refusal::NothingToDo`] when it is final already, [`Refusal::Storage`].
+    pub async fn drop_message(&self, id: &str) -> Result<(), Refusal> {
+        self.check(Ask::DropMessage)?;
+        let outbox = self.rooms()?.outbox;
+        match outbox.state(id) {
+            None => Err(Refusal::UnknownMessage),
+            Some(state) if state.is_final() => Err(Refusal::NOT_PENDING),
+            Some(_) => {
+                let code = "dropped".to_owned();
+                Ok(outbox.mark(id, OutState::Failed { code }).await?)
+            }
+        }
     }
 
     /// Up to `max` (`None`: as many as fit) received messages, oldest first, from the place `from` on; `None` means the first

@@ -99,6 +99,10 @@ impl Refusal {
     pub(super) const NOT_TESTED: Self =
         Self::NothingToDo("The connection ended before the test did. Try again when it is back.");
 
+    /// A message is final.
+    pub(super) const NOT_PENDING: Self =
+        Self::NothingToDo("The message does not wait any more: it was sent, or has failed.");
+
     /// The kernel gave no random numbers.
     pub(super) fn no_random(error: getrandom::Error) -> Self {
         Self::Failed(format!("no random numbers from the kernel: {error}"))

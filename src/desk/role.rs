@@ -43,6 +43,10 @@ asks! {
     Send: Message;
     /// How far a sent message is.
     MessageState: Read Message;
+    /// What waits to be sent: to whom, and why it was not yet.
+    Outbox: Message;
+    /// Dropping a message that waits to be sent.
+    DropMessage: Message;
     /// The text of received messages.
     ReadMessages: Message;
     /// Saying which messages a consumer is done with; for a consumer of one's own, or for any as [`Role::Admin`].

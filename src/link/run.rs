@@ -19,11 +19,12 @@ use super::credentials::Credentials;
 use super::dial::{Dialer, settle_identity};
 use super::hearing::{self, Answer};
 use super::observer::{Listener, Notice, Observer, Phase};
-use super::outgoing::{self, Outgoing};
+use super::outgoing::Outgoing;
 use super::passkey;
 use super::self_test::self_test;
 use super::version::Version;
 use super::{Errand, Parts};
+use crate::mail::MailError;
 
 /// Timeout of an orderly end: the library flushes for up to 5 s.
 pub(crate) const END_LIMIT: Duration = Duration::from_secs(8);
@@ -186,42 +187,60 @@ async fn first_login_overdue(mut phase: watch::Receiver<Phase>) {
     }
 }
 
+/// How many notices are taken together.
+const NOTICES: usize = 256;
+
 /// Moves messages between the library and the mail, until the mail fails.
-async fn carry_mail(
+async fn carry_mail(parts: &Parts, client: &Arc<Client>, notices: mpsc::UnboundedReceiver<Notice>) {
+    let outgoing = Outgoing::new(parts.outbox.clone(), Arc::clone(client));
+    let (up, mut is_up) = watch::channel(false);
+    let sends = async {
+        let _ = is_up.wait_for(|up| *up).await;
+        outgoing.run().await
+    };
+    let kept = tokio::select! {
+        kept = heed(parts, client, &outgoing, notices, &up) => kept,
+        kept = sends => kept,
+    };
+    if let Err(error) = kept {
+        tracing::error!(%error, "mail could not be kept; the connection ends");
+    }
+}
+
+/// Does what each notice asks for; `up` becomes true when messages may be sent. Acks that come together are kept together.
+async fn heed(
     parts: &Parts,
     client: &Arc<Client>,
+    outgoing: &Outgoing,
     mut notices: mpsc::UnboundedReceiver<Notice>,
-) {
-    let mut outgoing: Option<Outgoing> = None;
+    up: &watch::Sender<bool>,
+) -> Result<(), MailError> {
     let mut hushing = FuturesUnordered::new();
-    let mut accepted = parts.outbox.changed();
     loop {
-        let kept = tokio::select! {
-            Some(notice) = notices.recv() => match notice {
+        let mut taken = Vec::new();
+        tokio::select! {
+            count = notices.recv_many(&mut taken, NOTICES) => if count == 0 {
+                std::future::pending::<()>().await;
+            },
+            Some(()) = hushing.next() => {}
+        }
+        let mut acks = Vec::new();
+        for notice in taken {
+            match notice {
                 Notice::Up => {
                     // The first login brought the owner's name.
                     settle_identity(client).await;
                     // A companion that is available mutes the phone's notifications.
                     let _ = client.presence().set_unavailable().await;
-                    outgoing.insert(Outgoing::new(parts.outbox.clone(), Arc::clone(client))).drain().await
+                    outgoing.begin().await?;
+                    up.send_replace(true);
                 }
-                Notice::Acked(ack) => outgoing::acked(&parts.outbox, &ack).await,
-                Notice::Named => {
-                    hushing.push(hush(client));
-                    Ok(())
-                }
-                Notice::Drained => Ok(()),
-            },
-            Some(()) = hushing.next() => Ok(()),
-            Ok(()) = accepted.changed() => match &mut outgoing {
-                Some(outgoing) => outgoing.drain().await,
-                None => Ok(()),
-            },
-        };
-        if let Err(error) = kept {
-            tracing::error!(%error, "mail could not be kept; the connection ends");
-            return;
+                Notice::Acked(ack) => acks.push(ack),
+                Notice::Named => hushing.push(hush(client)),
+                Notice::Drained => {}
+            }
         }
+        outgoing.acked(acks).await?;
     }
 }
 

@@ -88,6 +88,8 @@ pub(super) fn open(dir: &Path, mut visit: impl FnMut(Header, &[u8])) -> Result<O
         full: segments,
         live,
         released: 0,
+        #[cfg(test)]
+        reads: std::cell::Cell::default(),
     }));
     let writer = Writer {
         index: Arc::clone(&index),
@@ -108,6 +110,9 @@ struct Index {
     live: Segment,
     /// The last released record: nobody needs it, nor any before it.
     released: u64,
+    /// How many frames were read.
+    #[cfg(test)]
+    reads: std::cell::Cell<u64>,
 }
 
 impl Index {
@@ -239,6 +244,8 @@ impl Reader {
                 .partition_point(|place| place.first <= from)
                 .saturating_sub(1);
             for place in &segment.frames[start..] {
+                #[cfg(test)]
+                index.reads.set(index.reads.get() + 1);
                 match segment
                     .read(&file, place.at, &mut buffer)
                     .map_err(&failed)?
@@ -253,6 +260,12 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// How many frames were read so far.
+    #[cfg(test)]
+    pub(super) fn reads(&self) -> u64 {
+        self.0.lock().reads.get()
     }
 
     /// The sequence number of the oldest record that may still be there.

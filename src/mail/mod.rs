@@ -1,14 +1,16 @@
 //! The durable inbox and outbox: no message accepted by either side is lost to a pulled plug.
 //!
 //! From the disk up: a `frame` is one write past the page cache, a `segment` is a file of frames, a `log` is a row of
-//! segments. On it stand the [`Inbox`] with its `cursor`s, and the [`Outbox`].
+//! segments. On it stand the [`Inbox`] with its `cursor`s, and the [`Outbox`] with its `queue`.
 
 mod cursor;
 mod finding;
 mod frame;
 mod inbox;
+mod letter;
 mod log;
 mod outbox;
+mod queue;
 mod room;
 mod segment;
 mod stub;
@@ -22,7 +24,8 @@ use holdfast_medium::{Stopped, barrier::BarrierError};
 pub use cursor::Consumer;
 pub use finding::Finding;
 pub use inbox::{Inbox, Message, Unread};
-pub use outbox::{Accepted, OutMessage, OutState, Outbox, fresh_id};
+pub use letter::{Accepted, Due, OutMessage, OutState, Pending, fresh_id};
+pub use outbox::Outbox;
 pub use room::{Bounds, Room};
 pub use stub::{Stub, StubLine};
 

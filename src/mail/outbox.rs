@@ -1,7 +1,7 @@
 //! Keeps messages to send: durable once accepted, under an id that never changes, until WhatsApp acks or refuses them.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use holdfast_medium::{
     DataDir, Secret,
@@ -10,12 +10,14 @@ use holdfast_medium::{
     push::BLOCK,
     wear::Purpose,
 };
-use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::frame::{self, HEADER, Header, MAX_BODY};
+use super::letter::{Accepted, Due, Opened, OutMessage, OutState, Pending, Stored, accepted};
 use super::log::{self, Reader};
+use super::queue::Queue;
 use super::{Finding, MailError, Room, to_cbor, whole};
 
 const MAX_ID: usize = 128;
@@ -23,114 +25,13 @@ const MAX_ID: usize = 128;
 const NOTES: u64 = 2 * BLOCK as u64;
 /// Capacity of the channel of changes: a subscriber that falls further behind is told that it missed some.
 const MOVES: usize = 256;
+/// The most changes of state in one frame.
+const TOGETHER: usize = 256;
 
-/// A text to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutMessage {
-    /// The id of every attempt to send it.
-    pub id: String,
-    /// The JID it goes to.
-    pub to: Secret<String>,
-    /// Its text.
-    pub text: Secret<String>,
-}
-
-/// Makes a new id, in the form of WhatsApp's web client.
-///
-/// # Errors
-/// The system has no random numbers.
-pub fn fresh_id() -> Result<String, getrandom::Error> {
-    let mut random = [0; 9];
-    getrandom::fill(&mut random)?;
-    Ok(random
-        .iter()
-        .fold(String::from("3EB0"), |id, byte| id + &format!("{byte:02X}")))
-}
-
-/// The state of an outgoing message. It only ever moves on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutState {
-    /// In the outbox.
-    Accepted,
-    /// Handed to WhatsApp at least once, not yet confirmed.
-    Sent,
-    /// WhatsApp has it. Final.
-    Acked,
-    /// WhatsApp refused it. Final.
-    Failed {
-        /// The server's code, or a word of ours; never an address or a text.
-        code: String,
-    },
-}
-
-impl OutState {
-    /// Tells whether the state is final.
-    pub fn is_final(&self) -> bool {
-        matches!(self, Self::Acked | Self::Failed { .. })
-    }
-
-    fn follows(&self, earlier: &Self) -> bool {
-        !earlier.is_final()
-            && (self.is_final() || (*self == Self::Sent && *earlier == Self::Accepted))
-    }
-}
-
-/// The answer to [`Outbox::accept`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// Its place in the order of sending.
-    pub seq: u64,
-    /// The same message was accepted before; this is its first acceptance.
-    pub duplicate: bool,
-}
-
-/// The encoding of an acceptance or a change of state on the disk.
-#[derive(Encode, Decode)]
-enum Stored<'a> {
-    #[n(0)]
-    Accepted {
-        #[b(0)]
-        id: &'a str,
-        #[b(1)]
-        to: &'a str,
-        #[b(2)]
-        text: &'a str,
-    },
-    #[n(1)]
-    Sent {
-        #[n(0)]
-        seq: u64,
-    },
-    #[n(2)]
-    Acked {
-        #[n(0)]
-        seq: u64,
-    },
-    #[n(3)]
-    Failed {
-        #[n(0)]
-        seq: u64,
-        #[b(1)]
-        code: &'a str,
-    },
-}
-
-impl Stored<'_> {
-    /// Returns the change of state; none for an acceptance.
-    fn step(&self) -> Option<(u64, OutState)> {
-        match self {
-            Self::Accepted { .. } => None,
-            Self::Sent { seq } => Some((*seq, OutState::Sent)),
-            Self::Acked { seq } => Some((*seq, OutState::Acked)),
-            Self::Failed { seq, code } => Some((
-                *seq,
-                OutState::Failed {
-                    code: (*code).to_owned(),
-                },
-            )),
-        }
-    }
-}
+/// The code of a message that was accepted for another account than the one that is linked.
+pub const OTHER_ACCOUNT: &str = "other-account";
+/// The code of a message that can no longer be read from the disk.
+const UNREADABLE: &str = "unreadable";
 
 /// The outbox. Handles are cheap to clone and mean the same outbox.
 #[derive(Clone)]
@@ -141,83 +42,42 @@ struct Inner {
     log: LogId,
     reader: Reader,
     room: Room,
-    index: Mutex<Index>,
-    changed: watch::Sender<u64>,
+    queue: Mutex<Queue>,
+    /// The account that messages are accepted for.
+    account: Mutex<Option<Secret<String>>>,
+    changed: watch::Sender<()>,
     moves: broadcast::Sender<(Arc<str>, OutState)>,
     /// The sequence number of the next record; held while one is being written.
     turn: tokio::sync::Mutex<u64>,
     findings: Vec<Finding>,
 }
 
-/// The index in memory: each message's id and state, without its text.
-#[derive(Default)]
-struct Index {
-    ids: HashMap<Arc<str>, u64>,
-    messages: BTreeMap<u64, (Arc<str>, OutState)>,
-    /// How many of them are not final.
-    open: usize,
-}
-
-impl Index {
-    fn accept(&mut self, seq: u64, id: &str) {
-        let id: Arc<str> = id.into();
-        self.ids.insert(Arc::clone(&id), seq);
-        self.messages.insert(seq, (id, OutState::Accepted));
-        self.open += 1;
-    }
-
-    /// Moves a message's state on; returns whether it moved.
-    fn step(&mut self, seq: u64, to: OutState) -> bool {
-        match self.messages.get_mut(&seq) {
-            Some((_, state)) if to.follows(state) => {
-                *state = to;
-                self.open -= usize::from(state.is_final());
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn state(&self, id: &str) -> Option<(u64, &OutState)> {
-        let seq = self.ids.get(id)?;
-        self.messages.get(seq).map(|(_, state)| (*seq, state))
-    }
-
-    fn pending(&self) -> impl Iterator<Item = u64> {
-        self.messages
-            .iter()
-            .filter(|(_, (_, state))| !state.is_final())
-            .map(|(seq, _)| *seq)
-    }
-
-    /// Drops what the log no longer holds; all of it is final.
-    fn forget_before(&mut self, oldest: u64) {
-        let kept = self.messages.split_off(&oldest);
-        for (_, (id, _)) in std::mem::replace(&mut self.messages, kept) {
-            self.ids.remove(&id);
-        }
-    }
-}
-
 impl Outbox {
-    /// Opens the outbox of a data directory, or begins one, which takes no more than its room.
+    /// Opens the outbox of a data directory, or begins one, which takes no more than its room. What was put off after so many attempts waits for as long as `waits` says.
     ///
     /// # Errors
     /// [`MailError::Io`] when its files cannot be read. Damage is no error: see [`Outbox::findings`].
-    pub async fn open(dir: &DataDir, barrier: &Barrier, room: Room) -> Result<Self, MailError> {
+    pub async fn open(
+        dir: &DataDir,
+        barrier: &Barrier,
+        room: Room,
+        waits: fn(u32) -> Duration,
+    ) -> Result<Self, MailError> {
         let dir = dir.mail().join("outbox");
         let barrier = barrier.clone();
+        let opened = Opened {
+            at: Instant::now(),
+            at_s: now_s(),
+            waits,
+        };
         blocking(move || {
-            let mut index = Index::default();
+            let mut queue = Queue::default();
             let mut foreign = Vec::new();
-            let log = log::open(&dir, |header, body| match minicbor::decode(body) {
-                Ok(Stored::Accepted { id, .. }) => index.accept(header.first, id),
-                Ok(step) => {
-                    if let Some((seq, state)) = step.step() {
-                        index.step(seq, state);
-                    }
+            let log = log::open(&dir, |header, body| {
+                match minicbor::decode::<Stored<'_>>(body) {
+                    Ok(stored) => queue.replay(header.first, &stored, opened),
+                    Err(_) => foreign.push(Finding::Foreign(header.first)),
                 }
-                Err(_) => foreign.push(Finding::Foreign(header.first)),
             })?;
             let mut findings = log.findings;
             findings.extend(foreign);
@@ -226,8 +86,9 @@ impl Outbox {
                 barrier,
                 reader: log.reader,
                 room,
-                index: Mutex::new(index),
-                changed: watch::Sender::new(0),
+                queue: Mutex::new(queue),
+                account: Mutex::new(None),
+                changed: watch::Sender::new(()),
                 moves: broadcast::Sender::new(MOVES),
                 turn: tokio::sync::Mutex::new(log.next),
                 findings,
@@ -247,6 +108,11 @@ impl Outbox {
         &self.0.findings
     }
 
+    /// From now on messages are accepted for the account with this JID; `None`: for whichever is linked when they are sent.
+    pub fn belongs_to(&self, account: Option<Secret<String>>) {
+        *self.0.account.lock() = account;
+    }
+
     /// Accepts a message, durable on return. It is idempotent: the same message under the same id is accepted once, for as
     /// long as the outbox remembers it: until it is final and some 4000 records old.
     ///
@@ -262,22 +128,168 @@ impl Outbox {
         whole(async move { inner.accept(&message).await }).await
     }
 
-    /// Reads the messages that are not final, in the order they were accepted. [`OutState::Sent`] ones are among them:
-    /// after a restart nobody knows whether they arrived, so they go out again under the same id.
+    /// Begins a connection as the account that messages are accepted for: those of another account fail as
+    /// [`OTHER_ACCOUNT`], and what was handed over to an earlier connection is due again, for nobody knows whether it arrived.
+    ///
+    /// # Errors
+    /// [`MailError::Barrier`].
+    pub async fn begin(&self) -> Result<(), MailError> {
+        let strangers = {
+            let account = self.0.account.lock();
+            let account = account.as_ref().map(|account| account.expose().as_str());
+            let mut queue = self.0.queue.lock();
+            queue.begin();
+            let strangers = queue.all_open().filter_map(|(seq, open)| {
+                let of = open.account.as_deref()?;
+                account
+                    .is_some_and(|account| account != of)
+                    .then(|| queue.at(seq))?
+            });
+            let failed = OutState::Failed {
+                code: OTHER_ACCOUNT.to_owned(),
+            };
+            strangers
+                .map(|(id, _)| (id.to_string(), failed.clone()))
+                .collect()
+        };
+        self.0.changed.send_replace(());
+        self.mark_all(strangers).await
+    }
+
+    /// Waits for a message's turn, and takes it: until [`Outbox::handed_over`], [`Outbox::put_off`], [`Outbox::put_back`] or a final
+    /// state is said of it, it is being sent. The body is read here, once an attempt. Dropping the future takes nothing.
     ///
     /// # Errors
     /// [`MailError::Io`].
-    pub async fn pending(&self) -> Result<Vec<(u64, OutMessage)>, MailError> {
-        let inner = Arc::clone(&self.0);
-        blocking(move || {
-            let pending: Vec<u64> = inner.index.lock().pending().collect();
-            let mut messages = Vec::with_capacity(pending.len());
-            for seq in pending {
-                messages.extend(inner.read(seq)?.map(|message| (seq, message)));
+    pub async fn next(&self) -> Result<Due, MailError> {
+        let mut changed = self.0.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let (first, due) = {
+                let mut queue = self.0.queue.lock();
+                (queue.first(Instant::now()), queue.next_due())
+            };
+            let Some(seq) = first else {
+                tokio::select! {
+                    _ = changed.changed() => {}
+                    () = at(due) => {}
+                }
+                continue;
+            };
+            let inner = Arc::clone(&self.0);
+            let Some(message) = blocking(move || inner.read(seq)).await? else {
+                self.unreadable(seq).await?;
+                continue;
+            };
+            if let Some(open) = self.0.queue.lock().take(seq) {
+                return Ok(Due {
+                    message,
+                    tries: open.tries,
+                    age: age(open.since_s),
+                });
             }
-            Ok(messages)
+        }
+    }
+
+    /// Ends a message of which nothing is left to send.
+    async fn unreadable(&self, seq: u64) -> Result<(), MailError> {
+        let id = self.0.queue.lock().at(seq).map(|(id, _)| id.to_string());
+        let failed = OutState::Failed {
+            code: UNREADABLE.to_owned(),
+        };
+        self.mark_all(id.into_iter().map(|id| (id, failed.clone())).collect())
+            .await
+    }
+
+    /// A message was handed to WhatsApp. Should nothing be said of it, its turn comes again after so long.
+    ///
+    /// # Errors
+    /// [`MailError::UnknownMessage`].
+    pub async fn handed_over(&self, id: &str, again: Duration) -> Result<(), MailError> {
+        {
+            let mut queue = self.0.queue.lock();
+            let (seq, _) = queue.state(id).ok_or(MailError::UnknownMessage)?;
+            queue.sent(seq, Instant::now() + again);
+        }
+        self.mark(id, OutState::Sent).await
+    }
+
+    /// A message could not be sent, for a reason that a consumer may read; its turn comes again after so long. How often it was
+    /// tried is remembered, soon also on the disk.
+    ///
+    /// # Errors
+    /// [`MailError::Barrier`].
+    pub async fn put_off(&self, id: &str, why: &str, again: Duration) -> Result<(), MailError> {
+        let (inner, id, why) = (Arc::clone(&self.0), id.to_owned(), why.to_owned());
+        whole(async move {
+            let mut turn = inner.turn.lock().await;
+            let (seq, tries) = {
+                let mut queue = inner.queue.lock();
+                let Some((seq, tries)) = queue
+                    .state(&id)
+                    .and_then(|(seq, _)| Some((seq, queue.open(seq)?.tries)))
+                else {
+                    return Ok(());
+                };
+                queue.put_off(seq, tries, &why, Instant::now() + again);
+                (seq, tries)
+            };
+            let stored = Stored::PutOff {
+                seq,
+                tries,
+                why: &why,
+            };
+            // Nothing rests on it: where there is no room it is known until the next start.
+            if inner.has_room_for_a_note() {
+                inner.append(&mut turn, &stored, Durability::Lazy).await?;
+            }
+            inner.changed.send_replace(());
+            Ok(())
         })
         .await
+    }
+
+    /// A message was taken and not even tried: it is still its turn.
+    pub fn put_back(&self, id: &str) {
+        let mut queue = self.0.queue.lock();
+        if let Some((seq, _)) = queue.state(id) {
+            queue.put_back(seq);
+        }
+    }
+
+    /// How often a message that is not final was tried, and how long ago it was accepted by the wall clock.
+    pub fn standing(&self, id: &str) -> Option<(u32, Duration)> {
+        let queue = self.0.queue.lock();
+        let open = queue.open(queue.state(id)?.0)?;
+        Some((open.tries, age(open.since_s)))
+    }
+
+    /// Reads at most `max` messages that are not final, in the order they were accepted, from the place `from` on.
+    ///
+    /// # Errors
+    /// [`MailError::Io`].
+    pub async fn pending(&self, from: u64, max: usize) -> Result<Vec<Pending>, MailError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || inner.pending(from, max)).await
+    }
+
+    /// Ends everything that is not final; returns how much that was.
+    ///
+    /// # Errors
+    /// [`MailError::Barrier`].
+    pub async fn fail_all(&self, code: &str) -> Result<usize, MailError> {
+        let failed = OutState::Failed {
+            code: code.to_owned(),
+        };
+        let steps: Vec<_> = {
+            let queue = self.0.queue.lock();
+            let open = queue.all_open().filter_map(|(seq, _)| queue.at(seq));
+            open.map(|(id, _)| (id.to_string(), failed.clone()))
+                .collect()
+        };
+        let count = steps.len();
+        self.mark_all(steps).await?;
+        Ok(count)
     }
 
     /// Moves a message on; a step back is ignored. [`OutState::Failed`] is durable on return, as it must never be
@@ -286,15 +298,31 @@ impl Outbox {
     /// # Errors
     /// [`MailError::UnknownMessage`].
     pub async fn mark(&self, id: &str, state: OutState) -> Result<(), MailError> {
+        if self.state(id).is_none() {
+            return Err(MailError::UnknownMessage);
+        }
+        self.mark_all(vec![(id.to_owned(), state)]).await
+    }
+
+    /// Moves messages on as [`Outbox::mark`] does, in one write; those that the outbox does not know are passed over.
+    ///
+    /// # Errors
+    /// [`MailError::Barrier`].
+    pub async fn mark_all(&self, steps: Vec<(String, OutState)>) -> Result<(), MailError> {
         let inner = Arc::clone(&self.0);
-        let id = id.to_owned();
-        whole(async move { inner.mark(&id, state).await }).await
+        whole(async move {
+            for steps in steps.chunks(TOGETHER) {
+                inner.mark_all(steps).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Returns a message's state; `None` for one that was never accepted, or is forgotten.
     pub fn state(&self, id: &str) -> Option<OutState> {
         self.0
-            .index
+            .queue
             .lock()
             .state(id)
             .map(|(_, state)| state.clone())
@@ -324,11 +352,6 @@ impl Outbox {
         .await
     }
 
-    /// Watches for changes: a message was accepted or moved on.
-    pub fn changed(&self) -> watch::Receiver<u64> {
-        self.0.changed.subscribe()
-    }
-
     /// Subscribes to each message that is accepted or moves on, with its state.
     pub fn moves(&self) -> broadcast::Receiver<(Arc<str>, OutState)> {
         self.0.moves.subscribe()
@@ -338,7 +361,7 @@ impl Outbox {
 impl Inner {
     async fn accept(&self, message: &OutMessage) -> Result<Accepted, MailError> {
         let mut turn = self.turn.lock().await;
-        let known = self.index.lock().state(&message.id).map(|(seq, _)| seq);
+        let known = self.queue.lock().state(&message.id).map(|(seq, _)| seq);
         if let Some(seq) = known {
             return match self.read(seq)? {
                 Some(first) if first != *message => Err(MailError::IdTaken),
@@ -348,14 +371,19 @@ impl Inner {
                 }),
             };
         }
+        let account = self.account.lock().clone();
+        let account = account.as_ref().map(|account| account.expose().as_str());
+        let since_s = now_s();
         let stored = Stored::Accepted {
             id: &message.id,
             to: message.to.expose(),
             text: message.text.expose(),
+            since_s: Some(since_s),
+            account,
         };
         self.admit(&stored)?;
         let seq = self.append(&mut turn, &stored, Durability::Awaited).await?;
-        self.index.lock().accept(seq, &message.id);
+        self.queue.lock().accept(seq, &message.id, account, since_s);
         self.promise();
         self.give_back(*turn).await?;
         self.announce(&message.id, OutState::Accepted);
@@ -368,18 +396,26 @@ impl Inner {
     /// Refuses a message for which there is no room, with what will be noted of all that are not final: that can always be.
     fn admit(&self, stored: &Stored<'_>) -> Result<(), MailError> {
         let room = frame::room(HEADER + to_cbor(stored).len());
-        let messages = self.index.lock().open;
+        let messages = self.queue.lock().count_open();
         let promises = notes(messages + 1);
         let taken = self.taken().saturating_add(room).saturating_add(NOTES);
         self.room.admit_share(messages, taken)?;
         self.room.admit_out(self.reader.growth(room), promises)
     }
 
+    /// Whether one more note finds room beside those that can always be written.
+    fn has_room_for_a_note(&self) -> bool {
+        let promises = notes(self.queue.lock().count_open());
+        let growth = self.reader.growth(BLOCK as u64);
+        self.room.admit_out(growth, promises).is_ok()
+    }
+
     /// What the messages that are not final take, with what will be noted of them, bytes.
     fn taken(&self) -> u64 {
         let (oldest, open) = {
-            let index = self.index.lock();
-            (index.pending().next(), index.open)
+            let queue = self.queue.lock();
+            let oldest = queue.all_open().next().map(|(seq, _)| seq);
+            (oldest, queue.count_open())
         };
         let written = oldest.map_or(0, |oldest| self.reader.bytes_from(oldest));
         written.saturating_add(notes(open))
@@ -387,34 +423,46 @@ impl Inner {
 
     /// Keeps room for what will be noted.
     fn promise(&self) {
-        self.room.promise(notes(self.index.lock().open));
+        self.room.promise(notes(self.queue.lock().count_open()));
     }
 
-    async fn mark(&self, id: &str, state: OutState) -> Result<(), MailError> {
+    /// Moves messages on, in one frame.
+    async fn mark_all(&self, steps: &[(String, OutState)]) -> Result<(), MailError> {
         let mut turn = self.turn.lock().await;
-        let (seq, moves) = {
-            let index = self.index.lock();
-            let (seq, now) = index.state(id).ok_or(MailError::UnknownMessage)?;
-            (seq, state.follows(now))
+        let moving: Vec<(u64, &(String, OutState))> = {
+            let queue = self.queue.lock();
+            let moves = steps.iter().filter_map(|step| {
+                let (seq, now) = queue.state(&step.0)?;
+                step.1.follows(now).then_some((seq, step))
+            });
+            moves.collect()
         };
-        let (stored, wait) = match &state {
-            OutState::Sent => (Stored::Sent { seq }, Durability::Lazy),
-            OutState::Acked => (Stored::Acked { seq }, Durability::Ordered),
-            OutState::Failed { code } => (Stored::Failed { seq, code }, Durability::Awaited),
-            OutState::Accepted => return Ok(()),
+        let mut changes: Vec<_> = moving
+            .iter()
+            .filter_map(|(seq, (_, state))| Stored::change(*seq, state))
+            .collect();
+        let wait = moving.iter().map(|(_, (_, state))| durability(state)).min();
+        let (Some(wait), Some(last)) = (wait, changes.pop()) else {
+            return Ok(());
         };
-        if moves {
-            self.append(&mut turn, &stored, wait).await?;
-            self.index.lock().step(seq, state.clone());
-            self.promise();
-            self.give_back(*turn).await?;
-            self.announce(id, state);
+        let stored = if changes.is_empty() {
+            last
+        } else {
+            changes.push(last);
+            Stored::Together { changes }
+        };
+        self.append(&mut turn, &stored, wait).await?;
+        for (seq, (id, state)) in moving {
+            if self.queue.lock().step(seq, state.clone()) {
+                self.announce(id, state.clone());
+            }
         }
-        Ok(())
+        self.promise();
+        self.give_back(*turn).await
     }
 
     fn announce(&self, id: &str, state: OutState) {
-        self.changed.send_modify(|changes| *changes += 1);
+        self.changed.send_replace(());
         // Nobody following is no failure.
         let _ = self.moves.send((id.into(), state));
     }
@@ -454,37 +502,60 @@ impl Inner {
     /// Releases the log up to the oldest message that is not final; whether there is something to give back.
     fn release(&self, next: u64) -> bool {
         self.reader.release(|| {
-            self.index
-                .lock()
-                .pending()
-                .next()
-                .unwrap_or(next)
-                .saturating_sub(1)
+            let queue = self.queue.lock();
+            let oldest = queue.all_open().next().map_or(next, |(seq, _)| seq);
+            oldest.saturating_sub(1)
         })
     }
 
     /// Forgets what the log no longer holds.
     fn forget(&self) {
         let oldest = self.reader.oldest();
-        self.index.lock().forget_before(oldest);
+        self.queue.lock().forget_before(oldest);
     }
 
     /// Reads an accepted message; `None` when it can no longer be read.
     fn read(&self, seq: u64) -> Result<Option<OutMessage>, MailError> {
         let mut message = None;
         self.reader.read(seq, |header: Header, body| {
-            if let Ok(Stored::Accepted { id, to, text }) = minicbor::decode(body)
-                && header.first == seq
-            {
-                message = Some(OutMessage {
-                    id: id.to_owned(),
-                    to: Secret::new(to.to_owned()),
-                    text: Secret::new(text.to_owned()),
-                });
+            if header.first == seq {
+                message = accepted(body);
             }
             header.next() <= seq
         })?;
         Ok(message)
+    }
+
+    /// Reads what is not final in one pass over the log.
+    fn pending(&self, from: u64, max: usize) -> Result<Vec<Pending>, MailError> {
+        let wanted: Vec<u64> = {
+            let queue = self.queue.lock();
+            let open = queue.all_open().map(|(seq, _)| seq);
+            open.filter(|seq| *seq >= from).take(max).collect()
+        };
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
+            return Ok(Vec::new());
+        };
+        let mut pending = Vec::with_capacity(wanted.len());
+        self.reader.read(*first, |header: Header, body| {
+            let queue = self.queue.lock();
+            if let Some(open) = queue.open(header.first)
+                && let Some((_, state)) = queue.at(header.first)
+                && let Some(message) = accepted(body)
+            {
+                pending.push(Pending {
+                    seq: header.first,
+                    message,
+                    state: state.clone(),
+                    since_s: open.since_s,
+                    tries: open.tries,
+                    why: open.why.clone(),
+                });
+            }
+            header.next() <= *last
+        })?;
+        pending.retain(|pending| pending.seq >= from);
+        Ok(pending)
     }
 }
 
@@ -492,3 +563,32 @@ impl Inner {
 fn notes(messages: usize) -> u64 {
     NOTES.saturating_mul(messages as u64)
 }
+
+/// A failure must never be taken back; what is lost of the rest costs a repetition under the same id.
+fn durability(state: &OutState) -> Durability {
+    match state {
+        OutState::Failed { .. } => Durability::Awaited,
+        OutState::Acked => Durability::Ordered,
+        OutState::Accepted | OutState::Sent => Durability::Lazy,
+    }
+}
+
+/// Sleeps until a moment; for ever where there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now_s() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
+}
+
+fn age(since_s: u64) -> Duration {
+    Duration::from_secs(now_s().saturating_sub(since_s))
+}
+
+#[cfg(test)]
+mod tests;

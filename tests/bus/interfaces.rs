@@ -249,8 +249,8 @@ async fn an_accepted_message_is_in_the_outbox_and_followed_to_its_end() {
             .await;
         assert!(matches!(taken, Err(Error::InvalidArgument(_))), "{taken:?}");
 
-        let pending = daemon.outbox.pending().await.unwrap();
-        let (_, last) = pending.last().unwrap();
+        let pending = daemon.outbox.pending(0, 10).await.unwrap();
+        let last = &pending.last().unwrap().message;
         assert_eq!(
             (last.id.as_str(), last.to.expose().as_str()),
             (id, "4915100000001@s.whatsapp.net")

@@ -67,7 +67,9 @@ impl Daemon {
         let inbox = Inbox::open(&data, &barrier, mail_room.clone())
             .await
             .unwrap();
-        let outbox = Outbox::open(&data, &barrier, mail_room).await.unwrap();
+        let outbox = Outbox::open(&data, &barrier, mail_room, |_| Duration::ZERO)
+            .await
+            .unwrap();
         let evidence = Evidence::gather(&Machine::at(dir.path()), &data);
         let boot = BootReport::new(&evidence, &evidence.verdict());
         let (status, _) = watch::channel(status("Connected"));

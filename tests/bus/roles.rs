@@ -95,6 +95,8 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
     call! { "Messages1":
         "Send" messages.send("4915100000001", "hello", "");
         "State" messages.state("unknown");
+        "Pending" messages.pending(0, 0);
+        "DropMessage" messages.drop_message("unknown");
         "Read" messages.read("anna", 0, 0);
         "Stubs" messages.stubs(0, 0);
         "Acknowledge" messages.acknowledge("anna", 0);
@@ -283,7 +285,9 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
         "Acknowledge",
         "Consumers",
         "Cursor",
+        "DropMessage",
         "ForgetConsumer",
+        "Pending",
         "Read",
         "Send",
         "State",

@@ -12,12 +12,14 @@ mod stubs;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use holdfast::mail::{Bounds, Inbox, Message, OutMessage, Outbox, Room};
 use holdfast_medium::{DataDir, Secret, barrier::Barrier};
 use tempfile::TempDir;
 
 const BLOCK: usize = 4096;
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn message(id: &str) -> Message {
     Message {
@@ -78,7 +80,9 @@ impl Place {
 
     async fn bounded_outbox(&self, barrier: &Barrier, bounds: Bounds) -> Outbox {
         let room = Room::new(self.dir().root(), bounds);
-        Outbox::open(&self.dir(), barrier, room).await.unwrap()
+        Outbox::open(&self.dir(), barrier, room, |tries| MINUTE * tries)
+            .await
+            .unwrap()
     }
 
     fn segments(&self, log: &str) -> Vec<PathBuf> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use holdfast::mail::{Bounds, MailError, OutState, Outbox, Room};
 use holdfast_medium::barrier::Barrier;
@@ -90,7 +91,7 @@ async fn what_will_be_noted_of_accepted_messages_is_as_good_as_written() {
     let place = Place::new();
     let barrier = Barrier::start().unwrap();
     let room = Room::new(place.dir().root(), Bounds::NONE);
-    let outbox = Outbox::open(&place.dir(), &barrier, room.clone())
+    let outbox = Outbox::open(&place.dir(), &barrier, room.clone(), |_| Duration::ZERO)
         .await
         .unwrap();
     assert_eq!(room.promised(), 0);
@@ -103,7 +104,7 @@ async fn what_will_be_noted_of_accepted_messages_is_as_good_as_written() {
     drop(outbox);
 
     let room = Room::new(place.dir().root(), Bounds::NONE);
-    let _outbox = Outbox::open(&place.dir(), &barrier, room.clone())
+    let _outbox = Outbox::open(&place.dir(), &barrier, room.clone(), |_| Duration::ZERO)
         .await
         .unwrap();
     assert_eq!(room.promised(), 2 * BLOCK as u64, "after a restart, too");

@@ -11,6 +11,7 @@ mod plan;
 mod pulse;
 mod self_test;
 mod session;
+pub mod setback;
 mod storage;
 mod storm;
 mod token;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use holdfast_core::setback::End;
 use holdfast_core::{CauseClass, CauseCode, STAYS};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/causes.md");
@@ -47,6 +48,20 @@ fn page() -> String {
             let (name, what, action) = (code.as_str(), code.sentence(), code.action());
             let _ = writeln!(page, "| `{name}` | {what} | {action} |");
         }
+    }
+    page.push_str(
+        "\n## How a message fails\n\n\
+         From `src/core/parts/setback.rs`. A message that failed is in the state `failed CODE`, for good. Numbers are \
+         WhatsApp's, and one that is not listed has no meaning that is known here.\n\n\
+         | code | what happened | what to do |\n|---|---|---|\n",
+    );
+    for End {
+        code,
+        sentence,
+        action,
+    } in End::ALL
+    {
+        let _ = writeln!(page, "| `{code}` | {sentence} | {action} |");
     }
     page
 }

@@ -28,6 +28,7 @@ pub fn router(lab: Lab) -> Router {
         .route("/phones/{phone}/code", post(enter_code))
         .route("/phones/{phone}/send", post(send))
         .route("/devices/{device}", delete(unlink))
+        .route("/devices/{device}/questions/{namespace}", get(questions))
         .route("/groups", post(create_group))
         .route("/faults", get(faults).post(inject))
         .route("/ledger", get(ledger))
@@ -176,6 +177,14 @@ async fn create_group(State(lab): State<Lab>, Body(new): Body<NewGroup>) -> Answ
         .create_group(&new.owner, &new.name, &new.members)
         .await?;
     found(json!({ "group": group.to_string() }))
+}
+
+async fn questions(
+    State(lab): State<Lab>,
+    Path((device, namespace)): Path<(String, String)>,
+) -> Answer<Value> {
+    let device = device.parse()?;
+    found(json!({ "asked": lab.questions(&device, &namespace) }))
 }
 
 async fn faults() -> Json<Vec<&'static str>> {

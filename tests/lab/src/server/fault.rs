@@ -50,6 +50,8 @@ pub enum Occasion {
     Send,
     /// Somebody fetches the device's pre-key bundle.
     Bundle,
+    /// The device asks about a group.
+    GroupQuery,
     /// The device uploads pre-keys.
     Upload,
     /// A phone scans the QR, or its owner types the code.
@@ -164,6 +166,10 @@ faults! {
     OutOfOrderDelivery, "out-of-order-delivery", Delivery;
     /// A message of the device is refused.
     NackSend, "nack-send", Send;
+    /// A message of the device is refused for now.
+    Nack503, "nack-503", Send;
+    /// A question about a group is answered with an error of the server's own.
+    GroupError, "group-error", GroupQuery;
 }
 
 impl fmt::Display for Fault {
@@ -188,7 +194,22 @@ impl FromStr for Fault {
 const BAN_S: u64 = 3600;
 
 /// The error of a refused message: `smax-invalid` as WhatsApp sends it.
-pub(super) const NACK: u16 = 479;
+const NACK: u16 = 479;
+
+/// The error of a message that the server cannot take now.
+const UNAVAILABLE: u16 = 503;
+
+/// The error of a question that the server cannot answer now.
+pub(super) const SERVER_ERROR: (u16, &str) = (500, "internal-server-error");
+
+/// The nack of a message that this fault strikes.
+pub(super) fn nack(fault: Fault) -> Option<u16> {
+    match fault {
+        Fault::NackSend => Some(NACK),
+        Fault::Nack503 => Some(UNAVAILABLE),
+        _ => None,
+    }
+}
 
 /// The error of a refused upload.
 pub(super) const UPLOAD_REFUSED: (u16, &str) = (406, "not-acceptable");

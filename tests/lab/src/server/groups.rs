@@ -7,6 +7,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
 use super::LabError;
+use super::fault::{Fault, SERVER_ERROR};
 use super::reply;
 use super::world::{DeviceId, Form, PhoneId, World, now_s};
 use crate::wire::stanza::NodeExt;
@@ -61,6 +62,10 @@ impl World {
         let Some(asked) = iq.nodes().first() else {
             return reply::error(iq, 400, "bad-request");
         };
+        if self.faults.strikes(from, Fault::GroupError) {
+            let (code, text) = SERVER_ERROR;
+            return reply::error(iq, code, text);
+        }
         let group = iq
             .jid("to")
             .filter(|to| to.is_group() && !to.user.is_empty());

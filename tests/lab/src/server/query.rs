@@ -3,6 +3,7 @@
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use super::Lab;
 use super::reply;
 use super::world::{DeviceId, World};
 use crate::wire::stanza::NodeExt;
@@ -29,6 +30,12 @@ impl World {
             return;
         }
         let set = kind == "set";
+        *self
+            .questions
+            .entry(id.clone())
+            .or_default()
+            .entry(iq.text("xmlns"))
+            .or_default() += 1;
         let first = iq
             .nodes()
             .first()
@@ -85,5 +92,16 @@ impl World {
             _ => reply::error(iq, 501, "feature-not-implemented"),
         };
         self.send(serial, answer);
+    }
+}
+
+impl Lab {
+    /// How many questions of a namespace the device has put to the server, such as `w:g2` about groups.
+    pub fn questions(&self, device: &DeviceId, namespace: &str) -> u64 {
+        self.shared.look(|world| {
+            let asked = world.questions.get(device);
+            let count = asked.and_then(|asked| asked.get(namespace));
+            count.copied().unwrap_or_default()
+        })
     }
 }

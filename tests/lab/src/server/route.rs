@@ -3,13 +3,13 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
-use super::fault::{Fault, NACK};
+use super::fault::{self, Occasion};
 use super::queue::Confirmation;
 use super::reply;
 use super::world::{DeviceId, Form, PhoneId, World, now_s};
 use crate::wire::stanza::NodeExt;
 
-/// The error for a message to nobody: the account or group does not exist, or the sender is no member.
+/// The error for a message to no group: it does not exist, or the sender is no member.
 const NOT_FOUND: u16 = 404;
 
 /// One message on its way: what all its copies have in common.
@@ -25,11 +25,11 @@ impl World {
     /// A message from a device: routed, then acknowledged.
     pub fn route_message(&mut self, serial: u64, sender: &DeviceId, node: &Node) {
         let id = node.text("id");
-        let refused = if self.faults.strikes(sender, Fault::NackSend) {
-            Some(NACK)
-        } else {
-            self.post(sender, node).err()
-        };
+        let struck = self
+            .faults
+            .strike_at(&sender.clone().into(), Occasion::Send)
+            .and_then(fault::nack);
+        let refused = struck.or_else(|| self.post(sender, node).err());
         self.ledger.server_acked(&sender.to_string(), &id, refused);
         let answer = match refused {
             Some(code) => reply::nack("message", node, code),
@@ -52,13 +52,9 @@ impl World {
         };
         if to.is_group() {
             self.post_to_group(&letter)
-        } else if self.owner(&to).is_some() {
-            self.post_to_account(&letter, &to);
-            Ok(())
-        } else if to.is_pn() || to.is_lid() {
-            Err(NOT_FOUND)
         } else {
-            // Status updates and newsletters have no readers here.
+            // WhatsApp acks what is for nobody too, and the sender's own devices get it (tulir/whatsmeow#347).
+            self.post_to_account(&letter, &to);
             Ok(())
         }
     }

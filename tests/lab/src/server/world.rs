@@ -119,6 +119,9 @@ pub(super) struct World {
     pub concluded: BTreeMap<u64, Result<DeviceId, LabError>>,
     #[serde(skip)]
     pub faults: Faults,
+    /// How much each device asked, by namespace.
+    #[serde(skip)]
+    pub questions: BTreeMap<DeviceId, BTreeMap<String, u64>>,
     #[serde(skip)]
     pub times: Times,
     #[serde(skip)]
@@ -236,6 +239,7 @@ impl World {
             connections: BTreeMap::new(),
             concluded: BTreeMap::new(),
             faults: Faults::default(),
+            questions: BTreeMap::new(),
             times,
             ledger,
         }

@@ -414,6 +414,15 @@ impl<'a> Life<'a> {
                 self.hear_from(&stranger, 1).await?;
             }
             Occasion::Upload => self.has_fresh_keys().await?,
+            Occasion::GroupQuery => {
+                let members = [self.friend.clone()];
+                let group = self.lab.create_group(&self.owner, "Group", &members);
+                let group = group.await?.to_string();
+                self.holdfast.sends(&group, "asked again").await?;
+            }
+            Occasion::Send if self.meets.fault == Fault::Nack503 => {
+                self.holdfast.sends(FRIEND, "taken later").await?;
+            }
             Occasion::Send => {
                 let sent = self.holdfast.sends(FRIEND, REFUSED).await;
                 let told = sent.err().map(|error| error.root_cause().to_string());

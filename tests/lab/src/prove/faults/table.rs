@@ -334,4 +334,6 @@ pub(super) const TABLE: &[Meets] = &[
     row(Fault::DuplicateDelivery, "Connected", "", End::Unseen),
     row(Fault::OutOfOrderDelivery, "Connected", "", End::Unseen),
     row(Fault::NackSend, "Connected", "", End::Unseen),
+    row(Fault::Nack503, "Connected", "", End::Unseen),
+    row(Fault::GroupError, "Connected", "", End::Unseen),
 ];
