@@ -1,6 +1,7 @@
 //! `org.holdfast.Session1`: how the session is, and what a human may ask of it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use holdfast_core::Cause;
 use holdfast_medium::Secret;
@@ -137,6 +138,16 @@ impl Session1 {
         texts(self.desk.status().borrow().cause)
     }
 
+    /// What WhatsApp does not let the account do though the session is connected: stable code, one sentence, one action for a human, and
+    /// how long that still lasts, milliseconds at the moment of reading. Empty strings and 0 when nothing is wrong.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn account_fault(&self) -> (String, String, String, u64) {
+        let fault = self.desk.status().borrow().account;
+        let (code, sentence, action) = texts(fault.map(|(code, _)| code.into()));
+        let left = fault.map(|(_, until)| until.saturating_duration_since(Instant::now()));
+        (code, sentence, action, left.map_or(0, millis))
+    }
+
     /// The live generation, such as `gen-0007`.
     #[zbus(property)]
     fn generation(&self) -> String {
@@ -160,10 +171,12 @@ impl Session1 {
     fn next_attempt(&self) -> u64 {
         let due = self.desk.status().borrow().next_attempt;
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
-        left.map_or(0, |left| {
-            u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
-        })
+        left.map_or(0, millis)
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Emits `News` as it comes. Returns when the daemon is gone.

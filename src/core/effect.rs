@@ -45,6 +45,8 @@ pub enum Effect {
         /// Whom.
         peer: u64,
     },
+    /// Have everything that waits to be sent fail: the account may not send.
+    FailSends,
     /// Tell the operator how much could not be decrypted within a minute.
     Undecrypted {
         /// How many messages.

@@ -85,6 +85,11 @@ pub enum Event {
         /// As in [`Event::Undecrypted`].
         peer: u64,
     },
+    /// WhatsApp refused a message for want of a conversation, and does so for the whole account.
+    NoNewChats {
+        /// For how long, milliseconds.
+        for_ms: u64,
+    },
     /// An [`crate::Effect::SelfTest`] is over.
     SelfTested(Tested),
     /// WhatsApp answered an [`crate::Effect::Probe`].

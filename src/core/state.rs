@@ -33,6 +33,8 @@ pub struct State {
     pub(crate) clock_behind: bool,
     /// The causes the owner is to be told of when the start is over.
     pub(crate) untold: Vec<Cause>,
+    /// Until when the account may write to nobody new.
+    pub(crate) no_new_chats: Option<u64>,
     /// When it was last written down what the next start has to know; `None` where that tells nobody how long ago it was.
     pub(crate) noted_at: Option<u64>,
 }
@@ -59,6 +61,7 @@ impl State {
             way: None,
             clock_behind: false,
             untold: Vec::new(),
+            no_new_chats: None,
             noted_at: Some(0),
         }
     }
@@ -73,6 +76,12 @@ impl State {
         self.panel.fault(part)
     }
 
+    /// What is wrong with the account though the link is up, and until which monotonic millisecond.
+    pub fn account_fault(&self) -> Option<(CauseCode, u64)> {
+        let until = self.no_new_chats?;
+        Some((CauseCode::NoNewChats, until))
+    }
+
     /// Whether the start goes on, or the vault is repaired.
     pub fn is_starting(&self) -> bool {
         self.session.is_starting()
@@ -85,7 +94,7 @@ impl State {
 
     /// Whether everything is as its owner wants it.
     pub fn is_well(&self) -> bool {
-        self.is_connected() && self.cause().is_none()
+        self.is_connected() && self.cause().is_none() && self.account_fault().is_none()
     }
 
     /// The content of the vault; generation 0 until it is open.
@@ -126,6 +135,7 @@ impl State {
         self.pulse.rebase(moments);
         self.token.rebase(moments);
         self.allowances.rebase(moments);
+        self.no_new_chats.iter_mut().for_each(|at| moments.due(at));
         self.backoffs.forget_beyond(limits::DEGRADED_AFTER + 1);
         if let Some(at) = &mut self.noted_at {
             moments.since(at, limits::NOTED_MS);
@@ -223,6 +233,7 @@ mod tests {
             Event::PairFailed,
             Event::CodeUnusable,
             Event::Said { number: 409 },
+            Event::NoNewChats { for_ms: HOUR },
             Event::LinkUp,
             Event::LinkUp,
             Event::CaughtUp,

@@ -23,6 +23,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.storm_due();
     turn.phone_due();
     turn.pulse_due();
+    turn.new_chats_due();
     turn.test_due();
     turn.farewell_due();
     turn.notify();
@@ -56,6 +57,7 @@ impl Turn<'_> {
             Event::PhoneSeen => self.phone_seen(),
             Event::Undecrypted { peer, worked } => self.undecrypted(peer, worked),
             Event::Decrypted { peer } => self.state.storm.decrypted(peer, self.now),
+            Event::NoNewChats { for_ms } => self.no_new_chats(for_ms),
             Event::Heard => self.heard(),
             Event::SelfTested(tested) => self.tested(tested),
             Event::LinkEnded(ending) => self.link_ended(ending),

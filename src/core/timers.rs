@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Phone,
     /// A sign of life is due.
     Pulse,
+    /// The account may write to everybody again.
+    NewChats,
     /// The new link has proved itself, so that the old one need not come back.
     Farewell,
     /// The notice has stood long enough.
@@ -24,12 +26,13 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Button,
         Self::Session,
         Self::Storm,
         Self::Phone,
         Self::Pulse,
+        Self::NewChats,
         Self::Farewell,
         Self::Notice,
     ];
@@ -43,6 +46,7 @@ impl Timer {
             Self::Storm => state.storm.deadline(),
             Self::Phone => state.phone.deadline().filter(|_| is_connected),
             Self::Pulse => state.pulse.deadline().filter(|_| is_connected),
+            Self::NewChats => state.no_new_chats,
             Self::Farewell => {
                 let owed = is_connected && state.keys.owe_a_farewell();
                 let since = state.session.usable_since().filter(|_| owed)?;

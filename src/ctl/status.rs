@@ -25,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) struct StatusOutput {
     pub(super) state: String,
     pub(super) cause: Option<Cause>,
+    pub(super) account_fault: Option<AccountFault>,
     pub(super) generation: String,
     pub(super) account: Option<String>,
     pub(super) attempt: u32,
@@ -49,6 +50,14 @@ pub(super) struct Cause {
     pub(super) action: String,
 }
 
+/// What WhatsApp does not let the account do.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AccountFault {
+    #[serde(flatten)]
+    pub(super) cause: Cause,
+    pub(super) ends_in_ms: u64,
+}
+
 impl Cause {
     /// As the bus has it: empty texts when there is none.
     fn of((code, sentence, action): (String, String, String)) -> Option<Self> {
@@ -65,10 +74,13 @@ impl StatusOutput {
     pub(super) async fn read(daemon: &Daemon) -> Result<Self, Error> {
         let session = daemon.session().await?;
         let panel = daemon.panel().await?;
+        let (code, sentence, action, ends_in_ms) = session.account_fault().await?;
         let faults = [panel.glass_fault().await?, panel.button_fault().await?];
         Ok(Self {
             state: session.state().await?,
             cause: Cause::of(session.cause().await?),
+            account_fault: Cause::of((code, sentence, action))
+                .map(|cause| AccountFault { cause, ends_in_ms }),
             generation: session.generation().await?,
             account: Some(session.account().await?).filter(|digits| !digits.is_empty()),
             attempt: session.attempt().await?,
@@ -116,6 +128,11 @@ impl StatusOutput {
         }
         lines.push(format!("  Generation: {}", self.generation));
         lines.push(format!("     Account: {}", self.account()));
+        if let Some(AccountFault { cause, ends_in_ms }) = &self.account_fault {
+            let hours = ends_in_ms.div_ceil(3_600_000);
+            lines.push(format!("              {} ({})", cause.sentence, cause.code));
+            lines.push(format!("              {} It ends within {hours} h.", cause.action));
+        }
         lines.push(format!("    Last end: {}", self.last_end));
         lines.push(format!("       Panel: {}", self.panel.glass));
         for fault in &self.panel.faults {

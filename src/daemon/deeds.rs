@@ -110,6 +110,19 @@ impl Hands {
         space.chain([Event::Booted(linked)]).collect()
     }
 
+    /// Has everything that waits to be sent fail, since the account is banned.
+    pub(super) fn fail_sends(&mut self) {
+        let Some(open) = &self.open else { return };
+        self.incidents.does("had fail what waited to be sent");
+        let outbox = open.rooms.outbox.clone();
+        self.deed(async move {
+            if let Err(error) = outbox.fail_all("banned").await {
+                tracing::warn!("what waits to be sent cannot be ended: {error}");
+            }
+            None
+        });
+    }
+
     /// Nothing can be kept, so nothing is begun.
     pub(super) fn not_opened(&mut self, error: anyhow::Error, report: BootReport) -> Vec<Event> {
         self.publisher.report(report);

@@ -89,6 +89,7 @@ impl core::Hands for Hands {
                 self.incidents.remarks("had a contact make a new session");
                 self.link(|link| link.renegotiate(peer));
             }
+            Effect::FailSends => self.fail_sends(),
             Effect::Tested(tested) => self.publisher.tested(tested),
             Effect::Undecrypted { messages, peers } => journal::undecrypted(messages, peers),
             Effect::Report(cause) => {

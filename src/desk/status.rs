@@ -20,6 +20,8 @@ pub struct Status {
     pub attempt: u32,
     /// The moment of the next attempt, when one is planned.
     pub next_attempt: Option<Instant>,
+    /// What is wrong with the account though the link is up, and until when.
+    pub account: Option<(CauseCode, Instant)>,
     /// The fault of the display, when it has one.
     pub display: Option<CauseCode>,
     /// The fault of the button, when it has one.
@@ -37,6 +39,9 @@ impl Status {
             next_attempt: state
                 .next_attempt()
                 .map(|due_ms| started + Duration::from_millis(due_ms)),
+            account: state
+                .account_fault()
+                .map(|(code, until_ms)| (code, started + Duration::from_millis(until_ms))),
             display: state.panel_fault(Part::Display),
             button: state.panel_fault(Part::Button),
         }

@@ -76,7 +76,7 @@ async fn log_out(
                 let gone = client.execute(RemoveCompanionDeviceSpec::new(&own));
                 return gone.await.is_ok();
             }
-            Notice::Up | Notice::Named | Notice::Acked(_) => {}
+            Notice::Up | Notice::Named | Notice::Acked(_) | Notice::AskedAgain(_) => {}
         }
     }
     false

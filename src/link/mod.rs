@@ -3,6 +3,7 @@
 //! The core owns reconnection. Each [`Link::start`] is one run with one [`Event::LinkEnded`] at its end; the library
 //! is told to keep out of it, see `run`.
 
+mod again;
 pub mod clock;
 mod credentials;
 mod dial;
@@ -13,6 +14,7 @@ mod observer;
 mod outgoing;
 mod passkey;
 mod peers;
+mod reach;
 mod run;
 mod self_test;
 mod version;
@@ -39,6 +41,7 @@ use crate::history::LastWords;
 use crate::mail::{Inbox, Outbox};
 use inbound::ToInbox;
 use peers::Peers;
+use reach::Reach;
 use version::Versions;
 
 /// Timeouts of a web request, until the first answer and in all: for the client version, or a snapshot of the app's state. A request
@@ -52,6 +55,7 @@ struct Parts {
     http: UreqHttpClient,
     versions: Versions,
     peers: Arc<Peers>,
+    reach: Arc<Reach>,
     inbox: Inbox,
     outbox: Outbox,
     events: mpsc::UnboundedSender<Event>,
@@ -142,6 +146,7 @@ impl Link {
                 http,
                 versions,
                 peers: Arc::default(),
+                reach: Arc::default(),
                 inbox,
                 outbox,
                 events,

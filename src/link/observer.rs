@@ -17,6 +17,7 @@ use whatsapp_rust::types::events::{
 };
 use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
+use super::again::AskedAgain;
 use super::credentials::Credentials;
 use super::inbound;
 use super::peers::{self, Peers};
@@ -50,6 +51,8 @@ pub(super) enum Notice {
     Drained,
     /// WhatsApp acked or refused a message of ours.
     Acked(ServerAck),
+    /// A member of a group asks again for a message.
+    AskedAgain(AskedAgain),
 }
 
 /// What is for the inbox and passes the durability hook by.
@@ -456,6 +459,10 @@ impl Observer {
             "stream:error" => {
                 self.number(node, "code");
                 self.keep(node);
+            }
+            "receipt" => {
+                let asked = AskedAgain::read(node).map(Notice::AskedAgain);
+                return asked.into_iter().for_each(|asked| self.notice(asked));
             }
             _ => return,
         }

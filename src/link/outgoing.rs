@@ -1,29 +1,35 @@
 //! Sends the outbox to WhatsApp, each message under the one id it was accepted with: a retry is idempotent.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use holdfast_core::Event;
 use holdfast_core::setback::{ACK_MS, EASE_MS, Next, Setback, wait_ms};
 use holdfast_medium::Secret;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
-use wacore_binary::JidExt as _;
+use wacore_binary::{JidExt as _, Node, NodeRef};
 use whatsapp_rust::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::request::IqError;
 use whatsapp_rust::send::{SendError, SendOptions};
 use whatsapp_rust::types::events::ServerAck;
 use whatsapp_rust::waproto::whatsapp as wa;
-use whatsapp_rust::{Client, Jid};
+use whatsapp_rust::{Client, ClientError, Jid, NodeFilter};
 
+use super::again::AskedAgain;
+use super::reach::Reach;
 use crate::mail::{Due, MailError, OutMessage, OutState, Outbox};
 
 /// How long the others wait for one message: it may stand at a question that WhatsApp does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many messages may be under way at the same time.
 const BESIDE: usize = 16;
+/// WhatsApp's refusal of a message to somebody new.
+const NO_NEW_CHATS: &str = "463";
 /// How long nothing is tried on a connection that turns out to be gone.
 const GONE: Duration = Duration::from_secs(1);
 
@@ -34,13 +40,16 @@ const GONE: Duration = Duration::from_secs(1);
 pub(super) struct Outgoing {
     outbox: Outbox,
     client: Arc<Client>,
+    reach: Arc<Reach>,
     /// Nothing is sent before.
     eased: Mutex<Option<Instant>>,
+    /// What went to one's own devices alone: the ack of it says nothing.
+    missed: Mutex<HashSet<String>>,
     dice: RandomState,
 }
 
 /// Why a message did not go out.
-enum Unsent {
+pub(super) enum Unsent {
     /// It never will.
     Never(&'static str),
     /// It may later.
@@ -49,11 +58,29 @@ enum Unsent {
     Gone,
 }
 
+/// Whether an error is of the connection, and not of the message.
+fn is_gone(error: &SendError) -> bool {
+    matches!(
+        error,
+        SendError::Client(
+            ClientError::NotConnected | ClientError::Socket(_) | ClientError::EncryptSend(_)
+        ) | SendError::Iq(
+            IqError::NotConnected
+                | IqError::Socket(_)
+                | IqError::EncryptSend(_)
+                | IqError::Disconnected(_)
+                | IqError::InternalChannelClosed
+        )
+    )
+}
+
 impl Outgoing {
-    pub(super) fn new(outbox: Outbox, client: Arc<Client>) -> Self {
+    pub(super) fn new(outbox: Outbox, client: Arc<Client>, reach: Arc<Reach>) -> Self {
         Self {
             outbox,
             client,
+            reach,
+            missed: Mutex::default(),
             eased: Mutex::new(None),
             dice: RandomState::new(),
         }
@@ -115,30 +142,67 @@ impl Outgoing {
     async fn send(&self, message: &OutMessage) -> Result<(), Unsent> {
         const NOBODY: Unsent = Unsent::Never("invalid-recipient");
         let to: Jid = message.to.expose().parse().map_err(|_| NOBODY)?;
+        let to = self.reach.route(&self.client, &to).await?;
         let body = wa::Message::text(message.text.expose().as_str());
         let options = SendOptions::default().with_message_id(&message.id);
-        let sent = self
-            .client
-            .send_message_with_options(to.clone(), body, options);
+        let stanza = NodeFilter::tag("message").attr("id", &message.id);
+        let mut stanza = self.client.wait_for_sent_node(stanza);
+        let is_group = to.is_group();
+        let sent = self.client.send_message_with_options(to, body, options);
         match sent.await {
-            Ok(_) => Ok(()),
+            Ok(_) => match stanza.try_recv() {
+                Ok(Some(stanza)) if !is_group && !self.has_reader(&stanza) => {
+                    self.missed.lock().insert(message.id.clone());
+                    Err(Unsent::Setback(Setback::NoKeys))
+                }
+                _ => Ok(()),
+            },
             Err(SendError::InvalidRequest(_)) => Err(NOBODY),
             Err(SendError::Iq(IqError::ServerError { code, .. })) => {
-                Err(Unsent::Setback(if to.is_group() {
+                Err(Unsent::Setback(if is_group {
                     Setback::Group(code)
                 } else {
                     Setback::Query(code)
                 }))
             }
-            Err(_) if !self.client.is_connected() => Err(Unsent::Gone),
+            Err(error) if is_gone(&error) || !self.client.is_connected() => Err(Unsent::Gone),
             Err(_) => Err(Unsent::Setback(Setback::Unsent)),
         }
     }
 
-    /// Notes what WhatsApp said of messages. Acks of messages that are not from the outbox mean nothing here.
-    pub(super) async fn acked(&self, acks: Vec<ServerAck>) -> Result<(), MailError> {
+    /// Whether a message to a person is encrypted for somebody else than oneself, or is for oneself.
+    fn has_reader(&self, stanza: &Node) -> bool {
+        let own: Vec<Jid> = [self.client.pn(), self.client.lid()]
+            .into_iter()
+            .flatten()
+            .collect();
+        let is_own = |jid: &Jid| own.iter().any(|own| own.is_same_user_as(jid));
+        let stanza = stanza.as_node_ref();
+        let jid = |node: &NodeRef<'_>, name: &str| {
+            let jid = node.get_attr(name)?;
+            jid.as_str().parse::<Jid>().ok()
+        };
+        if jid(&stanza, "to").is_some_and(|to| is_own(&to)) {
+            return true;
+        }
+        let readers = stanza.get_optional_child("participants");
+        let mut readers = readers.and_then(NodeRef::children).into_iter().flatten();
+        readers.any(|reader| jid(reader, "jid").is_some_and(|reader| !is_own(&reader)))
+    }
+
+    /// Notes what WhatsApp said of messages. Acks of messages that are not from the outbox mean nothing here. Returns to whom one was
+    /// refused for want of a conversation.
+    pub(super) async fn acked(&self, acks: Vec<ServerAck>) -> Result<Vec<Jid>, MailError> {
         let mut done = Vec::with_capacity(acks.len());
+        let mut strangers = Vec::new();
         for ack in acks {
+            if self.missed.lock().remove(&ack.id) {
+                continue;
+            }
+            if ack.error.as_deref() == Some(NO_NEW_CHATS) {
+                let message = self.outbox.message(&ack.id).await?;
+                strangers.extend(message.and_then(|message| message.to.expose().parse().ok()));
+            }
             match &ack.error {
                 None => done.push((ack.id, OutState::Acked)),
                 Some(code) => match (code.parse(), self.outbox.standing(&ack.id)) {
@@ -155,7 +219,24 @@ impl Outgoing {
                 },
             }
         }
-        self.outbox.mark_all(done).await
+        self.outbox.mark_all(done).await?;
+        Ok(strangers)
+    }
+
+    /// Makes strangers of those to whom a message was refused, and finds out for how long nobody new may be written to, for the core to
+    /// tell of.
+    pub(super) async fn refused(&self, strangers: Vec<Jid>) -> Option<Event> {
+        for stranger in &strangers {
+            self.reach.refused(&self.client, stranger).await;
+        }
+        let for_ms = self.reach.ask_for_how_long(&self.client).await?;
+        Some(Event::NoNewChats { for_ms })
+    }
+
+    /// Answers a member of a group who asks again.
+    pub(super) async fn answer(&self, asked: AskedAgain) {
+        let random = || self.random();
+        asked.answer(&self.client, &self.outbox, random).await;
     }
 
     /// Puts a message off, or ends it, as the core's table says.

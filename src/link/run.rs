@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -187,12 +188,15 @@ async fn first_login_overdue(mut phase: watch::Receiver<Phase>) {
     }
 }
 
+/// How much goes on beside the notices.
+const BESIDE: usize = 64;
 /// How many notices are taken together.
 const NOTICES: usize = 256;
 
 /// Moves messages between the library and the mail, until the mail fails.
 async fn carry_mail(parts: &Parts, client: &Arc<Client>, notices: mpsc::UnboundedReceiver<Notice>) {
-    let outgoing = Outgoing::new(parts.outbox.clone(), Arc::clone(client));
+    let reach = Arc::clone(&parts.reach);
+    let outgoing = Outgoing::new(parts.outbox.clone(), Arc::clone(client), reach);
     let (up, mut is_up) = watch::channel(false);
     let sends = async {
         let _ = is_up.wait_for(|up| *up).await;
@@ -215,14 +219,15 @@ async fn heed(
     mut notices: mpsc::UnboundedReceiver<Notice>,
     up: &watch::Sender<bool>,
 ) -> Result<(), MailError> {
-    let mut hushing = FuturesUnordered::new();
+    // Beside the notices, which wait for nothing of it.
+    let mut beside: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
     loop {
         let mut taken = Vec::new();
         tokio::select! {
             count = notices.recv_many(&mut taken, NOTICES) => if count == 0 {
                 std::future::pending::<()>().await;
             },
-            Some(()) = hushing.next() => {}
+            Some(()) = beside.next() => {}
         }
         let mut acks = Vec::new();
         for notice in taken {
@@ -236,11 +241,24 @@ async fn heed(
                     up.send_replace(true);
                 }
                 Notice::Acked(ack) => acks.push(ack),
-                Notice::Named => hushing.push(hush(client)),
+                Notice::Named => beside.push(hush(client).boxed()),
+                Notice::AskedAgain(asked) if beside.len() < BESIDE => {
+                    beside.push(outgoing.answer(asked).boxed());
+                }
+                // It may ask again.
+                Notice::AskedAgain(_) => {}
                 Notice::Drained => {}
             }
         }
-        outgoing.acked(acks).await?;
+        let strangers = outgoing.acked(acks).await?;
+        if !strangers.is_empty() {
+            let told = async {
+                let told = outgoing.refused(strangers).await;
+                told.into_iter()
+                    .for_each(|event| drop(parts.events.send(event)));
+            };
+            beside.push(told.boxed());
+        }
     }
 }
 

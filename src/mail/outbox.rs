@@ -257,6 +257,18 @@ impl Outbox {
         }
     }
 
+    /// Reads a message, whatever became of it; `None` for one that was never accepted, or is forgotten.
+    ///
+    /// # Errors
+    /// [`MailError::Io`].
+    pub async fn message(&self, id: &str) -> Result<Option<OutMessage>, MailError> {
+        let Some(seq) = self.0.queue.lock().state(id).map(|(seq, _)| seq) else {
+            return Ok(None);
+        };
+        let inner = Arc::clone(&self.0);
+        blocking(move || inner.read(seq)).await
+    }
+
     /// How often a message that is not final was tried, and how long ago it was accepted by the wall clock.
     pub fn standing(&self, id: &str) -> Option<(u32, Duration)> {
         let queue = self.0.queue.lock();

@@ -167,6 +167,7 @@ pub fn status(state: &'static str) -> Status {
         linked,
         attempt: 0,
         next_attempt: None,
+        account: None,
         display: None,
         button: None,
     }

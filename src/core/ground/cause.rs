@@ -119,6 +119,7 @@ causes! {
     /// The account behind it.
     Account "account" {
         AccountLocked "locked": "WhatsApp has locked the account.", "Open WhatsApp on the phone and follow its advice, then press the button.";
+        NoNewChats "no-new-chats": "WhatsApp does not let the account write to people with whom it has no conversation.", "Wait until they write first, or until that ends; do not go on writing to strangers.";
         PhoneAway "phone-away": "The phone that this device is linked to was not seen for 12 days; after 14 WhatsApp ends the link.", "Turn that phone on, with a network, and open WhatsApp on it.";
         Banned "banned": "WhatsApp has banned the account for a while.", "Open WhatsApp on the phone and read why; Holdfast waits until the ban ends.";
     }

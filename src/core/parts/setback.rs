@@ -23,6 +23,13 @@ pub const ACK_MS: u64 = 5 * MINUTE;
 /// How long nothing is sent after WhatsApp said that it is too much, milliseconds.
 pub const EASE_MS: u64 = MINUTE;
 
+/// For how long it is taken for granted that a number is on WhatsApp, milliseconds.
+pub const FOUND_MS: u64 = 30 * DAY;
+/// And that it is not.
+pub const ABSENT_MS: u64 = HOUR;
+/// For how long nobody new is written to after WhatsApp refused that and did not say for how long, milliseconds.
+pub const NO_NEW_CHATS_MS: u64 = DAY;
+
 /// Why a message is not where it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Setback {

@@ -87,10 +87,12 @@ impl Turn<'_> {
             Ending::Replaced => self.replaced(run.cause(CauseCode::Replaced)),
             Ending::LoggedOut => self.logged_out(run),
             Ending::AccountLocked => {
+                self.fail_sends();
                 let cause = run.cause(CauseCode::AccountLocked);
                 self.wait(Wait::Locked, HOUR, cause);
             }
             Ending::Banned { expires_ms } => {
+                self.fail_sends();
                 let told = expires_ms.is_some();
                 let delay = expires_ms.unwrap_or(HOUR);
                 let delay = delay.clamp(*BAN_MS.start(), *BAN_MS.end());

@@ -67,6 +67,7 @@ impl Turn<'_> {
         self.state.session.clear_suspicion();
         self.state.session.owe(None);
         self.state.phone = Phone::default();
+        self.state.no_new_chats = None;
         self.state.backoffs = Backoffs::new();
         if self.state.session.is_leaving() {
             return self.finished();

@@ -17,5 +17,6 @@ mod relink;
 mod repair;
 mod room;
 mod self_test;
+mod sends;
 mod start;
 mod storm;

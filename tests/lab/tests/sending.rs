@@ -186,3 +186,135 @@ async fn what_whatsapp_cannot_take_now_is_taken_later_under_the_same_id() {
     scene.arrives("later").await;
     assert_eq!(scene.lab.faults_left(scene.device.clone()), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_not_on_whatsapp_is_asked_about_once_and_nothing_is_sent_there() {
+    const NOBODY: &str = "19998887777";
+    let scene = Scene::connected().await;
+    let before = scene.lab.questions(&scene.device, "usync");
+    for text in ["one", "two", "three"] {
+        let id = scene.accepts(NOBODY, text).await;
+        scene.becomes(&id, "failed not-on-whatsapp").await;
+    }
+    assert_eq!(scene.lab.questions(&scene.device, "usync") - before, 1);
+    let sent = scene.lab.inbox(&scene.owner).await.unwrap();
+    assert_eq!(sent, [], "not even to oneself");
+
+    // Whom one has written to is not asked about again, restarts included.
+    scene.holdfast.sends(FRIEND, "one").await.unwrap();
+    let asked = scene.lab.questions(&scene.device, "usync");
+    scene.holdfast.sends(FRIEND, "two").await.unwrap();
+    assert_eq!(scene.lab.questions(&scene.device, "usync"), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_waits_for_keys_and_is_not_done_before_its_recipient_has_it() {
+    let scene = Scene::connected().await;
+    let phone = DeviceId {
+        phone: scene.friend.clone(),
+        device: 0,
+    };
+    let struck = scene
+        .lab
+        .inject(phone.clone(), Fault::NoBundle, When::Now, 1);
+    struck.await.unwrap();
+    let id = scene.accepts(FRIEND, "hello").await;
+    let messages = scene.holdfast.messages().await.unwrap();
+    let waits = async {
+        loop {
+            match &messages.pending(0, 0).await.unwrap()[..] {
+                [one] if one.reason == "no-keys" => break one.clone(),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let waits = timeout(DEADLINE, waits).await.unwrap();
+    assert_eq!(
+        (waits.id.as_str(), waits.state.as_str()),
+        (id.as_str(), "accepted")
+    );
+    scene.becomes(&id, "acked").await;
+    scene.arrives("hello").await;
+    let copies = scene.lab.inbox(&scene.owner).await.unwrap();
+    assert_eq!(copies.len(), 1, "it went out once: {copies:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_a_group_without_keys_gets_the_message_once_it_has_some() {
+    let scene = Scene::connected().await;
+    let other = scene
+        .lab
+        .create_phone("15550000003", "Other")
+        .await
+        .unwrap();
+    let members = [scene.friend.clone(), other.clone()];
+    let group = scene.lab.create_group(&scene.owner, "Group", &members);
+    let group = group.await.unwrap().to_string();
+    let phone = DeviceId {
+        phone: other.clone(),
+        device: 0,
+    };
+    // When it is sent, and when the member asks again.
+    let struck = scene
+        .lab
+        .inject(phone.clone(), Fault::NoBundle, When::Now, 2);
+    struck.await.unwrap();
+    scene.holdfast.sends(&group, "to all").await.unwrap();
+    scene.arrives("to all").await;
+    let wanted = |received: &Received| received.content == Content::Text("to all".to_owned());
+    let arrives = scene.lab.wait_inbox(&other, DEADLINE, wanted);
+    arrives.await.unwrap();
+    assert_eq!(scene.lab.faults_left(phone), 0);
+    assert!(scene.lab.ledger().crimes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_on_new_chats_is_told_with_its_end_and_no_stranger_is_tried_meanwhile() {
+    const STRANGER: &str = "15550000004";
+    let scene = Scene::connected().await;
+    scene.holdfast.sends(FRIEND, "before").await.unwrap();
+    for number in ["15550000003", STRANGER] {
+        scene.lab.create_phone(number, "Stranger").await.unwrap();
+    }
+    scene.strike(Fault::Nack463, 1).await;
+    let id = scene.accepts("15550000003", "cold").await;
+    scene.becomes(&id, "failed 463").await;
+    let session = scene.holdfast.session().await.unwrap();
+    let told = async {
+        loop {
+            let (code, _, action, left_ms) = session.account_fault().await.unwrap();
+            if code == "account.no-new-chats" {
+                break (action, left_ms);
+            }
+            // The property has no signal of its own.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (action, left_ms) = timeout(DEADLINE, told).await.unwrap();
+    assert!(action.contains("strangers"), "{action}");
+    let hours = left_ms / 3_600_000;
+    assert!((71..=72).contains(&hours), "{hours} h");
+    let id = scene.accepts("15550000003", "again").await;
+    scene.becomes(&id, "failed 463").await;
+    let id = scene.accepts(STRANGER, "cold, too").await;
+    scene.becomes(&id, "failed 463").await;
+    scene.holdfast.sends(FRIEND, "still").await.unwrap();
+    let vault = scene.holdfast.vault().await.unwrap();
+    let incidents = vault.incidents(0).await.unwrap();
+    let last = incidents.last().unwrap();
+    assert!(last.contains("account.no-new-chats"), "{last}");
+    assert_eq!(session.state().await.unwrap(), "Connected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_ends_what_waits() {
+    let scene = Scene::connected().await;
+    let members = [scene.friend.clone()];
+    let group = scene.lab.create_group(&scene.owner, "Group", &members);
+    let group = group.await.unwrap().to_string();
+    scene.strike(Fault::GroupError, 1_000).await;
+    let id = scene.accepts(&group, "waits").await;
+    scene.strike(Fault::Ban, 1).await;
+    scene.holdfast.reaches("Banned").await.unwrap();
+    scene.becomes(&id, "failed banned").await;
+}

@@ -435,6 +435,7 @@ impl Hands for World {
             | Effect::Report(_)
             | Effect::Notify(_)
             | Effect::Reply { .. }
+            | Effect::FailSends
             | Effect::Undecrypted { .. } => {}
             Effect::Exit => {
                 if let Some(process) = &mut self.board.process {

@@ -173,7 +173,10 @@ impl Hands for Around {
         self.told = effects.rev().find_map(|effect| match effect {
             Effect::Report(cause)
                 if !matches!(cause.class(), CauseClass::Storage | CauseClass::Panel)
-                    && !matches!(cause.code, CauseCode::PhoneAway | CauseCode::EchoMissing) =>
+                    && !matches!(
+                        cause.code,
+                        CauseCode::PhoneAway | CauseCode::EchoMissing | CauseCode::NoNewChats
+                    ) =>
             {
                 Some(*cause)
             }
@@ -365,6 +368,10 @@ impl Around {
                 assert!(self.run.is_some(), "nobody to ask");
             }
             Effect::Tested(tested) => assert_eq!(*event, Event::SelfTested(tested)),
+            Effect::FailSends => assert!(matches!(
+                event,
+                Event::LinkEnded(Ending::Banned { .. } | Ending::AccountLocked)
+            )),
             Effect::Undecrypted { messages, .. } => assert!(messages > 0),
             Effect::Probe => {
                 assert!(self.run.is_some(), "nobody to ask");

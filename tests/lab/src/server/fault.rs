@@ -168,6 +168,10 @@ faults! {
     NackSend, "nack-send", Send;
     /// A message of the device is refused for now.
     Nack503, "nack-503", Send;
+    /// A message of the device is refused, and for some days every one to somebody new.
+    Nack463, "nack-463", Send;
+    /// The keys of the account's phone cannot be had; the target is the phone, device 0.
+    NoBundle, "no-bundle", Bundle;
     /// A question about a group is answered with an error of the server's own.
     GroupError, "group-error", GroupQuery;
 }
@@ -199,6 +203,12 @@ const NACK: u16 = 479;
 /// The error of a message that the server cannot take now.
 const UNAVAILABLE: u16 = 503;
 
+/// The error of a message to somebody new, while WhatsApp does not allow one.
+pub(super) const NO_NEW_CHATS: u16 = 463;
+
+/// For how long that is, seconds.
+pub(super) const NO_NEW_CHATS_S: u64 = 3 * 24 * 3600;
+
 /// The error of a question that the server cannot answer now.
 pub(super) const SERVER_ERROR: (u16, &str) = (500, "internal-server-error");
 
@@ -207,6 +217,7 @@ pub(super) fn nack(fault: Fault) -> Option<u16> {
     match fault {
         Fault::NackSend => Some(NACK),
         Fault::Nack503 => Some(UNAVAILABLE),
+        Fault::Nack463 => Some(NO_NEW_CHATS),
         _ => None,
     }
 }
@@ -290,10 +301,13 @@ impl World {
         if times == 0 {
             return Err(LabError::FaultNever);
         }
-        if let Target::Device(device) = &target
-            && (device.device == 0 || self.device_mut(device).is_none())
-        {
-            return Err(LabError::NoSuchDevice);
+        if let Target::Device(device) = &target {
+            let is_phone = device.device == 0 && fault == Fault::NoBundle;
+            if is_phone {
+                self.account(&device.phone)?;
+            } else if device.device == 0 || self.device_mut(device).is_none() {
+                return Err(LabError::NoSuchDevice);
+            }
         }
         self.faults.plan(target.clone(), fault, when, times);
         let Some(serial) = self.connection_at(&target) else {

@@ -142,6 +142,9 @@ impl World {
     /// A bundle of a device or a phone; it uses up a one-time pre-key while there are any.
     pub fn bundle(&mut self, id: &DeviceId) -> Option<Bundle> {
         let account = self.accounts.get_mut(&id.phone)?;
+        if id.device == 0 && self.faults.strikes(id, Fault::NoBundle) {
+            return None;
+        }
         if id.device == 0 {
             return Some(account.phone.bundle());
         }

@@ -21,7 +21,21 @@ const PRIVACY: [(&str, &str); 9] = [
     ("defense", "off"),
 ];
 
+/// The question until when the account may write to nobody new (`WAWebMexFetchReachoutTimelockJobQuery`).
+const REACH_OUT: &str = "23983697327930364";
+
 impl World {
+    /// Until when the account may write to nobody new.
+    fn reach_out(&self, id: &DeviceId, iq: &Node) -> Node {
+        let until = self.no_new_chats.get(&id.phone);
+        let lock = serde_json::json!({ "data": { "xwa2_fetch_account_reachout_timelock": {
+            "is_active": until.is_some(),
+            "time_enforcement_ends": until.map(u64::to_string),
+        } } });
+        let result = NodeBuilder::new("result").bytes(lock.to_string().into_bytes());
+        reply::result(iq, [result.build()])
+    }
+
     /// A question from a device, and its answer.
     pub fn query(&mut self, serial: u64, id: &DeviceId, iq: &Node) {
         let kind = iq.text("type");
@@ -59,6 +73,9 @@ impl World {
             ("w:sync:app:state", "sync") => self.app_state(id, iq),
             ("w:g2", _) => self.group_query(id, iq),
             ("w:m", _) => reply::result(iq, [self.media_conn()]),
+            ("w:mex", "query") if iq.nodes()[0].text("query_id") == REACH_OUT => {
+                self.reach_out(id, iq)
+            }
             ("md", "remove-companion-device") => {
                 self.send(serial, reply::result(iq, []));
                 self.unlink(id);

@@ -29,6 +29,10 @@ impl World {
             .faults
             .strike_at(&sender.clone().into(), Occasion::Send)
             .and_then(fault::nack);
+        if struck == Some(fault::NO_NEW_CHATS) {
+            let until = now_s() + fault::NO_NEW_CHATS_S;
+            self.no_new_chats.insert(sender.phone.clone(), until);
+        }
         let refused = struck.or_else(|| self.post(sender, node).err());
         self.ledger.server_acked(&sender.to_string(), &id, refused);
         let answer = match refused {

@@ -119,6 +119,9 @@ pub(super) struct World {
     pub concluded: BTreeMap<u64, Result<DeviceId, LabError>>,
     #[serde(skip)]
     pub faults: Faults,
+    /// Until when an account may write to nobody new, Unix time in seconds.
+    #[serde(skip)]
+    pub no_new_chats: BTreeMap<PhoneId, u64>,
     /// How much each device asked, by namespace.
     #[serde(skip)]
     pub questions: BTreeMap<DeviceId, BTreeMap<String, u64>>,
@@ -239,6 +242,7 @@ impl World {
             connections: BTreeMap::new(),
             concluded: BTreeMap::new(),
             faults: Faults::default(),
+            no_new_chats: BTreeMap::new(),
             questions: BTreeMap::new(),
             times,
             ledger,

@@ -222,6 +222,7 @@ impl Hands for Around {
             | Effect::Pulse
             | Effect::Renegotiate { .. }
             | Effect::StopWaiting { .. }
+            | Effect::FailSends
             | Effect::Undecrypted { .. } => {}
         }
         Vec::new()

@@ -201,6 +201,10 @@ impl<'a> Life<'a> {
         };
         self.is_struck();
         self.target = device.into();
+        if fault == Fault::NoBundle {
+            let phone = self.lab.create_phone(STRANGER, NAMES[2]).await?;
+            self.target = DeviceId { phone, device: 0 }.into();
+        }
         let (target, times) = (self.target.clone(), self.meets.times);
         if fault.occasion() == Occasion::Stanza {
             for nth in 0..times {
@@ -409,6 +413,9 @@ impl<'a> Life<'a> {
                 // Together: one may be kept back until the next has come.
                 self.hear(3).await?;
             }
+            Occasion::Bundle if self.meets.fault == Fault::NoBundle => {
+                self.holdfast.sends(STRANGER, "when there are keys").await?;
+            }
             Occasion::Bundle => {
                 let stranger = self.lab.create_phone(STRANGER, NAMES[2]).await?;
                 self.hear_from(&stranger, 1).await?;
@@ -424,7 +431,16 @@ impl<'a> Life<'a> {
                 self.holdfast.sends(FRIEND, "taken later").await?;
             }
             Occasion::Send => {
-                let sent = self.holdfast.sends(FRIEND, REFUSED).await;
+                // Whoever wrote before is no stranger, and can be written to all the while.
+                self.hear(1).await?;
+                let to = match self.meets.fault {
+                    Fault::Nack463 => {
+                        self.lab.create_phone(STRANGER, NAMES[2]).await?;
+                        STRANGER
+                    }
+                    _ => FRIEND,
+                };
+                let sent = self.holdfast.sends(to, REFUSED).await;
                 let told = sent.err().map(|error| error.root_cause().to_string());
                 let is_refused = |told: &str| told.starts_with("WhatsApp refused the message");
                 ensure!(told.as_deref().is_some_and(is_refused), "{told:?}");

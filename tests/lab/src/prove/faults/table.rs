@@ -335,5 +335,7 @@ pub(super) const TABLE: &[Meets] = &[
     row(Fault::OutOfOrderDelivery, "Connected", "", End::Unseen),
     row(Fault::NackSend, "Connected", "", End::Unseen),
     row(Fault::Nack503, "Connected", "", End::Unseen),
+    row(Fault::Nack463, "Connected", "", End::Unseen),
+    row(Fault::NoBundle, "Connected", "", End::Unseen),
     row(Fault::GroupError, "Connected", "", End::Unseen),
 ];
