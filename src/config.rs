@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use holdfast_core::Limits;
+use holdfast_core::{Limits, NotANumber, PhoneNumber};
 use holdfast_medium::{DataDir, Secret};
 use thiserror::Error;
 use toml::de::DeValue;
@@ -374,22 +374,12 @@ fn hook(value: &DeValue<'_>) -> Result<PathBuf, &'static str> {
         .ok_or("must be the whole path of a program, such as \"/data/hook\"")
 }
 
-/// An international number (E.164): up to 15 digits, the first of them not 0.
 fn phone(value: &DeValue<'_>) -> Result<Secret<String>, &'static str> {
-    let digits = value.as_str().map(|text| {
-        text.strip_prefix('+')
-            .unwrap_or(text)
-            .replace([' ', '-'], "")
-    });
-    let good = |digits: &String| {
-        (7..=15).contains(&digits.len())
-            && digits.bytes().all(|digit| digit.is_ascii_digit())
-            && !digits.starts_with('0')
-    };
-    digits
-        .filter(good)
-        .map(Secret::new)
-        .ok_or("must be the international number in quotes: country code, then the rest")
+    let text = value
+        .as_str()
+        .ok_or("must be the international number in quotes: country code, then the rest")?;
+    let number = PhoneNumber::parse(text).map_err(NotANumber::sentence)?;
+    Ok(Secret::new(number.into_digits()))
 }
 
 fn log_level(value: &DeValue<'_>) -> Result<Level, &'static str> {

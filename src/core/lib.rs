@@ -29,7 +29,7 @@ pub use event::{Command, Ending, Event, Facts};
 pub use face::{Face, face};
 pub use ground::{
     ArchiveId, Cause, CauseClass, CauseCode, GenerationId, LastEnd, LastFour, Linked, NotAName,
-    Now, Order, Trigger, Way, limits,
+    NotANumber, Now, Order, PhoneNumber, Trigger, Way, limits,
 };
 pub use parts::{
     Bounds, Deed, Findings, IdentityFound, Ignored, Limits, PairingFace, Part, Plan, Space,
