@@ -29,7 +29,8 @@ impl AskedAgain {
         let attr = |node: &NodeRef<'_>, name: &str| {
             node.get_attr(name).map(|value| value.as_str().into_owned())
         };
-        if node.tag != "receipt" || attr(node, "type")? != "retry" {
+        let tag: &str = node.tag.as_ref();
+        if tag != "receipt" || attr(node, "type")? != "retry" {
             return None;
         }
         let group: Jid = attr(node, "from")?.parse().ok()?;

@@ -150,10 +150,9 @@ fn is_own(client: &Client, jid: &Jid) -> bool {
 
 /// The devices of a person, as the library knows them, or WhatsApp tells.
 async fn devices(client: &Client, person: &Jid) -> Result<Vec<Jid>, Unsent> {
-    let devices = client
-        .signal()
-        .get_user_devices(std::slice::from_ref(person));
-    devices.await.map_err(|error| failed(client, &error))
+    let person = std::slice::from_ref(person);
+    let devices = client.signal().get_user_devices(person).await;
+    devices.map_err(|error| failed(client, &error))
 }
 
 /// Whether one of the devices can be encrypted for.
@@ -194,9 +193,10 @@ mod tests {
     #[test]
     fn the_end_of_a_lock_is_told_in_seconds() {
         let lock = |ends: Option<String>| {
-            let mut lock = ReachoutTimelock::default();
-            lock.time_enforcement_ends = ends;
-            left_ms(&lock)
+            left_ms(&ReachoutTimelock {
+                time_enforcement_ends: ends,
+                ..ReachoutTimelock::default()
+            })
         };
         let ends = wacore::time::now_secs() + 100;
         let left = lock(Some(ends.to_string())).unwrap();

@@ -4,6 +4,7 @@
 
 mod boot;
 mod memory;
+mod outbox;
 pub mod recovery;
 mod start;
 mod wear;
@@ -29,6 +30,7 @@ pub trait Bench {
 pub const ALL: &[&dyn Bench] = &[
     &boot::Boot,
     &memory::Memory,
+    &outbox::Outbox,
     &recovery::Recovery,
     &start::Start,
     &wear::Wear,
