@@ -131,7 +131,10 @@ impl StatusOutput {
         if let Some(AccountFault { cause, ends_in_ms }) = &self.account_fault {
             let hours = ends_in_ms.div_ceil(3_600_000);
             lines.push(format!("              {} ({})", cause.sentence, cause.code));
-            lines.push(format!("              {} It ends within {hours} h.", cause.action));
+            lines.push(format!(
+                "              {} It ends within {hours} h.",
+                cause.action
+            ));
         }
         lines.push(format!("    Last end: {}", self.last_end));
         lines.push(format!("       Panel: {}", self.panel.glass));

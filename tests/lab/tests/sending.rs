@@ -56,6 +56,16 @@ impl Scene {
         struck.await.unwrap();
     }
 
+    /// Gives the link up for one with this phone.
+    async fn relinks(&mut self, phone: PhoneId) {
+        let session = self.holdfast.session().await.unwrap();
+        let (token, _) = session.relink().await.unwrap();
+        session.confirm_relink(token).await.unwrap();
+        let qr = self.holdfast.scan_screen().await.unwrap();
+        self.device = self.lab.scan_qr(&phone, &qr).await.unwrap();
+        self.holdfast.reaches("Connected").await.unwrap();
+    }
+
     /// Accepts a message; its id.
     async fn accepts(&self, to: &str, text: &str) -> String {
         let messages = self.holdfast.messages().await.unwrap();
@@ -307,6 +317,18 @@ async fn a_lock_on_new_chats_is_told_with_its_end_and_no_stranger_is_tried_meanw
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_writes_from_a_companion_can_be_answered() {
+    let scene = Scene::connected().await;
+    for to in [
+        format!("{FRIEND}:1@s.whatsapp.net"),
+        format!("{FRIEND}@c.us"),
+    ] {
+        scene.holdfast.sends(&to, &to).await.unwrap();
+        scene.arrives(&to).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ban_ends_what_waits() {
     let scene = Scene::connected().await;
     let members = [scene.friend.clone()];
@@ -317,4 +339,31 @@ async fn a_ban_ends_what_waits() {
     scene.strike(Fault::Ban, 1).await;
     scene.holdfast.reaches("Banned").await.unwrap();
     scene.becomes(&id, "failed banned").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_relink_what_waits_goes_out_from_the_same_account_and_from_no_other() {
+    let mut scene = Scene::connected().await;
+    let stranger = scene.lab.create_phone("15550000003", "Other").await;
+    let stranger = stranger.unwrap();
+    let members = [scene.friend.clone(), stranger.clone()];
+    let group = scene.lab.create_group(&scene.owner, "Group", &members);
+    let group = group.await.unwrap().to_string();
+
+    scene.strike(Fault::GroupError, 1).await;
+    let id = scene.accepts(&group, "of one account").await;
+    scene.relinks(scene.owner.clone()).await;
+    scene.becomes(&id, "acked").await;
+    scene.arrives("of one account").await;
+
+    scene.strike(Fault::GroupError, 1_000).await;
+    let id = scene.accepts(&group, "never of another").await;
+    scene.relinks(stranger).await;
+    scene.becomes(&id, "failed other-account").await;
+    let id = scene.accepts(&group, "of the other").await;
+    scene.becomes(&id, "acked").await;
+    scene.arrives("of the other").await;
+    let all = scene.lab.inbox(&scene.friend).await.unwrap();
+    let never = Content::Text("never of another".to_owned());
+    assert!(all.iter().all(|received| received.content != never));
 }
