@@ -138,12 +138,13 @@ impl Limits {
         let share = |part: u64, most: u64| (total_bytes / part).min(most);
         let least = share(5, 12 * MIB);
         let none = self.none_bytes.unwrap_or(share(32, 32 * MIB).max(least));
-        let scarce = self.scarce_bytes.unwrap_or(share(16, 96 * MIB));
-        let scarce = scarce.max(none.saturating_add(none / 2));
         let enough = none.saturating_mul(2);
+        let scarce = self.scarce_bytes.unwrap_or(share(16, 96 * MIB));
+        // What can be given back goes before a send is refused for it.
+        let scarce = scarce.max(enough.saturating_add(none / 4));
         let little = self.little_bytes.unwrap_or(share(8, 256 * MIB));
         Bounds {
-            little: little.max(enough).max(scarce),
+            little: little.max(scarce),
             scarce,
             enough,
             none,
@@ -304,8 +305,8 @@ mod tests {
             [little, scarce, enough, none, floor, outgoing].map(|bytes| bytes / MIB)
         };
         assert_eq!(in_mib(bounds(8192)), [256, 96, 64, 32, 16, 256]);
-        assert_eq!(in_mib(bounds(512)), [64, 32, 32, 16, 8, 64]);
-        assert_eq!(in_mib(bounds(64)), [24, 18, 24, 12, 6, 8]);
+        assert_eq!(in_mib(bounds(512)), [64, 36, 32, 16, 8, 64]);
+        assert_eq!(in_mib(bounds(64)), [27, 27, 24, 12, 6, 8]);
     }
 
     #[test]
@@ -323,7 +324,7 @@ mod tests {
         let bounds = set.on(8192 * MIB);
         assert_eq!(
             (bounds.none, bounds.scarce, bounds.little),
-            (400 * MIB, 600 * MIB, 800 * MIB)
+            (400 * MIB, 900 * MIB, 900 * MIB)
         );
         let huge = Limits {
             none_bytes: Some(u64::MAX),
