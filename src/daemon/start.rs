@@ -62,7 +62,6 @@ impl Start {
                 last_end: verdict.end,
                 past: past::both(&dir.past(), &runtime),
                 set_aside: set_aside.is_some(),
-                ..Facts::default()
             };
             stages.done("evidence");
             Ok(Self {

@@ -135,7 +135,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    fn to_message(&self) -> Message {
+    fn to_message(self) -> Message {
         let secret = |text: &str| Secret::new(text.to_owned());
         Message {
             id: self.id.to_owned(),
