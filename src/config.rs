@@ -120,6 +120,17 @@ pub struct Config {
     pub ignored: Vec<Problem>,
 }
 
+/// Which chats are kept in the inbox, beside those with one other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chats {
+    /// `inbox.status`: posts of contacts to their status.
+    pub status: bool,
+    /// `inbox.newsletters`: posts of newsletters.
+    pub newsletters: bool,
+    /// `inbox.groups`: messages in groups.
+    pub groups: bool,
+}
+
 /// The keys of the TOML fragments, as `section.key`.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -139,6 +150,8 @@ pub struct Settings {
     pub self_test_own_chat: bool,
     /// `storage.*`, `inbox.*` and `outbox.*`: how full the data partition may get, and with what.
     pub limits: Limits,
+    /// `inbox.status`, `inbox.newsletters`, `inbox.groups`.
+    pub chats: Chats,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
 }
@@ -154,6 +167,11 @@ impl Default for Settings {
             notify_hook: None,
             self_test_own_chat: false,
             limits: Limits::default(),
+            chats: Chats {
+                status: true,
+                newsletters: true,
+                groups: true,
+            },
             log_level: Level::INFO,
         }
     }
@@ -307,20 +325,23 @@ impl Settings {
             ("server", "version") => self.server_version = Some(server_version(value)?),
             ("device", "name") => self.device_name = device_name(value)?,
             ("pairing", "phone") => self.pairing_phone = Some(phone(value)?),
-            ("notify", "own_chat") => self.notify_own_chat = own_chat(value)?,
+            ("notify", "own_chat") => self.notify_own_chat = yes_or_no(value)?,
             ("notify", "hook") => self.notify_hook = Some(hook(value)?),
-            ("self_test", "own_chat") => self.self_test_own_chat = own_chat(value)?,
+            ("self_test", "own_chat") => self.self_test_own_chat = yes_or_no(value)?,
             ("storage", "warn_below") => self.limits.little_bytes = Some(limits::size(value)?),
             ("storage", "give_back_below") => self.limits.scarce_bytes = Some(limits::size(value)?),
             ("storage", "link_below") => self.limits.none_bytes = Some(limits::link_size(value)?),
             ("storage", "warn_records") => self.limits.records = Some(limits::number(value)?),
             ("inbox", "forget_after") => self.limits.forget_after_ms = Some(limits::days(value)?),
             ("inbox", "warn_messages") => self.limits.unread = Some(limits::number(value)?),
+            ("inbox", "status") => self.chats.status = yes_or_no(value)?,
+            ("inbox", "newsletters") => self.chats.newsletters = yes_or_no(value)?,
+            ("inbox", "groups") => self.chats.groups = yes_or_no(value)?,
             ("outbox", "most") => self.limits.outgoing_bytes = Some(limits::size(value)?),
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, outbox.most, log.level",
+                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, log.level",
                 );
             }
         }
@@ -362,7 +383,7 @@ fn device_name(value: &DeValue<'_>) -> Result<String, &'static str> {
         .ok_or("must be a name of 1 to 50 characters on one line, in quotes")
 }
 
-fn own_chat(value: &DeValue<'_>) -> Result<bool, &'static str> {
+fn yes_or_no(value: &DeValue<'_>) -> Result<bool, &'static str> {
     value
         .as_bool()
         .ok_or("must be true or false, without quotes")

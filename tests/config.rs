@@ -65,6 +65,11 @@ fn a_bare_machine_has_a_whole_configuration() {
     assert_eq!(config.settings.log_level, Level::INFO);
     assert!(config.settings.server_url.is_none() && config.settings.pairing_phone.is_none());
     assert!(config.ignored.is_empty());
+    let chats = config.settings.chats;
+    assert!(chats.status && chats.newsletters && chats.groups);
+    let file = machine.write("quiet.toml", "[inbox]\nstatus = false\ngroups = false\n");
+    let chats = machine.load(&[&file]).unwrap().settings.chats;
+    assert!(!chats.status && chats.newsletters && !chats.groups);
 }
 
 #[test]

@@ -7,12 +7,14 @@ use holdfast_medium::Secret;
 use tokio::sync::mpsc;
 use wacore::types::call::{CallAction, IncomingCall, MissedCall};
 use wacore::types::message::{MessageCategory, MessageInfo};
+use wacore_binary::JidExt as _;
 use whatsapp_rust::buffa::Message as _;
 use whatsapp_rust::proto_helpers::MessageExt;
 use whatsapp_rust::types::events::{InboundMessage, UndecryptableMessage};
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid};
 
 use super::observer::Intake;
+use crate::config::Chats;
 use crate::journal;
 use crate::mail::{Inbox, MailError, Message, Stub};
 
@@ -20,14 +22,24 @@ use crate::mail::{Inbox, MailError, Message, Stub};
 pub(super) struct ToInbox {
     pub(super) inbox: Inbox,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    /// Of which chats the owner wants messages.
+    pub(super) chats: Chats,
 }
 
 impl ToInbox {
+    fn wants_stub(&self, message: &Message) -> bool {
+        match message.chat.expose().parse::<Jid>() {
+            Ok(chat) => wants(self.chats, &chat),
+            Err(_) => true,
+        }
+    }
+
     /// Commits what passes the hook by, as it comes, until the mail fails.
     pub(super) async fn take_in(&self, mut intake: mpsc::UnboundedReceiver<Intake>) {
         while let Some(next) = intake.recv().await {
             let kept = match next {
                 Intake::Messages(batch) => self.commit(&batch, true).await,
+                Intake::Stub(_, message) if !self.wants_stub(&message) => Ok(()),
                 Intake::Stub(stub, message) => self.inbox.commit_stub(stub, message).await,
             };
             if let Err(error) = kept {
@@ -46,7 +58,9 @@ impl ToInbox {
     ) -> Result<(), MailError> {
         let messages: Vec<_> = batch
             .iter()
-            .filter(|inbound| is_mail(&inbound.info))
+            .filter(|inbound| {
+                is_mail(&inbound.info) && wants(self.chats, &inbound.info.source.chat)
+            })
             .map(to_mail)
             .collect();
         if messages.is_empty() {
@@ -82,6 +96,16 @@ impl InboundDurabilityHook for ToInbox {
 /// call his a peer message, too.
 fn is_mail(info: &MessageInfo) -> bool {
     info.category != MessageCategory::Peer || !info.source.is_from_me
+}
+
+/// Whether a chat is kept.
+fn wants(chats: Chats, chat: &Jid) -> bool {
+    match chat {
+        chat if chat.is_status_broadcast() => chats.status,
+        chat if chat.is_newsletter() => chats.newsletters,
+        chat if chat.is_group() => chats.groups,
+        _ => true,
+    }
 }
 
 /// The stub of a message that could not be decrypted, or was not given to us.
@@ -160,6 +184,43 @@ mod tests {
     use wacore::types::message::MessageSource;
 
     use super::*;
+
+    #[test]
+    fn a_chat_that_nobody_wants_is_left_out() {
+        let all = Chats {
+            status: true,
+            newsletters: true,
+            groups: true,
+        };
+        let of = |jid: &str| jid.parse::<Jid>().unwrap();
+        for (chats, chat) in [
+            (
+                Chats {
+                    status: false,
+                    ..all
+                },
+                "status@broadcast",
+            ),
+            (
+                Chats {
+                    newsletters: false,
+                    ..all
+                },
+                "120363000000000001@newsletter",
+            ),
+            (
+                Chats {
+                    groups: false,
+                    ..all
+                },
+                "120363000000000002@g.us",
+            ),
+        ] {
+            assert!(!wants(chats, &of(chat)) && wants(all, &of(chat)), "{chat}");
+            assert!(wants(chats, &of("15550000002@s.whatsapp.net")));
+            assert!(wants(chats, &of("169129725123462@lid")));
+        }
+    }
 
     #[test]
     fn only_one_s_own_phone_has_peer_messages() {

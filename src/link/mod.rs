@@ -68,6 +68,7 @@ impl Parts {
         ToInbox {
             inbox: self.inbox.clone(),
             events: self.events.clone(),
+            chats: self.settings.chats,
         }
     }
 }
