@@ -69,10 +69,7 @@ pub fn tell_state(records: &[Record], state: &str, cause: Option<&str>) -> anyho
 /// One is not, or there is none at all.
 pub fn are_explained(records: &[Record]) -> anyhow::Result<()> {
     let catalog = include_str!("../../../systemd/holdfast.catalog");
-    let ours = |record: &&Record| {
-        let identifier = record.field("SYSLOG_IDENTIFIER");
-        identifier.is_some_and(|name| name.starts_with("holdfast"))
-    };
+    let ours = |record: &&Record| record.field("SYSLOG_IDENTIFIER") != Some("systemd");
     let mut ids = records
         .iter()
         .filter(ours)

@@ -39,8 +39,8 @@ pub(super) enum End {
 
 /// How long it may take until the owner can see what is said aloud; an attempt, or the check of a logout, may be in between.
 const TOLD: Duration = Duration::from_secs(20);
-/// The same of a silence: no longer than Connected may last unheard, and a second on the way to whoever looks.
-const SILENT: Duration = Duration::from_millis(SILENCE_MS + ANSWER_MS + 1_000);
+/// The same of a silence: no longer than Connected may last unheard, and what it takes until the bus has said so.
+const SILENT: Duration = Duration::from_millis(SILENCE_MS + ANSWER_MS + 2_000);
 /// How long it may take until messages go both ways again.
 const SOON: Duration = Duration::from_secs(30);
 /// The same where WhatsApp's patience, or a code's minute, is waited for.
