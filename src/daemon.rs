@@ -20,6 +20,7 @@ mod rooms;
 mod service;
 mod space;
 mod start;
+mod tide;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -211,8 +211,11 @@ impl MessageId {
     /// The link was tested.
     pub const SELF_TESTED: Self = Self("4d1c0a8e62f94b7f9f3b5d27c8e6a1f5");
 
+    /// Where the audit ends.
+    pub const AUDITED: Self = Self("9c4e7d20b1a84c3f8e56d07f3a91c2b4");
+
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::STARTED,
         Self::STATE_CHANGED,
         Self::REPAIRED,
@@ -228,6 +231,7 @@ impl MessageId {
         Self::ARCHIVE_DROPPED,
         Self::LOGGED_OUT,
         Self::SELF_TESTED,
+        Self::AUDITED,
     ];
 
     /// The id of a cause that is told: made of its stable name, as RFC 9562 makes a version 5 UUID.
@@ -241,7 +245,7 @@ impl MessageId {
     }
 
     /// 32 lower-case hexadecimal digits, as systemd writes a 128-bit id.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         self.0
     }
 }
@@ -413,6 +417,17 @@ pub fn restored(from: ArchiveId, new: GenerationId) {
         MESSAGE_ID = MessageId::RESTORED.0,
         HOLDFAST_GENERATION = %new,
         "{from} is restored as {new}",
+    );
+}
+
+/// The audit ends in this entry, with this hash: what `holdfastctl audit verify` holds against the log.
+pub fn audited(seq: u64, hash: &str) {
+    info!(
+        MESSAGE_ID = MessageId::AUDITED.0,
+        HOLDFAST_AUDIT_SEQ = seq,
+        HOLDFAST_AUDIT_HEAD = hash,
+        "the audit ends in entry {seq}, {:.8}",
+        hash,
     );
 }
 

@@ -10,6 +10,7 @@ use std::{
 const ARROWS: &str = "
 boot -> config: where board descriptions lie
 boot -> core: how the last run ended, and the first face
+boot -> history: where the key of the audit lies
 boot -> journal: the steps log
 boot -> medium: files, stamps, the machine
 boot -> panel: the first picture
@@ -31,6 +32,7 @@ ctl -> boot: a report, printed
 ctl -> bus: the proxies of the bus
 ctl -> core: causes and names
 ctl -> history: incidents and audit, printed and verified
+ctl -> journal: under which id the journal names the end of the audit
 ctl -> medium: secrets, stamps
 ctl -> panel: pictures, printed
 daemon -> boot: assembly

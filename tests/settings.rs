@@ -8,7 +8,7 @@ use std::{
 };
 
 use holdfast::{boot::settings, sheet::Problem};
-use holdfast_medium::Machine;
+use holdfast_medium::{Age, Machine};
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z kelp@shore";
@@ -126,6 +126,45 @@ fn what_no_name_leads_to_any_more_holds_no_secret_either() {
     card.assert_whole(&told);
     let left = fs::read(card.at("clusters")).unwrap();
     assert_eq!(left, vec![0; whole().len()]);
+}
+
+#[test]
+fn the_audit_has_a_key_of_its_own_from_the_first_boot_on() {
+    let card = Card::new();
+    let log = card.boot();
+    let key = card.read("boot/firmware/holdfast-audit.key");
+    assert_eq!(key.trim_end().len(), 64, "{log}");
+    assert!(!log.contains(key.trim_end()), "{log}");
+    card.boot();
+    assert_eq!(card.read("boot/firmware/holdfast-audit.key"), key);
+}
+
+#[test]
+fn the_daemon_is_told_that_its_data_is_an_older_copy() {
+    let card = Card::new();
+    let [inside, outside, told] = [
+        "data/holdfast/age",
+        "boot/firmware/holdfast.age",
+        "run/holdfast/age",
+    ]
+    .map(|path| card.at(path));
+    fs::create_dir_all(inside.parent().unwrap()).unwrap();
+    let age = |run, step| Age {
+        life: "a".into(),
+        run,
+        generation: 1,
+        step,
+    };
+    for further in [age(1, 10), age(1, 70), age(2, 3)] {
+        further.keep(&inside).unwrap();
+        card.boot();
+        assert_eq!(Age::read(&outside), Some(further));
+        assert_eq!(Age::read(&told), None);
+    }
+    age(1, 70).keep(&inside).unwrap();
+    let log = card.boot();
+    assert_eq!(Age::read(&told), Some(age(2, 3)), "{log}");
+    assert_eq!(Age::read(&outside), Some(age(2, 3)));
 }
 
 #[test]

@@ -11,9 +11,11 @@
 //! - [`accompany`]: the first picture on the panel
 //! - `early`: the signals that do not outlive the check and the mount of the data partition (`superblock`)
 //! - `partition`: what the data partition holds, and what becomes of one that cannot be used
-//! - [`settings`]: the owner's settings on the boot partition
+//! - [`settings`]: the owner's settings on the boot partition; `audit_key` and `age`: what seals the audit, and how far the data had come, beside them
 //! - [`LastKnownGood`]: a clock that does not start in the past
 
+mod age;
+mod audit_key;
 mod clock;
 mod early;
 mod evidence;

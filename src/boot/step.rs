@@ -8,7 +8,7 @@ use holdfast_medium::Machine;
 use tracing::Level;
 
 use super::early::Early;
-use super::{host_key, panel, partition, settings};
+use super::{age, audit_key, host_key, panel, partition, settings};
 use crate::journal;
 
 /// A step of the boot.
@@ -48,7 +48,7 @@ impl Boot {
             Step::Panel => panel::show(&machine),
             Step::Evidence => evidence(&machine),
             Step::Data => partition::prepare(&machine),
-            Step::Settings => settings::import(&machine),
+            Step::Settings => owners_settings(&machine),
             Step::HostKey => host_key::make(&machine),
         };
         match done {
@@ -62,6 +62,19 @@ impl Boot {
             }
         }
     }
+}
+
+fn owners_settings(machine: &Machine) -> anyhow::Result<Vec<String>> {
+    let mut told = settings::import(machine)?;
+    match audit_key::make(machine) {
+        Ok(lines) => told.extend(lines),
+        Err(error) => tracing::warn!("there is no key for the audit: {error:#}"),
+    }
+    match age::compare(machine) {
+        Ok(lines) => told.extend(lines),
+        Err(error) => tracing::warn!("how old the data is was not compared: {error:#}"),
+    }
+    Ok(told)
 }
 
 fn evidence(machine: &Machine) -> anyhow::Result<Vec<String>> {

@@ -219,6 +219,13 @@ impl Vault1 {
         Ok((verdict.entries, torn, faults))
     }
 
+    /// The last entry of the audit log: its number (0: there is none), and its hash or seal, hexadecimal.
+    #[zbus(out_args("seq", "hash"))]
+    async fn audit_head(&self) -> Result<(u64, String), Error> {
+        let head = self.desk.audit_head().await?;
+        Ok((head.seq, head.hash))
+    }
+
     /// Up to `max` (0: as many as fit) entries of the audit log, JSON as they stand in it, from number `from` on.
     #[zbus(out_args("entries"))]
     async fn read_audit(&self, from: u64, max: u32) -> Result<Vec<String>, Error> {

@@ -74,7 +74,7 @@ pub enum Effect {
     /// Give back what the mail keeps only to recognise duplicates. Answers with `Space`.
     TrimMail,
     /// Write the audit entry, durable; then remove the oldest retired generation.
-    /// Answers with `Space` or `DropFailed`.
+    /// Answers with `Space` or `DropFailed`, or not at all while somebody is at the archive.
     DropOldestArchive,
     /// As [`Effect::Retire`], with an archived generation coming back as the next: its identity and kept tiers, no
     /// ratchet. Answers with `Retired` or `RetireFailed`.

@@ -1,14 +1,19 @@
 //! `audit`: is the record whole, and what is in it.
 
 use std::fmt;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
 use clap::Subcommand;
 use holdfast_medium::Stamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::process;
+use tokio::time::timeout;
 
 use super::{Error, Output, find::Daemon, harmless};
+use crate::bus::Vault1Proxy;
+use crate::journal::MessageId;
 
 /// The subcommands of `audit`.
 #[derive(Debug, Subcommand)]
@@ -30,6 +35,65 @@ struct Verdict {
     entries: u64,
     torn_bytes: u64,
     faults: Vec<String>,
+    /// The newest entry that the journal names; none where it names none, or cannot be asked.
+    journal: Option<u64>,
+}
+
+/// The id under which the daemon says where the audit ends.
+const AUDITED: &str = MessageId::AUDITED.as_str();
+
+/// How long the journal may take.
+const JOURNAL: Duration = Duration::from_secs(30);
+
+/// An entry as the journal names it.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "HOLDFAST_AUDIT_SEQ")]
+    seq: String,
+    #[serde(rename = "HOLDFAST_AUDIT_HEAD")]
+    hash: String,
+}
+
+/// The newest entry that the journal names, of those that the service itself wrote there; no other program can have the daemon's
+/// unit (systemd.journal-fields(7)).
+async fn named_by_journal() -> Option<(u64, String)> {
+    let mut journalctl = process::Command::new("journalctl");
+    journalctl
+        .args(["--quiet", "--no-pager", "--output=json", "--lines=1000"])
+        .arg("--output-fields=HOLDFAST_AUDIT_SEQ,HOLDFAST_AUDIT_HEAD")
+        .arg(format!("MESSAGE_ID={AUDITED}"))
+        .arg("_SYSTEMD_UNIT=holdfastd.service")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let asked = timeout(JOURNAL, journalctl.output()).await.ok()?.ok()?;
+    let lines = asked.stdout.split(|byte| *byte == b'\n');
+    let named = lines.filter_map(|line| serde_json::from_slice::<Named>(line).ok());
+    named
+        .filter_map(|named| Some((named.seq.parse().ok()?, named.hash)))
+        .max()
+}
+
+/// Holds the journal's newest entry against the log.
+async fn ask_journal(vault: &Vault1Proxy<'_>, verdict: &mut Verdict) -> Result<(), Error> {
+    let Some((seq, hash)) = named_by_journal().await else {
+        return Ok(());
+    };
+    verdict.journal = Some(seq);
+    let entries = vault.read_audit(seq, 1).await?;
+    let entry = entries
+        .first()
+        .map(|entry| serde_json::from_str::<Value>(entry));
+    let there = entry.is_some_and(|entry| {
+        entry.is_ok_and(|entry| entry["seq"] == seq && entry["hash"] == *hash)
+    });
+    if !there {
+        verdict.sound = false;
+        verdict.faults.push(format!(
+            "the journal names entry {seq}, and the log does not have it: it was cut back, altered, or begun anew"
+        ));
+    }
+    Ok(())
 }
 
 impl fmt::Display for Verdict {
@@ -42,6 +106,10 @@ impl fmt::Display for Verdict {
                 "\n{} bytes at the end never became an entry: a power cut; harmless",
                 self.torn_bytes
             )?;
+        }
+        match self.journal {
+            Some(seq) => write!(f, "\nthe newest entry that the journal names: {seq}")?,
+            None => write!(f, "\nthe journal names no entry, or cannot be asked")?,
         }
         self.faults
             .iter()
@@ -86,14 +154,16 @@ pub(super) async fn run(
     match command {
         Command::Verify => {
             let (entries, torn_bytes, faults) = vault.verify_audit().await?;
-            let sound = faults.is_empty();
-            output.say(&Verdict {
-                sound,
+            let mut verdict = Verdict {
+                sound: faults.is_empty(),
                 entries,
                 torn_bytes,
                 faults,
-            })?;
-            if !sound {
+                journal: None,
+            };
+            ask_journal(&vault, &mut verdict).await?;
+            output.say(&verdict)?;
+            if !verdict.sound {
                 return Ok(ExitCode::FAILURE);
             }
         }

@@ -31,6 +31,8 @@ pub(super) struct StatusOutput {
     pub(super) attempt: u32,
     pub(super) next_attempt_ms: u64,
     pub(super) last_end: String,
+    /// The last entry of the audit and the first digits of its hash; none while nothing is open, or was ever done.
+    pub(super) audit: Option<String>,
     pub(super) panel: PanelOutput,
     pub(super) bus: String,
 }
@@ -69,6 +71,14 @@ impl Cause {
     }
 }
 
+/// Short enough to be written down and compared by eye.
+async fn audit(daemon: &Daemon) -> Result<Option<String>, Error> {
+    Ok(match daemon.vault().await?.audit_head().await {
+        Ok((seq, hash)) if seq > 0 => Some(format!("{seq} {hash:.8}")),
+        _ => None,
+    })
+}
+
 impl StatusOutput {
     /// Asks the daemon.
     pub(super) async fn read(daemon: &Daemon) -> Result<Self, Error> {
@@ -86,6 +96,7 @@ impl StatusOutput {
             attempt: session.attempt().await?,
             next_attempt_ms: session.next_attempt().await?,
             last_end: daemon.vault().await?.last_end().await?,
+            audit: audit(daemon).await?,
             panel: PanelOutput {
                 glass: panel.glass().await?,
                 faults: faults.into_iter().filter_map(Cause::of).collect(),
@@ -137,6 +148,9 @@ impl StatusOutput {
             ));
         }
         lines.push(format!("    Last end: {}", self.last_end));
+        if let Some(audit) = &self.audit {
+            lines.push(format!("       Audit: {audit}"));
+        }
         lines.push(format!("       Panel: {}", self.panel.glass));
         for fault in &self.panel.faults {
             let Cause {

@@ -16,7 +16,7 @@ use super::rooms::Rooms;
 use super::{generations, past};
 use crate::boot::BootReport;
 use crate::desk;
-use crate::history::LastWords;
+use crate::history::{HistoryError, LastWords};
 use crate::journal;
 use crate::link::Link;
 use crate::vault::{Counts, Inspection};
@@ -65,8 +65,9 @@ impl Hands {
             }
             start => {
                 self.start = start;
+                let data = self.config.data.clone();
                 self.without_link(async move |rooms| {
-                    match generations::repair(&rooms, plan).await {
+                    match generations::repair(&rooms, &data, plan).await {
                         Ok(()) => Answer::Event(Event::Booted(rooms.vault.linked())),
                         Err(error) => {
                             let code = match fault(&error) {
@@ -208,13 +209,14 @@ impl Hands {
         self.incidents.does("removed the oldest archive");
         let gauge = self.gauge.clone();
         self.with_rooms(async move |rooms| {
-            let (archive, audit) = (rooms.archive.clone(), rooms.audit.clone());
-            let event = match blocking(move || archive.drop_oldest(&audit)).await {
+            let event = match rooms.archive.drop_oldest(&rooms.audit).await {
                 Ok(dropped) => {
                     dropped.into_iter().for_each(journal::archive_dropped);
                     let space = gauge.space(&rooms).await;
                     space.map_or(Event::DropFailed, Event::Space)
                 }
+                // Somebody is at it: the next measurement asks again.
+                Err(HistoryError::Busy) => return None,
                 Err(error) => {
                     tracing::error!("the oldest archive could not be removed: {error}");
                     Event::DropFailed

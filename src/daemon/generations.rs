@@ -1,12 +1,12 @@
 //! Deeds on a whole generation: each is written to the audit first, and begun again by the next start when it is cut short.
 
 use holdfast_core::{self as core, ArchiveId, Linked, Plan, Trigger};
-use holdfast_medium::blocking;
+use holdfast_medium::{DataDir, blocking};
 
 use super::rooms::Rooms;
-use crate::history::{AuditKind, Subject};
+use crate::history::{Audit, AuditKind, Subject};
 use crate::journal;
-use crate::vault::RepairReport;
+use crate::vault::{Remains, RepairReport};
 
 /// Gives the live generation up for the next: the audit entry, then the switch, then the move of the old one, which the
 /// next start finishes when it is cut short.
@@ -51,13 +51,31 @@ pub(super) async fn restore(
 }
 
 /// Repairs the live generation in the middle of a life.
-pub(super) async fn repair(rooms: &Rooms, plan: Plan) -> anyhow::Result<()> {
+pub(super) async fn repair(rooms: &Rooms, data: &DataDir, plan: Plan) -> anyhow::Result<()> {
     let generation = rooms.vault.linked().generation;
     let audit = rooms.audit.clone();
     blocking(move || audit.append(AuditKind::Repair, &repairs(generation))).await?;
     let report = rooms.vault.repair(plan).await?;
     tell_of(generation, &report);
+    forget_remains(data, &rooms.audit).await;
     Ok(())
+}
+
+/// Forgets what old repairs took out, each after an entry in the audit. What fails is tried after the next repair.
+pub(super) async fn forget_remains(data: &DataDir, audit: &Audit) {
+    let (data, audit) = (data.clone(), audit.clone());
+    let forgotten = blocking(move || {
+        for remains in Remains::old(&data)? {
+            let of = ArchiveId::Retired(remains.generation);
+            audit.append(AuditKind::Forget, Subject::archive(Trigger::Recovery, of))?;
+            tracing::info!("the remains of an old repair go for good: {remains}");
+            remains.forget()?;
+        }
+        anyhow::Ok(())
+    });
+    if let Err(error) = forgotten.await {
+        tracing::warn!("the remains of old repairs stay: {error:#}");
+    }
 }
 
 /// Logs a repair.

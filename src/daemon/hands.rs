@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use holdfast_core::{self as core, Effect, Event, Now, State};
-use holdfast_medium::Lane;
 use holdfast_medium::barrier::Barrier;
+use holdfast_medium::{Lane, blocking};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -202,6 +202,12 @@ impl Hands {
         .await
         .context("a deed on the disk, or the link, does not end")?;
         if let Some(open) = self.open {
+            let (tide, vault) = (open.rooms.tide.clone(), open.rooms.vault.clone());
+            blocking(move || {
+                tide.keep(&vault);
+                anyhow::Ok(())
+            })
+            .await?;
             open.rooms.vault.close().await?;
         }
         Ok(self.publisher)

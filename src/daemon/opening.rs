@@ -1,18 +1,22 @@
 //! The opening of the data partition, as at every boot: it is looked through, repaired as the core plans, and only then used.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_core::{CauseCode, Limits, Plan, plan, setback};
+use anyhow::Context as _;
+use holdfast_core::{CauseCode, GenerationId, Limits, Plan, plan, setback};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Claim, DataDir, Machine, blocking, space};
 
 use super::generations;
 use super::rooms::Rooms;
 use super::space::for_mail;
+use super::tide::Tide;
 use crate::boot::{BootReport, Evidence, Stages};
-use crate::history::{Archive, Audit, AuditKind};
+use crate::history::{Archive, Audit, AuditKey, AuditKind};
+use crate::journal;
 use crate::mail::{Inbox, Outbox};
 use crate::vault::{Generations, Inspection, Vault, VaultError};
 
@@ -48,6 +52,10 @@ pub(super) struct Opening {
     dir: DataDir,
     /// `None` as long as the data directory is not ours.
     claim: Option<Claim>,
+    /// What outlives the process and no boot; `None` where nobody serves.
+    runtime: Option<PathBuf>,
+    /// Once the vault is looked through.
+    tide: Option<Tide>,
     barrier: Barrier,
     stages: Stages,
     limits: Limits,
@@ -67,6 +75,8 @@ impl Opening {
         Self {
             dir: dir.clone(),
             claim,
+            runtime: None,
+            tide: None,
             barrier: barrier.clone(),
             stages,
             limits,
@@ -79,6 +89,14 @@ impl Opening {
         self.claim.is_some()
     }
 
+    /// The same, beside this runtime directory.
+    pub(super) fn beside(self, runtime: &Path) -> Self {
+        Self {
+            runtime: Some(runtime.to_owned()),
+            ..self
+        }
+    }
+
     /// Looks through the vault.
     pub(super) async fn inspect(&mut self) -> anyhow::Result<Inspection> {
         let claim = match self.claim.clone() {
@@ -89,7 +107,23 @@ impl Opening {
             }
         };
         self.claim = Some(claim.clone());
-        Ok(Vault::inspect(claim, self.barrier.clone()).await?)
+        let inspection = Vault::inspect(claim, self.barrier.clone()).await?;
+        let (dir, runtime) = (self.dir.clone(), self.runtime.clone());
+        let (inspection, tide, older) = blocking(move || {
+            let (tide, older) = Tide::compare(&dir, runtime.as_deref(), &inspection)?;
+            anyhow::Ok((inspection, tide, older))
+        })
+        .await?;
+        self.tide = Some(tide);
+        if !older {
+            return Ok(inspection);
+        }
+        tracing::error!(
+            "an older copy of the data directory was put back: no session key in it is used"
+        );
+        self.report
+            .found("vault", ["an older copy of all data was put back"]);
+        Ok(inspection.outdated())
     }
 
     /// Repairs the vault as the core plans, and opens every room on it.
@@ -99,7 +133,8 @@ impl Opening {
         plan: Plan,
     ) -> anyhow::Result<Rooms> {
         let (dir, barrier) = (self.dir.clone(), self.barrier.clone());
-        let audit = Audit::open(&dir);
+        let live = inspection.linked().generation;
+        let audit = self.audit(live).await?;
         let vault = self.repair(inspection, plan, &audit).await?;
         self.stages.done("vault");
         let mail_room = for_mail(&dir, self.limits).await;
@@ -111,8 +146,10 @@ impl Opening {
         self.report.found("outbox", outbox.findings());
         self.stages.done("outbox");
         let live = vault.linked().generation;
+        let limits = self.limits;
         let (archive, finished, dropped) = blocking(move || {
             let (archive, finished) = Archive::open(&dir, live, Generations)?;
+            let archive = archive.within(limits);
             let dropped = archive.finish_dropping();
             anyhow::Ok((archive, finished, dropped))
         })
@@ -123,14 +160,41 @@ impl Opening {
         self.report.found("archive", finished);
         self.report.found("archive", dropped.err());
         self.stages.done("archive");
+        let vault = Arc::new(vault);
+        let tide = self.tide.clone().context("nothing was looked through")?;
+        let (kept, opened) = (tide.clone(), Arc::clone(&vault));
+        blocking(move || {
+            kept.keep(&opened);
+            anyhow::Ok(())
+        })
+        .await?;
         Ok(Rooms {
-            vault: Arc::new(vault),
+            tide,
+            vault,
             inbox,
             outbox,
             mail_room,
             audit,
             archive,
         })
+    }
+
+    /// The audit, with what seals it and where else its end is named.
+    async fn audit(&mut self, live: GenerationId) -> anyhow::Result<Audit> {
+        let audit = Audit::open(&self.dir).sealed(AuditKey::find(&Machine::this()));
+        let audit = match &self.runtime {
+            Some(runtime) => audit.anchored(runtime.join("audit.head"), |head| {
+                journal::audited(head.seq, &head.hash);
+            }),
+            None => audit,
+        };
+        let begun = audit.clone();
+        let found = blocking(move || begun.begin(live)).await?;
+        for fault in &found.faults {
+            tracing::error!("the audit is not sound: {fault}");
+        }
+        self.report.found("audit", found.faults);
+        Ok(audit)
     }
 
     /// Carries the plan out. One that changes something is written to the audit before.
@@ -144,12 +208,13 @@ impl Opening {
             return Ok(inspection.carry_out(plan).await?.0);
         }
         let generation = inspection.linked().generation;
-        let audit = audit.clone();
-        blocking(move || audit.append(AuditKind::Repair, &generations::repairs(generation)))
+        let (audit, entry) = (audit.clone(), audit.clone());
+        blocking(move || entry.append(AuditKind::Repair, &generations::repairs(generation)))
             .await?;
         let (vault, repaired) = inspection.carry_out(plan).await?;
         generations::tell_of(generation, &repaired);
         self.report.found("vault", repaired.lines());
+        generations::forget_remains(&self.dir, &audit).await;
         Ok(vault)
     }
 

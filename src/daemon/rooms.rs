@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tide::Tide;
 use crate::history::{Archive, Audit};
 use crate::mail::{self, Inbox, Outbox};
 use crate::vault::Vault;
@@ -21,4 +22,6 @@ pub struct Rooms {
     pub audit: Audit,
     /// Retired generations.
     pub archive: Archive,
+    /// How far all of it has come.
+    pub(super) tide: Tide,
 }

@@ -67,8 +67,10 @@ impl Gauge {
     pub(super) async fn space(&self, rooms: &Rooms) -> Option<Space> {
         let reserve = self.reserve.clone();
         let (vault, archive) = (Arc::clone(&rooms.vault), rooms.archive.clone());
+        let tide = rooms.tide.clone();
         let measured = blocking(move || {
             let room = reserve.room().context("the data partition")?;
+            tide.note(&vault);
             let extent = vault.extent().context("the live generation")?;
             anyhow::Ok((room, archive.count()?, extent))
         });

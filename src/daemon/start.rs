@@ -64,9 +64,10 @@ impl Start {
                 set_aside: set_aside.is_some(),
             };
             stages.done("evidence");
+            let opening = Opening::new(&dir, claim, &barrier, report, stages, limits);
             Ok(Self {
                 facts,
-                opening: Opening::new(&dir, claim, &barrier, report, stages, limits),
+                opening: opening.beside(&runtime),
                 mark,
                 set_aside: set_aside
                     .map(|why| anyhow::anyhow!("the data partition is set aside: {why}")),

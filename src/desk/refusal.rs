@@ -169,9 +169,10 @@ impl From<HistoryError> for Refusal {
             | HistoryError::Exported { .. }
             | HistoryError::Live { .. } => Self::NotRestorable(text),
             HistoryError::ShortPassphrase | HistoryError::Passphrase => Self::BadPassphrase(text),
-            HistoryError::Altered | HistoryError::Foreign | HistoryError::Newer { .. } => {
-                Self::BadFile(text)
-            }
+            HistoryError::Altered
+            | HistoryError::Foreign
+            | HistoryError::TooLarge
+            | HistoryError::Newer { .. } => Self::BadFile(text),
             HistoryError::Io { .. }
             | HistoryError::Incidents(_)
             | HistoryError::LastWords(_)
@@ -180,6 +181,7 @@ impl From<HistoryError> for Refusal {
             | HistoryError::Output(_)
             | HistoryError::Input(_)
             | HistoryError::Keys(_)
+            | HistoryError::NoRoom { .. }
             | HistoryError::Busy => Self::Storage(text),
             HistoryError::Stopped(_) => Self::Stopping,
         }

@@ -10,7 +10,7 @@ use holdfast_medium::{
 
 use super::{Ask, Desk, Refusal, Request, aside};
 use crate::boot::BootReport;
-use crate::history::{HistoryError, Incident, Incidents, Verdict};
+use crate::history::{AuditHead, HistoryError, Incident, Incidents, Verdict};
 
 /// The most entries of a log that one request returns.
 const MOST_ENTRIES: usize = 128;
@@ -87,6 +87,16 @@ impl Desk {
         self.check(Ask::Audit)?;
         let audit = self.rooms()?.audit;
         aside(move || audit.check()).await
+    }
+
+    /// The last entry of the audit log.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub async fn audit_head(&self) -> Result<AuditHead, Refusal> {
+        self.check(Ask::Audit)?;
+        let audit = self.rooms()?.audit;
+        aside(move || audit.head()).await
     }
 
     /// Up to `max` (`None`: as many as fit) entries of the audit log, JSON as they stand in it, from number `from` on.

@@ -1,10 +1,12 @@
 //! The audit: one JSON object a line, each carrying the hash of the one before, on the disk before what it records
 //! is done.
 //!
-//! A line ends in the SHA-256 of all of it that comes before `,"hash":"`. Beside the log a small *head* file names
+//! A line ends in the SHA-256 of all of it that comes before `,"hash":"`, or, where the machine has a key for it, in the HMAC under
+//! that key, which the entry names. Beside the log a small *head* file names
 //! the last entry, so that one missing at the end is noticed. A line that was cut off by a power cut stays where it
 //! is as evidence; the next entry vouches for it by length and hash.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,7 +19,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{HistoryError, name};
+use super::{AuditKey, Fault, HistoryError, Verdict, archive, name};
 
 /// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,10 @@ pub enum AuditKind {
     Farewell,
     /// An archive is removed for good, for want of space.
     Drop,
+    /// What an old repair took out of the vault is removed for good.
+    Forget,
+    /// From here on entries are sealed with a key that is not beside the log.
+    Seal,
 }
 
 /// The subject of an entry.
@@ -84,55 +90,11 @@ pub struct Audit {
     log: PathBuf,
     /// One entry at a time.
     turn: Arc<Mutex<()>>,
-}
-
-/// The result of [`Audit::verify`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// Entries that are whole.
-    pub entries: u64,
-    /// Bytes at the end that never became an entry: a power cut while one was written. Harmless.
-    pub torn_tail: Option<usize>,
-    /// The faults found; empty when the log is sound.
-    pub faults: Vec<Fault>,
-}
-
-/// One thing wrong with the log.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A line is not what was written.
-    #[error("line {line} was altered")]
-    Altered {
-        /// Counts from 1.
-        line: usize,
-    },
-    /// Entries are not where they belong.
-    #[error("entries {first} to {last} are missing where they belong")]
-    Missing {
-        /// The first one.
-        first: u64,
-        /// The last one.
-        last: u64,
-    },
-    /// An entry stands behind a later one, or twice.
-    #[error("entry {seq} in line {line} is out of order")]
-    OutOfOrder {
-        /// Counts from 1.
-        line: usize,
-        /// The entry.
-        seq: u64,
-    },
-    /// An entry is whole, but does not continue the one before it.
-    #[error("entry {seq} in line {line} does not continue the entry before it")]
-    Unchained {
-        /// Counts from 1.
-        line: usize,
-        /// The entry.
-        seq: u64,
-    },
-    /// The file that names the last entry is missing or unreadable, so entries may be missing at the end.
-    #[error("the head file is missing or unreadable; entries may be missing at the end")]
-    NoHead,
+    key: Option<AuditKey>,
+    /// A file elsewhere that names the last entry, too.
+    anchor: Option<PathBuf>,
+    /// Hears of each last entry.
+    tell: Option<fn(&AuditHead)>,
 }
 
 /// A line without its hash.
@@ -153,6 +115,9 @@ struct Entry {
     /// The cut-off bytes between the entry before and this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     torn: Option<Torn>,
+    /// The key that seals it; absent where the hash is a plain one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
 }
 
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
@@ -161,11 +126,13 @@ struct Torn {
     sha256: String,
 }
 
-/// The last entry, as the head file names it.
-#[derive(Clone, Serialize, Deserialize)]
-struct Head {
-    seq: u64,
-    hash: String,
+/// The last entry, as the head file and other places name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// Its number; 0 when there is none.
+    pub seq: u64,
+    /// Its hash or seal, hex.
+    pub hash: String,
 }
 
 impl Audit {
@@ -174,7 +141,54 @@ impl Audit {
         Self {
             log: dir.audit(),
             turn: Arc::default(),
+            key: None,
+            anchor: None,
+            tell: None,
         }
+    }
+
+    /// The same, with its entries sealed with this key, where there is one.
+    pub fn sealed(self, key: Option<AuditKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The same, with its last entry named in this file, too, which lies elsewhere, and told to whoever keeps such things.
+    pub fn anchored(self, anchor: PathBuf, tell: fn(&AuditHead)) -> Self {
+        Self {
+            anchor: Some(anchor),
+            tell: Some(tell),
+            ..self
+        }
+    }
+
+    /// Begins a run: says where the log ends, and has it end in a sealed entry where there is a key. Returns what is wrong with it.
+    ///
+    /// # Errors
+    /// [`HistoryError::Io`].
+    pub fn begin(&self, live: GenerationId) -> Result<Verdict, HistoryError> {
+        let mut found = self.check()?;
+        if self.key.is_some() && found.faults.pop_if(|it| *it == Fault::NotSealed).is_some() {
+            let live = ArchiveId::Retired(live);
+            self.append(AuditKind::Seal, Subject::archive(Trigger::Recovery, live))?;
+        } else {
+            self.name(&self.head()?);
+        }
+        Ok(found)
+    }
+
+    /// The last entry.
+    ///
+    /// # Errors
+    /// [`HistoryError::Io`].
+    pub fn head(&self) -> Result<AuditHead, HistoryError> {
+        let log = read(&self.log).map_err(HistoryError::io(&self.log))?;
+        let last = scan(&log, None, self.key.as_ref()).last;
+        Ok(last.unwrap_or_else(AuditHead::none))
+    }
+
+    /// The last entry as the head file of a data directory names it.
+    pub(super) fn named(dir: &DataDir) -> Option<AuditHead> {
+        read_head(&dir.audit()).ok().flatten()
     }
 
     /// Appends an entry and returns its number; it is on the disk when this returns. A damaged log is appended to
@@ -188,9 +202,9 @@ impl Audit {
         let failed = HistoryError::io(&self.log);
         let log = read(&self.log).map_err(&failed)?;
         let head = read_head(&self.log).map_err(&failed)?;
-        let scan = scan(&log, head.as_ref());
+        let scan = scan(&log, head.as_ref(), self.key.as_ref());
 
-        let last = scan.last.clone().unwrap_or_else(Head::none);
+        let last = scan.last.clone().unwrap_or_else(AuditHead::none);
         let tail = &log[scan.end..];
         let entry = Entry {
             seq: last
@@ -205,11 +219,15 @@ impl Audit {
             archive: what.archive.to_string(),
             at: Stamp::now(),
             torn: Torn::of(tail),
+            key: self.key.as_ref().map(AuditKey::id),
         };
         let mut line = serde_json::to_string(&entry).map_err(|error| failed(error.into()))?;
         // The hash goes in front of the closing brace.
         line.pop();
-        let hash = sha256(line.as_bytes());
+        let hash = match &self.key {
+            Some(key) => key.mac(line.as_bytes()),
+            None => sha256(line.as_bytes()),
+        };
         let start = if log.last().is_some_and(|byte| *byte != b'\n') {
             "\n"
         } else {
@@ -219,33 +237,71 @@ impl Audit {
 
         self.write(line.as_bytes(), log.is_empty())
             .map_err(&failed)?;
-        let head = serde_json::to_vec(&Head {
+        let head = AuditHead {
             seq: entry.seq,
             hash,
-        })
-        .map_err(|error| failed(error.into()))?;
-        atomic::replace(&head_path(&self.log), &head).map_err(&failed)?;
+        };
+        let json = serde_json::to_vec(&head).map_err(|error| failed(error.into()))?;
+        atomic::replace(&head_path(&self.log), &json).map_err(&failed)?;
+        self.name(&head);
         Ok(entry.seq)
     }
 
-    /// Checks a log and its head file, byte by byte.
+    /// Names the last entry in other places, unless they contradict the log: what they say is then all there is to show it.
+    fn name(&self, head: &AuditHead) {
+        if head.seq > 0
+            && let Some(tell) = self.tell
+        {
+            tell(head);
+        }
+        let Some(anchor) = &self.anchor else { return };
+        let contradicted = read_anchor(anchor).is_some_and(|named| {
+            let log = read(&self.log).unwrap_or_default();
+            let scan = scan(&log, None, self.key.as_ref());
+            scan.hashes.get(&named.seq) != Some(&named.hash)
+        });
+        if head.seq == 0 || contradicted {
+            return;
+        }
+        let named = serde_json::to_vec(head).map_err(io::Error::from);
+        if let Err(error) = named.and_then(|json| atomic::replace(anchor, &json)) {
+            tracing::warn!(
+                "the end of the audit is not named in {}: {error}",
+                anchor.display()
+            );
+        }
+    }
+
+    /// Checks a log and its head file, byte by byte, without a key.
     ///
     /// # Errors
     /// [`HistoryError::Io`]. No log is no fault: nothing was ever recorded.
     pub fn verify(log: &Path) -> Result<Verdict, HistoryError> {
-        let failed = HistoryError::io(log);
-        let content = read(log).map_err(&failed)?;
-        let head = read_head(log).map_err(&failed)?;
-        Ok(scan(&content, head.as_ref()).verdict)
+        Ok(look(log, None)?.verdict)
     }
 
-    /// Checks this log and its head file, byte by byte.
+    /// Checks this log and its head file, byte by byte, and whether it has what its anchor and the manifests in the archive name.
     ///
     /// # Errors
     /// As [`Audit::verify`].
     pub fn check(&self) -> Result<Verdict, HistoryError> {
         let _turn = self.turn.lock();
-        Self::verify(&self.log)
+        let Scan {
+            mut verdict,
+            hashes,
+            ..
+        } = look(&self.log, self.key.as_ref())?;
+        let noted = self.anchor.as_deref().and_then(read_anchor);
+        let noted = noted.map(|head| ("a note of this boot".to_owned(), head));
+        let data = self.log.parent().map(DataDir::new);
+        let manifests = data.map(|data| archive::heads(&data)).transpose()?;
+        for (place, head) in noted.into_iter().chain(manifests.unwrap_or_default()) {
+            if head.seq > 0 && hashes.get(&head.seq) != Some(&head.hash) {
+                let seq = head.seq;
+                verdict.faults.push(Fault::Contradicted { place, seq });
+            }
+        }
+        Ok(verdict)
     }
 
     /// Up to `max` entries as they stand in the log, from number `from` on; lines that are no entries are left out.
@@ -255,7 +311,7 @@ impl Audit {
     pub fn read(&self, from: u64, max: usize) -> Result<Vec<String>, HistoryError> {
         let log = read(&self.log).map_err(HistoryError::io(&self.log))?;
         let lines = log.split(|byte| *byte == b'\n');
-        let entries = lines.filter(|line| Entry::parse(line).is_some_and(|(it, _)| it.seq >= from));
+        let entries = lines.filter(|line| Line::parse(line).is_some_and(|it| it.entry.seq >= from));
         Ok(entries
             .take(max)
             .map(|line| String::from_utf8_lossy(line).into_owned())
@@ -282,17 +338,36 @@ const HASH: &str = ",\"hash\":\"";
 const CLOSE: &str = "\"}";
 const HEX: usize = 64;
 
-impl Entry {
-    /// Reads a line, without its newline; `None` unless it is exactly what was written. Returns its hash too.
-    fn parse(line: &[u8]) -> Option<(Self, String)> {
+/// A line that has the form of an entry, without its newline.
+struct Line<'a> {
+    entry: Entry,
+    covered: &'a str,
+    hash: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// `None` unless it is what was written, as far as that can be said without a key.
+    fn parse(line: &'a [u8]) -> Option<Self> {
         let line = str::from_utf8(line).ok()?;
         let rest = line.strip_suffix(CLOSE)?;
         let (covered, hash) = rest.split_at_checked(rest.len().checked_sub(HEX)?)?;
         let covered = covered.strip_suffix(HASH)?;
-        if sha256(covered.as_bytes()) != hash {
-            return None;
-        }
-        Some((serde_json::from_str(line).ok()?, hash.to_owned()))
+        let entry: Entry = serde_json::from_str(line).ok()?;
+        let plain = entry.key.is_none();
+        (!plain || sha256(covered.as_bytes()) == hash).then_some(Self {
+            entry,
+            covered,
+            hash,
+        })
+    }
+
+    /// Whether its seal is good, or there is none; `None` when it is under another key.
+    fn holds(&self, key: Option<&AuditKey>) -> Option<bool> {
+        let Some(id) = &self.entry.key else {
+            return Some(true);
+        };
+        let key = key.filter(|key| key.id() == *id)?;
+        Some(key.mac(self.covered.as_bytes()) == self.hash)
     }
 }
 
@@ -307,7 +382,7 @@ impl Torn {
     }
 }
 
-impl Head {
+impl AuditHead {
     /// The head of an empty log, from which the first entry goes on.
     fn none() -> Self {
         Self {
@@ -319,31 +394,56 @@ impl Head {
 
 struct Scan {
     verdict: Verdict,
-    last: Option<Head>,
+    last: Option<AuditHead>,
+    /// Of all entries, by number.
+    hashes: BTreeMap<u64, String>,
     /// Behind the last whole entry and its newline.
     end: usize,
 }
 
-fn scan(log: &[u8], head: Option<&Head>) -> Scan {
+fn look(log: &Path, key: Option<&AuditKey>) -> Result<Scan, HistoryError> {
+    let failed = HistoryError::io(log);
+    let content = read(log).map_err(&failed)?;
+    let head = read_head(log).map_err(&failed)?;
+    Ok(scan(&content, head.as_ref(), key))
+}
+
+fn scan(log: &[u8], head: Option<&AuditHead>, key: Option<&AuditKey>) -> Scan {
     let mut verdict = Verdict::default();
-    let mut last: Option<Head> = None;
+    let mut last: Option<AuditHead> = None;
+    let mut hashes = BTreeMap::new();
+    let (mut sealed, mut ours) = (false, false);
+    let mut unknown: Option<(u64, u64)> = None;
     let mut end = 0;
     let mut start = 0;
     let mut bad = Vec::new();
     for (line, content) in (1..).zip(log.split_inclusive(|byte| *byte == b'\n')) {
         let next = start + content.len();
-        match Entry::parse(content.strip_suffix(b"\n").unwrap_or(content)) {
-            None => bad.push(Fault::Altered { line }),
-            Some((entry, hash)) => {
+        let parsed = Line::parse(content.strip_suffix(b"\n").unwrap_or(content));
+        let held = parsed.map(|parsed| (parsed.holds(key), parsed));
+        match held {
+            None | Some((Some(false), _)) => bad.push(Fault::Altered { line }),
+            Some((holds, Line { entry, hash, .. })) => {
+                let hash = hash.to_owned();
                 if entry.torn == Torn::of(&log[end..start]) {
                     bad.clear();
                 } else if bad.is_empty() {
                     bad.push(Fault::Altered { line });
                 }
                 verdict.faults.append(&mut bad);
-                let before = last.clone().unwrap_or_else(Head::none);
+                let before = last.clone().unwrap_or_else(AuditHead::none);
                 let expected = before.seq.saturating_add(1);
                 let seq = entry.seq;
+                hashes.insert(seq, hash.clone());
+                if sealed && entry.key.is_none() {
+                    verdict.faults.push(Fault::Unsealed { line, seq });
+                }
+                sealed |= entry.key.is_some();
+                ours = entry.key.is_some() && holds == Some(true);
+                if holds.is_none() {
+                    let (first, _) = unknown.unwrap_or((seq, seq));
+                    unknown = Some((first, seq));
+                }
                 if seq < expected {
                     verdict.faults.push(Fault::OutOfOrder { line, seq });
                 } else if seq > expected {
@@ -362,7 +462,7 @@ fn scan(log: &[u8], head: Option<&Head>) -> Scan {
                 }
                 verdict.entries += 1;
                 if seq >= expected {
-                    last = Some(Head { seq, hash });
+                    last = Some(AuditHead { seq, hash });
                 }
                 end = next;
             }
@@ -382,10 +482,21 @@ fn scan(log: &[u8], head: Option<&Head>) -> Scan {
         None if seq > 1 => verdict.faults.push(Fault::NoHead),
         _ => {}
     }
+    if let Some((first, last)) = unknown {
+        verdict.faults.push(Fault::NoKey { first, last });
+    }
+    if key.is_some() && !ours {
+        verdict.faults.push(Fault::NotSealed);
+    }
     if !bad.is_empty() {
         verdict.torn_tail = Some(log.len() - end);
     }
-    Scan { verdict, last, end }
+    Scan {
+        verdict,
+        last,
+        hashes,
+        end,
+    }
 }
 
 fn head_path(log: &Path) -> PathBuf {
@@ -399,7 +510,11 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-fn read_head(log: &Path) -> io::Result<Option<Head>> {
+fn read_anchor(path: &Path) -> Option<AuditHead> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+fn read_head(log: &Path) -> io::Result<Option<AuditHead>> {
     Ok(serde_json::from_slice(&read(&head_path(log))?).ok())
 }
 

@@ -7,7 +7,10 @@ mod incidents;
 mod keys;
 mod last_words;
 mod room;
+mod seal;
+mod verdict;
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +19,13 @@ pub use archive::{
     Archive, Archived, Arrived, Departing, GivenUp, Lineage, Manifest, Origin, Passphrase,
     Prepared, Shown, Standing,
 };
-pub use audit::{Audit, AuditKind, Fault, Subject, Verdict};
+pub use audit::{Audit, AuditHead, AuditKind, Subject};
 pub use incidents::{Incident, Incidents};
 pub use keys::{Companion, Keys, KeysError, Reached, Restorable};
 pub use last_words::{LastWord, LastWords};
+pub use seal::AuditKey;
+pub(crate) use seal::KEY_FILE;
+pub use verdict::{Fault, Verdict};
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
 use holdfast_medium::{Stamp, Stopped};
@@ -122,6 +128,21 @@ pub enum HistoryError {
     /// The file to be imported cannot be read.
     #[error("the file cannot be read: {0}")]
     Input(#[source] io::Error),
+    /// It would take room that something else needs.
+    #[error(
+        "there is no room for it: it takes {} more, and {} are free above what the link and the archives need; nothing was removed for it; free some space, or use a larger card",
+        Mebibytes(*.wanted),
+        Mebibytes(*.spare)
+    )]
+    NoRoom {
+        /// Bytes.
+        wanted: u64,
+        /// Bytes.
+        spare: u64,
+    },
+    /// It is larger than an archive can be.
+    #[error("this is larger than any archive can be, so it is none of a Holdfast's")]
+    TooLarge,
     /// The keys in it cannot be read, or not be written.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -149,6 +170,15 @@ impl HistoryError {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+/// A size for people.
+struct Mebibytes(u64);
+
+impl fmt::Display for Mebibytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} MiB", self.0.div_ceil(1 << 20))
     }
 }
 

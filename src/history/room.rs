@@ -4,34 +4,54 @@ use std::fs;
 use std::io;
 
 use holdfast_core::{ArchiveId, Trigger};
-use holdfast_medium::atomic;
+use holdfast_medium::{atomic, blocking};
 
 use super::archive::names;
-use super::{Archive, Audit, AuditKind, HistoryError, Subject};
+use super::{Archive, Archived, Audit, AuditKind, HistoryError, Manifest, Subject};
 
 /// Ends the name of a generation whose removal was decided: it is no generation any more.
 const DROPPED: &str = "dropped";
 
 impl Archive {
-    /// Writes the audit entry and removes the oldest generation of the archive. `None` when the archive is empty. A removal that is cut short is finished by [`Archive::finish_dropping`].
+    /// Writes the audit entry and removes the archive that came first, if one may go: never the newest that was retired here, which undoes
+    /// the last re-link, and none that is being written out. A removal that is cut short is finished by [`Archive::finish_dropping`].
     ///
     /// # Errors
-    /// [`HistoryError::Io`]; then the generation is still there, or named as dropped.
-    pub fn drop_oldest(&self, audit: &Audit) -> Result<Option<ArchiveId>, HistoryError> {
-        let Some(oldest) = self.list()?.into_iter().next() else {
-            return Ok(None);
-        };
-        audit.append(
-            AuditKind::Drop,
-            Subject::archive(Trigger::Recovery, oldest.id),
-        )?;
-        // What it used must not come again.
-        self.mark(oldest.id, &oldest.path);
-        let failed = HistoryError::io(&oldest.path);
-        fs::rename(&oldest.path, oldest.path.with_added_extension(DROPPED)).map_err(&failed)?;
-        atomic::sync_dir(&self.dir.archive()).map_err(&failed)?;
-        self.finish_dropping()?;
-        Ok(Some(oldest.id))
+    /// [`HistoryError::Busy`] while a restore or a log-out goes on; [`HistoryError::Io`]: then it is still there, or named as dropped.
+    pub async fn drop_oldest(&self, audit: &Audit) -> Result<Option<ArchiveId>, HistoryError> {
+        let turn = self.turn_soon().await?;
+        let (archive, audit) = (self.clone(), audit.clone());
+        blocking(move || {
+            let _turn = turn;
+            let Some(oldest) = archive.first_to_go()? else {
+                return Ok(None);
+            };
+            audit.append(
+                AuditKind::Drop,
+                Subject::archive(Trigger::Recovery, oldest.id),
+            )?;
+            // What it used must not come again.
+            archive.mark(oldest.id, &oldest.path);
+            let failed = HistoryError::io(&oldest.path);
+            fs::rename(&oldest.path, oldest.path.with_added_extension(DROPPED)).map_err(&failed)?;
+            atomic::sync_dir(&archive.dir.archive()).map_err(&failed)?;
+            archive.finish_dropping()?;
+            Ok(Some(oldest.id))
+        })
+        .await
+    }
+
+    fn first_to_go(&self) -> Result<Option<Archived>, HistoryError> {
+        let mut archives = self.list()?;
+        let retired = archives.iter().map(|archived| archived.id);
+        let newest = retired
+            .filter(|id| matches!(id, ArchiveId::Retired(_)))
+            .max();
+        let leaving = self.leaving.lock().clone();
+        archives.retain(|archived| Some(archived.id) != newest && !leaving.contains(&archived.id));
+        // One without a manifest is good for nothing any more.
+        archives.sort_by_key(|archived| archived.manifest.as_ref().map(Manifest::came_ms));
+        Ok(archives.into_iter().next())
     }
 
     /// How many generations the archive holds.

@@ -49,6 +49,11 @@ impl DataDir {
         self.0.join("marks")
     }
 
+    /// The file that says how far the directory has come.
+    pub fn age(&self) -> PathBuf {
+        self.0.join("age")
+    }
+
     /// Inbox and outbox; they outlive a generation.
     pub fn mail(&self) -> PathBuf {
         self.0.join("mail")

@@ -9,6 +9,7 @@
 //!
 //! It knows purposes of writes, not kinds of records: the caller says why it writes.
 
+mod age;
 pub mod atomic;
 pub mod barrier;
 mod claim;
@@ -22,6 +23,7 @@ mod stamp;
 pub mod wear;
 mod work;
 
+pub use age::Age;
 pub use claim::{Claim, ClaimError};
 pub use data_dir::DataDir;
 pub use lane::Lane;

@@ -207,9 +207,12 @@ fn page(face: &Face) -> Page {
                     "Drop some, or use",
                     "a larger card",
                 ),
-                CauseCode::IdentityDamaged => {
-                    page("Damaged", "the keys, both copies", "Restore backup", &again)
-                }
+                CauseCode::IdentityDamaged => page(
+                    "Damaged",
+                    "the keys, both copies",
+                    "Ask the operator",
+                    &again,
+                ),
                 CauseCode::SetAside => page(
                     "Card broken",
                     "its data is set aside",

@@ -67,6 +67,12 @@ impl Marks {
         Ok(Some(further(furthest, PreKeyId::LEAP, 0)))
     }
 
+    /// The same, where nothing here says how far the device got.
+    pub fn beyond_abroad(&self, document: &Document) -> io::Result<Option<Reached>> {
+        let beyond = self.beyond(document)?;
+        beyond.map(leap_abroad).transpose()
+    }
+
     /// Raises the mark of a device to where it is going on; durable on return. Never lowers it. A file that cannot be
     /// understood is kept aside: then nothing is known of the others.
     pub fn raise(&self, device: &Device, to: Reached) -> io::Result<()> {

@@ -54,6 +54,7 @@ use identity::Identity;
 use inspect::Looked;
 use layout::Layout;
 use marks::{Gauge, Marks};
+pub use quarantine::Remains;
 use records::Records;
 pub use repair::RepairReport;
 use tiers::{RecordKind, Tier};
@@ -85,7 +86,7 @@ pub enum VaultError {
         store: PathBuf,
     },
     /// Both identity slots are there and neither can be read.
-    #[error("the identity in {} is damaged in both its slots; nothing was changed; restore a backup, or move this directory away to link anew", .dir.display())]
+    #[error("the identity in {} is damaged in both its slots; nothing was changed; move this directory away, then link anew or import an exported archive", .dir.display())]
     IdentityUnreadable {
         /// The generation's directory.
         dir: PathBuf,
@@ -194,6 +195,22 @@ impl Inspection {
     /// The generation and the account it is linked to.
     pub fn linked(&self) -> Linked {
         linked(self.examined.id, &self.examined.identity)
+    }
+
+    /// How many steps the store has taken, as far as it or its witness tells; `None` when it is damaged or lost, which is found anyway.
+    pub fn step(&self) -> Option<u64> {
+        match &self.examined.looked {
+            Looked::Whole(whole) => Some(whole.store.step()),
+            Looked::Damaged { .. } | Looked::Missing => None,
+        }
+    }
+
+    /// The same, when something outside knows that this is an older copy: no ratchet in it is believed, and no id that it would go on with.
+    pub fn outdated(mut self) -> Self {
+        if self.linked().account.is_some() {
+            self.examined.findings.store = StoreFound::Older;
+        }
+        self
     }
 
     /// Carries out a plan and opens the vault. After an error, or a crash on the way, it can be begun again.
@@ -338,6 +355,12 @@ impl Vault {
         blocking(move || generation::make_live(&dir, id)).await
     }
 
+    /// The live generation, and how many steps of its store are on the medium.
+    pub fn position(&self) -> (GenerationId, u64) {
+        let live = self.live().clone();
+        (live.id, live.records.step())
+    }
+
     /// Counts the live generation's records; reads all of them.
     pub async fn records(&self) -> Result<Counts, VaultError> {
         let Live {
@@ -441,9 +464,13 @@ impl Examined {
         }
         if plan.leap || plan.todo != identity.get().todo {
             let (marks, document) = (Marks::of(claim.dir()), identity.get());
-            let beyond = blocking(move || marks.beyond(&document))
-                .await
-                .map_err(&at)?;
+            let older = findings.store == StoreFound::Older;
+            let beyond = blocking(move || match older {
+                // Whatever the marks say is as old.
+                true => marks.beyond_abroad(&document),
+                false => marks.beyond(&document),
+            });
+            let beyond = beyond.await.map_err(&at)?;
             let updated = identity.update(|document| {
                 document.todo = plan.todo;
                 if let Some(beyond) = beyond.filter(|_| plan.leap) {

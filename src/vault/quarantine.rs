@@ -1,8 +1,9 @@
 //! The quarantine: a repair deletes nothing it takes out of the vault but moves it here, one directory a repair.
 //!
 //! It holds old keys, so it is as private as the vault, and only the newest few are kept: an old ratchet is evidence,
-//! never a backup.
+//! never a backup. What goes is written down before by whoever removes it ([`Remains`]).
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,23 +20,13 @@ pub(super) struct Quarantine {
 }
 
 impl Quarantine {
-    /// Begins a directory, named by generation and a number that grows; the oldest beyond [`KEPT`] go.
+    /// Begins a directory, named by generation and a number that grows.
     pub fn begin(data: &DataDir, generation: GenerationId) -> io::Result<Quarantine> {
         let root = data.quarantine();
         atomic::make_dir(&root)?;
-        let mut there: Vec<(u64, PathBuf)> = Vec::new();
-        for entry in fs::read_dir(&root)? {
-            let path = entry?.path();
-            there.extend(number(&path).map(|number| (number, path)));
-        }
-        there.sort();
-        let next = there
+        let next = there(data)?
             .last()
             .map_or(1, |(number, _)| number.saturating_add(1));
-        let excess = (there.len() + 1).saturating_sub(KEPT);
-        for (_, path) in &there[..excess] {
-            fs::remove_dir_all(path)?;
-        }
         let dir = root.join(format!("{next:04}-{generation}"));
         atomic::make_dir(&dir)?;
         Ok(Quarantine { dir })
@@ -63,6 +54,60 @@ impl Quarantine {
     }
 }
 
+/// The remains of one old repair that are to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remains {
+    /// The generation that was repaired.
+    pub generation: GenerationId,
+    path: PathBuf,
+}
+
+impl Remains {
+    /// What there is beyond the newest [`KEPT`], the oldest first. Nothing of it goes before its owner wrote that down.
+    ///
+    /// # Errors
+    /// The quarantine cannot be read.
+    pub fn old(data: &DataDir) -> io::Result<Vec<Self>> {
+        let mut there = there(data)?;
+        there.truncate(there.len().saturating_sub(KEPT));
+        let old = there.into_iter().filter_map(|(_, path)| {
+            let (_, generation) = path.file_name()?.to_str()?.split_once('-')?;
+            let generation = generation.parse().ok()?;
+            Some(Self { generation, path })
+        });
+        Ok(old.collect())
+    }
+
+    /// Removes them for good.
+    ///
+    /// # Errors
+    /// They are still there, or a part of them.
+    pub fn forget(self) -> io::Result<()> {
+        fs::remove_dir_all(self.path)
+    }
+}
+
+impl fmt::Display for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+/// The directories, by their numbers; none without a quarantine.
+fn there(data: &DataDir) -> io::Result<Vec<(u64, PathBuf)>> {
+    let entries = match fs::read_dir(data.quarantine()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut there = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        there.extend(number(&path).map(|number| (number, path)));
+    }
+    there.sort();
+    Ok(there)
+}
+
 fn number(path: &Path) -> Option<u64> {
     let (number, _) = path.file_name()?.to_str()?.split_once('-')?;
     number.parse().ok()
@@ -73,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_few_are_kept_and_no_number_comes_twice() {
+    fn all_stay_until_the_old_are_forgotten_and_no_number_comes_twice() {
         let root = tempfile::tempdir().unwrap();
         let data = DataDir::new(root.path());
         let begin = || Quarantine::begin(&data, GenerationId(7)).unwrap();
@@ -82,12 +127,22 @@ mod tests {
         for _ in 0..4 {
             begin();
         }
-        let mut names: Vec<_> = fs::read_dir(data.quarantine())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        assert_eq!(names, ["0003-gen-0007", "0004-gen-0007", "0005-gen-0007"]);
+        let names = || {
+            let entries = fs::read_dir(data.quarantine()).unwrap();
+            let mut names: Vec<_> = entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names().len(), 5);
+        for remains in Remains::old(&data).unwrap() {
+            assert_eq!(remains.generation, GenerationId(7));
+            remains.forget().unwrap();
+        }
+        assert_eq!(names(), ["0003-gen-0007", "0004-gen-0007", "0005-gen-0007"]);
+        assert_eq!(Remains::old(&data).unwrap(), []);
+        assert_eq!(begin().path().file_name().unwrap(), "0006-gen-0007");
     }
 
     #[test]

@@ -39,6 +39,8 @@ struct Overlay {
     revision: u64,
     /// How many records are on the medium.
     count: u64,
+    /// How many steps are on the medium.
+    step: u64,
 }
 
 struct Queued {
@@ -62,6 +64,7 @@ impl Records {
             queued: BTreeMap::new(),
             revision: 0,
             count: store.count(),
+            step: store.step(),
         }));
         let medium = Medium {
             store,
@@ -135,6 +138,11 @@ impl Records {
     /// How many records are on the medium.
     pub fn count(&self) -> u64 {
         self.overlay.lock().count
+    }
+
+    /// How many steps of the store are on the medium.
+    pub fn step(&self) -> u64 {
+        self.overlay.lock().step
     }
 
     /// How many records did not open when read, since the start.
@@ -239,6 +247,7 @@ impl barrier::Store for Medium {
         self.store.sync()?;
         let mut overlay = self.overlay.lock();
         overlay.count = self.store.count();
+        overlay.step = self.store.step();
         for (key, revision) in self.applied.drain(..) {
             if overlay
                 .queued

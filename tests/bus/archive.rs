@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Seek as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 use wacore::store::Device;
 use zbus::OwnedFd;
 
-use super::ctl::{lines, run};
+use super::ctl::{holdfastctl, lines, run};
 use super::rig::{Daemon, in_time, private_client};
 
 /// A daemon whose first generation was linked and is retired, and whose second never was.
@@ -53,6 +54,48 @@ async fn json(runtime: &Path, args: &[&str]) -> Value {
     let output = run(runtime, &args).await;
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     lines(&output).remove(0)
+}
+
+#[tokio::test]
+async fn what_the_journal_names_is_held_against_the_log() {
+    let (daemon, _served) = daemon().await;
+    let runtime = daemon.runtime();
+    let head = daemon.audit.head().unwrap();
+    let tools = daemon.dir.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    let verified = async |says: &str| {
+        let tool = tools.join("journalctl");
+        fs::write(&tool, format!("#!/bin/sh\ncat <<'END'\n{says}\nEND\n")).unwrap();
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", tools.display());
+        let mut asked = holdfastctl(&runtime, &["--json", "audit", "verify"]);
+        let output = in_time(asked.env("PATH", path).output()).await.unwrap();
+        (output.status.code(), lines(&output).remove(0))
+    };
+    let named = |seq: u64, hash: &str| {
+        format!("{{\"HOLDFAST_AUDIT_SEQ\":\"{seq}\",\"HOLDFAST_AUDIT_HEAD\":\"{hash}\"}}")
+    };
+    let (code, verdict) = verified(&named(head.seq, &head.hash)).await;
+    assert_eq!(
+        (code, &verdict["journal"]),
+        (Some(0), &head.seq.into()),
+        "{verdict}"
+    );
+    let (code, verdict) = verified("no line of a journal").await;
+    assert_eq!(
+        (code, &verdict["journal"]),
+        (Some(0), &Value::Null),
+        "{verdict}"
+    );
+    for (seq, hash) in [(head.seq, "00"), (head.seq + 1, &head.hash)] {
+        let earlier = named(1, "whatever");
+        let (code, verdict) = verified(&format!("{earlier}\n{}", named(seq, hash))).await;
+        assert_eq!(code, Some(1), "{verdict}");
+        let fault = verdict["faults"][0].as_str().unwrap();
+        assert!(fault.contains("the journal names entry"), "{fault}");
+    }
+    let shown = json(&runtime, &["audit", "verify"]).await;
+    assert_eq!(shown["sound"], true, "{shown}");
 }
 
 #[tokio::test]

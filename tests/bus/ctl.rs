@@ -21,7 +21,7 @@ use tokio::{
 
 use super::rig::{Daemon, in_time, message_bus, picture, status};
 
-fn holdfastctl(runtime: &Path, args: &[&str]) -> Command {
+pub fn holdfastctl(runtime: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfastctl"));
     command
         .env_clear()

@@ -133,6 +133,7 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
         "ConfirmExport" vault.confirm_export("gen-0001", 0, phrase(), file(""));
         "Import" vault.import(phrase(), file(""));
         "VerifyAudit" vault.verify_audit();
+        "AuditHead" vault.audit_head();
         "ReadAudit" vault.read_audit(0, 0);
         "Incidents" vault.incidents(0);
     }
@@ -265,6 +266,7 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
         (
             "org.holdfast.Vault1",
             &[
+                "AuditHead",
                 "BootReport",
                 "Costs",
                 "Counters",

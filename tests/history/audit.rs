@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use holdfast::history::{Audit, AuditKind, Fault, Subject, Verdict};
-use holdfast_core::{ArchiveId, Trigger};
+use holdfast::history::{Archive, Audit, AuditKey, AuditKind, Fault, Subject, Verdict};
+use holdfast::vault::Generations;
+use holdfast_core::{ArchiveId, GenerationId, Trigger};
 use holdfast_medium::DataDir;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{place, retirement};
@@ -248,6 +250,146 @@ fn every_kind_has_its_name_and_only_a_change_has_generations() {
     assert_eq!(entries[2]["trigger"], "bus");
     assert_eq!(audit.read(4, 1).unwrap().len(), 1);
     assert!(audit.read(6, 10).unwrap().is_empty());
+}
+
+fn key() -> Option<AuditKey> {
+    AuditKey::of(b"kept where the log is not")
+}
+
+/// A sealed log with so many entries behind the one that says so.
+fn sealed(entries: u32) -> (TempDir, DataDir, Audit) {
+    let (root, dir) = place();
+    let audit = Audit::open(&dir).sealed(key());
+    assert_eq!(audit.begin(GenerationId(1)).unwrap(), sound(0));
+    for number in 1..=entries {
+        audit
+            .append(AuditKind::Retire, &retirement(number))
+            .unwrap();
+    }
+    assert_eq!(audit.check().unwrap(), sound(u64::from(entries) + 1));
+    (root, dir, audit)
+}
+
+/// The hash of the last entry as whoever has no key can make it, with the head to it.
+fn forge(dir: &DataDir, lines: &[String]) {
+    fs::write(dir.audit(), lines.concat()).unwrap();
+    let last: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    let head = serde_json::json!({ "seq": last["seq"], "hash": last["hash"] });
+    fs::write(dir.audit().with_extension("head"), head.to_string()).unwrap();
+}
+
+fn rehash(line: &str, change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let mut entry: serde_json::Value = serde_json::from_str(line).unwrap();
+    entry.as_object_mut().unwrap().remove("hash");
+    change(&mut entry);
+    let mut covered = entry.to_string();
+    covered.pop();
+    let hash = hex::encode(Sha256::digest(&covered));
+    format!("{covered},\"hash\":\"{hash}\"}}\n")
+}
+
+#[test]
+fn an_edited_and_rehashed_log_is_found_where_there_is_a_key() {
+    let (_root, dir, audit) = sealed(3);
+    let mut edited = lines(&dir);
+    // All of it written anew by plain hashes, in good order.
+    let mut prev = "0".repeat(64);
+    for (at, line) in edited.iter_mut().enumerate() {
+        *line = rehash(line, |entry| {
+            entry["prev"] = prev.clone().into();
+            entry.as_object_mut().unwrap().remove("key");
+            if at == 2 {
+                entry["trigger"] = "server".into();
+            }
+        });
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        prev = entry["hash"].as_str().unwrap().to_owned();
+    }
+    forge(&dir, &edited);
+    assert_eq!(
+        verify(&dir),
+        sound(4),
+        "nothing is wrong with it without the key"
+    );
+    assert_eq!(audit.check().unwrap().faults, [Fault::NotSealed]);
+
+    let (_root, dir, audit) = sealed(3);
+    let mut edited = lines(&dir);
+    edited[2] = rehash(&edited[2], |entry| entry["trigger"] = "server".into());
+    forge(&dir, &edited);
+    let faults = audit.check().unwrap().faults;
+    assert!(faults.contains(&Fault::Altered { line: 3 }), "{faults:?}");
+
+    // One that is added without the key, behind a sealed one.
+    let (_root, dir, audit) = sealed(3);
+    Audit::open(&dir)
+        .append(AuditKind::Drop, &retirement(9))
+        .unwrap();
+    let expected = [Fault::Unsealed { line: 5, seq: 5 }, Fault::NotSealed];
+    assert_eq!(audit.check().unwrap().faults, expected);
+    let other = AuditKey::of(b"another key of sixteen bytes");
+    let faults = Audit::open(&dir).sealed(other).check().unwrap().faults;
+    assert!(
+        faults.contains(&Fault::NoKey { first: 1, last: 4 }),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn both_files_removed_are_missed_where_there_is_a_key() {
+    let (_root, dir, audit) = sealed(2);
+    fs::remove_file(dir.audit()).unwrap();
+    fs::remove_file(dir.audit().with_extension("head")).unwrap();
+    assert_eq!(audit.check().unwrap().faults, [Fault::NotSealed]);
+}
+
+#[test]
+fn a_log_cut_back_with_its_head_is_contradicted_by_what_lies_elsewhere() {
+    let (root, dir, audit) = sealed(1);
+    let note = root.path().join("elsewhere");
+    let audit = audit.anchored(note.clone(), |_| {});
+    audit.append(AuditKind::Retire, &retirement(2)).unwrap();
+    assert_eq!(audit.check().unwrap(), sound(3));
+    let whole = lines(&dir);
+    let contradicted = |place: &str, seq| Fault::Contradicted {
+        place: place.to_owned(),
+        seq,
+    };
+    forge(&dir, &whole[..2]);
+    let faults = [contradicted("a note of this boot", 3)];
+    assert_eq!(audit.check().unwrap().faults, faults);
+    // What goes on from there does not make it good.
+    audit.append(AuditKind::Retire, &retirement(5)).unwrap();
+    assert_eq!(audit.check().unwrap().faults, faults);
+    let begun = Audit::open(&dir)
+        .sealed(key())
+        .anchored(note.clone(), |_| {});
+    assert_eq!(begun.begin(GenerationId(1)).unwrap().faults, faults);
+    assert_eq!(begun.check().unwrap().faults, faults);
+
+    // The note is gone with the boot; the archive still knows.
+    fs::remove_file(&note).unwrap();
+    forge(&dir, &whole);
+    fs::create_dir_all(dir.generation(GenerationId(2))).unwrap();
+    let (archive, _) = Archive::open(&dir, GenerationId(2), Generations).unwrap();
+    archive.retire(&retirement(2), None, "a test").unwrap();
+    assert_eq!(audit.check().unwrap().faults, []);
+    forge(&dir, &whole[..1]);
+    let faults = [contradicted("the manifest of gen-0002", 3)];
+    assert_eq!(audit.check().unwrap().faults, faults);
+}
+
+#[test]
+fn an_old_log_is_sealed_from_its_first_run_with_a_key_on() {
+    let (_root, dir) = audit(2);
+    let sealed = Audit::open(&dir).sealed(key());
+    assert_eq!(sealed.check().unwrap().faults, [Fault::NotSealed]);
+    assert_eq!(sealed.begin(GenerationId(3)).unwrap().faults, []);
+    assert_eq!(sealed.check().unwrap(), sound(3));
+    assert_eq!(sealed.begin(GenerationId(3)).unwrap(), sound(3), "once");
+    let entry: serde_json::Value = serde_json::from_str(&lines(&dir)[2]).unwrap();
+    assert_eq!(entry["kind"], "seal");
+    assert_eq!(sealed.head().unwrap().seq, 3);
 }
 
 /// As version 0.1.0 wrote it.

@@ -3,11 +3,13 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::iter;
+use std::path::Path;
 
 use age::secrecy::SecretString;
-use holdfast::history::{Audit, HistoryError, Passphrase, Standing};
-use holdfast::vault::Vault;
+use holdfast::history::{Archive, Audit, HistoryError, Passphrase, Standing};
+use holdfast::vault::{Generations, Vault};
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use holdfast_medium::space::{Capacity, Reserve};
 use holdfast_medium::{Secret, barrier::Barrier};
 use tempfile::NamedTempFile;
 
@@ -88,8 +90,16 @@ async fn no_id_comes_again_when_every_copy_that_used_it_is_gone() {
         home.hand_out(400).await;
         furthest = (next.0 + 400, next.1);
         home.retire(Trigger::Bus).await;
-        while home.archive.drop_oldest(&home.audit).unwrap().is_some() {}
-        assert_eq!(home.archive.count().unwrap(), 0, "{generation}");
+        while home
+            .archive
+            .drop_oldest(&home.audit)
+            .await
+            .unwrap()
+            .is_some()
+        {}
+        assert_eq!(home.archive.count().unwrap(), 1, "{generation}");
+        // The newest stays, unless somebody moves it away by hand.
+        fs::remove_dir_all(home.dir.archive()).unwrap();
     }
 }
 
@@ -272,21 +282,124 @@ async fn every_copy_of_an_exported_device_stays_but_what_comes_back_in() {
     ));
 }
 
+/// An age file with this inside.
+fn sealed(items: &[u8]) -> Vec<u8> {
+    let mut recipient = age::scrypt::Recipient::new(SecretString::from(PASSPHRASE.to_owned()));
+    recipient.set_work_factor(2);
+    let recipients = iter::once(&recipient as &dyn age::Recipient);
+    let mut sealed = Vec::new();
+    let encryptor = age::Encryptor::with_recipients(recipients).unwrap();
+    let mut output = encryptor.wrap_output(&mut sealed).unwrap();
+    output.write_all(items).unwrap();
+    output.finish().unwrap();
+    sealed
+}
+
+fn framed(items: &[Vec<u8>]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for item in items {
+        stream.extend_from_slice(&u32::try_from(item.len()).unwrap().to_le_bytes());
+        stream.extend_from_slice(item);
+    }
+    stream
+}
+
+/// The item of one variant, as minicbor writes it.
+fn item(variant: u32, fields: impl FnOnce(&mut minicbor::Encoder<Vec<u8>>)) -> Vec<u8> {
+    let mut encoder = minicbor::Encoder::new(Vec::new());
+    encoder.array(2).unwrap().u32(variant).unwrap();
+    fields(&mut encoder);
+    encoder.into_writer()
+}
+
+fn begins() -> Vec<u8> {
+    item(0, |it| {
+        let it = it.array(3).unwrap().str("holdfast archive").unwrap();
+        it.u32(1).unwrap().str("gen-0001").unwrap();
+    })
+}
+
+fn file(name: &str, bytes: &[u8]) -> Vec<Vec<u8>> {
+    let piece = |bytes: &[u8]| {
+        item(2, |it| {
+            it.array(1).unwrap().bytes(bytes).unwrap();
+        })
+    };
+    let mut items = vec![item(1, |it| {
+        it.array(1).unwrap().str(name).unwrap();
+    })];
+    items.extend(bytes.chunks(1 << 16).map(piece));
+    items
+}
+
+/// A manifest that names one file of this size.
+fn manifest(bytes: u64) -> Vec<u8> {
+    let manifest = serde_json::json!({
+        "id": "gen-0001", "boot": null, "wall_ms": 1, "mono_ms": null, "trigger": "bus", "reason": "a test",
+        "account": null, "lineage": { "previous": null, "next": "gen-0002" }, "files": { "zeros": bytes },
+    });
+    manifest.to_string().into_bytes()
+}
+
+/// 64 MiB, of which 28 are free; from 24 on the operator is warned.
+fn small(_: &Path) -> std::io::Result<Capacity> {
+    Ok(Capacity {
+        free_bytes: 28 << 20,
+        total_bytes: 64 << 20,
+    })
+}
+
+#[tokio::test]
+async fn an_import_takes_no_more_than_an_archive_can_and_than_there_is_room_for() {
+    let zeros = vec![0; 20 << 20];
+    let untold = [vec![begins()], file("zeros", &zeros)].concat();
+    let told = |bytes| [vec![begins()], file("manifest.json", &manifest(bytes))].concat();
+    let more = |mut items: Vec<Vec<u8>>, bytes| {
+        items.extend(file("zeros", &zeros[..bytes]));
+        sealed(&framed(&items))
+    };
+    let there = Home::open().await;
+    let large = import(&there, &more(untold.clone(), 0), PASSPHRASE).await;
+    assert!(matches!(large, Err(HistoryError::TooLarge)), "{large:?}");
+    // Said at once, before the rest of it is waited for.
+    let large = import(&there, &more(told(2 << 30), 0), PASSPHRASE).await;
+    assert!(matches!(large, Err(HistoryError::TooLarge)), "{large:?}");
+    let longer = import(&there, &more(told(4096), 20_000), PASSPHRASE).await;
+    assert!(matches!(longer, Err(HistoryError::Altered)), "{longer:?}");
+
+    let (_root, dir) = super::place();
+    let (archive, _) = Archive::open(&dir, GenerationId(1), Generations).unwrap();
+    let archive = archive.on(Reserve::asking(dir.root(), small));
+    let receive = async |bytes: Vec<u8>| {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(&bytes).unwrap();
+        archive.receive(passphrase(), file.reopen().unwrap()).await
+    };
+    let full = receive(more(told(5 << 20), 0)).await.map(drop);
+    let Err(HistoryError::NoRoom { wanted, spare }) = full else {
+        panic!("{full:?}");
+    };
+    assert!(wanted > 5 << 20 && spare == 4 << 20, "{wanted} {spare}");
+    // What it says is not all there is to room: the partition is asked as it comes.
+    let (_root, dir) = super::place();
+    let (archive, _) = Archive::open(&dir, GenerationId(1), Generations).unwrap();
+    let archive = archive.on(Reserve::asking(dir.root(), |_| {
+        Ok(Capacity {
+            free_bytes: 24 << 20,
+            total_bytes: 64 << 20,
+        })
+    }));
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(&more(untold, 0)).unwrap();
+    let full = archive.receive(passphrase(), file.reopen().unwrap()).await;
+    assert!(matches!(full, Err(HistoryError::NoRoom { .. })), "{full:?}");
+    assert!(!dir.archive().exists(), "nothing is left");
+}
+
 #[tokio::test]
 async fn what_is_not_a_whole_file_of_ours_is_refused_by_name_and_leaves_nothing() {
     let (_here, bytes) = exported().await;
     let there = Home::open().await;
-    let sealed = |items: &[u8]| {
-        let mut recipient = age::scrypt::Recipient::new(SecretString::from(PASSPHRASE.to_owned()));
-        recipient.set_work_factor(2);
-        let recipients = iter::once(&recipient as &dyn age::Recipient);
-        let mut sealed = Vec::new();
-        let encryptor = age::Encryptor::with_recipients(recipients).unwrap();
-        let mut output = encryptor.wrap_output(&mut sealed).unwrap();
-        output.write_all(items).unwrap();
-        output.finish().unwrap();
-        sealed
-    };
     // [0, {0: "holdfast archive", 1: 2, 2: "gen-0001"}] in CBOR as minicbor writes it: an item of version 2.
     let begin = |version: u8| {
         let mut item = vec![0x82, 0x00, 0x83, 0x70];
@@ -294,14 +407,6 @@ async fn what_is_not_a_whole_file_of_ours_is_refused_by_name_and_leaves_nothing(
         item.extend_from_slice(&[version, 0x68]);
         item.extend_from_slice(b"gen-0001");
         item
-    };
-    let framed = |items: &[Vec<u8>]| {
-        let mut stream = Vec::new();
-        for item in items {
-            stream.extend_from_slice(&u32::try_from(item.len()).unwrap().to_le_bytes());
-            stream.extend_from_slice(item);
-        }
-        stream
     };
     let mut outside = vec![0x82, 0x01, 0x81, 0x66];
     outside.extend_from_slice(b"../bad");

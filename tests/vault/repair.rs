@@ -425,3 +425,30 @@ fn seal_of_first_format(step: u64) -> Vec<u8> {
     sealed.extend(crc.to_le_bytes());
     sealed
 }
+
+#[tokio::test]
+async fn an_older_copy_of_everything_keeps_no_ratchet_and_goes_on_far_beyond_its_ids() {
+    let (dir, device) = linked().await;
+    let barrier = Barrier::start().unwrap();
+    let inspection = Vault::inspect(DataDir::new(dir.path()), barrier.clone()).await;
+    let inspection = inspection.unwrap().outdated();
+    let findings = inspection.findings();
+    assert_eq!(findings.store, StoreFound::Older);
+    let (vault, report) = inspection.carry_out(plan(&findings)).await.unwrap();
+    assert!(report.plan.leap && report.plan.store == Treatment::Rebuild);
+    let backend = vault.backend();
+    assert_eq!(backend.get_session(PEER).await.unwrap(), None);
+    assert_eq!(backend.load_identity(PEER).await.unwrap(), Some([1; 32]));
+    let kept = backend.load().await.unwrap().unwrap();
+    assert!(kept.identity_key.private_key == device.identity_key.private_key);
+    // The marks are as old as all the rest.
+    assert!(
+        kept.next_pre_key_id >= 31 + 2 * 10_000,
+        "{}",
+        kept.next_pre_key_id
+    );
+    assert!(kept.signed_pre_key_id > device.signed_pre_key_id + 1_000);
+    assert!(!kept.server_has_prekeys);
+    close(barrier, vault).await;
+    settled(dir.path()).await;
+}

@@ -15,9 +15,9 @@ mod wifi;
 mod wishes;
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
@@ -55,6 +55,13 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let mut sheets = Vec::new();
     for path in FILES {
         let path = machine.file(path);
+        if let Err(error) = finish(machine, &path) {
+            problems.push(Problem {
+                file: path.clone(),
+                line: None,
+                what: format!("its secrets could not be taken out: {error:#}"),
+            });
+        }
         match fs::read(&path) {
             Ok(bytes) => {
                 let is_toml = path.extension().is_some();
@@ -96,28 +103,73 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     Ok(told)
 }
 
-/// The one write to the boot partition. FAT has no journal: the new file is whole before it takes the old one's name, and only
-/// what no name leads to any more is overwritten.
+/// The steps of taking the secrets out of a file, each durable before the next. FAT has no journal, and a removed file leaves its
+/// bytes on the card: so the new file is whole first, then the old one is blanked where it stands, and only then does the name change
+/// hands. A cut in between is finished by [`finish`].
+const STEPS: [fn(&Path, &str) -> io::Result<()>; 3] = [
+    |path, text| {
+        let mut file = File::create(beside(path))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        path.parent().map_or(Ok(()), atomic::sync_dir)
+    },
+    |path, _| {
+        let file = OpenOptions::new().write(true).open(path)?;
+        let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        file.write_all_at(&vec![0; size], 0)?;
+        file.sync_all()
+    },
+    |path, _| {
+        fs::rename(beside(path), path)?;
+        path.parent().map_or(Ok(()), atomic::sync_dir)
+    },
+];
+
 fn redact(machine: &Machine, path: &Path, text: &str) -> anyhow::Result<()> {
+    writable(machine, || {
+        Ok(STEPS.iter().try_for_each(|step| step(path, text))?)
+    })
+}
+
+/// Finishes what a power cut left of [`redact`]: a file that is blank gives its name to the one beside it; beside one that is not,
+/// nothing was begun that counts.
+fn finish(machine: &Machine, path: &Path) -> anyhow::Result<()> {
+    if !beside(path).exists() {
+        return Ok(());
+    }
+    let is_blank = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        bytes => bytes?.iter().all(|byte| *byte == 0),
+    };
+    writable(machine, || {
+        if is_blank {
+            STEPS[2](path, "")?;
+        } else {
+            fs::remove_file(beside(path))?;
+        }
+        Ok(())
+    })
+}
+
+/// Where the file is made that takes another's place.
+fn beside(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
+/// Does something that writes to the boot partition, which is read-only otherwise.
+pub(super) fn writable(
+    machine: &Machine,
+    write: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let is_mounted = filesystem::mounted(machine, "/boot/firmware").is_some();
     if is_mounted {
         remount(machine, "remount,rw")?;
     }
-    let written = OpenOptions::new().write(true).open(path).and_then(|old| {
-        atomic::replace(path, text.as_bytes())?;
-        blank(&old)
-    });
+    let written = write();
     if is_mounted {
         remount(machine, "remount,ro")?;
     }
-    Ok(written?)
-}
-
-/// A removed file leaves its bytes on the card, where any tool finds them.
-fn blank(file: &File) -> io::Result<()> {
-    let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    file.write_all_at(&vec![0; size], 0)?;
-    file.sync_all()
+    written
 }
 
 fn remount(machine: &Machine, options: &str) -> anyhow::Result<()> {
@@ -133,8 +185,6 @@ fn remount(machine: &Machine, options: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -148,6 +198,33 @@ mod tests {
         let secrets = wishes.read(&PathBuf::from("holdfast.toml"), &sheet, &mut problems);
         let left = sheet.without(&secrets);
         (wishes, problems, left)
+    }
+
+    #[test]
+    fn a_cut_between_any_two_steps_leaves_no_secret_that_no_name_leads_to() {
+        for done in 0..=STEPS.len() {
+            let root = tempfile::tempdir().unwrap();
+            let machine = Machine::at(root.path());
+            let path = root.path().join("holdfast.toml");
+            fs::write(&path, "password = \"SECRET\"\n").unwrap();
+            // As the clusters are on a FAT: there, whatever becomes of the name.
+            let clusters = root.path().join("clusters");
+            fs::hard_link(&path, &clusters).unwrap();
+            for step in &STEPS[..done] {
+                step(&path, "password = \"\"\n").unwrap();
+            }
+            let holds = |path: &Path| fs::read_to_string(path).unwrap().contains("SECRET");
+            assert_eq!(holds(&clusters), holds(&path), "after {done} steps");
+            finish(&machine, &path).unwrap();
+            let left = fs::read_to_string(&path).unwrap();
+            let again = done < 2;
+            assert_eq!(left.contains("SECRET"), again, "after {done} steps");
+            if again {
+                redact(&machine, &path, "password = \"\"\n").unwrap();
+            }
+            assert_eq!(fs::read_to_string(&path).unwrap(), "password = \"\"\n");
+            assert!(!holds(&clusters) && !beside(&path).exists());
+        }
     }
 
     /// Draws the mess that people leave in a file between two good lines.

@@ -141,11 +141,12 @@ causes! {
         InUse "in-use": "The keys are open in another process, a Holdfast that has not ended; nothing was changed.", "End that process, or turn the device off and on.";
         SetAside "set-aside": "The data partition is beyond repair; it was set aside, and nothing on it was changed.", "Restart to have it tried again; if it stays, replace the card.";
         MediumFailed "medium-failed": "The data partition failed.", "Press the button to try again; if it stays, replace the card.";
-        IdentityDamaged "identity-damaged": "The keys of this device are damaged in both copies; nothing was changed.", "Restore a backup of the card, or move the generation's directory away to link anew.";
+        IdentityDamaged "identity-damaged": "The keys of this device are damaged in both copies; nothing was changed.", "Move the generation's directory away; then link anew, or take an exported archive in: `holdfastctl archive import`.";
         VaultFailed "vault-failed": "The keys could not be read or written.", "Check the storage: free space, then the card itself.";
         KeysRepaired "keys-repaired": "Some keys were damaged and have been repaired; the link is intact.", NONE;
         KeysRebuilt "keys-rebuilt": "The session keys were damaged or too old and are being made anew; the link is intact.", NONE;
         KeysRenewed "keys-renewed": "Messages of several contacts could not be decrypted, so the session keys are being made anew; the link is intact.", NONE;
+        OlderCopy "older-copy": "An older copy of the data was put back; session keys are being made anew, the link is intact.", "Take a link elsewhere or keep it with `holdfastctl archive export`, never as a copy of the data.";
         Undecryptable "undecryptable": "Messages of several contacts cannot be decrypted, though the session keys were made anew within a day; they are asked for again.", NONE;
         RepairSlow "repair-slow": "The repair of the keys takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";

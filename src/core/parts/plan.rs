@@ -41,6 +41,8 @@ pub enum StoreFound {
     Damaged,
     /// There is none, though the device is linked.
     Lost,
+    /// It is part of an older copy of everything, identity and all, that was put back.
+    Older,
 }
 
 /// Records that cannot be decoded.
@@ -127,9 +129,11 @@ pub fn plan(findings: &Findings) -> Plan {
     let store = match findings.store {
         StoreFound::Sound if pre_keys == 0 && others == 0 => Treatment::Keep,
         StoreFound::Sound | StoreFound::OneBehind => Treatment::Weed,
-        StoreFound::Behind | StoreFound::Unwitnessed | StoreFound::Damaged | StoreFound::Lost => {
-            Treatment::Rebuild
-        }
+        StoreFound::Behind
+        | StoreFound::Unwitnessed
+        | StoreFound::Damaged
+        | StoreFound::Lost
+        | StoreFound::Older => Treatment::Rebuild,
     };
     // Ids that were given out with keys that are gone must never be given out again with others.
     let leap = store == Treatment::Rebuild;

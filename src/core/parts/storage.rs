@@ -131,6 +131,13 @@ pub struct Bounds {
     pub outgoing: u64,
 }
 
+impl Bounds {
+    /// How much of what is free a file from outside may take, bytes: no archive goes for it, and nobody has to be warned.
+    pub fn for_import(&self, free_bytes: u64) -> u64 {
+        free_bytes.saturating_sub(self.little)
+    }
+}
+
 impl Limits {
     /// The limits on a partition of this size: shares of it, but no more than makes sense on a large one, and no less than WhatsApp's
     /// library hands over at once: 400 messages or 4 MiB.
@@ -313,6 +320,13 @@ mod tests {
     fn of_a_partition_that_nobody_measured_nothing_is_said() {
         let nothing_known = Space::default();
         assert_eq!(Room::Plenty.after(&nothing_known, &bounds(0)), Room::Plenty);
+    }
+
+    #[test]
+    fn an_import_leaves_what_warns() {
+        let bounds = bounds(64);
+        assert_eq!(bounds.for_import(bounds.little + MIB), MIB);
+        assert_eq!(bounds.for_import(bounds.little - MIB), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::effect::Effect;
 use crate::ground::CauseCode;
-use crate::parts::{Findings, Plan, Todo, Treatment, plan};
+use crate::parts::{Findings, Plan, StoreFound, Todo, Treatment, plan};
 use crate::turn::Turn;
 
 impl Turn<'_> {
@@ -12,9 +12,10 @@ impl Turn<'_> {
             let plan = plan(findings);
             self.repair(
                 plan,
-                match plan.store {
-                    Treatment::Rebuild => CauseCode::KeysRebuilt,
-                    Treatment::Weed | Treatment::Keep => CauseCode::KeysRepaired,
+                match (plan.store, findings.store) {
+                    (Treatment::Rebuild, StoreFound::Older) => CauseCode::OlderCopy,
+                    (Treatment::Rebuild, _) => CauseCode::KeysRebuilt,
+                    (Treatment::Weed | Treatment::Keep, _) => CauseCode::KeysRepaired,
                 },
             );
         }
@@ -68,8 +69,7 @@ mod tests {
     use crate::ground::limits::PATIENCE_MS;
     use crate::story::{ACCOUNT, Story};
     use crate::{
-        Ending, Event, Face, GenerationId, IdentityFound, Linked, Now, StoreFound, Tested,
-        Unusable, step,
+        Ending, Event, Face, GenerationId, IdentityFound, Linked, Now, Tested, Unusable, step,
     };
 
     const SOUND: Findings = Findings {
@@ -85,13 +85,14 @@ mod tests {
         },
     };
 
-    const STORES: [StoreFound; 6] = [
+    const STORES: [StoreFound; 7] = [
         StoreFound::Sound,
         StoreFound::OneBehind,
         StoreFound::Behind,
         StoreFound::Unwitnessed,
         StoreFound::Damaged,
         StoreFound::Lost,
+        StoreFound::Older,
     ];
 
     #[test]
@@ -142,6 +143,20 @@ mod tests {
         });
         assert!(plan.slots && !plan.is_empty() && plan.store == Treatment::Keep);
         assert_eq!(plan.todo, todo);
+    }
+
+    #[test]
+    fn an_older_copy_that_was_put_back_has_a_cause_of_its_own() {
+        let mut story = Story::new();
+        let older = Findings {
+            store: StoreFound::Older,
+            ..SOUND
+        };
+        let effects = story.on(Event::Found(older));
+        assert!(effects.contains(&Effect::Repair(plan(&older))));
+        assert_eq!(story.face(), Face::Repairing);
+        assert_eq!(story.cause(), Some("storage.older-copy"));
+        assert!(story.reports.contains(&"storage.older-copy"));
     }
 
     const LINKED: Linked = Linked {

@@ -8,9 +8,10 @@ use std::path::Path;
 use holdfast_medium::{Stamp, atomic};
 use serde::{Deserialize, Serialize};
 
-use crate::history::Reached;
+use crate::history::{AuditHead, Reached};
 
-const MANIFEST: &str = "manifest.json";
+/// Its file.
+pub(super) const MANIFEST: &str = "manifest.json";
 const ORIGIN: &str = "origin.json";
 
 /// The manifest: what the generation was and why it was retired.
@@ -34,9 +35,15 @@ pub struct Manifest {
     /// How far its device had got with the ids of its keys, in any copy, when this was written last. `None`: not noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<Reached>,
+    /// Where the audit ended when it came into the archive. `None`: not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditHead>,
     /// When it was exported: since then the copy in the exported file is the one that may run. `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exported: Option<Stamp>,
+    /// When it was taken in here; `None` for one that was retired here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Stamp>,
     /// When Holdfast logged it out at WhatsApp. `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logged_out: Option<Stamp>,
@@ -66,6 +73,11 @@ pub struct Origin {
 }
 
 impl Manifest {
+    /// When it came into the archive, milliseconds since 1970 by the wall clock of then.
+    pub(in crate::history) fn came_ms(&self) -> u64 {
+        self.imported.as_ref().unwrap_or(&self.at).wall_ms
+    }
+
     /// The manifest in an archived generation's directory; `None` when there is none that can be read.
     pub(super) fn read(generation: &Path) -> Option<Self> {
         read(&generation.join(MANIFEST))

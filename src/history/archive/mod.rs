@@ -3,9 +3,10 @@
 //! - `manifest`: what is written down beside each
 //! - `standing`: whether it may ever run again
 //! - `restore`: bringing one back; `farewell`: logging one out
-//! - `transfer`, `parcel`: handing one out, and taking one in
+//! - `transfer`, `parcel`: handing one out, and taking one in; `limit`: how much of it, and how long
 
 mod farewell;
+mod limit;
 mod manifest;
 mod parcel;
 mod restore;
@@ -18,13 +19,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_core::{ArchiveId, GenerationId, LastFour};
+use holdfast_core::{ArchiveId, GenerationId, LastFour, Limits};
+use holdfast_medium::space::Reserve;
 use holdfast_medium::{DataDir, Stamp, atomic};
+use parking_lot::Mutex as SyncMutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use super::{Companion, HistoryError, Keys, Reached, name};
+use super::{Audit, AuditHead, Companion, HistoryError, Keys, Reached, name};
 
 pub use farewell::Departing;
 pub use manifest::{Lineage, Manifest, Origin};
@@ -55,6 +58,10 @@ pub struct Archive {
     turn: Arc<Mutex<()>>,
     /// One file is read in at a time.
     importing: Arc<Mutex<()>>,
+    /// Archives that are being written out: they stay.
+    pub(super) leaving: Arc<SyncMutex<Vec<ArchiveId>>>,
+    reserve: Reserve,
+    limits: Limits,
     keys: Arc<dyn Keys>,
 }
 
@@ -74,6 +81,9 @@ impl Archive {
             dir: dir.clone(),
             turn: Arc::default(),
             importing: Arc::default(),
+            leaving: Arc::default(),
+            reserve: Reserve::of(dir.root()),
+            limits: Limits::default(),
             keys: Arc::new(keys),
         };
         archive.forget_unborn(live)?;
@@ -87,6 +97,16 @@ impl Archive {
             archive.take(*id)?;
         }
         Ok((archive, left))
+    }
+
+    /// The same, with what the operator set of the partition's limits.
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same, on a partition that this reserve knows.
+    pub fn on(self, reserve: Reserve) -> Self {
+        Self { reserve, ..self }
     }
 
     /// Moves a generation into the archive, whole; durable on return. Nobody may have its files open for writing.
@@ -172,7 +192,9 @@ impl Archive {
             },
             files,
             reached: self.mark(id, &path),
+            audit: Audit::named(&self.dir),
             exported: None,
+            imported: None,
             logged_out: None,
         };
         manifest.write(&path).map_err(&failed)
@@ -232,10 +254,22 @@ impl Archive {
     ///
     /// # Errors
     /// [`HistoryError::Busy`].
-    async fn turn_soon(&self) -> Result<OwnedMutexGuard<()>, HistoryError> {
+    pub(super) async fn turn_soon(&self) -> Result<OwnedMutexGuard<()>, HistoryError> {
         let turn = timeout(TURN, self.turn()).await;
         turn.map_err(|_| HistoryError::Busy)
     }
+}
+
+/// Where the audit ended when each archive of a data directory came in, and what says so.
+pub(super) fn heads(data: &DataDir) -> Result<Vec<(String, AuditHead)>, HistoryError> {
+    let archive = data.archive();
+    let ids = names::<ArchiveId>(&archive)?.into_iter();
+    Ok(ids
+        .filter_map(|id| {
+            let manifest = Manifest::read(&archive.join(id.to_string()))?;
+            Some((format!("the manifest of {id}"), manifest.audit?))
+        })
+        .collect())
 }
 
 /// The generations or archives that have their directories here, in order; none when this directory does not exist.

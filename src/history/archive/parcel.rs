@@ -16,6 +16,8 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use super::HistoryError;
+use super::limit::{Limit, Patient};
+use super::manifest::{MANIFEST, Manifest};
 
 const FORMAT: &str = "holdfast archive";
 const VERSION: u32 = 1;
@@ -71,7 +73,7 @@ pub(super) fn pack(
     let encryptor = Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient))
         .map_err(|error| HistoryError::Output(io::Error::other(error.to_string())))?;
     let mut output = encryptor
-        .wrap_output(output)
+        .wrap_output(Patient::new(output))
         .map_err(HistoryError::Output)?;
     let begin = Item::Begin {
         format: FORMAT.into(),
@@ -79,6 +81,8 @@ pub(super) fn pack(
         id: id.to_string(),
     };
     put(&mut output, &begin)?;
+    // First, so that whoever takes it in knows how much there is.
+    pack_file(archive, &archive.join(MANIFEST), &mut output)?;
     pack_dir(archive, archive, &mut output)?;
     put(&mut output, &Item::End)?;
     output
@@ -95,24 +99,27 @@ fn pack_dir(archive: &Path, dir: &Path, output: &mut impl Write) -> Result<(), H
             pack_dir(archive, &path, output)?;
             continue;
         }
-        let name = path
-            .strip_prefix(archive)
-            .unwrap_or(&path)
-            .display()
-            .to_string();
-        put(output, &Item::File { path: name })?;
-        let mut file = File::open(&path).map_err(HistoryError::io(&path))?;
-        loop {
-            let mut bytes = Vec::new();
-            let read = Read::take(&mut file, PIECE as u64).read_to_end(&mut bytes);
-            if read.map_err(HistoryError::io(&path))? == 0 {
-                break;
-            }
-            let bytes = bytes.into();
-            put(output, &Item::Bytes { bytes })?;
+        if path != archive.join(MANIFEST) {
+            pack_file(archive, &path, output)?;
         }
     }
     Ok(())
+}
+
+fn pack_file(archive: &Path, path: &Path, output: &mut impl Write) -> Result<(), HistoryError> {
+    let name = path.strip_prefix(archive).unwrap_or(path);
+    let name = name.display().to_string();
+    put(output, &Item::File { path: name })?;
+    let mut file = File::open(path).map_err(HistoryError::io(path))?;
+    loop {
+        let mut bytes = Vec::new();
+        let read = Read::take(&mut file, PIECE as u64).read_to_end(&mut bytes);
+        if read.map_err(HistoryError::io(path))? == 0 {
+            return Ok(());
+        }
+        let bytes = bytes.into();
+        put(output, &Item::Bytes { bytes })?;
+    }
 }
 
 fn put(output: &mut impl Write, item: &Item) -> Result<(), HistoryError> {
@@ -129,14 +136,13 @@ pub(super) fn unpack(
     input: File,
     passphrase: &Secret<String>,
     dir: &Path,
+    limit: &mut Limit<'_>,
 ) -> Result<(), HistoryError> {
-    let decryptor =
-        Decryptor::new_buffered(BufReader::new(input)).map_err(|error| match error {
-            DecryptError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                unread(error)
-            }
-            _ => HistoryError::Foreign,
-        })?;
+    let input = BufReader::new(Patient::new(input));
+    let decryptor = Decryptor::new_buffered(input).map_err(|error| match error {
+        DecryptError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => unread(error),
+        _ => HistoryError::Foreign,
+    })?;
     if !decryptor.is_scrypt() {
         return Err(HistoryError::Foreign);
     }
@@ -163,10 +169,25 @@ pub(super) fn unpack(
     }
     atomic::make_dir(dir).map_err(HistoryError::io(dir))?;
     let mut file = None;
+    let mut told = false;
     loop {
-        match next(&mut input)? {
-            Some(Item::File { path }) => file = Some(create(dir, &path)?),
+        let item = next(&mut input)?;
+        let ends = matches!(item, Some(Item::File { .. }));
+        // The manifest is whole when the next file begins.
+        if ends
+            && !told
+            && let Some(manifest) = Manifest::read(dir)
+        {
+            limit.told(&manifest.files)?;
+            told = true;
+        }
+        match item {
+            Some(Item::File { path }) => {
+                limit.file()?;
+                file = Some(create(dir, &path)?);
+            }
             Some(Item::Bytes { bytes }) => {
+                limit.take(bytes.len() as u64)?;
                 let file = file.as_mut().ok_or(HistoryError::Altered)?;
                 file.write_all(&bytes).map_err(HistoryError::io(dir))?;
             }

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use holdfast_core::{ArchiveId, Trigger};
 use holdfast_medium::{Secret, Stamp, blocking};
+use parking_lot::Mutex;
 
+use super::limit::{self, Limit};
 use super::{
     Archive, Archived, HistoryError, Manifest, Standing, Workshop, manifest, names, parcel,
 };
@@ -39,7 +41,37 @@ impl Passphrase {
 
 /// An archive that counts as exported and is to be written out.
 #[derive(Debug)]
-pub struct GivenUp(Archived);
+pub struct GivenUp {
+    archived: Archived,
+    _stays: Stays,
+}
+
+/// While this is there, its archive is not removed to make room.
+#[derive(Debug)]
+struct Stays {
+    id: ArchiveId,
+    leaving: Arc<Mutex<Vec<ArchiveId>>>,
+}
+
+impl Stays {
+    fn new(archive: &Archive, id: ArchiveId) -> Self {
+        archive.leaving.lock().push(id);
+        Self {
+            id,
+            leaving: Arc::clone(&archive.leaving),
+        }
+    }
+}
+
+impl Drop for Stays {
+    fn drop(&mut self) {
+        let mut leaving = self.leaving.lock();
+        // One of them: it may be on its way out twice.
+        if let Some(at) = leaving.iter().position(|id| *id == self.id) {
+            leaving.swap_remove(at);
+        }
+    }
+}
 
 /// An imported archive, whole and checked, that is not in the archive yet; forgotten when this is dropped.
 #[derive(Debug)]
@@ -83,7 +115,10 @@ impl Archive {
                         .map_err(HistoryError::io(&copy.path))?;
                 }
             }
-            Ok(GivenUp(archived))
+            Ok(GivenUp {
+                _stays: Stays::new(&archive, id),
+                archived,
+            })
         })
         .await
     }
@@ -103,7 +138,7 @@ impl Archive {
         blocking(move || {
             let workshop = Workshop::for_import(&archive.dir, turn)?;
             let path = workshop.place("import");
-            parcel::unpack(input, &passphrase, &path)?;
+            parcel::unpack(input, &passphrase, &path, &mut Limit::of(&archive))?;
             let manifest = Manifest::read(&path).ok_or(HistoryError::Foreign)?;
             if manifest::settle(&path).map_err(HistoryError::io(&path))? != manifest.files {
                 return Err(HistoryError::Altered);
@@ -141,8 +176,10 @@ impl Archive {
             let there = std::mem::replace(&mut manifest.id, id.to_string());
             manifest.lineage.imported_from = Some(there);
             manifest.exported = None;
-            manifest.write(&path).map_err(HistoryError::io(&path))?;
+            manifest.imported = Some(Stamp::now());
             audit.append(AuditKind::Import, Subject::archive(Trigger::Bus, id))?;
+            manifest.audit = Audit::named(&archive.dir);
+            manifest.write(&path).map_err(HistoryError::io(&path))?;
             let keys = &archive.keys;
             keys.mark_import(&archive.dir, &path, manifest.reached)?;
             archive.bring(&path, &archive.archived(id).path)?;
@@ -158,6 +195,9 @@ impl Archive {
             standing => standing.check(id)?,
         }
         let archived = self.find(id)?;
+        if let Some(manifest) = &archived.manifest {
+            limit::check(&manifest.files)?;
+        }
         let device = self.companion(&archived)?;
         match self.live_copy(&device)? {
             Some(live) => Err(HistoryError::Live { id, live }),
@@ -185,7 +225,11 @@ impl GivenUp {
     /// # Errors
     /// [`HistoryError`]; it counts as exported all the same.
     pub async fn write_out(self, passphrase: Passphrase, output: File) -> Result<(), HistoryError> {
-        let Archived { id, path, .. } = self.0;
-        blocking(move || parcel::pack(&path, id, &passphrase.0, output)).await
+        blocking(move || {
+            // Whoever asked may be gone: it stays until all of it is out.
+            let Self { archived, _stays } = self;
+            parcel::pack(&archived.path, archived.id, &passphrase.0, output)
+        })
+        .await
     }
 }

@@ -67,6 +67,7 @@ pub fn findings() -> impl Strategy<Value = Findings> {
         StoreFound::Unwitnessed,
         StoreFound::Damaged,
         StoreFound::Lost,
+        StoreFound::Older,
     ];
     let todo = any::<(bool, bool)>().prop_map(|(refresh_pre_keys, check_digest)| Todo {
         refresh_pre_keys,

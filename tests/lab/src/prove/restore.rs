@@ -79,10 +79,15 @@ impl Proof for Comeback {
             forgets_copies(Marks::Lowered),
         )
         .await;
+        for (name, what) in [("vault", "data/gen-0001"), ("data directory", "data")] {
+            let noticed = naive_copy(what, Outside::Kept);
+            let name = format!("a copy of the {name}, put back after more traffic");
+            run.case(name, WITHIN, noticed).await;
+        }
         run.control(
-            "a copy of the live vault, put back after more traffic",
+            "a copy of the data directory, put back where nothing outside knows better",
             WITHIN,
-            naive_copy(),
+            naive_copy("data", Outside::Lost),
         )
         .await;
         run.control("a restore that does not leap", WITHIN, no_leap())
@@ -482,8 +487,16 @@ async fn audited(place: &Place, kinds: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What becomes of the note of how far the data had come, outside of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outside {
+    Kept,
+    /// As on another machine, or after a restart.
+    Lost,
+}
+
 /// What people do who have no archive: copy the directory, and copy it back when they need it.
-async fn naive_copy() -> anyhow::Result<()> {
+async fn naive_copy(what: &str, outside: Outside) -> anyhow::Result<()> {
     let mut scene = Scene::set().await?;
     let mut place = Place::start(&scene.lab).await?;
     scene.link(&place).await?;
@@ -491,7 +504,7 @@ async fn naive_copy() -> anyhow::Result<()> {
     scene.to(&place).await?;
     place.holdfast.stop().await?;
     let (live, copy) = (
-        place.data().join("gen-0001"),
+        place.directory.path().join(what),
         place.directory.path().join("copy"),
     );
     cp(&live, &copy).await?;
@@ -505,8 +518,16 @@ async fn naive_copy() -> anyhow::Result<()> {
 
     std::fs::remove_dir_all(&live)?;
     cp(&copy, &live).await?;
+    if outside == Outside::Lost {
+        std::fs::remove_file(place.directory.path().join("run/age"))?;
+    }
     place.holdfast.start().await?;
     place.holdfast.reaches("Connected").await?;
+    if outside == Outside::Kept {
+        let log = place.holdfast.read_log();
+        ensure!(log.contains("storage.older-copy"), "nobody was told");
+        return scene.sound(&place, 1).await;
+    }
     // The friend drops what comes under a key it knows, so nobody waits for it to arrive.
     let text = scene.text();
     place.holdfast.sends(FRIEND, &text).await?;
