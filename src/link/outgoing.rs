@@ -263,7 +263,8 @@ impl Outgoing {
 
     async fn fails(&self, id: &str, code: &str) -> Result<(), MailError> {
         let code = code.to_owned();
-        self.outbox.mark(id, OutState::Failed { code }).await
+        let failed = (id.to_owned(), OutState::Failed { code });
+        self.outbox.mark_all(vec![failed]).await
     }
 
     fn random(&self) -> u64 {

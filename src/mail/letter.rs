@@ -1,9 +1,9 @@
 //! A message on its way out: its states, and what the log keeps of them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use holdfast_medium::Secret;
+use holdfast_medium::{Secret, barrier::Durability};
 use minicbor::{Decode, Encode};
 use tokio::time::Instant;
 
@@ -50,6 +50,15 @@ impl OutState {
     /// Tells whether the state is final.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Acked | Self::Failed { .. })
+    }
+
+    /// A failure must never be taken back; what is lost of the rest costs a repetition under the same id.
+    pub(super) fn durability(&self) -> Durability {
+        match self {
+            Self::Failed { .. } => Durability::Awaited,
+            Self::Acked => Durability::Ordered,
+            Self::Accepted | Self::Sent => Durability::Lazy,
+        }
     }
 
     pub(super) fn follows(&self, earlier: &Self) -> bool {
@@ -184,4 +193,15 @@ pub(super) fn accepted(body: &[u8]) -> Option<OutMessage> {
         }),
         _ => None,
     }
+}
+
+/// The wall clock, seconds since 1970.
+pub(super) fn now_s() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
+}
+
+/// How long ago that is by the wall clock; nothing where the clock has gone back.
+pub(super) fn age(since_s: u64) -> Duration {
+    Duration::from_secs(now_s().saturating_sub(since_s))
 }

@@ -1,7 +1,7 @@
 //! Keeps messages to send: durable once accepted, under an id that never changes, until WhatsApp acks or refuses them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use holdfast_medium::{
     DataDir, Secret,
@@ -15,7 +15,9 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::frame::{self, HEADER, Header, MAX_BODY};
-use super::letter::{Accepted, Due, Opened, OutMessage, OutState, Pending, Stored, accepted};
+use super::letter::{
+    Accepted, Due, Opened, OutMessage, OutState, Pending, Stored, accepted, age, now_s,
+};
 use super::log::{self, Reader};
 use super::queue::Queue;
 use super::{Finding, MailError, Room, to_cbor, whole};
@@ -204,14 +206,17 @@ impl Outbox {
     /// A message was handed to WhatsApp. Should nothing be said of it, its turn comes again after so long.
     ///
     /// # Errors
-    /// [`MailError::UnknownMessage`].
+    /// [`MailError::Barrier`].
     pub async fn handed_over(&self, id: &str, again: Duration) -> Result<(), MailError> {
         {
             let mut queue = self.0.queue.lock();
-            let (seq, _) = queue.state(id).ok_or(MailError::UnknownMessage)?;
+            // Its ack may have been quicker.
+            let Some((seq, _)) = queue.state(id) else {
+                return Ok(());
+            };
             queue.sent(seq, Instant::now() + again);
         }
-        self.mark(id, OutState::Sent).await
+        self.mark_all(vec![(id.to_owned(), OutState::Sent)]).await
     }
 
     /// A message could not be sent, for a reason that a consumer may read; its turn comes again after so long. How often it was
@@ -453,7 +458,10 @@ impl Inner {
             .iter()
             .filter_map(|(seq, (_, state))| Stored::change(*seq, state))
             .collect();
-        let wait = moving.iter().map(|(_, (_, state))| durability(state)).min();
+        let wait = moving
+            .iter()
+            .map(|(_, (_, state))| state.durability())
+            .min();
         let (Some(wait), Some(last)) = (wait, changes.pop()) else {
             return Ok(());
         };
@@ -576,30 +584,12 @@ fn notes(messages: usize) -> u64 {
     NOTES.saturating_mul(messages as u64)
 }
 
-/// A failure must never be taken back; what is lost of the rest costs a repetition under the same id.
-fn durability(state: &OutState) -> Durability {
-    match state {
-        OutState::Failed { .. } => Durability::Awaited,
-        OutState::Acked => Durability::Ordered,
-        OutState::Accepted | OutState::Sent => Durability::Lazy,
-    }
-}
-
 /// Sleeps until a moment; for ever where there is none.
 async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
-}
-
-fn now_s() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs())
-}
-
-fn age(since_s: u64) -> Duration {
-    Duration::from_secs(now_s().saturating_sub(since_s))
 }
 
 #[cfg(test)]
