@@ -57,7 +57,7 @@ pub struct InboxMessage {
     pub push_name: String,
     /// The text, or the caption; empty when there is none.
     pub text: String,
-    /// The whole message: a `wa.Message` protobuf. Empty when it has more than 16 MiB.
+    /// The whole message: a `wa.Message` protobuf. Empty when it has more than 16 MiB, and in a stub.
     pub raw: Vec<u8>,
 }
 
