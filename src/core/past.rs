@@ -5,7 +5,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::ground::{DAY, GenerationId, Wait};
-use crate::parts::{Failures, UsedUp};
+use crate::parts::{Failures, Returns, UsedUp};
 
 /// No wait is longer, whatever was written down.
 pub(crate) const LONGEST_MS: u64 = 30 * DAY;
@@ -21,6 +21,8 @@ pub struct Past {
     pub(crate) pulse: Option<u64>,
     /// The links that are still to be logged out, the oldest first.
     pub(crate) farewells: Vec<GenerationId>,
+    /// The one of them that is coming back.
+    pub(crate) returns: Option<Returns>,
     /// The link that WhatsApp revoked, and that may not be retired yet.
     pub(crate) revoked: Option<GenerationId>,
     /// The wait, and for how long still.
@@ -87,6 +89,9 @@ impl fmt::Display for Past {
             owed.try_for_each(|old| write!(f, " {old}"))?;
             writeln!(f)?;
         }
+        if let Some(Returns { link, instead_of }) = self.returns {
+            writeln!(f, "returns {link} {instead_of}")?;
+        }
         if let Some(revoked) = self.revoked {
             writeln!(f, "revoked {revoked}")?;
         }
@@ -131,6 +136,12 @@ impl FromStr for Past {
                 ("farewell", [_, ..]) => {
                     let owed = words.iter().map(|old| old.parse().map_err(|_| NotAPast));
                     past.farewells = owed.collect::<Result<_, _>>()?;
+                }
+                ("returns", [link, instead_of]) => {
+                    past.returns = Some(Returns {
+                        link: link.parse().map_err(|_| NotAPast)?,
+                        instead_of: instead_of.parse().map_err(|_| NotAPast)?,
+                    });
                 }
                 ("revoked", [old]) => past.revoked = Some(old.parse().map_err(|_| NotAPast)?),
                 ("wait", [name, left]) => {

@@ -21,6 +21,18 @@ pub(crate) struct Keys {
     farewells: Vec<GenerationId>,
     /// One of them is being logged out.
     departs: bool,
+    /// One of them is coming back instead of the live generation.
+    returns: Option<Returns>,
+}
+
+/// A link that is to be logged out comes back instead: it is given up no more once the live generation is another one, also where
+/// a power cut came before anybody heard of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Returns {
+    /// The link that comes back.
+    pub(crate) link: GenerationId,
+    /// The generation that goes for it.
+    pub(crate) instead_of: GenerationId,
 }
 
 impl Keys {
@@ -35,6 +47,7 @@ impl Keys {
             revoked: None,
             farewells: Vec::new(),
             departs: false,
+            returns: None,
         }
     }
 
@@ -63,6 +76,11 @@ impl Keys {
     /// The vault is open.
     pub(crate) fn boot(&mut self, linked: Linked) {
         self.linked = linked;
+        if let Some(Returns { link, instead_of }) = self.returns
+            && instead_of != linked.generation
+        {
+            self.forget_farewell(link);
+        }
         self.keep();
         if self.revoked.map(GenerationId::next) == Some(linked.generation) {
             self.unlinked = CauseCode::Revoked;
@@ -87,6 +105,12 @@ impl Keys {
     /// The live generation is being given up. Of a link that a human gives up for a new one the phone goes on listing the old one.
     pub(crate) fn give_up(&mut self, successor: Successor) {
         self.keep();
+        if let Successor::Archived(ArchiveId::Retired(link)) = successor
+            && self.farewells.contains(&link)
+        {
+            let instead_of = self.linked.generation;
+            self.returns = Some(Returns { link, instead_of });
+        }
         let is_relink = matches!(successor, Successor::Fresh(Trigger::Button | Trigger::Bus));
         if is_relink && self.are_linked() {
             self.farewells.push(self.linked.generation);
@@ -97,13 +121,14 @@ impl Keys {
 
     /// The live generation stays.
     pub(crate) fn keep(&mut self) {
+        self.returns = None;
         self.forget_farewell(self.linked.generation);
     }
 
     /// The live generation went for another. A link that comes back is not given up any more.
     pub(crate) fn switch(&mut self, linked: Linked, successor: Successor) {
-        if let Successor::Archived(ArchiveId::Retired(back)) = successor {
-            self.forget_farewell(back);
+        if let Some(Returns { link, .. }) = self.returns.take() {
+            self.forget_farewell(link);
         }
         self.linked = linked;
         self.unlinked = match successor.trigger() {
@@ -115,6 +140,11 @@ impl Keys {
     /// The generations that are still to be logged out.
     pub(crate) fn farewells(&self) -> &[GenerationId] {
         &self.farewells
+    }
+
+    /// The one of them that is coming back.
+    pub(crate) fn returns(&self) -> Option<Returns> {
+        self.returns
     }
 
     /// Whether one may be logged out now: one after the other, for each takes the archive for itself.
@@ -143,8 +173,13 @@ impl Keys {
     }
 
     /// Goes on from what was written down.
-    pub(crate) fn resume(&mut self, revoked: Option<GenerationId>, farewells: Vec<GenerationId>) {
-        (self.revoked, self.farewells) = (revoked, farewells);
+    pub(crate) fn resume(
+        &mut self,
+        revoked: Option<GenerationId>,
+        farewells: Vec<GenerationId>,
+        returns: Option<Returns>,
+    ) {
+        (self.revoked, self.farewells, self.returns) = (revoked, farewells, returns);
     }
 }
 
@@ -193,7 +228,8 @@ mod tests {
             generation: GenerationId(2),
             account: Some(LastFour(*b"1234")),
         };
-        keys.resume(None, Vec::from([GenerationId(1), GenerationId(2)]));
+        let owed = Vec::from([GenerationId(1), GenerationId(2)]);
+        keys.resume(None, owed, None);
         keys.boot(linked);
         assert_eq!(keys.farewells(), [GenerationId(1)], "it is still live");
         keys.give_up(BUTTON);

@@ -19,7 +19,7 @@ mod token;
 pub(crate) use allowances::{Allowances, UsedUp};
 pub(crate) use backoffs::{Backoffs, Failures};
 pub(crate) use gesture::{Gesture, Meaning};
-pub(crate) use keys::Keys;
+pub(crate) use keys::{Keys, Returns};
 pub use notice::Ignored;
 pub(crate) use notice::{Notice, Notices};
 pub(crate) use panel::Panel;

@@ -23,7 +23,9 @@ mod tests {
     use crate::ground::HOUR;
     use crate::ground::limits::STABLE_MS;
     use crate::story::{ACCOUNT, Story};
-    use crate::{CauseCode, Command, Ending, Event, GenerationId, Linked};
+    use alloc::string::ToString;
+
+    use crate::{CauseCode, Command, Deed, Ending, Event, GenerationId, Linked, Past};
 
     const FAREWELL: Effect = farewell(1);
 
@@ -98,6 +100,27 @@ mod tests {
         story.ended(Ending::Asked);
         let (past, _) = story.past.take().expect("written down before");
         for (live, owed) in [(2, &[FAREWELL][..]), (1, &[])] {
+            let mut next = Story::remembering(past.clone(), 0);
+            next.on(Event::Booted(Linked {
+                generation: GenerationId(live),
+                account: Some(ACCOUNT),
+            }));
+            next.on(Event::LinkUp);
+            assert_eq!(next.wait(STABLE_MS), owed);
+        }
+    }
+
+    #[test]
+    fn a_power_cut_while_a_link_comes_back_does_not_have_it_logged_out() {
+        let mut story = given_up();
+        linked(&mut story);
+        let deed = Deed::Restore(ArchiveId::Retired(GenerationId(1)));
+        story.command(Command::Ask { deed, nonce: 7 });
+        story.command(Command::Confirm { deed, token: 7 });
+        story.ended(Ending::Asked);
+        let (past, _) = story.past.take().expect("written down before");
+        let past: Past = past.to_string().parse().expect("what was written");
+        for (live, owed) in [(3, &[][..]), (2, &[FAREWELL])] {
             let mut next = Story::remembering(past.clone(), 0);
             next.on(Event::Booted(Linked {
                 generation: GenerationId(live),

@@ -17,6 +17,7 @@ fn past(state: &State, now: u64) -> Past {
         phone: state.phone.left(now),
         pulse: state.pulse.left(now),
         farewells: state.keys.farewells().to_vec(),
+        returns: state.keys.returns(),
         revoked: state.keys.revoked(),
         wait: state
             .session
@@ -65,7 +66,8 @@ impl Turn<'_> {
         if let Some(left) = past.pulse {
             state.pulse.resume(left, now);
         }
-        state.keys.resume(past.revoked, past.farewells);
+        let keys = &mut state.keys;
+        keys.resume(past.revoked, past.farewells, past.returns);
         state.session.owe(wait);
     }
 
