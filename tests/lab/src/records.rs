@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 use holdfast::journal::MessageId;
+use holdfast_core::CauseCode;
 use serde_json::Value;
 
 /// One record: its fields by name.
@@ -44,18 +45,24 @@ impl Record {
     }
 }
 
-/// The session went into this state, with the cause where there is one: told under the MESSAGE_ID of a change of state.
+/// The session went into this state, with the cause where there is one: told under the MESSAGE_ID of that cause where it is new, else
+/// under the one of a change of state.
 ///
 /// # Errors
 /// No record says so.
 pub fn tell_state(records: &[Record], state: &str, cause: Option<&str>) -> anyhow::Result<()> {
-    let id = MessageId::STATE_CHANGED.as_str();
+    let code = CauseCode::ALL
+        .iter()
+        .find(|code| Some(code.as_str()) == cause);
+    let of_cause = code.map(|code| MessageId::of_cause(*code));
+    let of_state = MessageId::STATE_CHANGED.as_str();
     let told = records.iter().find(|record| {
-        record.field("MESSAGE_ID") == Some(id)
+        let id = record.field("MESSAGE_ID");
+        (id == Some(of_state) || id.is_some() && id == of_cause.as_deref())
             && record.field("HOLDFAST_STATE") == Some(state)
             && (cause.is_none() || record.field("HOLDFAST_CAUSE") == cause)
     });
-    let told = told.with_context(|| format!("no record {id} says {state}, {cause:?}"))?;
+    let told = told.with_context(|| format!("no record of ours says {state}, {cause:?}"))?;
     ensure!(
         told.field("HOLDFAST_GENERATION").is_some(),
         "the record of {state} names no generation"
