@@ -148,15 +148,15 @@ mod tests {
     fn other_endings_neither_confirm_nor_clear_the_suspicion() {
         let mut story = Story::connected();
         story.ended(Ending::LoggedOut);
-        for ending in [
-            Ending::Network(CauseCode::DnsFailed.into()),
-            Ending::Refused { code: 503 },
-            Ending::AccountLocked,
-            Ending::Replaced,
-            Ending::Storage,
+        for (ending, effects) in [
+            (Ending::Network(CauseCode::DnsFailed.into()), &[][..]),
+            (Ending::Refused { code: 503 }, &[]),
+            (Ending::AccountLocked, &[Effect::FailSends]),
+            (Ending::Replaced, &[]),
+            (Ending::Storage, &[]),
         ] {
             story.wait_for(Effect::Connect);
-            assert_eq!(story.ended(ending), []);
+            assert_eq!(story.ended(ending), effects);
         }
         assert_eq!(story.state.name(), "LogoutSuspected");
         story.wait_for(Effect::Connect);
