@@ -336,6 +336,7 @@ fn found(findings: &Findings) -> &'static str {
     match findings.store {
         StoreFound::Damaged => "damaged",
         StoreFound::Lost => "lost, but for the identity",
+        StoreFound::Older => "those of an older copy that was put back",
         StoreFound::Behind | StoreFound::OneBehind => "older than they should be",
         StoreFound::Unwitnessed => "whole, with nothing to tell how new they are",
         StoreFound::Sound if findings.unusable != Unusable::default() => "damaged in part",

@@ -134,7 +134,7 @@ impl Opening {
     ) -> anyhow::Result<Rooms> {
         let (dir, barrier) = (self.dir.clone(), self.barrier.clone());
         let live = inspection.linked().generation;
-        let audit = self.audit(live).await?;
+        let audit = self.audit(live).await;
         let vault = self.repair(inspection, plan, &audit).await?;
         self.stages.done("vault");
         let mail_room = for_mail(&dir, self.limits).await;
@@ -180,7 +180,7 @@ impl Opening {
     }
 
     /// The audit, with what seals it and where else its end is named.
-    async fn audit(&mut self, live: GenerationId) -> anyhow::Result<Audit> {
+    async fn audit(&mut self, live: GenerationId) -> Audit {
         let audit = Audit::open(&self.dir).sealed(AuditKey::find(&Machine::this()));
         let audit = match &self.runtime {
             Some(runtime) => audit.anchored(runtime.join("audit.head"), |head| {
@@ -189,12 +189,20 @@ impl Opening {
             None => audit,
         };
         let begun = audit.clone();
-        let found = blocking(move || begun.begin(live)).await?;
-        for fault in &found.faults {
-            tracing::error!("the audit is not sound: {fault}");
+        match blocking(move || begun.begin(live)).await {
+            Ok(found) => {
+                for fault in &found.faults {
+                    tracing::error!("the audit is not sound: {fault}");
+                }
+                self.report.found("audit", found.faults);
+            }
+            // A full disk must not keep anybody from starting; the next entry is sealed all the same.
+            Err(error) => {
+                tracing::warn!("the audit cannot be looked through: {error}");
+                self.report.found("audit", [error]);
+            }
         }
-        self.report.found("audit", found.faults);
-        Ok(audit)
+        audit
     }
 
     /// Carries the plan out. One that changes something is written to the audit before.
