@@ -14,6 +14,8 @@ const MIB: u64 = 1 << 20;
 /// The reserve on a large partition, bytes; on a small one it is this share of it.
 const RESERVE: u64 = 16 * MIB;
 const RESERVE_SHARE: u64 = 16;
+/// What is given up of the reserve at once, bytes: more than the identity, or a mark, ever takes.
+const PIECE: u64 = MIB;
 /// The unit of a file's allocation, whatever the file system: stat(2).
 const BLOCK: u64 = 512;
 /// The store cannot be opened with less than this free, bytes.
@@ -82,29 +84,33 @@ impl Reserve {
         Ok(room.free_bytes.saturating_sub(owed))
     }
 
-    /// Gives the reserve up where the store could not be opened otherwise. Whether it did.
+    /// Gives up as much of the reserve as the store needs to be opened. Whether it did.
     ///
     /// # Errors
     /// The partition cannot be asked, or the reserve not be given up.
     pub fn make_room_to_open(&self) -> io::Result<bool> {
         let room = (self.ask)(&self.root)?;
-        if room.free_bytes >= TO_OPEN.min(self.size(room)) {
+        let missing = TO_OPEN.min(self.size(room)).saturating_sub(room.free_bytes);
+        if missing == 0 {
             return Ok(false);
         }
-        self.give_up()
+        self.give_up(missing)
     }
 
-    /// Does something that writes; when the partition is full, once more without the reserve.
+    /// Does something that writes; while the partition is full, again with one piece of the reserve after the other given up.
     ///
     /// # Errors
     /// Its own.
     pub fn relieved<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        match work() {
-            Err(error) if is_full(&error) && self.give_up()? => {
-                tracing::warn!("the data partition is full: the reserve is given up");
-                work()
+        loop {
+            match work() {
+                Err(error) if is_full(&error) && self.give_up(PIECE)? => {
+                    tracing::warn!(
+                        "the data partition is full: a piece of the reserve is given up"
+                    );
+                }
+                done => return done,
             }
-            done => done,
         }
     }
 
@@ -128,22 +134,23 @@ impl Reserve {
             .truncate(false)
             .mode(0o600)
             .open(self.path())?;
+        let held = file.metadata()?.len();
         if let Err(error) = allocate(&file, size) {
-            // Half a reserve is not worth its blocks.
-            file.set_len(0)?;
+            // What there was of it stays.
+            file.set_len(held)?;
             return Err(error);
         }
         file.sync_all()?;
         atomic::sync_dir(&self.root)
     }
 
-    /// Whether there was something to give.
-    fn give_up(&self) -> io::Result<bool> {
+    /// Gives up so much of it; whether there was something to give.
+    fn give_up(&self, bytes: u64) -> io::Result<bool> {
         if self.held() == 0 {
             return Ok(false);
         }
         let file = OpenOptions::new().write(true).open(self.path())?;
-        file.set_len(0)?;
+        file.set_len(file.metadata()?.len().saturating_sub(bytes))?;
         // ext4 gives the blocks out again when the truncation is in its journal.
         file.sync_all()?;
         Ok(true)
@@ -267,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_done_once_more_without_it() {
+    fn what_does_not_fit_takes_one_piece_after_the_other_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let reserve = Reserve::asking(dir.path(), small);
         reserve.room().unwrap();
@@ -280,7 +287,7 @@ mod tests {
                 Ok(tries)
             }
         });
-        assert_eq!((done.unwrap(), reserve.held()), (2, 0));
+        assert_eq!((done.unwrap(), reserve.held() / MIB), (2, 1), "one of two");
 
         let mut tries = 0;
         let failed: io::Result<()> = reserve.relieved(|| {
@@ -288,7 +295,11 @@ mod tests {
             Err(no_space())
         });
         assert!(is_full(&failed.unwrap_err()));
-        assert_eq!(tries, 1, "there is nothing left to give");
+        assert_eq!(
+            (tries, reserve.held()),
+            (2, 0),
+            "there is nothing left to give"
+        );
 
         reserve.room().unwrap();
         let other: io::Result<()> = reserve.relieved(|| Err(io::ErrorKind::NotFound.into()));
