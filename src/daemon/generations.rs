@@ -197,7 +197,7 @@ mod tests {
     async fn nothing_is_repaired_in_a_life_that_was_not_recorded() {
         let home = Home::new().await;
         home.records_nothing();
-        assert!(repair(&home.rooms, Plan::REBUILD).await.is_err());
+        assert!(repair(&home.rooms, &home.dir, Plan::REBUILD).await.is_err());
         let session = home.rooms.vault.backend().get_session(PEER).await.unwrap();
         assert_eq!(session.as_deref(), Some(&b"session"[..]));
         assert!(!home.dir.quarantine().exists());

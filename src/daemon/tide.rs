@@ -121,14 +121,15 @@ impl Tide {
 #[cfg(test)]
 mod tests {
     use holdfast_core::plan;
-    use holdfast_medium::{atomic, barrier::Barrier};
+    use holdfast_medium::{Claim, atomic, barrier::Barrier};
 
     use super::*;
 
     /// One life of the vault; returns whether it began with an older copy.
     async fn run(data: &DataDir, runtime: &Path, writes: u8) -> bool {
         let barrier = Barrier::start().unwrap();
-        let inspected = Vault::inspect(data.clone(), barrier.clone()).await;
+        let claim = Claim::take(data).unwrap();
+        let inspected = Vault::inspect(claim, barrier.clone()).await;
         let found = inspected.unwrap();
         let (tide, older) = Tide::compare(data, Some(runtime), &found).unwrap();
         let plan = plan(&found.findings());

@@ -430,7 +430,8 @@ fn seal_of_first_format(step: u64) -> Vec<u8> {
 async fn an_older_copy_of_everything_keeps_no_ratchet_and_goes_on_far_beyond_its_ids() {
     let (dir, device) = linked().await;
     let barrier = Barrier::start().unwrap();
-    let inspection = Vault::inspect(DataDir::new(dir.path()), barrier.clone()).await;
+    let claim = Claim::take(&DataDir::new(dir.path())).unwrap();
+    let inspection = Vault::inspect(claim, barrier.clone()).await;
     let inspection = inspection.unwrap().outdated();
     let findings = inspection.findings();
     assert_eq!(findings.store, StoreFound::Older);
