@@ -12,7 +12,7 @@ pub(super) enum Answer {
     /// An event for the core.
     Event(Event),
     /// The vault is looked through.
-    Inspected(Box<Inspection>, Opening),
+    Inspected(Box<Inspection>, Box<Opening>),
     /// The rooms are open, and so full is the data partition.
     Opened(Box<Rooms>, BootReport, Option<Space>),
     /// The rooms do not open.

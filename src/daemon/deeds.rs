@@ -30,7 +30,7 @@ impl Hands {
         };
         self.deed(async move {
             Some(match opening.inspect().await {
-                Ok(inspection) => Answer::Inspected(Box::new(inspection), opening),
+                Ok(inspection) => Answer::Inspected(Box::new(inspection), Box::new(opening)),
                 Err(error) => not_opened(opening, error).await,
             })
         });

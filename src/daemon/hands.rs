@@ -165,7 +165,7 @@ impl Hands {
     pub(super) fn answered(&mut self, answer: Answer) -> Vec<Event> {
         match answer {
             Answer::Event(event) => vec![event],
-            Answer::Inspected(inspection, opening) => self.inspected(inspection, opening),
+            Answer::Inspected(inspection, opening) => self.inspected(inspection, *opening),
             Answer::Opened(rooms, report, space) => self.opened(*rooms, report, space),
             Answer::NotOpened(error, report) => self.not_opened(error, report),
             Answer::Failed(error, code) => self.failed(error, code),
