@@ -13,15 +13,14 @@ use crate::history::KEY_FILE;
 ///
 /// # Errors
 /// There is none: entries are chained, and not sealed.
-pub(super) fn make(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(super) fn make(machine: &Machine) -> anyhow::Result<()> {
     let path = machine.file(KEY_FILE);
     let boot = path.parent().is_some_and(|directory| directory.is_dir());
     if !boot || path.exists() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut key = [0; 32];
     getrandom::fill(&mut key).context("the system's random numbers")?;
     let line = format!("{}\n", hex::encode(key));
-    writable(machine, || Ok(atomic::replace(&path, line.as_bytes())?))?;
-    Ok(vec!["this card has a new key for the audit".into()])
+    writable(machine, || Ok(atomic::replace(&path, line.as_bytes())?))
 }

@@ -3,12 +3,11 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::iter;
-use std::path::Path;
 
 use age::secrecy::SecretString;
 use holdfast::history::{Archive, Audit, HistoryError, Passphrase, Standing};
 use holdfast::vault::{Generations, Vault};
-use holdfast_core::{ArchiveId, GenerationId, Trigger};
+use holdfast_core::{ArchiveId, GenerationId, Limits, Trigger};
 use holdfast_medium::space::{Capacity, Reserve};
 use holdfast_medium::{Secret, barrier::Barrier};
 use tempfile::NamedTempFile;
@@ -341,11 +340,12 @@ fn manifest(bytes: u64) -> Vec<u8> {
     manifest.to_string().into_bytes()
 }
 
-/// 64 MiB, of which 28 are free; from 24 on the operator is warned.
-fn small(_: &Path) -> std::io::Result<Capacity> {
+/// 64 MiB, of which so much more is free than what the operator is warned at.
+fn small(above: u64) -> std::io::Result<Capacity> {
+    let total_bytes = 64 << 20;
     Ok(Capacity {
-        free_bytes: 28 << 20,
-        total_bytes: 64 << 20,
+        free_bytes: Limits::default().on(total_bytes).little + above,
+        total_bytes,
     })
 }
 
@@ -369,7 +369,7 @@ async fn an_import_takes_no_more_than_an_archive_can_and_than_there_is_room_for(
 
     let (_root, dir) = super::place();
     let (archive, _) = Archive::open(&dir, GenerationId(1), Generations).unwrap();
-    let archive = archive.on(Reserve::asking(dir.root(), small));
+    let archive = archive.on(Reserve::asking(dir.root(), |_| small(4 << 20)));
     let receive = async |bytes: Vec<u8>| {
         let mut file = NamedTempFile::new().unwrap();
         file.write_all(&bytes).unwrap();
@@ -383,12 +383,7 @@ async fn an_import_takes_no_more_than_an_archive_can_and_than_there_is_room_for(
     // What it says is not all there is to room: the partition is asked as it comes.
     let (_root, dir) = super::place();
     let (archive, _) = Archive::open(&dir, GenerationId(1), Generations).unwrap();
-    let archive = archive.on(Reserve::asking(dir.root(), |_| {
-        Ok(Capacity {
-            free_bytes: 24 << 20,
-            total_bytes: 64 << 20,
-        })
-    }));
+    let archive = archive.on(Reserve::asking(dir.root(), |_| small(0)));
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(&more(untold, 0)).unwrap();
     let full = archive.receive(passphrase(), file.reopen().unwrap()).await;
@@ -445,6 +440,8 @@ async fn what_is_not_a_whole_file_of_ours_is_refused_by_name_and_leaves_nothing(
             |error| matches!(error, HistoryError::Altered),
         ),
     ];
+    // The reserve is set aside as soon as somebody asks for the room.
+    Reserve::of(there.dir.root()).room().unwrap();
     let before = contents(there.dir.root());
     for (what, bytes, expected) in cases {
         let error = import(&there, &bytes, PASSPHRASE).await.unwrap_err();
