@@ -242,7 +242,7 @@ mod tests {
             (
                 2 * minute,
                 Event::LinkEnded(Ending::Replaced),
-                "WARN Replaced: Another copy of this device is using the session. (WhatsApp: 440) Stop the other copy, then press the button. ",
+                "WARN Replaced: Another copy of this device is using the session. Stop the other copy, then press the button. ",
             ),
         ] {
             let log = logged(&mut publisher, &mut state, at, event);

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use holdfast_medium::{Machine, Secret};
 use sha2::{Digest, Sha256};
 
-/// The credential's name (systemd.exec(5), `ImportCredential=`).
+/// The credential's name (systemd.exec(5), `LoadCredentialEncrypted=`).
 const CREDENTIAL: &str = "holdfast.audit-key";
 
 /// The file that the image's settings step makes on its boot partition.

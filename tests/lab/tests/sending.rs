@@ -356,14 +356,22 @@ async fn after_a_relink_what_waits_goes_out_from_the_same_account_and_from_no_ot
     scene.becomes(&id, "acked").await;
     scene.arrives("of one account").await;
 
-    scene.strike(Fault::GroupError, 1_000).await;
-    let id = scene.accepts(&group, "never of another").await;
+    // Nobody has a session with this one, and there are no keys for one: it waits.
+    const THIRD: &str = "15550000004";
+    let third = scene.lab.create_phone(THIRD, "Third").await.unwrap();
+    let phone = DeviceId {
+        phone: third.clone(),
+        device: 0,
+    };
+    let struck = scene.lab.inject(phone, Fault::NoBundle, When::Now, 1_000);
+    struck.await.unwrap();
+    let id = scene.accepts(THIRD, "never of another").await;
     scene.relinks(stranger).await;
     scene.becomes(&id, "failed other-account").await;
     let id = scene.accepts(&group, "of the other").await;
     scene.becomes(&id, "acked").await;
     scene.arrives("of the other").await;
-    let all = scene.lab.inbox(&scene.friend).await.unwrap();
+    let all = scene.lab.inbox(&third).await.unwrap();
     let never = Content::Text("never of another".to_owned());
     assert!(all.iter().all(|received| received.content != never));
 }
