@@ -63,11 +63,12 @@ impl AskedAgain {
             let Ok(group) = client.groups().query_info(&self.group).await else {
                 continue;
             };
-            if !group
-                .participants
-                .iter()
-                .any(|member| member.user == self.member.user)
-            {
+            // A group names its members by LID, and who asks may come as a number.
+            let entry = client.get_lid_pn_entry(&self.member).await.ok().flatten();
+            let lid = entry.as_ref().map(|entry| &*entry.lid);
+            let is_asking =
+                |member: &Jid| member.user == self.member.user || lid == Some(member.user.as_str());
+            if !group.participants.iter().any(is_asking) {
                 return;
             }
             if client.signal().assert_sessions(device).await.is_err()
