@@ -51,16 +51,17 @@ impl Record {
 /// # Errors
 /// No record says so.
 pub fn tell_state(records: &[Record], state: &str, cause: Option<&str>) -> anyhow::Result<()> {
-    let code = CauseCode::ALL
-        .iter()
-        .find(|code| Some(code.as_str()) == cause);
-    let of_cause = code.map(|code| MessageId::of_cause(*code));
+    let of_cause = |cause: &str| {
+        let mut codes = CauseCode::ALL.iter();
+        let code = codes.find(|code| code.as_str() == cause)?;
+        Some(MessageId::of_cause(*code))
+    };
     let of_state = MessageId::STATE_CHANGED.as_str();
     let told = records.iter().find(|record| {
-        let id = record.field("MESSAGE_ID");
-        (id == Some(of_state) || id.is_some() && id == of_cause.as_deref())
+        let (id, why) = (record.field("MESSAGE_ID"), record.field("HOLDFAST_CAUSE"));
+        (id == Some(of_state) || id.is_some() && id == why.and_then(of_cause).as_deref())
             && record.field("HOLDFAST_STATE") == Some(state)
-            && (cause.is_none() || record.field("HOLDFAST_CAUSE") == cause)
+            && (cause.is_none() || why == cause)
     });
     let told = told.with_context(|| format!("no record of ours says {state}, {cause:?}"))?;
     ensure!(
