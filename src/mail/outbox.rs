@@ -131,7 +131,7 @@ impl Outbox {
     }
 
     /// Begins a connection as the account that messages are accepted for: those of another account fail as
-    /// [`OTHER_ACCOUNT`], and what was handed over to an earlier connection is due again, for nobody knows whether it arrived.
+    /// `other-account`, and what was handed over to an earlier connection is due again, for nobody knows whether it arrived.
     ///
     /// # Errors
     /// [`MailError::Barrier`].

@@ -63,7 +63,7 @@ pub struct Remains {
 }
 
 impl Remains {
-    /// What there is beyond the newest [`KEPT`], the oldest first. Nothing of it goes before its owner wrote that down.
+    /// What there is beyond the newest `KEPT`, the oldest first. Nothing of it goes before its owner wrote that down.
     ///
     /// # Errors
     /// The quarantine cannot be read.
