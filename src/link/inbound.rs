@@ -13,10 +13,17 @@ use whatsapp_rust::proto_helpers::MessageExt;
 use whatsapp_rust::types::events::{InboundMessage, UndecryptableMessage};
 use whatsapp_rust::{Client, InboundDurabilityHook, Jid};
 
-use super::observer::Intake;
 use crate::config::Chats;
 use crate::journal;
 use crate::mail::{Inbox, MailError, Message, Stub};
+
+/// What is for the inbox and passes the durability hook by.
+pub(super) enum Intake {
+    /// Newsletters, and what the phone sends in place of a message that could not be read.
+    Messages(Vec<InboundMessage>),
+    /// In place of a message that is not there.
+    Stub(Stub, Message),
+}
 
 /// The library's durability hook: it acks a message only after this returned `Ok`.
 pub(super) struct ToInbox {

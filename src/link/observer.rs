@@ -19,7 +19,7 @@ use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 use super::again::AskedAgain;
 use super::credentials::Credentials;
-use super::inbound;
+use super::inbound::{self, Intake};
 use super::peers::{self, Peers};
 use crate::history::LastWords;
 use crate::mail::{Message, Stub};
@@ -53,14 +53,6 @@ pub(super) enum Notice {
     Acked(ServerAck),
     /// A member of a group asks again for a message.
     AskedAgain(AskedAgain),
-}
-
-/// What is for the inbox and passes the durability hook by.
-pub(super) enum Intake {
-    /// Newsletters, and what the phone sends in place of a message that could not be read.
-    Messages(Vec<InboundMessage>),
-    /// In place of a message that is not there.
-    Stub(Stub, Message),
 }
 
 /// Why the connection ends, as far as WhatsApp told.

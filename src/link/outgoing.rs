@@ -21,7 +21,7 @@ use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, ClientError, Jid, NodeFilter};
 
 use super::again::AskedAgain;
-use super::reach::Reach;
+use super::reach::{Reach, Unsent};
 use crate::mail::{Due, MailError, OutMessage, OutState, Outbox};
 
 /// How long the others wait for one message: it may stand at a question that WhatsApp does not answer.
@@ -46,16 +46,6 @@ pub(super) struct Outgoing {
     /// What went to one's own devices alone: the ack of it says nothing.
     missed: Mutex<HashSet<String>>,
     dice: RandomState,
-}
-
-/// Why a message did not go out.
-pub(super) enum Unsent {
-    /// It never will.
-    Never(&'static str),
-    /// It may later.
-    Setback(Setback),
-    /// The connection is gone or going.
-    Gone,
 }
 
 /// Whether an error is of the connection, and not of the message.

@@ -14,10 +14,18 @@ use whatsapp_rust::features::{ContactError, ReachoutTimelock, SignalError};
 use whatsapp_rust::request::IqError;
 use whatsapp_rust::{Client, Jid};
 
-use super::outgoing::Unsent;
-
 /// The most numbers that are remembered.
 const MOST: usize = 4_096;
+
+/// Why a message did not go out.
+pub(super) enum Unsent {
+    /// It never will.
+    Never(&'static str),
+    /// It may later.
+    Setback(Setback),
+    /// The connection is gone or going.
+    Gone,
+}
 
 /// What this process knows of whom it may reach, across its runs.
 #[derive(Default)]

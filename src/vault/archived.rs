@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use holdfast_medium::{DataDir, blocking};
 
 use super::VaultError;
-use super::identity::{Document, Identity};
+use super::document::Document;
+use super::identity::Identity;
 use super::marks::{self, Gauge, Marks};
 use super::restore::{self, Kept, kept, write_restored};
 use super::tiers::Tier;

@@ -4,24 +4,21 @@
 //! all the rest. Each save writes one slot whole and durable before it touches the other, so a crash leaves one
 //! of them as it was; and as both hold the same in between, a slot gone bad costs nothing.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use holdfast_core::{IdentityFound, Todo};
+use holdfast_core::IdentityFound;
 use holdfast_medium::{atomic, blocking, space::Reserve};
 use parking_lot::RwLock;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use wacore::client_profile::ClientProfile;
-use wacore::store::Device;
 use wacore::store::device::DEVICE_PROPS;
-use wacore::store::traits::AppStateSyncKey;
 
 use super::VaultError;
+use super::document::Document;
 use super::marks::Gauge;
 
 const SLOTS: [&str; 2] = ["identity.a", "identity.b"];
@@ -29,64 +26,6 @@ const MAGIC: [u8; 4] = *b"HFID";
 const VERSION: u16 = 1;
 const HEAD: usize = 4 + 2 + 8 + 4;
 const DIGEST: usize = 32;
-
-/// All of the identity tier. JSON keeps field names on the medium: a later version reads what an earlier wrote.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct Document {
-    /// The device row; `None` before the first.
-    pub device: Option<Device>,
-    /// Rotated signed pre-keys, by id.
-    pub signed_pre_keys: BTreeMap<u32, Vec<u8>>,
-    /// Keys of the app state, the one stored last at the end.
-    pub sync_keys: Vec<SyncKey>,
-    /// The work that a repair left for the link; kept here, because a crash must not forget it.
-    #[serde(default, with = "todo")]
-    pub todo: Todo,
-}
-
-/// [`Todo`] as the names of what is to be done.
-mod todo {
-    use holdfast_core::Todo;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    const REFRESH_PRE_KEYS: &str = "refresh-pre-keys";
-    const CHECK_DIGEST: &str = "check-digest";
-
-    pub fn serialize<S: Serializer>(todo: &Todo, to: S) -> Result<S::Ok, S::Error> {
-        let named = [
-            (todo.refresh_pre_keys, REFRESH_PRE_KEYS),
-            (todo.check_digest, CHECK_DIGEST),
-        ];
-        let names = named.into_iter().filter(|(wanted, _)| *wanted);
-        names
-            .map(|(_, name)| name)
-            .collect::<Vec<_>>()
-            .serialize(to)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Todo, D::Error> {
-        let names = Vec::<String>::deserialize(from)?;
-        let wanted = |name: &str| names.iter().any(|other| other == name);
-        Ok(Todo {
-            refresh_pre_keys: wanted(REFRESH_PRE_KEYS),
-            check_digest: wanted(CHECK_DIGEST),
-        })
-    }
-}
-
-impl Document {
-    /// How many records it stands for.
-    pub fn records(&self) -> u64 {
-        let device = usize::from(self.device.is_some());
-        (device + self.signed_pre_keys.len() + self.sync_keys.len()) as u64
-    }
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct SyncKey {
-    pub id: Vec<u8>,
-    pub key: AppStateSyncKey,
-}
 
 /// The identity tier of one generation.
 pub(super) struct Identity {
@@ -305,6 +244,8 @@ fn open(contents: &[u8]) -> Option<(u64, &[u8])> {
 mod tests {
     use futures_util::FutureExt as _;
     use proptest::prelude::*;
+
+    use wacore::store::Device;
 
     use super::*;
 

@@ -16,7 +16,7 @@ use wacore::libsignal::store::record_helpers::new_signed_pre_key_record;
 use wacore::store::Device;
 use waproto::codec::signed_pre_key_record_to_vec;
 
-use super::identity::Document;
+use super::document::Document;
 use super::pre_key_id::PreKeyId;
 use crate::history::Reached;
 

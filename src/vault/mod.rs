@@ -13,6 +13,7 @@
 mod archived;
 mod backend;
 mod digest;
+mod document;
 mod engine;
 mod envelope;
 mod generation;

@@ -15,8 +15,9 @@ use holdfast_medium::{atomic, blocking};
 use wacore::appstate::hash::HashState;
 use wacore::appstate::lthash::WAPATCH_INTEGRITY;
 
+use super::document::Document;
 use super::engine::Engine;
-use super::identity::{Document, Identity};
+use super::identity::Identity;
 use super::inspect::{self, Looked};
 use super::key::{kind, last_part, prefix};
 use super::layout::Layout;

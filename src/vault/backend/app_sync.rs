@@ -11,7 +11,7 @@ use wacore::store::error::Result;
 use wacore::store::traits::{AppStateSyncKey, AppSyncStore};
 
 use super::{VaultBackend, decode, encode};
-use crate::vault::identity::SyncKey;
+use crate::vault::document::SyncKey;
 use crate::vault::key::{key, prefix};
 use crate::vault::tiers::rule;
 

@@ -25,7 +25,8 @@ use holdfast_medium::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::identity::{Document, Identity, Update};
+use super::document::Document;
+use super::identity::{Identity, Update};
 use super::key::{key, prefix};
 use super::records::{Records, View, Writes};
 use super::tiers::{Promise, Rule};
