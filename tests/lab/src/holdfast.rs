@@ -12,6 +12,8 @@ use tokio::process::{Child, Command};
 use zbus::Connection;
 use zbus::fdo::PropertiesProxy;
 
+use crate::server::{DeviceId, Lab, PhoneId};
+
 /// A directory, a configuration, and the daemon that may run on them.
 pub struct Holdfast {
     /// The program and its first arguments, up to the daemon's own.
@@ -257,6 +259,13 @@ impl Holdfast {
         lives
             .and_then(|lives| lives)
             .with_context(|| format!("its log says:\n{}", self.read_log()))
+    }
+
+    /// Links it with this phone, by the code on its screen; returns once it is Connected.
+    pub async fn links(&self, lab: &Lab, phone: &PhoneId) -> anyhow::Result<DeviceId> {
+        let device = lab.scan_qr(phone, &self.scan_screen().await?).await?;
+        self.reaches("Connected").await?;
+        Ok(device)
     }
 
     /// Waits until a QR is on the screen, and reads it from the pixels as a phone's camera would.

@@ -41,9 +41,7 @@ impl Scene {
         let text = fs::read_to_string(&config).unwrap() + &settings(directory.path());
         fs::write(config, text).unwrap();
         holdfast.start().await.unwrap();
-        let qr = holdfast.scan_screen().await.unwrap();
-        let device = lab.scan_qr(&owner, &qr).await.unwrap();
-        holdfast.reaches("Connected").await.unwrap();
+        let device = holdfast.links(&lab, &owner).await.unwrap();
         Self {
             lab,
             owner,

@@ -101,9 +101,7 @@ async fn a_partition_that_fills_up_under_traffic_costs_no_message_and_no_key() {
     let inside = partition.program(directory.path());
     let mut holdfast = Holdfast::new(&inside, directory.path(), &lab.url()).unwrap();
     holdfast.start().await.unwrap();
-    let qr = holdfast.scan_screen().await.unwrap();
-    lab.scan_qr(&owner, &qr).await.unwrap();
-    holdfast.reaches("Connected").await.unwrap();
+    holdfast.links(&lab, &owner).await.unwrap();
 
     let mut sent = BTreeSet::new();
     for round in 0..3 {
@@ -174,9 +172,7 @@ async fn a_repair_that_fails_in_the_middle_of_a_life_is_no_end_in_order() {
     let owner = lab.create_phone(OWNER, "Owner").await.unwrap();
     let mut holdfast = Holdfast::new(program(), directory.path(), &lab.url()).unwrap();
     holdfast.start().await.unwrap();
-    let qr = holdfast.scan_screen().await.unwrap();
-    let device = lab.scan_qr(&owner, &qr).await.unwrap();
-    holdfast.reaches("Connected").await.unwrap();
+    let device = holdfast.links(&lab, &owner).await.unwrap();
     let mut friends = Vec::new();
     for number in 2..=6 {
         let number = format!("1555000000{number}");

@@ -33,9 +33,7 @@ impl Scene {
         let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
         let mut holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
         holdfast.start().await.unwrap();
-        let qr = holdfast.scan_screen().await.unwrap();
-        let device = lab.scan_qr(&owner, &qr).await.unwrap();
-        holdfast.reaches("Connected").await.unwrap();
+        let device = holdfast.links(&lab, &owner).await.unwrap();
         Self {
             lab,
             device,

@@ -36,9 +36,7 @@ impl Scene {
         let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
         let mut holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
         holdfast.start().await.unwrap();
-        let qr = holdfast.scan_screen().await.unwrap();
-        let device = lab.scan_qr(&owner, &qr).await.unwrap();
-        holdfast.reaches("Connected").await.unwrap();
+        let device = holdfast.links(&lab, &owner).await.unwrap();
         Self {
             lab,
             owner,
@@ -61,9 +59,7 @@ impl Scene {
         let session = self.holdfast.session().await.unwrap();
         let (token, _) = session.relink().await.unwrap();
         session.confirm_relink(token).await.unwrap();
-        let qr = self.holdfast.scan_screen().await.unwrap();
-        self.device = self.lab.scan_qr(&phone, &qr).await.unwrap();
-        self.holdfast.reaches("Connected").await.unwrap();
+        self.device = self.holdfast.links(&self.lab, &phone).await.unwrap();
     }
 
     /// Accepts a message; its id.

@@ -64,8 +64,7 @@ async fn drain(texts: usize) -> anyhow::Result<Vec<f64>> {
     let program = std::env::current_exe().context("this program cannot find itself")?;
     let mut holdfast = Holdfast::new(&program, files.path(), &lab.url())?;
     holdfast.start().await?;
-    let device = lab.scan_qr(&owner, &holdfast.scan_screen().await?).await?;
-    holdfast.reaches("Connected").await?;
+    let device = holdfast.links(&lab, &owner).await?;
     holdfast.sends(FRIEND, "hello").await?;
 
     let refused = Fault::Failure503;

@@ -95,9 +95,7 @@ impl Grown {
         let mut holdfast = Holdfast::new(&program, place.path(), &lab.url())?;
         holdfast.move_to(place.path().join("vault"));
         holdfast.start().await?;
-        let qr = holdfast.scan_screen().await?;
-        lab.scan_qr(&owner, &qr).await?;
-        holdfast.reaches("Connected").await?;
+        holdfast.links(&lab, &owner).await?;
 
         let mut question = Question {
             groups: vec![group.clone()],

@@ -315,9 +315,7 @@ impl Scene {
         let program = std::env::current_exe().context("this program cannot find itself")?;
         let mut holdfast = Holdfast::new(&program, directory.path(), &lab.url())?;
         holdfast.start().await?;
-        let qr = holdfast.scan_screen().await?;
-        lab.scan_qr(&owner, &qr).await?;
-        holdfast.reaches("Connected").await?;
+        holdfast.links(&lab, &owner).await?;
         Ok(Self {
             lab,
             friend,

@@ -251,9 +251,8 @@ impl Scene {
     }
 
     async fn link(&self, place: &Place) -> anyhow::Result<()> {
-        let qr = place.holdfast.scan_screen().await?;
-        self.lab.scan_qr(&self.owner, &qr).await?;
-        place.holdfast.reaches("Connected").await
+        place.holdfast.links(&self.lab, &self.owner).await?;
+        Ok(())
     }
 
     async fn to(&mut self, place: &Place) -> anyhow::Result<()> {

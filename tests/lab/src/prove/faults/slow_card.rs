@@ -47,8 +47,7 @@ pub(super) async fn goes_on(fsync: Duration) -> anyhow::Result<()> {
     let mut device = None;
     let linked = async {
         holdfast.start().await?;
-        device = Some(lab.scan_qr(&owner, &holdfast.scan_screen().await?).await?);
-        holdfast.reaches("Connected").await?;
+        device = Some(holdfast.links(&lab, &owner).await?);
         let settled = async {
             // A file of another process cannot be waited for otherwise.
             while !notes("pulse") {
