@@ -7,6 +7,7 @@
 //! is as evidence; the next entry vouches for it by length and hash.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -94,7 +95,17 @@ pub struct Audit {
     /// A file elsewhere that names the last entry, too.
     anchor: Option<PathBuf>,
     /// Hears of each last entry.
-    tell: Option<fn(&AuditHead)>,
+    tell: Option<Tell>,
+}
+
+/// Whoever is told of the last entry.
+#[derive(Clone)]
+struct Tell(Arc<dyn Fn(&AuditHead) + Send + Sync>);
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell")
+    }
 }
 
 /// A line without its hash.
@@ -153,10 +164,14 @@ impl Audit {
     }
 
     /// The same, with its last entry named in this file, too, which lies elsewhere, and told to whoever keeps such things.
-    pub fn anchored(self, anchor: PathBuf, tell: fn(&AuditHead)) -> Self {
+    pub fn anchored(
+        self,
+        anchor: PathBuf,
+        tell: impl Fn(&AuditHead) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             anchor: Some(anchor),
-            tell: Some(tell),
+            tell: Some(Tell(Arc::new(tell))),
             ..self
         }
     }
@@ -250,7 +265,7 @@ impl Audit {
     /// Names the last entry in other places, unless they contradict the log: what they say is then all there is to show it.
     fn name(&self, head: &AuditHead) {
         if head.seq > 0
-            && let Some(tell) = self.tell
+            && let Some(Tell(tell)) = &self.tell
         {
             tell(head);
         }
