@@ -2,6 +2,8 @@
 
 mod answer;
 mod around;
+#[cfg(test)]
+mod before;
 mod course;
 mod deeds;
 mod dial;
