@@ -181,7 +181,8 @@ async fn serve(
         storage: barrier.failure(),
     };
     let (around, seen) = Around::look(&config, &events_in);
-    let start = Start::look(&config, claim, &barrier, (verdict, report), seen).await?;
+    let found = (verdict, report);
+    let start = Start::look(&config, claim, &barrier, found, seen, &events_in).await?;
     let begun = (start.opening, start.set_aside);
     let answers = (events_in, answers_in);
     let hands = Hands::new(

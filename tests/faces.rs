@@ -1,7 +1,9 @@
 //! Every face, with ordinary values, for the tests that draw them.
 
 use holdfast::panel::{Credential, Frame, draw, glass::PLAIN};
-use holdfast_core::{CauseCode, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace};
+use holdfast_core::{
+    AuditEnd, CauseCode, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
+};
 use holdfast_medium::Secret;
 
 pub const ACCOUNT: LastFour = LastFour(*b"4567");
@@ -42,6 +44,14 @@ fn ended(end: LastEnd) -> Face {
     Face::LastEnd {
         end,
         left_ms: 9_000,
+    }
+}
+
+fn about(audit: Option<AuditEnd>) -> Face {
+    Face::About {
+        generation: GenerationId(7),
+        audit,
+        left_ms: 60_000,
     }
 }
 
@@ -158,6 +168,13 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             Face::ClientOutdated { next_ms: 3_000_000 },
             None,
         ),
+        ("about", about(AuditEnd::of(14, "3f2a9c01")), None),
+        (
+            "about-longest",
+            about(AuditEnd::of(4_294_967_295, "3f2a9c01")),
+            None,
+        ),
+        ("about-unaudited", about(None), None),
         (
             "confirm-relink",
             Face::ConfirmRelink {

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use crate::ground::{Cause, CauseCode, LastEnd, LastFour, Linked, Way};
+use crate::ground::{AuditEnd, Cause, CauseCode, LastEnd, LastFour, Linked, Way};
 use crate::parts::{Deed, Findings, Ignored, Limits, Part, Space, Tested};
 use crate::past::Past;
 
@@ -125,6 +125,8 @@ pub enum Event {
     DropFailed,
     /// The data partition cannot be opened, or has failed: nothing can be kept any more, and why.
     StorageFailed(CauseCode),
+    /// The audit ends here, now that it is opened or has one more entry.
+    Audited(AuditEnd),
     /// A part of the panel works, or fails.
     Panel {
         /// Which.

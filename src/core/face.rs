@@ -1,7 +1,9 @@
 //! The face: what an owner meets, one face to a screen.
 
 use crate::ground::limits::DEGRADED_AFTER;
-use crate::ground::{CauseCode, GenerationId, LastEnd, LastFour, Now, Successor, Wait, Way};
+use crate::ground::{
+    AuditEnd, CauseCode, GenerationId, LastEnd, LastFour, Now, Successor, Wait, Way,
+};
 use crate::parts::{Ignored, Notice, PairingFace, Phase, Then};
 use crate::state::State;
 
@@ -101,6 +103,15 @@ pub enum Face {
         /// Until this goes away.
         left_ms: u64,
     },
+    /// What this device is: somebody turned the page.
+    About {
+        /// The live generation.
+        generation: GenerationId,
+        /// Where the audit ends; `None` while it has no entry.
+        audit: Option<AuditEnd>,
+        /// Until this goes away.
+        left_ms: u64,
+    },
     /// The button is held or was held: re-link?
     ConfirmRelink {
         /// Until the question goes away.
@@ -134,6 +145,13 @@ pub fn face(state: &State, now: Now) -> Face {
             _,
         )
         | (face, None) => face,
+        (Face::Connected { .. }, Some((Notice::About, until))) => Face::About {
+            generation: state.linked().generation,
+            audit: state.audit,
+            left_ms: now.until(until),
+        },
+        // What is wrong is more than what this device is.
+        (face, Some((Notice::About, _))) => face,
         (_, Some((Notice::LastEnd(end), until))) => Face::LastEnd {
             end,
             left_ms: now.until(until),
@@ -257,6 +275,7 @@ impl Face {
             Self::StorageFault { .. } => "StorageFault",
             Self::LastEnd { .. } => "LastEnd",
             Self::SettingsIgnored { .. } => "SettingsIgnored",
+            Self::About { .. } => "About",
             Self::ConfirmRelink { .. } => "ConfirmRelink",
             Self::Stopped { .. } => "Stopped",
         }

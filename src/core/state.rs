@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::ground::{Cause, CauseCode, Jitter, Linked, Moments, Now, Wait, Way, limits};
+use crate::ground::{AuditEnd, Cause, CauseCode, Jitter, Linked, Moments, Now, Wait, Way, limits};
 use crate::parts::{
     Allowances, Backoffs, Gesture, Keys, Notices, Panel, Part, Phone, Pulse, SelfTest, Session,
     Storage, Storm, Todo, Token,
@@ -35,6 +35,8 @@ pub struct State {
     pub(crate) untold: Vec<Cause>,
     /// Until when the account may write to nobody new.
     pub(crate) no_new_chats: Option<u64>,
+    /// Where the audit ends; `None` while it is not known, or has no entry.
+    pub(crate) audit: Option<AuditEnd>,
     /// When it was last written down what the next start has to know; `None` where that tells nobody how long ago it was.
     pub(crate) noted_at: Option<u64>,
 }
@@ -62,6 +64,7 @@ impl State {
             clock_behind: false,
             untold: Vec::new(),
             no_new_chats: None,
+            audit: None,
             noted_at: Some(0),
         }
     }
@@ -144,12 +147,13 @@ impl State {
         (self, Now::REBASED)
     }
 
-    /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone, and
-    /// how often the owner was told of something.
+    /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone, the
+    /// page that somebody turned, and how often the owner was told of something.
     pub fn without_chores(mut self) -> Self {
         let fresh = State::new(0);
         self.pulse = fresh.pulse;
         self.phone = fresh.phone;
+        self.notices.turn_back();
         self.allowances.notified = fresh.allowances.notified;
         self.untold = fresh.untold;
         self
@@ -252,6 +256,7 @@ mod tests {
             Event::Space(space(10)),
             Event::InboxFull,
             Event::DropFailed,
+            Event::Audited(AuditEnd::of(3, "3f2a9c01").unwrap()),
             panel(Some(CauseCode::DisplayAbsent)),
             panel(None),
         ]);

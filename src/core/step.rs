@@ -71,6 +71,7 @@ impl Turn<'_> {
             Event::InboxFull => self.inbox_full(),
             Event::DropFailed => self.drop_failed(),
             Event::StorageFailed(code) => self.storage_failed(code),
+            Event::Audited(end) => self.state.audit = Some(end),
             Event::Panel { part, fault } => self.panel(part, fault),
         }
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use holdfast_core::{CauseCode, GenerationId, Limits, Plan, plan, setback};
+use holdfast_core::{AuditEnd, CauseCode, Event, GenerationId, Limits, Plan, plan, setback};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Claim, DataDir, Machine, blocking, space};
+use tokio::sync::mpsc;
 
 use super::generations;
 use super::rooms::Rooms;
@@ -52,8 +53,8 @@ pub(super) struct Opening {
     dir: DataDir,
     /// `None` as long as the data directory is not ours.
     claim: Option<Claim>,
-    /// What outlives the process and no boot; `None` where nobody serves.
-    runtime: Option<PathBuf>,
+    /// What outlives the process and no boot, and who hears of each entry of the audit; `None` where nobody serves.
+    beside: Option<(PathBuf, mpsc::UnboundedSender<Event>)>,
     /// Once the vault is looked through.
     tide: Option<Tide>,
     barrier: Barrier,
@@ -75,7 +76,7 @@ impl Opening {
         Self {
             dir: dir.clone(),
             claim,
-            runtime: None,
+            beside: None,
             tide: None,
             barrier: barrier.clone(),
             stages,
@@ -89,10 +90,10 @@ impl Opening {
         self.claim.is_some()
     }
 
-    /// The same, beside this runtime directory.
-    pub(super) fn beside(self, runtime: &Path) -> Self {
+    /// The same, beside this runtime directory and this core.
+    pub(super) fn beside(self, runtime: &Path, events: &mpsc::UnboundedSender<Event>) -> Self {
         Self {
-            runtime: Some(runtime.to_owned()),
+            beside: Some((runtime.to_owned(), events.clone())),
             ..self
         }
     }
@@ -108,7 +109,8 @@ impl Opening {
         };
         self.claim = Some(claim.clone());
         let inspection = Vault::inspect(claim, self.barrier.clone()).await?;
-        let (dir, runtime) = (self.dir.clone(), self.runtime.clone());
+        let runtime = self.beside.as_ref().map(|(runtime, _)| runtime.clone());
+        let dir = self.dir.clone();
         let (inspection, tide, older) = blocking(move || {
             let (tide, older) = Tide::compare(&dir, runtime.as_deref(), &inspection)?;
             anyhow::Ok((inspection, tide, older))
@@ -182,9 +184,12 @@ impl Opening {
     /// The audit, with what seals it and where else its end is named.
     async fn audit(&mut self, live: GenerationId) -> Audit {
         let audit = Audit::open(&self.dir).sealed(AuditKey::find(&Machine::this()));
-        let audit = match &self.runtime {
-            Some(runtime) => audit.anchored(runtime.join("audit.head"), |head| {
+        let audit = match self.beside.clone() {
+            Some((runtime, events)) => audit.anchored(runtime.join("audit.head"), move |head| {
                 journal::audited(head.seq, &head.hash);
+                let end = AuditEnd::of(head.seq, &head.hash).map(Event::Audited);
+                // Without a loop there is no screen either.
+                end.into_iter().for_each(|end| drop(events.send(end)));
             }),
             None => audit,
         };
@@ -271,5 +276,38 @@ pub(super) fn fault(error: &anyhow::Error) -> CauseCode {
         Some(VaultError::StoreInUse { .. }) => CauseCode::InUse,
         Some(VaultError::IdentityUnreadable { .. }) => CauseCode::IdentityDamaged,
         _ => CauseCode::OpenFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_core_hears_where_the_audit_ends_at_a_start_and_at_each_entry() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path().join("data"));
+        let entry = generations::repairs(GenerationId(1));
+        let (kind, earlier) = (AuditKind::Repair, Audit::open(&dir));
+        std::fs::create_dir(dir.root()).unwrap();
+        earlier.append(kind, &entry).unwrap();
+
+        let (events, mut told) = mpsc::unbounded_channel();
+        let evidence = Evidence::gather(&Machine::this(), &dir);
+        let report = BootReport::new(&evidence, &evidence.verdict());
+        let barrier = Barrier::start().unwrap();
+        let limits = Limits::default();
+        let opening = Opening::new(&dir, None, &barrier, report, Stages::new(), limits);
+        let mut opening = opening.beside(root.path(), &events);
+        let inspection = opening.inspect().await.unwrap();
+        let plan = plan(&inspection.findings());
+        let rooms = opening.open(inspection, plan).await.unwrap();
+        for seq in 1..=2 {
+            let head = rooms.audit.head().unwrap();
+            assert_eq!(head.seq, seq);
+            let end = AuditEnd::of(seq, &head.hash).unwrap();
+            assert_eq!(told.try_recv(), Ok(Event::Audited(end)));
+            rooms.audit.append(kind, &entry).unwrap();
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The first second of the process: what the machine tells before anything is opened.
 
-use holdfast_core::{Facts, Ignored, Way};
+use holdfast_core::{Event, Facts, Ignored, Way};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::space::Reserve;
 use holdfast_medium::{Claim, DataDir, Machine, blocking};
+use tokio::sync::mpsc;
 
 use super::opening::Opening;
 use super::past;
@@ -29,11 +30,12 @@ impl Start {
         barrier: &Barrier,
         (verdict, report): (Verdict, BootReport),
         (way, clock_behind): (Option<Way>, bool),
+        events: &mpsc::UnboundedSender<Event>,
     ) -> anyhow::Result<Self> {
         let ignored = ignored(config);
         let (dir, runtime) = (config.data.clone(), config.runtime.clone());
         let limits = config.settings.limits;
-        let barrier = barrier.clone();
+        let (barrier, events) = (barrier.clone(), events.clone());
         blocking(move || {
             let mut stages = Stages::new();
             match Reserve::of(dir.root()).make_room_to_open() {
@@ -67,7 +69,7 @@ impl Start {
             let opening = Opening::new(&dir, claim, &barrier, report, stages, limits);
             Ok(Self {
                 facts,
-                opening: opening.beside(&runtime),
+                opening: opening.beside(&runtime, &events),
                 mark,
                 set_aside: set_aside
                     .map(|why| anyhow::anyhow!("the data partition is set aside: {why}")),

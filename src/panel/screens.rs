@@ -78,6 +78,7 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms })
         | Face::LastEnd { left_ms, .. }
         | Face::SettingsIgnored { left_ms, .. }
+        | Face::About { left_ms, .. }
         | Face::ConfirmRelink { left_ms, .. } => Some(left_ms),
         Face::StorageFault { next_ms, .. } => next_ms.as_mut(),
         Face::Banned { left_ms } => left_ms.as_mut(),
@@ -88,6 +89,8 @@ fn left_ms(face: &Face) -> u64 {
     countdown(&mut face.clone()).map_or(0, |left_ms| *left_ms)
 }
 
+const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"));
+
 /// Gives each face its words.
 fn page(face: &Face) -> Page {
     let page = |title: &str, line: &str, strong: &str, foot: &str| Page {
@@ -97,12 +100,7 @@ fn page(face: &Face) -> Page {
         foot: foot.into(),
     };
     match face {
-        Face::Starting => page(
-            "Holdfast",
-            "is starting",
-            "One moment",
-            concat!("version ", env!("CARGO_PKG_VERSION")),
-        ),
+        Face::Starting => page("Holdfast", "is starting", "One moment", VERSION),
         Face::Repairing => page(
             "Repairing",
             "the data partition",
@@ -249,6 +247,15 @@ fn page(face: &Face) -> Page {
                 count => format!("{count} mistakes"),
             };
             page("Settings", &line, "Not understood", &foot)
+        }
+        Face::About {
+            generation, audit, ..
+        } => {
+            let line = format!("{VERSION}, {generation}");
+            match audit {
+                Some(end) => page("About", &line, &end.to_string(), "ends the audit"),
+                None => page("About", &line, "No entry", "is in the audit yet"),
+            }
         }
         Face::ConfirmRelink {
             left_ms,

@@ -1,5 +1,6 @@
 //! The ground floor of the core: units, moments, limits, back-off, and the names that cross it. It knows nothing of the rest.
 
+mod audit;
 mod backoff;
 mod budget;
 mod cause;
@@ -14,6 +15,7 @@ mod units;
 mod wait;
 mod way;
 
+pub use audit::AuditEnd;
 pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use budget::Budget;
 pub use cause::{Cause, CauseClass, CauseCode};

@@ -1,7 +1,7 @@
 //! The button: a state machine that turns presses into meanings.
 //!
-//! Short: on with it. Held for [`HOLD_MS`]: "re-link?", or a new pairing when nothing is linked. While the question
-//! stands a short press is yes; a long one, or [`ASK_MS`] of silence, is no.
+//! Short: on with it, or to the next page when connected. Held for [`HOLD_MS`]: "re-link?", or a new pairing when nothing
+//! is linked. While the question stands a short press is yes; a long one, or [`ASK_MS`] of silence, is no.
 
 use crate::ground::Moments;
 

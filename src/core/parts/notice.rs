@@ -18,14 +18,16 @@ pub(crate) enum Notice {
     LastEnd(LastEnd),
     /// Settings of the owner were ignored.
     Settings(Ignored),
+    /// What this device is: somebody turned the page.
+    About,
 }
 
 impl Notice {
-    /// How long it stands. Settings send people to the file, so that they need longer.
+    /// How long it stands. Settings send people to the file, and digits are written down, so that they need longer.
     fn lasts_ms(self) -> u64 {
         match self {
             Self::LastEnd(_) => 10 * SECOND,
-            Self::Settings(_) => MINUTE,
+            Self::Settings(_) | Self::About => MINUTE,
         }
     }
 }
@@ -59,6 +61,19 @@ impl Notices {
     pub(crate) fn settings(&mut self, ignored: Ignored, now: u64) {
         self.next = Some(Notice::Settings(ignored));
         self.due(now);
+    }
+
+    /// Turns the page: what stands makes way, and over the face itself comes what this device is.
+    pub(crate) fn turn(&mut self, now: u64) {
+        match self.raised.take() {
+            Some(_) => self.due(now),
+            None => self.raise(Notice::About, now),
+        }
+    }
+
+    /// Nobody turned a page.
+    pub(crate) fn turn_back(&mut self) {
+        self.raised.take_if(|(notice, _)| *notice == Notice::About);
     }
 
     pub(crate) fn rebase(&mut self, moments: Moments) {

@@ -38,6 +38,9 @@ impl Turn<'_> {
             Some(Meaning::Hold) if matches!(self.state.session.phase(), Phase::Pairing(_)) => {
                 self.pair_anew()
             }
+            Some(Meaning::Short) if self.state.is_connected() => {
+                self.state.notices.turn(self.now);
+            }
             Some(Meaning::Short) => _ = self.hurry(),
             Some(Meaning::Hold) if !self.state.keys.are_linked() => _ = self.hurry(),
             Some(Meaning::Hold | Meaning::Confirm) | None => {}
@@ -65,13 +68,42 @@ impl Turn<'_> {
 mod tests {
     use super::*;
     use crate::story::{ACCOUNT, Story, retire};
-    use crate::{Effect, Ending, Event, Face, GenerationId, Linked};
+    use crate::{AuditEnd, Effect, Ending, Event, Face, GenerationId, Linked};
 
     /// Held until the question stands.
     fn asked() -> Story {
         let mut story = Story::connected();
         assert_eq!(story.press(5_000), []);
         story
+    }
+
+    #[test]
+    fn a_short_press_turns_the_page_of_a_link_that_is_up_and_back() {
+        let mut story = Story::connected();
+        let face = story.face();
+        let about = |audit, left_ms| Face::About {
+            generation: GenerationId(1),
+            audit,
+            left_ms,
+        };
+        assert_eq!(story.press(200), []);
+        assert_eq!(story.face(), about(None, 60_000));
+        let end = AuditEnd::of(14, "3f2a9c01");
+        story.on(Event::Audited(end.unwrap()));
+        assert_eq!(story.face(), about(end, 60_000));
+        assert_eq!(story.state.name(), "Connected");
+        story.wait(59_999);
+        assert_eq!(story.face(), about(end, 1));
+        story.wait(1);
+        assert_eq!(story.face(), face);
+        for shown in [about(end, 60_000), face.clone(), about(end, 60_000)] {
+            assert_eq!(story.press(200), []);
+            assert_eq!(story.face(), shown);
+        }
+        // What is wrong goes before it, and the button is for that.
+        story.ended(Ending::Replaced);
+        assert!(matches!(story.face(), Face::Replaced { .. }));
+        assert_eq!(story.press(200), [Effect::Connect]);
     }
 
     #[test]
@@ -130,13 +162,8 @@ mod tests {
         story.on(Event::Pressed);
         story.now += 100;
         assert_eq!(story.on(Event::Released), [], "the question was over");
-        assert_eq!(
-            story.face(),
-            Face::Connected {
-                account: Some(ACCOUNT),
-                phone_away: false
-            }
-        );
+        let turned = matches!(story.face(), Face::About { .. });
+        assert!(turned, "and this is a press of its own");
     }
 
     #[test]

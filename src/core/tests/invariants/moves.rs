@@ -1,7 +1,7 @@
 //! Draws random moves, fitting or not.
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId,
+    ArchiveId, AuditEnd, CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId,
     IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Tested, Todo, Unusable, Way,
 };
 use proptest::prelude::*;
@@ -174,6 +174,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0..600_u64, 0..3_u32, 0..20_000_u64).prop_map(|(mib, archives, unread)| Event::Space(space(mib, archives, unread))),
         1 => Just(Event::InboxFull),
         1 => Just(Event::DropFailed),
+        1 => any::<u64>().prop_map(|seq| Event::Audited(AuditEnd::of(seq | 1, "3f2a9c01").expect("an end"))),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(display, works)| panel(display, works)),
         1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
     ]
