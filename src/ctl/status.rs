@@ -3,6 +3,7 @@
 use std::{fmt, process::ExitCode, time::Duration};
 
 use futures_util::StreamExt;
+use holdfast_core::AuditEnd;
 use serde::Serialize;
 use tokio::time;
 
@@ -71,12 +72,11 @@ impl Cause {
     }
 }
 
-/// Short enough to be written down and compared by eye.
+/// Short enough to be written down and compared by eye, also with the screen; none while nothing is open.
 async fn audit(daemon: &Daemon) -> Result<Option<String>, Error> {
-    Ok(match daemon.vault().await?.audit_head().await {
-        Ok((seq, hash)) if seq > 0 => Some(format!("{seq} {hash:.8}")),
-        _ => None,
-    })
+    let head = daemon.vault().await?.audit_head().await;
+    let end = head.ok().and_then(|(seq, hash)| AuditEnd::of(seq, &hash));
+    Ok(end.map(|end| end.to_string()))
 }
 
 impl StatusOutput {
