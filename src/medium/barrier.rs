@@ -2,7 +2,7 @@
 //!
 //! Callers queue record changes and log frames; one writer thread takes whatever is queued as a *group* and
 //! commits it: frames to their logs, then one atomic batch to the store, then one `fdatasync` whose device flush
-//! covers both. Only then are the callers who wait told. The order of the queue is the order on disk: after a
+//! covers both; a large group in several such steps. Only then are the callers who wait told. The order of the queue is the order on disk: after a
 //! power cut a prefix of the groups is there, never a later one without an earlier one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +50,10 @@ pub struct Change {
     /// Tells this change of the key from earlier and later ones.
     pub revision: u64,
 }
+
+/// A store takes no larger step for want of a smaller one, bytes: for a step it needs room several times over, and a drain of the
+/// link brings megabytes at once. One call's changes stay together whatever their size.
+const MOST_AT_ONCE: usize = 256 << 10;
 
 /// The durability a caller wants of a write before its call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,7 +150,7 @@ struct Shared {
     patience: Patience,
     queue: Mutex<Queue>,
     wake: Condvar,
-    /// When the group in hand was begun.
+    /// When the group in hand was begun, or the rest of it after a step.
     begun: Mutex<Option<Instant>>,
     files: Mutex<Files>,
     failure: watch::Sender<Option<BarrierError>>,
@@ -196,6 +200,37 @@ struct Files {
     logs: Vec<Box<dyn Log>>,
     stores: BTreeMap<StoreId, Box<dyn Store>>,
     next_store: u64,
+}
+
+impl Files {
+    /// Applies the changes, one step per store, and flushes each; how many flushes that were.
+    fn take_steps(&mut self, changed: Changed, costs: &mut Costs) -> io::Result<u64> {
+        let mut barriers = 0;
+        for (id, changes) in changed.of {
+            if let Some(store) = self.stores.get_mut(&id) {
+                store.apply(changes, costs)?;
+                store.sync()?;
+                barriers += 1;
+            }
+        }
+        Ok(barriers)
+    }
+}
+
+/// Record changes that make one step of their stores.
+#[derive(Default)]
+struct Changed {
+    of: BTreeMap<StoreId, Vec<Change>>,
+    /// Their size.
+    bytes: usize,
+}
+
+impl Changed {
+    fn add(&mut self, store: StoreId, changes: Vec<Change>) {
+        let values = changes.iter().filter_map(|change| change.value.as_ref());
+        self.bytes += values.map(Bytes::len).sum::<usize>();
+        self.of.entry(store).or_default().extend(changes);
+    }
 }
 
 enum Op {
@@ -489,7 +524,8 @@ impl Shared {
         let mut files = self.files.lock();
         let mut costs = Costs::new();
         let mut appended = BTreeSet::new();
-        let mut changed: BTreeMap<StoreId, Vec<Change>> = BTreeMap::new();
+        let mut changed = Changed::default();
+        let mut barriers = 0;
         for op in ops {
             match op {
                 Op::Frame(log, frame) => {
@@ -497,24 +533,23 @@ impl Shared {
                     costs.entry(log.purpose).or_default().bytes += frame.len() as u64;
                     appended.insert(log);
                 }
-                Op::Changes(store, changes) => changed.entry(store).or_default().extend(changes),
+                Op::Changes(store, changes) => changed.add(store, changes),
             }
-        }
-        let mut barriers = 0;
-        for (id, changes) in changed {
-            if let Some(store) = files.stores.get_mut(&id) {
-                store.apply(changes, &mut costs)?;
-                store.sync()?;
-                barriers += 1;
+            if changed.bytes >= MOST_AT_ONCE {
+                barriers += files.take_steps(std::mem::take(&mut changed), &mut costs)?;
+                appended.clear();
+                *self.begun.lock() = Some(Instant::now());
             }
         }
         // One device flush after the pushes covers the frames; without record changes the logs need their own.
-        if barriers == 0 {
+        let last = files.take_steps(changed, &mut costs)?;
+        if last == 0 {
             for log in appended {
                 files.logs[log.index].flush()?;
                 barriers += 1;
             }
         }
+        barriers += last;
         self.commits.fetch_add(1, Ordering::Relaxed);
         costs.entry(reason).or_default().barriers += barriers;
         for (purpose, cost) in costs {

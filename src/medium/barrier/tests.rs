@@ -64,6 +64,13 @@ fn change() -> Vec<Change> {
     }]
 }
 
+/// A record of so many bytes.
+fn large(bytes: usize) -> Vec<Change> {
+    let mut change = change();
+    change[0].value = Some(vec![0; bytes].into());
+    change
+}
+
 fn take(trace: &Trace) -> Vec<&'static str> {
     std::mem::take(&mut *trace.lock())
 }
@@ -131,6 +138,39 @@ async fn what_waits_together_shares_a_barrier() {
     assert!(waiters.join_all().await.iter().all(Result::is_ok));
     let flushes = take(&trace).iter().filter(|step| **step == "flush").count();
     assert!(flushes <= 2, "{flushes} flushes for nine waiters");
+}
+
+#[tokio::test]
+async fn a_large_group_takes_several_steps_in_its_order() {
+    let trace = Trace::default();
+    let barrier = Barrier::start().unwrap();
+    let log = barrier.add_log(Purpose::Inbox, tape(&trace));
+    let store = barrier.add_store(tape(&trace));
+    for _ in 0..3 {
+        let half = large(MOST_AT_ONCE / 2);
+        let _ = barrier
+            .change(store, Purpose::Ratchet, half, Durability::Ordered)
+            .unwrap();
+    }
+    barrier
+        .append(log, vec![1], Durability::Awaited)
+        .await
+        .unwrap();
+    assert_eq!(take(&trace), ["apply", "sync", "append", "apply", "sync"]);
+    let _ = barrier
+        .change(
+            store,
+            Purpose::Ratchet,
+            large(MOST_AT_ONCE),
+            Durability::Ordered,
+        )
+        .unwrap();
+    barrier
+        .append(log, vec![1], Durability::Awaited)
+        .await
+        .unwrap();
+    assert_eq!(take(&trace), ["apply", "sync", "append", "flush"]);
+    assert_eq!(barrier.stats().commits, 2);
 }
 
 #[tokio::test]

@@ -11,16 +11,12 @@ use crate::vault::tiers::{RecordKind, Rule};
 
 impl VaultBackend {
     pub(super) async fn put_pending(&self, rule: Rule, rows: &[PendingInboundRow<'_>]) {
-        let changes = rows
-            .iter()
-            .map(|row| {
-                (
-                    pending_key(rule.kind, row.chat, row.sender, row.id),
-                    Some(dated(row.message)),
-                )
-            })
-            .collect();
-        self.write(rule, changes).await;
+        // A row is whole for itself: what a drain hands over at once, megabytes of them, need not find room at once.
+        for row in rows {
+            let key = pending_key(rule.kind, row.chat, row.sender, row.id);
+            let changes = vec![(key, Some(dated(row.message)))];
+            self.write(rule, changes).await;
+        }
     }
 
     pub(super) async fn pending(&self, rule: Rule, at: PendingInboundKey<'_>) -> Option<Vec<u8>> {
