@@ -26,6 +26,7 @@ pub(super) async fn for_mail(dir: &DataDir, limits: Limits) -> mail::Room {
             mail::Bounds {
                 inbox_leaves: bounds.floor,
                 outbox_leaves: bounds.enough,
+                window_leaves: bounds.scarce,
                 outbox_most: bounds.outgoing,
             }
         }

@@ -206,8 +206,10 @@ impl Inbox {
             }
 
             let cursors = Arc::new(cursors.under(&barrier));
-            if log.reader.release(|| cursors.slowest()) {
-                log.reader.give_back()?;
+            let reader = log.reader.clone();
+            room.can_give(move || reader.trim());
+            if log.reader.release(&room, || cursors.slowest()) {
+                log.reader.give_back(&room)?;
             }
             Ok(Self(Arc::new(Inner {
                 log: barrier.add_log(Purpose::Inbox, Box::new(log.writer)),
@@ -419,9 +421,9 @@ impl Inner {
     /// Gives back what every consumer has acknowledged. With the link down nothing would be appended, and whether it comes up
     /// again can hang on this room.
     async fn release(&self) -> Result<(), MailError> {
-        if self.reader.release(|| self.cursors.slowest()) {
-            let reader = self.reader.clone();
-            blocking(move || reader.give_back()).await?;
+        if self.reader.release(&self.room, || self.cursors.slowest()) {
+            let (reader, room) = (self.reader.clone(), self.room.clone());
+            blocking(move || reader.give_back(&room)).await?;
         }
         Ok(())
     }
@@ -456,7 +458,7 @@ impl Inner {
         let draft = frame::draft(turn.next, count, &body);
         if may_wait {
             let room = frame::room(draft.len());
-            self.room.admit_in(self.reader.growth(room))?;
+            self.room.admit_in(|| self.reader.growth(room)).await?;
         }
         self.barrier
             .append(self.log, draft, Durability::Awaited)

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 use super::frame::{self, HEADER, Header};
 use super::segment::{Name, Place, Segment};
-use super::{Finding, MailError};
+use super::{Finding, MailError, Room};
 
 /// The size of a segment, bytes; one that must hold a larger frame is as large as that.
 const SEGMENT: u64 = 1 << 20;
@@ -103,6 +103,14 @@ pub(super) fn open(dir: &Path, mut visit: impl FnMut(Header, &[u8])) -> Result<O
     })
 }
 
+/// How many stay where there is little room: what was sent just now may be asked for again.
+const LEAST: usize = 1;
+
+/// How many released segments stay.
+fn kept(room: &Room) -> usize {
+    if room.is_scarce() { LEAST } else { KEPT }
+}
+
 /// The index of every frame's place. Bodies stay on the disk.
 struct Index {
     dir: PathBuf,
@@ -124,6 +132,11 @@ impl Index {
             .take_while(|next| next.name.first <= needed)
             .count()
             .min(self.full.len())
+    }
+
+    /// How many of the oldest segments may go if so many stay.
+    fn spare(&self, kept: usize) -> usize {
+        self.full.len().saturating_sub(kept).min(self.released())
     }
 
     /// Tells whether the oldest segment may be used again.
@@ -299,29 +312,29 @@ impl Reader {
             .sum()
     }
 
-    /// Releases this record and all before it; whether there are segments to [`Reader::give_back`] now. `through` is asked
-    /// under the lock, so that of two answers the later one counts.
-    pub(super) fn release(&self, through: impl FnOnce() -> u64) -> bool {
+    /// Releases this record and all before it; whether there are segments to [`Reader::give_back`] now, within this room. `through` is
+    /// asked under the lock, so that of two answers the later one counts.
+    pub(super) fn release(&self, room: &Room, through: impl FnOnce() -> u64) -> bool {
         let mut index = self.0.lock();
         index.released = through();
-        index.full.len() > KEPT && index.released() > 0
+        index.spare(kept(room)) > 0
     }
 
-    /// Removes the oldest released segments, but for the window in which a duplicate is recognised.
-    pub(super) fn give_back(&self) -> Result<(), MailError> {
-        self.keep(KEPT)
+    /// Removes the oldest released segments, but for the window in which a duplicate is recognised, while there is room for one.
+    pub(super) fn give_back(&self, room: &Room) -> Result<(), MailError> {
+        self.keep(kept(room))
     }
 
-    /// Removes every released segment: there is no room for a window.
+    /// Removes the released segments but for the newest: there is no room for a window.
     pub(super) fn trim(&self) -> Result<(), MailError> {
-        self.keep(0)
+        self.keep(LEAST)
     }
 
     /// Sums the size of the segments that [`Reader::trim`] would remove, bytes.
     pub(super) fn spare_bytes(&self) -> u64 {
         let index = self.0.lock();
-        let released = index.full.iter().take(index.released());
-        released.map(|segment| segment.size).sum()
+        let spare = index.full.iter().take(index.spare(LEAST));
+        spare.map(|segment| segment.size).sum()
     }
 
     /// Removes released segments, oldest first, while more than `kept` full ones are there. A segment that is out of the index
@@ -329,7 +342,7 @@ impl Reader {
     fn keep(&self, kept: usize) -> Result<(), MailError> {
         let (dir, spare) = {
             let mut index = self.0.lock();
-            let spare = index.full.len().saturating_sub(kept).min(index.released());
+            let spare = index.spare(kept);
             let spare: Vec<Segment> = index.full.drain(..spare).collect();
             (index.dir.clone(), spare)
         };

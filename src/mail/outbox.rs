@@ -83,6 +83,8 @@ impl Outbox {
             })?;
             let mut findings = log.findings;
             findings.extend(foreign);
+            let reader = log.reader.clone();
+            room.can_give(move || reader.trim());
             let inner = Inner {
                 log: barrier.add_log(Purpose::Outbox, Box::new(log.writer)),
                 barrier,
@@ -96,7 +98,7 @@ impl Outbox {
                 findings,
             };
             if inner.release(log.next) {
-                inner.reader.give_back()?;
+                inner.reader.give_back(&inner.room)?;
             }
             inner.forget();
             inner.promise();
@@ -245,7 +247,7 @@ impl Outbox {
                 why: &why,
             };
             // Nothing rests on it: where there is no room it is known until the next start.
-            if inner.has_room_for_a_note() {
+            if inner.has_room_for_a_note().await {
                 inner.append(&mut turn, &stored, Durability::Lazy).await?;
             }
             inner.changed.send_replace(());
@@ -398,7 +400,7 @@ impl Inner {
             since_s: Some(since_s),
             account,
         };
-        self.admit(&stored)?;
+        self.admit(&stored).await?;
         let seq = self.append(&mut turn, &stored, Durability::Awaited).await?;
         self.queue.lock().accept(seq, &message.id, account, since_s);
         self.promise();
@@ -411,20 +413,21 @@ impl Inner {
     }
 
     /// Refuses a message for which there is no room, with what will be noted of all that are not final: that can always be.
-    fn admit(&self, stored: &Stored<'_>) -> Result<(), MailError> {
+    async fn admit(&self, stored: &Stored<'_>) -> Result<(), MailError> {
         let room = frame::room(HEADER + to_cbor(stored).len());
         let messages = self.queue.lock().count_open();
         let promises = notes(messages + 1);
         let taken = self.taken().saturating_add(room).saturating_add(NOTES);
         self.room.admit_share(messages, taken)?;
-        self.room.admit_out(self.reader.growth(room), promises)
+        let growth = || self.reader.growth(room);
+        self.room.admit_out(growth, promises).await
     }
 
     /// Whether one more note finds room beside those that can always be written.
-    fn has_room_for_a_note(&self) -> bool {
+    async fn has_room_for_a_note(&self) -> bool {
         let promises = notes(self.queue.lock().count_open());
-        let growth = self.reader.growth(BLOCK as u64);
-        self.room.admit_out(growth, promises).is_ok()
+        let growth = || self.reader.growth(BLOCK as u64);
+        self.room.admit_out(growth, promises).await.is_ok()
     }
 
     /// What the messages that are not final take, with what will be noted of them, bytes.
@@ -512,8 +515,8 @@ impl Inner {
     /// Gives back what nothing that is not final needs, and forgets it.
     async fn give_back(&self, next: u64) -> Result<(), MailError> {
         if self.release(next) {
-            let reader = self.reader.clone();
-            blocking(move || reader.give_back()).await?;
+            let (reader, room) = (self.reader.clone(), self.room.clone());
+            blocking(move || reader.give_back(&room)).await?;
         }
         self.forget();
         Ok(())
@@ -521,7 +524,7 @@ impl Inner {
 
     /// Releases the log up to the oldest message that is not final; whether there is something to give back.
     fn release(&self, next: u64) -> bool {
-        self.reader.release(|| {
+        self.reader.release(&self.room, || {
             let queue = self.queue.lock();
             let oldest = queue.all_open().next().map_or(next, |(seq, _)| seq);
             oldest.saturating_sub(1)

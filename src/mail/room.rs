@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use holdfast_medium::blocking;
 use holdfast_medium::space::Reserve;
+use parking_lot::Mutex;
 
 use super::MailError;
 
@@ -15,6 +17,8 @@ pub struct Bounds {
     pub inbox_leaves: u64,
     /// What messages to be sent leave free beyond the reserve, so that received ones find room.
     pub outbox_leaves: u64,
+    /// With less than this free beyond the reserve nothing is kept only to recognise duplicates.
+    pub window_leaves: u64,
     /// The most that messages to be sent may take, with what will be noted of them.
     pub outbox_most: u64,
 }
@@ -24,18 +28,23 @@ impl Bounds {
     pub const NONE: Self = Self {
         inbox_leaves: 0,
         outbox_leaves: 0,
+        window_leaves: 0,
         outbox_most: u64::MAX,
     };
 }
 
 /// The room that inbox and outbox share. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Room(Arc<Shared>);
 
-#[derive(Debug)]
+/// Gives back what is kept only to recognise duplicates.
+type Give = Arc<dyn Fn() -> Result<(), MailError> + Send + Sync>;
+
 struct Shared {
     reserve: Reserve,
     bounds: Bounds,
+    /// One for each log.
+    windows: Mutex<Vec<Give>>,
     /// What the outbox will still note of its messages: it is as good as written.
     promised: AtomicU64,
 }
@@ -46,6 +55,7 @@ impl Room {
         Self(Arc::new(Shared {
             reserve: Reserve::of(&root.into()),
             bounds,
+            windows: Mutex::default(),
             promised: AtomicU64::new(0),
         }))
     }
@@ -59,16 +69,37 @@ impl Room {
         self.0.promised.store(bytes, Ordering::Relaxed);
     }
 
+    /// A log gives this back before anything is refused.
+    pub(super) fn can_give(
+        &self,
+        give: impl Fn() -> Result<(), MailError> + Send + Sync + 'static,
+    ) {
+        self.0.windows.lock().push(Arc::new(give));
+    }
+
     /// Refuses received messages for which files must grow by so much.
-    pub(super) fn admit_in(&self, growth: u64) -> Result<(), MailError> {
-        let promised = growth.saturating_add(self.promised());
-        self.leaves(promised, self.0.bounds.inbox_leaves)
+    pub(super) async fn admit_in(&self, growth: impl Fn() -> u64) -> Result<(), MailError> {
+        let wanted = || growth().saturating_add(self.promised());
+        self.admit(wanted, self.0.bounds.inbox_leaves).await
     }
 
     /// Refuses a message to be sent for which files must grow by so much, and which `promises` so much with all that are there.
-    pub(super) fn admit_out(&self, growth: u64, promises: u64) -> Result<(), MailError> {
-        let wanted = growth.saturating_add(promises);
-        self.leaves(wanted, self.0.bounds.outbox_leaves)
+    pub(super) async fn admit_out(
+        &self,
+        growth: impl Fn() -> u64,
+        promises: u64,
+    ) -> Result<(), MailError> {
+        let wanted = || growth().saturating_add(promises);
+        self.admit(wanted, self.0.bounds.outbox_leaves).await
+    }
+
+    async fn admit(&self, wanted: impl Fn() -> u64, left: u64) -> Result<(), MailError> {
+        if self.leaves(wanted(), left).is_ok() {
+            return Ok(());
+        }
+        let windows = self.0.windows.lock().clone();
+        blocking(move || windows.iter().try_for_each(|give| give())).await?;
+        self.leaves(wanted(), left)
     }
 
     /// Refuses a message to be sent with which so many messages would take so much.
@@ -78,6 +109,12 @@ impl Room {
             return Err(MailError::OutboxFull { messages, limit });
         }
         Ok(())
+    }
+
+    /// Whether there is too little room for what is kept only to recognise duplicates. Where that is not known there is enough.
+    pub(super) fn is_scarce(&self) -> bool {
+        let free = self.0.reserve.spare().unwrap_or(u64::MAX);
+        free < self.0.bounds.window_leaves.saturating_add(self.promised())
     }
 
     fn leaves(&self, wanted: u64, left: u64) -> Result<(), MailError> {

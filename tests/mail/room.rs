@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use holdfast::mail::{Bounds, MailError, OutState, Outbox, Room};
+use holdfast::mail::{Bounds, Inbox, MailError, OutState, Outbox, Room};
 use holdfast_medium::barrier::Barrier;
 
+use super::inbox::fill;
 use super::{BLOCK, Place, ids, message, numbered, outgoing};
 
 /// More than any disk has.
@@ -49,6 +50,26 @@ async fn what_has_no_room_is_refused_before_a_byte_is_written() {
     inbox.commit_last_copy(vec![message("b")]).await.unwrap();
     assert_eq!(ids(&inbox, 1), numbered(&[(1, "b")]));
     inbox.commit(vec![message("b")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_window_for_duplicates_goes_before_anything_is_refused() {
+    let place = Place::new();
+    let barrier = Barrier::start().unwrap();
+    let full = Bounds {
+        outbox_leaves: ALL,
+        ..Bounds::NONE
+    };
+    let room = Room::new(place.dir().root(), full);
+    let inbox = Inbox::open(&place.dir(), &barrier, room.clone()).await;
+    let inbox = inbox.unwrap();
+    let outbox = Outbox::open(&place.dir(), &barrier, room, |_| Duration::ZERO).await;
+    fill(&inbox, 1..=10).await;
+    inbox.acknowledge("bot", 10).await.unwrap();
+    assert_eq!(place.segments("inbox").len(), 10, "there is room for it");
+    let refused = outbox.unwrap().accept(outgoing("a", "text")).await;
+    assert!(matches!(refused, Err(MailError::NoRoom { .. })));
+    assert_eq!(place.segments("inbox").len(), 2);
 }
 
 #[tokio::test]
