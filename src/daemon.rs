@@ -19,6 +19,7 @@ mod opening;
 mod past;
 mod publish;
 mod rooms;
+mod sent;
 mod service;
 mod space;
 mod start;

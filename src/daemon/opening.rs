@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::generations;
 use super::rooms::Rooms;
+use super::sent::SentMail;
 use super::space::for_mail;
 use super::tide::Tide;
 use crate::boot::{BootReport, Evidence, Stages};
@@ -145,6 +146,7 @@ impl Opening {
         self.stages.done("inbox");
         let outbox = Outbox::open(&dir, &barrier, mail_room.clone(), waits).await?;
         outbox.belongs_to(vault.own_chat());
+        vault.is_spared(Arc::new(SentMail(outbox.clone())));
         self.report.found("outbox", outbox.findings());
         self.stages.done("outbox");
         let live = vault.linked().generation;

@@ -7,10 +7,9 @@ use std::time::Duration;
 use holdfast_core::setback::{Next, Setback};
 use tokio::time::{Instant, sleep};
 use wacore_binary::{JidExt as _, NodeRef};
-use whatsapp_rust::proto_helpers::MessageBuilderExt;
-use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, Jid, MessageRetransmission};
 
+use super::body::body;
 use super::reach::has_session;
 use crate::mail::Outbox;
 
@@ -82,11 +81,10 @@ impl AskedAgain {
             if *message.to.expose() != self.group.to_string() {
                 return;
             }
-            let body = wa::Message::text(message.text.expose().as_str());
             let again = MessageRetransmission::new(
                 self.group.clone(),
                 self.member.clone(),
-                body,
+                body(&message),
                 self.id.clone(),
                 self.count,
             );

@@ -4,6 +4,7 @@
 //! is told to keep out of it, see `run`.
 
 mod again;
+mod body;
 pub mod clock;
 mod credentials;
 mod dial;
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 use wacore::store::traits::Backend;
 use whatsapp_rust::http::UreqHttpClient;
 
+pub use body::encoded;
 pub use credentials::Credentials;
 pub use farewell::Farewell;
 pub use passkey::{PasskeyAnswer, PasskeyRefused, PasskeyStep};

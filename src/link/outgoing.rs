@@ -13,14 +13,13 @@ use holdfast_medium::Secret;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use wacore_binary::{JidExt as _, Node, NodeRef};
-use whatsapp_rust::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::request::IqError;
 use whatsapp_rust::send::{SendError, SendOptions};
 use whatsapp_rust::types::events::ServerAck;
-use whatsapp_rust::waproto::whatsapp as wa;
 use whatsapp_rust::{Client, ClientError, Jid, NodeFilter};
 
 use super::again::AskedAgain;
+use super::body::body;
 use super::reach::{Reach, Unsent};
 use crate::mail::{Due, MailError, OutMessage, OutState, Outbox};
 
@@ -133,7 +132,7 @@ impl Outgoing {
         const NOBODY: Unsent = Unsent::Never("invalid-recipient");
         let to: Jid = message.to.expose().parse().map_err(|_| NOBODY)?;
         let to = self.reach.route(&self.client, &to).await?;
-        let body = wa::Message::text(message.text.expose().as_str());
+        let body = body(message);
         let options = SendOptions::default().with_message_id(&message.id);
         let stanza = NodeFilter::tag("message").attr("id", &message.id);
         let mut stanza = self.client.wait_for_sent_node(stanza);

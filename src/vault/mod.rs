@@ -35,7 +35,7 @@ mod witness;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use holdfast_core::{Findings, GenerationId, LastFour, Linked, Plan, StoreFound, Todo, Unusable};
@@ -49,6 +49,7 @@ use wacore::store::Device;
 use wacore::store::traits::Backend;
 
 pub use archived::Generations;
+pub use backend::KeepsSent;
 use backend::VaultBackend;
 pub use engine::open_sled;
 use identity::Identity;
@@ -65,6 +66,7 @@ pub struct Vault {
     claim: Claim,
     barrier: Barrier,
     live: Mutex<Live>,
+    elsewhere: OnceLock<Arc<dyn KeepsSent>>,
 }
 
 #[derive(Clone)]
@@ -231,6 +233,7 @@ impl Inspection {
             claim,
             barrier,
             live: Mutex::new(live),
+            elsewhere: OnceLock::new(),
         };
         Ok((vault, report))
     }
@@ -285,6 +288,14 @@ impl Vault {
         Some(Secret::new(own.to_non_ad().to_string()))
     }
 
+    /// Keeps no second copy of the messages that somebody else keeps, from the next [`Vault::backend`] on.
+    ///
+    /// # Panics
+    /// It was said before.
+    pub fn is_spared(&self, keeper: Arc<dyn KeepsSent>) {
+        assert!(self.elsewhere.set(keeper).is_ok(), "one keeper a vault");
+    }
+
     /// The live generation as the library's storage. It never answers with an error of the medium but waits for
     /// ever; watch [`Barrier::failure`]. It stops answering when the generation is live no more.
     pub fn backend(&self) -> Arc<dyn Backend> {
@@ -292,6 +303,7 @@ impl Vault {
         Arc::new(VaultBackend {
             records: Arc::clone(&live.records),
             identity: Arc::clone(&live.identity),
+            elsewhere: self.elsewhere.get().cloned(),
             barrier: self.barrier.clone(),
         })
     }

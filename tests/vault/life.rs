@@ -4,13 +4,14 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use holdfast::vault::tiers::Tier;
-use holdfast::vault::{Vault, VaultError};
+use holdfast::vault::{KeepsSent, Vault, VaultError};
 use holdfast_core::{GenerationId, LastFour};
 use holdfast_medium::{
     Claim, ClaimError, DataDir,
@@ -515,5 +516,52 @@ async fn what_it_takes_is_measured_without_reading_it() {
     assert_eq!(vault.extent().unwrap().records, after.records);
     fs::write(dir.path().join("gen-0001/more"), vec![1; 1 << 20]).unwrap();
     assert!(vault.extent().unwrap().bytes >= after.bytes + (1 << 20));
+    close(barrier, vault).await;
+}
+
+/// Keeps two messages, until they are gone.
+struct Outbox(AtomicBool);
+
+#[async_trait::async_trait]
+impl KeepsSent for Outbox {
+    fn has(&self, id: &str) -> bool {
+        id != "M3"
+    }
+
+    async fn payload(&self, id: &str) -> Option<Vec<u8>> {
+        let is_there = self.0.load(Ordering::Relaxed);
+        is_there.then(|| id.as_bytes().to_vec())
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_keeps_is_not_kept_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (barrier, vault) = open(dir.path()).await;
+    let keeper = Arc::new(Outbox(true.into()));
+    vault.is_spared(Arc::clone(&keeper) as Arc<dyn KeepsSent>);
+    let backend = vault.backend();
+    link(&backend).await;
+    let text = vec![b'x'; 10_000];
+    for id in ["M1", "M2", "M3"] {
+        backend.store_sent_message(PEER, id, &text).await.unwrap();
+    }
+    close(barrier, vault).await;
+    let (barrier, vault) = open(dir.path()).await;
+    vault.is_spared(Arc::clone(&keeper) as Arc<dyn KeepsSent>);
+    let backend = vault.backend();
+    let take = async |chat, id| backend.take_sent_message(chat, id).await.unwrap();
+    assert_eq!(take("100000000000002@lid", "M1").await, None, "not his");
+    assert_eq!(take(PEER, "M1").await, Some(b"M1".to_vec()));
+    assert_eq!(take(PEER, "M1").await, None, "it is taken once");
+    assert_eq!(take(PEER, "M3").await, Some(text.clone()));
+    keeper.0.store(false, Ordering::Relaxed);
+    assert_eq!(take(PEER, "M2").await, None, "it is gone");
+    let later = wacore::time::now_secs() + 3600;
+    backend.store_sent_message(PEER, "M1", &text).await.unwrap();
+    assert_eq!(
+        backend.delete_expired_sent_messages(later).await.unwrap(),
+        1
+    );
     close(barrier, vault).await;
 }

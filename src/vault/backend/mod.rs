@@ -13,6 +13,8 @@ mod sent;
 mod signal;
 mod tc_token;
 
+pub use sent::KeepsSent;
+
 use std::future;
 use std::io;
 use std::sync::Arc;
@@ -35,6 +37,8 @@ use super::tiers::{Promise, Rule};
 pub(super) struct VaultBackend {
     pub records: Arc<Records>,
     pub identity: Arc<Identity>,
+    /// Who keeps messages that were sent.
+    pub elsewhere: Option<Arc<dyn KeepsSent>>,
     pub barrier: Barrier,
 }
 

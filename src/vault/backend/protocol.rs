@@ -290,18 +290,14 @@ impl ProtocolStore for VaultBackend {
         message_id: &str,
         payload: &[u8],
     ) -> Result<()> {
-        let parts = [chat_jid.as_bytes(), message_id.as_bytes()];
-        self.put(rule::store_sent_message, &parts, sent::dated(payload))
+        self.put_sent(rule::store_sent_message, chat_jid, message_id, payload)
             .await;
         Ok(())
     }
 
     async fn take_sent_message(&self, chat_jid: &str, message_id: &str) -> Result<Option<Vec<u8>>> {
         Ok(self
-            .take_sent(
-                rule::take_sent_message,
-                &[chat_jid.as_bytes(), message_id.as_bytes()],
-            )
+            .take_sent(rule::take_sent_message, chat_jid, message_id)
             .await)
     }
 
