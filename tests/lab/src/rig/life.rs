@@ -105,9 +105,26 @@ impl Life {
     /// # Errors
     /// The lab does not take them.
     pub async fn post(&mut self, to: &str, count: u32) -> anyhow::Result<Vec<MessageId>> {
+        self.post_padded(to, count, "").await
+    }
+
+    /// So many long texts that they are more than the barrier writes in one step when they come at once.
+    ///
+    /// # Errors
+    /// The lab does not take them.
+    pub async fn post_steps(&mut self, to: &str) -> anyhow::Result<Vec<MessageId>> {
+        self.post_padded(to, 12, &"x".repeat(50_000)).await
+    }
+
+    async fn post_padded(
+        &mut self,
+        to: &str,
+        count: u32,
+        padding: &str,
+    ) -> anyhow::Result<Vec<MessageId>> {
         let mut ids = Vec::new();
         for number in 0..count {
-            let text = format!("to you, {number} of {count}");
+            let text = format!("to you, {number} of {count}{padding}");
             ids.push(self.lab.send_text(&self.friend, to, &text).await?);
         }
         self.incoming.extend(ids.iter().cloned());

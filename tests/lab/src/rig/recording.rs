@@ -57,7 +57,8 @@ pub async fn record(messages: u32) -> anyhow::Result<Recording> {
     life.receives(OWNER, 2).await?;
 
     life.holdfast.kill().await?;
-    let waiting = life.post(OWNER, messages).await?;
+    let mut waiting = life.post(OWNER, messages).await?;
+    waiting.extend(life.post_steps(OWNER).await?);
     life.holdfast.start().await?;
     life.arrived(&waiting).await?;
     life.sends(FRIEND, PAST_A_LEASE).await?;
