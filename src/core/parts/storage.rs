@@ -145,7 +145,8 @@ impl Limits {
         let share = |part: u64, most: u64| (total_bytes / part).min(most);
         let least = share(5, 12 * MIB);
         let none = self.none_bytes.unwrap_or(share(32, 32 * MIB).max(least));
-        let enough = none.saturating_mul(2);
+        // No more than keeps it from flapping: what a link cannot come back for stays away for good.
+        let enough = none.saturating_add(none / 2);
         let scarce = self.scarce_bytes.unwrap_or(share(16, 96 * MIB));
         // What can be given back goes before a send is refused for it.
         let scarce = scarce.max(enough.saturating_add(none / 4));
@@ -311,9 +312,9 @@ mod tests {
             } = bounds;
             [little, scarce, enough, none, floor, outgoing].map(|bytes| bytes / MIB)
         };
-        assert_eq!(in_mib(bounds(8192)), [256, 96, 64, 32, 16, 256]);
-        assert_eq!(in_mib(bounds(512)), [64, 36, 32, 16, 8, 64]);
-        assert_eq!(in_mib(bounds(64)), [27, 27, 24, 12, 6, 8]);
+        assert_eq!(in_mib(bounds(8192)), [256, 96, 48, 32, 16, 256]);
+        assert_eq!(in_mib(bounds(512)), [64, 32, 24, 16, 8, 64]);
+        assert_eq!(in_mib(bounds(64)), [21, 21, 18, 12, 6, 8]);
     }
 
     #[test]
@@ -338,7 +339,7 @@ mod tests {
         let bounds = set.on(8192 * MIB);
         assert_eq!(
             (bounds.none, bounds.scarce, bounds.little),
-            (400 * MIB, 900 * MIB, 900 * MIB)
+            (400 * MIB, 700 * MIB, 700 * MIB)
         );
         let huge = Limits {
             none_bytes: Some(u64::MAX),

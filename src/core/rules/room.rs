@@ -128,8 +128,8 @@ mod tests {
         assert_eq!(story.ended(Ending::Asked), []);
         assert_eq!(story.face(), full());
         assert_eq!(story.wait(24 * 60 * MINUTE), []);
-        assert_eq!(sampled(&mut story, 63), [], "not yet: it would flap");
-        assert_eq!(sampled(&mut story, 64), [Effect::Connect]);
+        assert_eq!(sampled(&mut story, 47), [], "not yet: it would flap");
+        assert_eq!(sampled(&mut story, 48), [Effect::Connect]);
         assert_eq!(story.on(Event::LinkUp), [Effect::Pulse], "a day has passed");
         assert_eq!((story.state.name(), story.cause()), ("Connected", None));
         assert_eq!(story.reports[2..], [""; 0]);
@@ -193,8 +193,8 @@ mod tests {
         assert_eq!(story.on(Event::InboxFull), [], "once");
         assert_eq!(story.ended(Ending::Asked), []);
         assert_eq!(story.face(), full());
-        assert_eq!(sampled(&mut story, 63), []);
-        assert_eq!(sampled(&mut story, 64), [Effect::Connect]);
+        assert_eq!(sampled(&mut story, 47), []);
+        assert_eq!(sampled(&mut story, 48), [Effect::Connect]);
     }
 
     fn outgoing(story: &mut Story, mib: u64, outgoing_mib: u64) -> Vec<Effect> {
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn what_is_to_be_sent_is_no_reason_where_something_else_takes_the_room() {
         let mut story = Story::connected();
-        assert_eq!(outgoing(&mut story, 30, 33), [Effect::Disconnect]);
+        assert_eq!(outgoing(&mut story, 30, 17), [Effect::Disconnect]);
         assert_eq!(story.reports, ["storage.no-space"]);
         story.ended(Ending::Asked);
         assert_eq!(outgoing(&mut story, 24, 40), [Effect::Connect]);

@@ -33,7 +33,7 @@ const SIZE: u64 = 64 << 20;
 /// What received mail leaves, bytes.
 const FLOOR: u64 = 6 << 20;
 /// What outgoing mail leaves on such a partition, bytes: the room in which a link comes up.
-const ENOUGH: u64 = 24 << 20;
+const ENOUGH: u64 = 18 << 20;
 /// How long the texts are that fill it, bytes.
 const LONG: usize = 20_000;
 /// More messages than fill it, if nothing stops them.
