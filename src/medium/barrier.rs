@@ -227,8 +227,11 @@ struct Changed {
 
 impl Changed {
     fn add(&mut self, store: StoreId, changes: Vec<Change>) {
-        let values = changes.iter().filter_map(|change| change.value.as_ref());
-        self.bytes += values.map(Bytes::len).sum::<usize>();
+        let value = |change: &Change| change.value.as_ref().map_or(0, Bytes::len);
+        let bytes = changes
+            .iter()
+            .map(|change| change.key.len() + value(change));
+        self.bytes += bytes.sum::<usize>();
         self.of.entry(store).or_default().extend(changes);
     }
 }
@@ -536,8 +539,11 @@ impl Shared {
                 Op::Changes(store, changes) => changed.add(store, changes),
             }
             if changed.bytes >= MOST_AT_ONCE {
-                barriers += files.take_steps(std::mem::take(&mut changed), &mut costs)?;
-                appended.clear();
+                let taken = files.take_steps(std::mem::take(&mut changed), &mut costs)?;
+                if taken > 0 {
+                    appended.clear();
+                }
+                barriers += taken;
                 *self.begun.lock() = Some(Instant::now());
             }
         }
