@@ -6,6 +6,7 @@
 
 mod caller;
 mod error;
+mod follow;
 mod messages;
 mod panel;
 mod private;
@@ -27,6 +28,7 @@ use zbus::{Connection, connection::Builder};
 
 use crate::desk::Desk;
 pub use error::Error;
+pub use follow::follow;
 pub use messages::{InboxConsumer, InboxMessage, Messages1Proxy, PendingMessage};
 pub use panel::Panel1Proxy;
 pub use private::socket_path;

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use futures_util::StreamExt;
 use serde::Serialize;
 
 use super::{Error, Output, find::Daemon, harmless};
-use crate::bus::{self, Messages1Proxy};
+use crate::bus::{self, Messages1Proxy, follow};
 
 /// The output of `send`.
 #[derive(Serialize)]
@@ -33,7 +32,7 @@ pub(super) async fn send(
 ) -> Result<(), Error> {
     let departure = daemon.departure().await?;
     let messages = daemon.messages().await?;
-    let mut changes = messages.receive_outbox_changed().await?;
+    let mut changes = follow(messages.receive_outbox_changed().await?);
     let id = messages.send(to, text, id).await?;
     let mut state = messages.state(&id).await?;
     if wait {
@@ -41,7 +40,7 @@ pub(super) async fn send(
         while !is_final(&state) {
             tokio::select! {
                 () = &mut departure => return Err(Error::Gone),
-                Some(_) = changes.next() => state = messages.state(&id).await?,
+                Ok(()) = changes.changed() => state = messages.state(&id).await?,
             }
         }
     }
@@ -150,7 +149,7 @@ pub(super) async fn inbox(
         tell_of_new(&messages, &reading.consumer).await?;
     }
     // Before the first look, so that nothing falls between the two.
-    let mut arrivals = messages.receive_received().await?;
+    let mut arrivals = follow(messages.receive_received().await?);
     let (mut from, mut left) = (0, reading.max.unwrap_or(u64::MAX));
     loop {
         while left > 0
@@ -163,7 +162,7 @@ pub(super) async fn inbox(
         }
         tokio::select! {
             () = &mut departure => return Err(Error::Gone),
-            Some(_) = arrivals.next() => {}
+            Ok(()) = arrivals.changed() => {}
         }
     }
 }

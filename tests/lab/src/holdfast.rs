@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
-use holdfast::bus::{self, InboxMessage, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy};
+use holdfast::bus::{
+    self, InboxMessage, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy, follow,
+};
 use tokio::process::{Child, Command};
 use zbus::Connection;
 use zbus::fdo::PropertiesProxy;
@@ -324,7 +326,7 @@ impl Holdfast {
         count: usize,
     ) -> anyhow::Result<Vec<InboxMessage>> {
         let messages = self.messages().await?;
-        let mut news = messages.receive_received().await?;
+        let mut news = follow(messages.receive_received().await?);
         let unread = async {
             loop {
                 let mut unread = messages.read(consumer, 0, 0).await?;
@@ -332,7 +334,7 @@ impl Holdfast {
                 if unread.len() >= count {
                     return anyhow::Ok(unread);
                 }
-                news.next().await.context("the daemon has left")?;
+                news.changed().await.context("the daemon has left")?;
             }
         };
         let unread = within(60, "a message", unread).await;
@@ -344,7 +346,7 @@ impl Holdfast {
     /// Sends a text and waits until WhatsApp acked it. Returns its id.
     pub async fn sends(&self, to: &str, text: &str) -> anyhow::Result<String> {
         let messages = self.messages().await?;
-        let mut changes = messages.receive_outbox_changed().await?;
+        let mut changes = follow(messages.receive_outbox_changed().await?);
         let id = messages.send(to, text, "").await?;
         let acked = async {
             loop {
@@ -353,7 +355,7 @@ impl Holdfast {
                     failed if failed.starts_with("failed") => {
                         bail!("WhatsApp refused the message: {failed}")
                     }
-                    _ => changes.next().await.context("the daemon has left")?,
+                    _ => changes.changed().await.context("the daemon has left")?,
                 };
             }
         };

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use holdfast::bus::Error;
+use holdfast::bus::{Error, follow};
 use holdfast::mail::{Bounds, MailError, OutMessage, Outbox, Room};
 use holdfast::vault::Vault;
 use holdfast_medium::{DataDir, Secret, barrier::Barrier, space::Reserve};
@@ -350,6 +349,7 @@ impl Scene {
         let holdfast = self.holdfast.messages().await?;
         // From now on what is unread is counted for it.
         holdfast.acknowledge("bot", 0).await?;
+        let mut news = follow(holdfast.receive_received().await?);
         drop(holdfast);
         while self.holdfast.session().await?.state().await? != "StorageFault" {
             let consumers = self.holdfast.messages().await?.consumers().await?;
@@ -358,11 +358,8 @@ impl Scene {
                 ensure!(self.written < MOST, "nothing stops the mail");
                 self.write(10).await?;
             } else {
-                // Not followed all the time: news that nobody takes hold up the connection that they come by. Whatever happens, the
-                // state is asked again.
-                let messages = self.holdfast.messages().await?;
-                let mut news = messages.receive_received().await?;
-                let _ = timeout(PAUSE, news.next()).await;
+                // Whether anything comes or the link came down: the state is asked again.
+                let _ = timeout(PAUSE, news.changed()).await;
             }
         }
         Ok(())
@@ -424,12 +421,12 @@ impl Scene {
     /// Waits until WhatsApp has acked a message that was accepted.
     async fn is_acked(&self, id: &str) -> anyhow::Result<()> {
         let messages = self.holdfast.messages().await?;
-        let mut changes = messages.receive_outbox_changed().await?;
+        let mut changes = follow(messages.receive_outbox_changed().await?);
         loop {
             match messages.state(id).await?.as_str() {
                 "acked" => return Ok(()),
                 failed if failed.starts_with("failed") => bail!("it ended as {failed}"),
-                _ => changes.next().await.context("the daemon has left")?,
+                _ => changes.changed().await.context("the daemon has left")?,
             };
         }
     }

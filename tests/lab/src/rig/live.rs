@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use futures_util::StreamExt as _;
+use holdfast::bus::follow;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
@@ -89,7 +89,7 @@ fn after_cut(disk: &Disk, place: &std::path::Path, kind: Kind, dice: u64) -> any
 
 async fn nothing_incoming_is_lost(life: &Life) -> anyhow::Result<()> {
     let messages = life.holdfast.messages().await?;
-    let mut news = messages.receive_received().await?;
+    let mut news = follow(messages.receive_received().await?);
     let mut there = BTreeSet::new();
     let mut from = 1;
     let all = async {
@@ -107,7 +107,7 @@ async fn nothing_incoming_is_lost(life: &Life) -> anyhow::Result<()> {
                 return anyhow::Ok(());
             }
             if read == 0 {
-                news.next().await.context("the daemon has left")?;
+                news.changed().await.context("the daemon has left")?;
             }
         }
     };
