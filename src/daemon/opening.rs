@@ -19,7 +19,7 @@ use super::tide::Tide;
 use crate::boot::{BootReport, Evidence, Stages};
 use crate::history::{Archive, Audit, AuditKey, AuditKind};
 use crate::journal;
-use crate::mail::{Inbox, Outbox};
+use crate::mail::{Finding, Inbox, Outbox};
 use crate::vault::{Generations, Inspection, Vault, VaultError};
 
 impl Rooms {
@@ -142,12 +142,12 @@ impl Opening {
         self.stages.done("vault");
         let mail_room = for_mail(&dir, self.limits).await;
         let inbox = Inbox::open(&dir, &barrier, mail_room.clone()).await?;
-        self.report.found("inbox", inbox.findings());
+        self.found_in_mail("inbox", inbox.findings());
         self.stages.done("inbox");
         let outbox = Outbox::open(&dir, &barrier, mail_room.clone(), waits).await?;
         outbox.belongs_to(vault.own_chat());
         vault.is_spared(Arc::new(SentMail(outbox.clone())));
-        self.report.found("outbox", outbox.findings());
+        self.found_in_mail("outbox", outbox.findings());
         self.stages.done("outbox");
         let live = vault.linked().generation;
         let limits = self.limits;
@@ -210,6 +210,13 @@ impl Opening {
             }
         }
         audit
+    }
+
+    fn found_in_mail(&mut self, log: &'static str, findings: &[Finding]) {
+        for finding in findings.iter().filter(|finding| finding.is_loss()) {
+            tracing::error!("the {log} is damaged: {finding}");
+        }
+        self.report.found(log, findings);
     }
 
     /// Carries the plan out. One that changes something is written to the audit before.

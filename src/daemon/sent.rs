@@ -10,13 +10,17 @@ pub(super) struct SentMail(pub(super) Outbox);
 
 #[async_trait::async_trait]
 impl KeepsSent for SentMail {
-    fn has(&self, id: &str) -> bool {
-        self.0.state(id).is_some()
+    fn place(&self, id: &str) -> Option<u64> {
+        self.0.place(id)
     }
 
-    async fn payload(&self, id: &str) -> Option<Vec<u8>> {
-        match self.0.message(id).await {
-            Ok(message) => message.as_ref().map(encoded),
+    async fn payload(&self, id: &str, place: u64) -> Option<Vec<u8>> {
+        match self.0.message_at(place).await {
+            // Of another outbox, under whose numbers an archive was kept, nothing is given out here.
+            Ok(message) => message
+                .filter(|message| message.id == id)
+                .as_ref()
+                .map(encoded),
             Err(error) => {
                 tracing::warn!(%error, "a message that is asked for again cannot be read");
                 None

@@ -17,6 +17,13 @@ pub enum Finding {
     CursorsLost,
 }
 
+impl Finding {
+    /// Whether something may be lost by it.
+    pub fn is_loss(&self) -> bool {
+        !matches!(self, Self::TornTail)
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -183,15 +183,17 @@ impl Inbox {
             let mut seen = Seen::default();
             let mut stubs = Stubs::default();
             let mut foreign = Vec::new();
-            let log = log::open(&dir.join("inbox"), |header, body| {
-                match decode(header, body) {
+            let log = log::open(
+                &dir.join("inbox"),
+                Duration::ZERO,
+                |header, body| match decode(header, body) {
                     Some(batch) => batch.iter().for_each(|(seq, stored)| {
                         seen.insert(stored, *seq);
                         stored.note(*seq, &mut stubs);
                     }),
                     None => foreign.push(Finding::Foreign(header.first)),
-                }
-            })?;
+                },
+            )?;
             let cursors = cursor::open(&dir.join("cursors"))?;
 
             let mut findings = log.findings;

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use holdfast_medium::{
     atomic,
@@ -35,8 +36,12 @@ pub(super) struct Opened {
     pub findings: Vec<Finding>,
 }
 
-/// Opens or creates the log in a directory; `visit` gets every sound frame, oldest first.
-pub(super) fn open(dir: &Path, mut visit: impl FnMut(Header, &[u8])) -> Result<Opened, MailError> {
+/// Opens or creates the log in a directory. While there is room, what was written within the time `stay` is not given back. `visit` gets every sound frame, oldest first.
+pub(super) fn open(
+    dir: &Path,
+    stay: Duration,
+    mut visit: impl FnMut(Header, &[u8]),
+) -> Result<Opened, MailError> {
     let failed = MailError::io(dir);
     atomic::make_dir(dir).map_err(&failed)?;
     let mut names = Vec::new();
@@ -88,6 +93,7 @@ pub(super) fn open(dir: &Path, mut visit: impl FnMut(Header, &[u8])) -> Result<O
         full: segments,
         live,
         released: 0,
+        stay,
         #[cfg(test)]
         reads: std::cell::Cell::default(),
     }));
@@ -106,9 +112,31 @@ pub(super) fn open(dir: &Path, mut visit: impl FnMut(Header, &[u8])) -> Result<O
 /// How many stay where there is little room: what was sent just now may be asked for again.
 const LEAST: usize = 1;
 
-/// How many released segments stay.
-fn kept(room: &Room) -> usize {
-    if room.is_scarce() { LEAST } else { KEPT }
+/// What stays of what is released.
+#[derive(Clone, Copy)]
+struct Window {
+    /// So many segments.
+    segments: usize,
+    /// What was written until so long ago.
+    stay: Duration,
+}
+
+impl Window {
+    const LEAST: Self = Self {
+        segments: LEAST,
+        stay: Duration::ZERO,
+    };
+
+    fn within(room: &Room, stay: Duration) -> Self {
+        if room.is_scarce() {
+            Self::LEAST
+        } else {
+            Self {
+                segments: KEPT,
+                stay,
+            }
+        }
+    }
 }
 
 /// The index of every frame's place. Bodies stay on the disk.
@@ -118,6 +146,8 @@ struct Index {
     live: Segment,
     /// The last released record: nobody needs it, nor any before it.
     released: u64,
+    /// For how long a full segment stays while there is room.
+    stay: Duration,
     /// How many frames were read.
     #[cfg(test)]
     reads: std::cell::Cell<u64>,
@@ -134,14 +164,21 @@ impl Index {
             .min(self.full.len())
     }
 
-    /// How many of the oldest segments may go if so many stay.
-    fn spare(&self, kept: usize) -> usize {
-        self.full.len().saturating_sub(kept).min(self.released())
+    /// How many of the oldest segments may go if so much stays.
+    fn spare(&self, window: Window) -> usize {
+        let most = self.full.len().saturating_sub(window.segments);
+        let old = self.full.iter().take(most.min(self.released()));
+        old.take_while(|segment| segment.since.elapsed() >= window.stay)
+            .count()
     }
 
     /// Tells whether the oldest segment may be used again.
     fn has_spare(&self) -> bool {
-        self.full.len() >= KEPT && self.released() > 0
+        let window = Window {
+            segments: KEPT - 1,
+            stay: self.stay,
+        };
+        self.spare(window) > 0
     }
 
     /// Renames a spare file of this size, and removes what else is spare. Readers find and read a frame under one
@@ -222,6 +259,7 @@ impl Writer {
         let mut index = self.index.lock();
         let mut full = std::mem::replace(&mut index.live, Segment::empty(name, size));
         full.frames.shrink_to_fit();
+        full.since = Instant::now();
         index.full.push_back(full);
         Ok(())
     }
@@ -317,32 +355,33 @@ impl Reader {
     pub(super) fn release(&self, room: &Room, through: impl FnOnce() -> u64) -> bool {
         let mut index = self.0.lock();
         index.released = through();
-        index.spare(kept(room)) > 0
+        index.spare(Window::within(room, index.stay)) > 0
     }
 
     /// Removes the oldest released segments, but for the window in which a duplicate is recognised, while there is room for one.
     pub(super) fn give_back(&self, room: &Room) -> Result<(), MailError> {
-        self.keep(kept(room))
+        let stay = self.0.lock().stay;
+        self.keep(Window::within(room, stay))
     }
 
     /// Removes the released segments but for the newest: there is no room for a window.
     pub(super) fn trim(&self) -> Result<(), MailError> {
-        self.keep(LEAST)
+        self.keep(Window::LEAST)
     }
 
     /// Sums the size of the segments that [`Reader::trim`] would remove, bytes.
     pub(super) fn spare_bytes(&self) -> u64 {
         let index = self.0.lock();
-        let spare = index.full.iter().take(index.spare(LEAST));
+        let spare = index.full.iter().take(index.spare(Window::LEAST));
         spare.map(|segment| segment.size).sum()
     }
 
     /// Removes released segments, oldest first, while more than `kept` full ones are there. A segment that is out of the index
     /// is found by no reader; one that a power cut brings back is released at the next opening again.
-    fn keep(&self, kept: usize) -> Result<(), MailError> {
+    fn keep(&self, window: Window) -> Result<(), MailError> {
         let (dir, spare) = {
             let mut index = self.0.lock();
-            let spare = index.spare(kept);
+            let spare = index.spare(window);
             let spare: Vec<Segment> = index.full.drain(..spare).collect();
             (index.dir.clone(), spare)
         };

@@ -75,16 +75,16 @@ impl Outbox {
         blocking(move || {
             let mut queue = Queue::default();
             let mut foreign = Vec::new();
-            let log = log::open(&dir, |header, body| {
-                match minicbor::decode::<Stored<'_>>(body) {
+            let log = log::open(
+                &dir,
+                room.sent_stay(),
+                |header, body| match minicbor::decode::<Stored<'_>>(body) {
                     Ok(stored) => queue.replay(header.first, &stored, opened),
                     Err(_) => foreign.push(Finding::Foreign(header.first)),
-                }
-            })?;
+                },
+            )?;
             let mut findings = log.findings;
             findings.extend(foreign);
-            let reader = log.reader.clone();
-            room.can_give(move || reader.trim());
             let inner = Inner {
                 log: barrier.add_log(Purpose::Outbox, Box::new(log.writer)),
                 barrier,
@@ -102,7 +102,11 @@ impl Outbox {
             }
             inner.forget();
             inner.promise();
-            Ok(Self(Arc::new(inner)))
+            let inner = Arc::new(inner);
+            let giving = Arc::downgrade(&inner);
+            let give = move || giving.upgrade().map_or(Ok(()), |inner| inner.trim());
+            inner.room.can_give(give);
+            Ok(Self(inner))
         })
         .await
     }
@@ -247,7 +251,7 @@ impl Outbox {
                 why: &why,
             };
             // Nothing rests on it: where there is no room it is known until the next start.
-            if inner.has_room_for_a_note().await {
+            if inner.has_room_for_a_note() {
                 inner.append(&mut turn, &stored, Durability::Lazy).await?;
             }
             inner.changed.send_replace(());
@@ -264,16 +268,29 @@ impl Outbox {
         }
     }
 
+    /// The place of a message, whatever became of it; `None` for one that was never accepted, or is forgotten. It is never used again.
+    pub fn place(&self, id: &str) -> Option<u64> {
+        self.0.queue.lock().state(id).map(|(seq, _)| seq)
+    }
+
+    /// Reads the message at a place; `None` when there is none, or no more.
+    ///
+    /// # Errors
+    /// [`MailError::Io`].
+    pub async fn message_at(&self, place: u64) -> Result<Option<OutMessage>, MailError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || inner.read(place)).await
+    }
+
     /// Reads a message, whatever became of it; `None` for one that was never accepted, or is forgotten.
     ///
     /// # Errors
     /// [`MailError::Io`].
     pub async fn message(&self, id: &str) -> Result<Option<OutMessage>, MailError> {
-        let Some(seq) = self.0.queue.lock().state(id).map(|(seq, _)| seq) else {
-            return Ok(None);
-        };
-        let inner = Arc::clone(&self.0);
-        blocking(move || inner.read(seq)).await
+        match self.place(id) {
+            Some(place) => self.message_at(place).await,
+            None => Ok(None),
+        }
     }
 
     /// How often a message that is not final was tried, and how long ago it was accepted by the wall clock.
@@ -363,12 +380,7 @@ impl Outbox {
     /// [`MailError::Io`].
     pub async fn trim(&self) -> Result<(), MailError> {
         let inner = Arc::clone(&self.0);
-        blocking(move || {
-            let trimmed = inner.reader.trim();
-            inner.forget();
-            trimmed
-        })
-        .await
+        blocking(move || inner.trim()).await
     }
 
     /// Subscribes to each message that is accepted or moves on, with its state.
@@ -382,13 +394,23 @@ impl Inner {
         let mut turn = self.turn.lock().await;
         let known = self.queue.lock().state(&message.id).map(|(seq, _)| seq);
         if let Some(seq) = known {
-            return match self.read(seq)? {
-                Some(first) if first != *message => Err(MailError::IdTaken),
-                _ => Ok(Accepted {
-                    seq,
-                    duplicate: true,
-                }),
+            let is_same = match self.read(seq)? {
+                Some(first) => Some(first == *message),
+                // Not final, and gone bad on the disk: it is about to fail.
+                None if self.queue.lock().open(seq).is_some() => Some(true),
+                // Given back just now.
+                None => None,
             };
+            match is_same {
+                Some(true) => {
+                    return Ok(Accepted {
+                        seq,
+                        duplicate: true,
+                    });
+                }
+                Some(false) => return Err(MailError::IdTaken),
+                None => {}
+            }
         }
         let account = self.account.lock().clone();
         let account = account.as_ref().map(|account| account.expose().as_str());
@@ -424,10 +446,10 @@ impl Inner {
     }
 
     /// Whether one more note finds room beside those that can always be written.
-    async fn has_room_for_a_note(&self) -> bool {
+    fn has_room_for_a_note(&self) -> bool {
         let promises = notes(self.queue.lock().count_open());
-        let growth = || self.reader.growth(BLOCK as u64);
-        self.room.admit_out(growth, promises).await.is_ok()
+        let growth = self.reader.growth(BLOCK as u64);
+        self.room.has_room_out(growth, promises)
     }
 
     /// What the messages that are not final take, with what will be noted of them, bytes.
@@ -529,6 +551,13 @@ impl Inner {
             let oldest = queue.all_open().next().map_or(next, |(seq, _)| seq);
             oldest.saturating_sub(1)
         })
+    }
+
+    /// Gives back what is kept only to recognise an id that comes again, and forgets it.
+    fn trim(&self) -> Result<(), MailError> {
+        let trimmed = self.reader.trim();
+        self.forget();
+        trimmed
     }
 
     /// Forgets what the log no longer holds.

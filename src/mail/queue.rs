@@ -228,8 +228,12 @@ impl Queue {
             .first_entry()
             .filter(|first| *first.key() < oldest)
         {
+            let seq = *first.key();
             let (id, _) = first.remove();
-            self.seqs.remove(&id);
+            // The id may have been accepted again since.
+            if self.seqs.get(&id) == Some(&seq) {
+                self.seqs.remove(&id);
+            }
         }
     }
 }

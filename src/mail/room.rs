@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use holdfast_medium::blocking;
 use holdfast_medium::space::Reserve;
@@ -17,8 +18,10 @@ pub struct Bounds {
     pub inbox_leaves: u64,
     /// What messages to be sent leave free beyond the reserve, so that received ones find room.
     pub outbox_leaves: u64,
-    /// With less than this free beyond the reserve nothing is kept only to recognise duplicates.
+    /// With less than this free beyond the reserve hardly anything is kept only to recognise duplicates.
     pub window_leaves: u64,
+    /// While there is more, messages that were sent stay for so long: who could not read one asks for it again.
+    pub sent_stay: Duration,
     /// The most that messages to be sent may take, with what will be noted of them.
     pub outbox_most: u64,
 }
@@ -29,6 +32,7 @@ impl Bounds {
         inbox_leaves: 0,
         outbox_leaves: 0,
         window_leaves: 0,
+        sent_stay: Duration::ZERO,
         outbox_most: u64::MAX,
     };
 }
@@ -93,6 +97,12 @@ impl Room {
         self.admit(wanted, self.0.bounds.outbox_leaves).await
     }
 
+    /// Whether there is such room, without anything being given back for it.
+    pub(super) fn has_room_out(&self, growth: u64, promises: u64) -> bool {
+        let wanted = growth.saturating_add(promises);
+        self.leaves(wanted, self.0.bounds.outbox_leaves).is_ok()
+    }
+
     async fn admit(&self, wanted: impl Fn() -> u64, left: u64) -> Result<(), MailError> {
         if self.leaves(wanted(), left).is_ok() {
             return Ok(());
@@ -109,6 +119,11 @@ impl Room {
             return Err(MailError::OutboxFull { messages, limit });
         }
         Ok(())
+    }
+
+    /// For how long messages that were sent stay.
+    pub(super) fn sent_stay(&self) -> Duration {
+        self.0.bounds.sent_stay
     }
 
     /// Whether there is too little room for what is kept only to recognise duplicates. Where that is not known there is enough.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use holdfast_medium::push::BLOCK;
 
@@ -62,6 +63,8 @@ pub(super) struct Segment {
     pub frames: Vec<Place>,
     /// Where the next frame goes, bytes.
     pub end: u64,
+    /// Since when it is full, or found, or written to.
+    pub since: Instant,
 }
 
 /// The result of scanning a segment.
@@ -80,6 +83,7 @@ impl Segment {
             size,
             frames: Vec::new(),
             end: 0,
+            since: Instant::now(),
         }
     }
 

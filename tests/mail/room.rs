@@ -73,6 +73,47 @@ async fn a_window_for_duplicates_goes_before_anything_is_refused() {
 }
 
 #[tokio::test]
+async fn what_was_sent_stays_while_there_is_room_and_its_id_is_free_once_it_went() {
+    let place = Place::new();
+    let barrier = Barrier::start().unwrap();
+    let bounds = Bounds {
+        sent_stay: Duration::from_secs(3600),
+        ..Bounds::NONE
+    };
+    let text = "x".repeat(900_000);
+    let room = Room::new(place.dir().root(), bounds);
+    let outbox = Outbox::open(&place.dir(), &barrier, room, |_| Duration::ZERO).await;
+    let outbox = outbox.unwrap();
+    for number in 0..20 {
+        let id = number.to_string();
+        outbox.accept(outgoing(&id, &text)).await.unwrap();
+        outbox.mark(&id, OutState::Acked).await.unwrap();
+    }
+    assert_eq!(place.segments("outbox").len(), 20);
+    let first = outbox.place("0").unwrap();
+    drop(outbox);
+    barrier.stop().await.unwrap();
+
+    // The next room is full for what comes in, and takes the window for it.
+    let barrier = Barrier::start().unwrap();
+    let full = Bounds {
+        inbox_leaves: ALL,
+        ..bounds
+    };
+    let room = Room::new(place.dir().root(), full);
+    let outbox = Outbox::open(&place.dir(), &barrier, room.clone(), |_| Duration::ZERO).await;
+    let outbox = outbox.unwrap();
+    assert_eq!(place.segments("outbox").len(), 20, "also after a start");
+    let inbox = Inbox::open(&place.dir(), &barrier, room).await.unwrap();
+    assert!(inbox.commit(vec![message("a")]).await.is_err());
+    assert_eq!(place.segments("outbox").len(), 2);
+    assert_eq!(outbox.message_at(first).await.unwrap(), None);
+    let again = outbox.accept(outgoing("0", "another")).await.unwrap();
+    assert!(!again.duplicate, "it is forgotten, and this is new");
+    assert_eq!(outbox.state("0"), Some(OutState::Accepted));
+}
+
+#[tokio::test]
 async fn what_is_to_be_sent_has_a_share_of_its_own() {
     let place = Place::new();
     let barrier = Barrier::start().unwrap();

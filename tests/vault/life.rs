@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -519,17 +519,18 @@ async fn what_it_takes_is_measured_without_reading_it() {
     close(barrier, vault).await;
 }
 
-/// Keeps two messages, until they are gone.
-struct Outbox(AtomicBool);
+/// Keeps messages at a place, until they lie elsewhere.
+struct Outbox(AtomicU64);
 
 #[async_trait::async_trait]
 impl KeepsSent for Outbox {
-    fn has(&self, id: &str) -> bool {
-        id != "M3"
+    fn place(&self, id: &str) -> Option<u64> {
+        (id != "M3").then(|| self.0.load(Ordering::Relaxed))
     }
 
-    async fn payload(&self, id: &str) -> Option<Vec<u8>> {
-        let is_there = self.0.load(Ordering::Relaxed);
+    async fn payload(&self, id: &str, place: u64) -> Option<Vec<u8>> {
+        tokio::task::yield_now().await;
+        let is_there = self.0.load(Ordering::Relaxed) == place;
         is_there.then(|| id.as_bytes().to_vec())
     }
 }
@@ -538,7 +539,7 @@ impl KeepsSent for Outbox {
 async fn what_somebody_else_keeps_is_not_kept_twice() {
     let dir = tempfile::tempdir().unwrap();
     let (barrier, vault) = open(dir.path()).await;
-    let keeper = Arc::new(Outbox(true.into()));
+    let keeper = Arc::new(Outbox(7.into()));
     vault.is_spared(Arc::clone(&keeper) as Arc<dyn KeepsSent>);
     let backend = vault.backend();
     link(&backend).await;
@@ -552,16 +553,14 @@ async fn what_somebody_else_keeps_is_not_kept_twice() {
     let backend = vault.backend();
     let take = async |chat, id| backend.take_sent_message(chat, id).await.unwrap();
     assert_eq!(take("100000000000002@lid", "M1").await, None, "not his");
-    assert_eq!(take(PEER, "M1").await, Some(b"M1".to_vec()));
-    assert_eq!(take(PEER, "M1").await, None, "it is taken once");
+    let asked = futures_util::future::join_all((0..4).map(|_| take(PEER, "M1"))).await;
+    assert_eq!(asked, vec![Some(b"M1".to_vec()); 4], "four devices at once");
     assert_eq!(take(PEER, "M3").await, Some(text.clone()));
-    keeper.0.store(false, Ordering::Relaxed);
-    assert_eq!(take(PEER, "M2").await, None, "it is gone");
+    assert_eq!(take(PEER, "M3").await, None, "a copy is taken once");
+    keeper.0.store(8, Ordering::Relaxed);
+    assert_eq!(take(PEER, "M2").await, None, "another message by now");
     let later = wacore::time::now_secs() + 3600;
-    backend.store_sent_message(PEER, "M1", &text).await.unwrap();
-    assert_eq!(
-        backend.delete_expired_sent_messages(later).await.unwrap(),
-        1
-    );
+    let gone = backend.delete_expired_sent_messages(later).await;
+    assert_eq!(gone.unwrap(), 2);
     close(barrier, vault).await;
 }

@@ -1,6 +1,6 @@
 //! Messages that were sent, for peers who could not read them and ask again.
 //!
-//! What somebody else keeps is not kept twice: of such a message the record says only in which chat it may be asked for.
+//! What somebody else keeps is not kept twice: the note of such a message says in which chat it may be asked for, and where it lies.
 
 use bytes::Bytes;
 
@@ -8,56 +8,63 @@ use super::VaultBackend;
 use crate::vault::key::key;
 use crate::vault::tiers::Rule;
 
-/// The last part of the key of a message that is kept elsewhere.
+/// The last part of the key of a note.
 const ELSEWHERE: &[u8] = b"elsewhere";
 
-/// Who keeps messages under the id they are sent with, while they are sent and for a time after.
+/// Who keeps messages that are sent, while they are and for a time after.
 #[async_trait::async_trait]
 pub trait KeepsSent: Send + Sync {
-    /// Whether this message is kept here now.
-    fn has(&self, id: &str) -> bool;
+    /// Where the message lies that is sent under this id; `None` when it is not kept here. A place is never used again.
+    fn place(&self, id: &str) -> Option<u64>;
 
-    /// The message as a `wa::Message` protobuf; `None` when it is kept no more.
-    async fn payload(&self, id: &str) -> Option<Vec<u8>>;
+    /// The message with this id at this place as a `wa::Message` protobuf; `None` when it lies there no more.
+    async fn payload(&self, id: &str, place: u64) -> Option<Vec<u8>>;
 }
 
 impl VaultBackend {
-    /// Keeps a message, or that it is kept elsewhere.
+    /// Keeps a message, or notes where it is kept.
     pub(super) async fn put_sent(&self, rule: Rule, chat: &str, id: &str, payload: &[u8]) {
-        let is_elsewhere = self.elsewhere.as_ref().is_some_and(|keeper| keeper.has(id));
-        let (here, there) = places(chat, id);
-        if is_elsewhere {
-            self.put(rule, &there, dated(&[])).await;
-        } else {
-            self.put(rule, &here, dated(payload)).await;
+        let (copy, note) = parts(chat, id);
+        let keeper = self.elsewhere.as_ref();
+        match keeper.and_then(|keeper| keeper.place(id)) {
+            Some(place) => self.put(rule, &note, dated(&place.to_le_bytes())).await,
+            None => self.put(rule, &copy, dated(payload)).await,
         }
     }
 
-    /// Reads and deletes as one: a message is sent again once.
+    /// Reads a message. A copy is deleted as it is read, and the library puts it back when it has sent it; a note stays until it
+    /// expires, for several devices may ask at the same time.
     pub(super) async fn take_sent(&self, rule: Rule, chat: &str, id: &str) -> Option<Vec<u8>> {
-        let (here, there) = places(chat, id);
-        let (payload, is_elsewhere) = self
-            .update(rule, |view| {
-                let (here, there) = (key(rule.kind, &here), key(rule.kind, &there));
-                let (copy, note) = (view.get(&here)?, view.get(&there)?);
-                let payload = copy.as_deref().and_then(split_date);
-                let payload = payload.map(|(_, payload)| payload.to_vec());
-                let found = [(copy.is_some(), here), (note.is_some(), there)].into_iter();
-                let taken = found.filter_map(|(is_there, key)| is_there.then_some((key, None)));
-                Ok((taken.collect(), (payload, note.is_some())))
-            })
-            .await;
-        match &self.elsewhere {
-            Some(keeper) if payload.is_none() && is_elsewhere => keeper.payload(id).await,
-            _ => payload,
+        let (copy, note) = parts(chat, id);
+        if let Some(keeper) = &self.elsewhere
+            && let Some(note) = self.get(rule, &note).await
+            && let Some(place) = placed(&note)
+            && let Some(payload) = keeper.payload(id, place).await
+        {
+            return Some(payload);
         }
+        self.update(rule, |view| {
+            let key = key(rule.kind, &copy);
+            let Some(value) = view.get(&key)? else {
+                return Ok((Vec::new(), None));
+            };
+            let payload = split_date(&value).map(|(_, payload)| payload.to_vec());
+            Ok((vec![(key, None)], payload))
+        })
+        .await
     }
 }
 
-/// The parts of the key of a message that is kept here, and of one that is kept elsewhere.
-fn places<'a>(chat: &'a str, id: &'a str) -> ([&'a [u8]; 2], [&'a [u8]; 3]) {
+/// The parts of the key of a copy, and of a note.
+fn parts<'a>(chat: &'a str, id: &'a str) -> ([&'a [u8]; 2], [&'a [u8]; 3]) {
     let (chat, id) = (chat.as_bytes(), id.as_bytes());
     ([chat, id], [chat, id, ELSEWHERE])
+}
+
+/// Where a note says that its message lies.
+fn placed(note: &[u8]) -> Option<u64> {
+    let (_, place) = split_date(note)?;
+    Some(u64::from_le_bytes(place.try_into().ok()?))
 }
 
 /// A value with the time it was written: Unix seconds, little-endian.
