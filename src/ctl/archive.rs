@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -222,6 +223,12 @@ async fn export(
     output: &Output,
 ) -> Result<(), Error> {
     let live = vault.generation().await? == id;
+    // What cannot be exported is refused before anybody is asked, and before anything is made or given up.
+    if live {
+        daemon.session().await?.relink().await?;
+    } else {
+        vault.export(id).await?;
+    }
     if !yes {
         let first = if live {
             format!("{id} is live: it is retired first, and Holdfast is then not linked. ")
@@ -234,29 +241,16 @@ async fn export(
         );
         output.confirm(&question, "export")?;
     }
-    let passphrase = passphrase::obtain(passphrase_file, true)?;
-    let cannot = |source| Error::File {
-        path: to.into(),
-        source,
-    };
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(to)
-        .map_err(cannot)?;
+    let passphrase = passphrase::choose(passphrase_file)?;
+    let file = NewFile::create(to)?;
     if live {
         retire(daemon, id).await?;
     }
     let (token, _) = vault.export(id).await?;
-    let passed = OwnedFd::from(file.try_clone().map_err(cannot)?);
     vault
-        .confirm_export(id, token, passphrase::piped(&passphrase)?, passed.into())
+        .confirm_export(id, token, passphrase::piped(&passphrase)?, file.handle()?)
         .await?;
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-    file.sync_all()
-        .and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
-        .map_err(cannot)?;
+    file.keep()?;
     Ok(output.say(&Done {
         done: "export",
         archive: id.into(),
@@ -265,6 +259,70 @@ async fn export(
             to.display()
         ),
     })?)
+}
+
+/// A file that an export goes into: removed again unless it is kept, so that a second attempt may make it anew. An archive that
+/// counts as exported may be exported again.
+struct NewFile<'a> {
+    path: &'a Path,
+    file: File,
+    is_kept: bool,
+}
+
+impl<'a> NewFile<'a> {
+    fn create(path: &'a Path) -> Result<Self, Error> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|source| Error::File {
+                path: path.into(),
+                source,
+            })?;
+        Ok(Self {
+            path,
+            file,
+            is_kept: false,
+        })
+    }
+
+    /// The file as it is handed to the daemon.
+    fn handle(&self) -> Result<zbus::OwnedFd, Error> {
+        let file = self
+            .file
+            .try_clone()
+            .map_err(|source| self.failed(source))?;
+        Ok(OwnedFd::from(file).into())
+    }
+
+    /// Makes it durable, with its name.
+    fn keep(mut self) -> Result<(), Error> {
+        let parent = self.path.parent();
+        let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+        self.file
+            .sync_all()
+            .and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
+            .map_err(|source| self.failed(source))?;
+        self.is_kept = true;
+        Ok(())
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::File {
+            path: self.path.into(),
+            source,
+        }
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What failed before is told; a file that stays behind is named by the next attempt.
+            let _ = fs::remove_file(self.path);
+        }
+    }
 }
 
 /// Retires the live generation and waits until it is in the archive.
@@ -294,7 +352,7 @@ async fn import(
         path: from.into(),
         source,
     })?;
-    let passphrase = passphrase::obtain(passphrase_file, false)?;
+    let passphrase = passphrase::recall(passphrase_file)?;
     let passed = OwnedFd::from(file).into();
     let id = vault
         .import(passphrase::piped(&passphrase)?, passed)

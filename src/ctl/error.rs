@@ -5,6 +5,7 @@ use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 use holdfast_core::setback::End;
 
 use crate::bus;
+use crate::history::HistoryError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum Error {
     /// The two passphrases typed differ.
     #[error("The two differ; nothing was done.")]
     PassphrasesDiffer,
+    /// The passphrase is not one that an export takes.
+    #[error("{0}")]
+    WeakPassphrase(HistoryError),
     /// A passphrase is wanted and nobody is there to type it.
     #[error(
         "This needs a passphrase, and there is nobody to ask here: give --passphrase-file FILE."
@@ -109,7 +113,7 @@ impl Error {
             Self::NotConfirmed | Self::CannotAsk => "not-confirmed",
             Self::NotSent { .. } => "not-sent",
             Self::File { .. } => "file",
-            Self::PassphrasesDiffer | Self::NoPassphrase => "passphrase",
+            Self::PassphrasesDiffer | Self::WeakPassphrase(_) | Self::NoPassphrase => "passphrase",
             Self::Terminal(_) => "terminal",
             Self::ForeignScreen => "foreign-screen",
             Self::ForeignReport => "foreign-report",

@@ -8,10 +8,23 @@ use std::path::Path;
 use holdfast_medium::Secret;
 
 use super::Error;
+use crate::history::Passphrase;
 
-/// Reads it from the first line of a file, or asks for it on the terminal; twice when a typing error would lock the
-/// file for ever.
-pub(super) fn obtain(file: Option<&Path>, twice: bool) -> Result<Secret<String>, Error> {
+/// Obtains the one that protects a new file: it has to be long enough, and is typed twice, as a typing error would lock
+/// the file for ever.
+pub(super) fn choose(file: Option<&Path>) -> Result<Secret<String>, Error> {
+    let passphrase = read(file, true)?;
+    Passphrase::check(&passphrase).map_err(Error::WeakPassphrase)?;
+    Ok(passphrase)
+}
+
+/// Obtains the one that a file was protected with.
+pub(super) fn recall(file: Option<&Path>) -> Result<Secret<String>, Error> {
+    read(file, false)
+}
+
+/// Reads it from the first line of a file, or asks for it on the terminal.
+fn read(file: Option<&Path>, twice: bool) -> Result<Secret<String>, Error> {
     if let Some(path) = file {
         let text = fs::read_to_string(path).map_err(|source| Error::File {
             path: path.into(),

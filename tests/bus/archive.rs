@@ -261,6 +261,55 @@ async fn a_short_passphrase_is_refused_before_anything_is_given_up() {
     assert_eq!(listed[0].standing, "exported");
 }
 
+/// Exports to `out.age` with this passphrase; the output, and whether the file is there.
+async fn exported(daemon: &Daemon, id: &str, passphrase: &str) -> (Output, bool) {
+    let (file, secret) = (
+        daemon.dir.path().join("out.age"),
+        daemon.dir.path().join("passphrase"),
+    );
+    fs::write(&secret, passphrase).unwrap();
+    let (to, from) = (file.to_str().unwrap(), secret.to_str().unwrap());
+    let export = ["archive", "export", id, to, "--yes"];
+    let args: Vec<&str> = export
+        .into_iter()
+        .chain(["--passphrase-file", from])
+        .collect();
+    let output = run(&daemon.runtime(), &args).await;
+    (output, file.exists())
+}
+
+#[tokio::test]
+async fn an_export_that_is_refused_leaves_the_live_link_alone() {
+    let (daemon, _served) = daemon().await;
+    let before = daemon.status.borrow().linked;
+    let (output, is_there) = exported(&daemon, "gen-0003", "1234567\n").await;
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output);
+    assert!(told.contains("shorter than 8"), "{told}");
+    let status = daemon.status.borrow();
+    assert_eq!((status.state, status.linked), ("Connected", before));
+    assert!(!is_there);
+}
+
+#[tokio::test]
+async fn an_export_that_is_refused_leaves_no_file() {
+    let (daemon, _served) = daemon().await;
+    for (id, passphrase, told) in [
+        ("gen-0001", "1234567", "shorter than 8"),
+        ("gen-0002", "correct horse", "never linked"),
+        ("gen-0009", "correct horse", "gen-0009"),
+    ] {
+        let (output, is_there) = exported(&daemon, id, passphrase).await;
+        assert_eq!((output.status.code(), is_there), (Some(1), false), "{id}");
+        assert!(text(&output).contains(told), "{}", text(&output));
+    }
+    // The last step is refused, too, when the daemon stops.
+    daemon.lane.close().await;
+    let (output, is_there) = exported(&daemon, "gen-0001", "correct horse").await;
+    assert_eq!((output.status.code(), is_there), (Some(1), false));
+    assert!(text(&output).contains("stopping"), "{}", text(&output));
+}
+
 #[tokio::test]
 async fn a_file_that_never_ends_holds_no_deed_up() {
     let (daemon, _served) = daemon().await;

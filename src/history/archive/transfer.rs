@@ -32,10 +32,19 @@ impl Passphrase {
     /// # Errors
     /// [`HistoryError::ShortPassphrase`].
     pub fn new(text: Secret<String>) -> Result<Self, HistoryError> {
+        Self::check(&text)?;
+        Ok(Self(text))
+    }
+
+    /// Whether a text may be one, for a client that hands it on.
+    ///
+    /// # Errors
+    /// [`HistoryError::ShortPassphrase`].
+    pub fn check(text: &Secret<String>) -> Result<(), HistoryError> {
         if text.expose().chars().count() < MIN_PASSPHRASE {
             return Err(HistoryError::ShortPassphrase);
         }
-        Ok(Self(text))
+        Ok(())
     }
 }
 
