@@ -33,6 +33,7 @@ pub use messages::{InboxConsumer, InboxMessage, Messages1Proxy, PendingMessage};
 pub use panel::Panel1Proxy;
 pub use private::socket_path;
 pub use session::{LastWordEntry, Session1Proxy};
+pub(crate) use vault::LONGEST_PASSPHRASE;
 pub use vault::{ArchiveEntry, Vault1Proxy};
 
 /// The well-known name on a message bus.

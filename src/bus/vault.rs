@@ -15,7 +15,7 @@ use crate::desk::{ArchiveLine, Desk, Refusal};
 use crate::history::HistoryError;
 
 /// A passphrase longer than this is a mistake, bytes.
-const LONGEST_PASSPHRASE: u64 = 1024;
+pub(crate) const LONGEST_PASSPHRASE: u64 = 1024;
 
 /// How long a passphrase may take to come.
 const PASSPHRASE_WAIT: Duration = Duration::from_secs(10);

@@ -65,6 +65,12 @@ pub enum Error {
     /// The passphrase is not one that an export takes.
     #[error("{0}")]
     WeakPassphrase(HistoryError),
+    /// The passphrase is longer than any that is taken.
+    #[error(
+        "The passphrase is longer than {} bytes; nothing was done. It is the first line of the file: give a file that begins with it.",
+        bus::LONGEST_PASSPHRASE
+    )]
+    LongPassphrase,
     /// A passphrase is wanted and nobody is there to type it.
     #[error(
         "This needs a passphrase, and there is nobody to ask here: give --passphrase-file FILE."
@@ -113,7 +119,10 @@ impl Error {
             Self::NotConfirmed | Self::CannotAsk => "not-confirmed",
             Self::NotSent { .. } => "not-sent",
             Self::File { .. } => "file",
-            Self::PassphrasesDiffer | Self::WeakPassphrase(_) | Self::NoPassphrase => "passphrase",
+            Self::PassphrasesDiffer
+            | Self::WeakPassphrase(_)
+            | Self::LongPassphrase
+            | Self::NoPassphrase => "passphrase",
             Self::Terminal(_) => "terminal",
             Self::ForeignScreen => "foreign-screen",
             Self::ForeignReport => "foreign-report",

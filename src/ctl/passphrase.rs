@@ -1,13 +1,14 @@
 //! Where a passphrase comes from, and how it gets to the daemon: through a pipe, in no message.
 
-use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use holdfast_medium::Secret;
 
 use super::Error;
+use crate::bus::LONGEST_PASSPHRASE;
 use crate::history::Passphrase;
 
 /// Obtains the one that protects a new file: it has to be long enough, and is typed twice, as a typing error would lock
@@ -26,11 +27,7 @@ pub(super) fn recall(file: Option<&Path>) -> Result<Secret<String>, Error> {
 /// Reads it from the first line of a file, or asks for it on the terminal.
 fn read(file: Option<&Path>, twice: bool) -> Result<Secret<String>, Error> {
     if let Some(path) = file {
-        let text = fs::read_to_string(path).map_err(|source| Error::File {
-            path: path.into(),
-            source,
-        })?;
-        return Ok(Secret::new(text.lines().next().unwrap_or_default().into()));
+        return first_line(path);
     }
     if !io::stdin().is_terminal() {
         return Err(Error::NoPassphrase);
@@ -39,13 +36,41 @@ fn read(file: Option<&Path>, twice: bool) -> Result<Secret<String>, Error> {
     if twice && rpassword::prompt_password("Again: ")? != passphrase {
         return Err(Error::PassphrasesDiffer);
     }
+    check_length(passphrase.as_bytes())?;
     Ok(Secret::new(passphrase))
+}
+
+/// The first line of a file, of which no more is read than shows that it is too long: the file may never end.
+fn first_line(path: &Path) -> Result<Secret<String>, Error> {
+    let unreadable = |source| Error::File {
+        path: path.into(),
+        source,
+    };
+    let most = LONGEST_PASSPHRASE + "\r\n".len() as u64;
+    let file = File::open(path).map_err(unreadable)?;
+    let mut line = Vec::new();
+    BufReader::new(file.take(most))
+        .read_until(b'\n', &mut line)
+        .map_err(unreadable)?;
+    let text = line.strip_suffix(b"\n").unwrap_or(&line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    check_length(text)?;
+    let text = str::from_utf8(text).map_err(|error| unreadable(io::Error::other(error)))?;
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// What is longer the daemon refuses, and the pipe to it may not hold.
+fn check_length(text: &[u8]) -> Result<(), Error> {
+    match text.len() as u64 {
+        0..=LONGEST_PASSPHRASE => Ok(()),
+        _ => Err(Error::LongPassphrase),
+    }
 }
 
 /// A pipe with the passphrase in it, to be handed over.
 pub(super) fn piped(passphrase: &Secret<String>) -> io::Result<zbus::OwnedFd> {
     let (reader, mut writer) = io::pipe()?;
-    // It fits into the pipe's buffer (pipe(7)), so that the write does not wait for a reader.
+    // It is short enough for the pipe's buffer (pipe(7)), so that the write does not wait for a reader.
     writer.write_all(passphrase.expose().as_bytes())?;
     Ok(zbus::OwnedFd::from(OwnedFd::from(reader)))
 }

@@ -296,6 +296,9 @@ async fn an_export_that_is_refused_leaves_no_file() {
     let (daemon, _served) = daemon().await;
     for (id, passphrase, told) in [
         ("gen-0001", "1234567", "shorter than 8"),
+        // More than a pipe holds.
+        ("gen-0001", &"€".repeat(1 << 20), "longer than 1024"),
+        ("gen-0001", &"x".repeat(1025), "longer than 1024"),
         ("gen-0002", "correct horse", "never linked"),
         ("gen-0009", "correct horse", "gen-0009"),
     ] {
@@ -303,6 +306,10 @@ async fn an_export_that_is_refused_leaves_no_file() {
         assert_eq!((output.status.code(), is_there), (Some(1), false), "{id}");
         assert!(text(&output).contains(told), "{}", text(&output));
     }
+    let longest = "x".repeat(1024) + "\r\nanother line";
+    let (output, is_there) = exported(&daemon, "gen-0001", &longest).await;
+    assert_eq!((output.status.code(), is_there), (Some(0), true));
+    fs::remove_file(daemon.dir.path().join("out.age")).unwrap();
     // The last step is refused, too, when the daemon stops.
     daemon.lane.close().await;
     let (output, is_there) = exported(&daemon, "gen-0001", "correct horse").await;
