@@ -67,7 +67,7 @@ enum Command {
         #[arg(long, conflicts_with = "state")]
         connected: bool,
         /// Wait for the state of this name, such as `Pairing`.
-        #[arg(long, value_name = "NAME", default_value = status::CONNECTED)]
+        #[arg(long, value_name = "NAME", default_value = status::CONNECTED, value_parser = status::state_name)]
         state: String,
         /// Give up after so many seconds.
         #[arg(long, value_name = "SECONDS")]

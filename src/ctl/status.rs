@@ -3,7 +3,7 @@
 use std::{fmt, process::ExitCode, time::Duration};
 
 use futures_util::StreamExt;
-use holdfast_core::AuditEnd;
+use holdfast_core::{AuditEnd, STAYS};
 use serde::Serialize;
 use tokio::time;
 
@@ -182,6 +182,18 @@ pub(super) async fn status(daemon: &Daemon, output: &Output) -> Result<ExitCode,
     })
 }
 
+/// Reads the name of a state, as `wait` takes it: one that no session is ever in would be waited for for ever.
+pub(super) fn state_name(text: &str) -> Result<String, String> {
+    let names = || STAYS.iter().map(|stay| stay.state);
+    match names().find(|name| *name == text) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(format!(
+            "no state is called that; the states are {}",
+            names().collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
 /// Waits until the session is in the state `wanted`, across restarts of the daemon, and prints how it is then.
 pub(super) async fn wait(
     finder: &Finder,
@@ -194,18 +206,22 @@ pub(super) async fn wait(
     let Some(after) = timeout else {
         return Ok(output.draw(&waiting.await?)?);
     };
-    match time::timeout(after, waiting).await {
-        Ok(report) => Ok(output.draw(&report?)?),
+    let report = match time::timeout(after, waiting).await {
+        Ok(report) => report?,
         Err(_) => match last {
-            Some(report) => Err(Error::TimedOut {
-                state: report.state,
-                sentence: report.cause.map(|cause| cause.sentence),
-                after,
-            }),
-            // Never seen: say where it was looked for.
-            None => finder.find().await.and(Err(Error::Gone)),
+            Some(report) => report,
+            // The time was too short for one look, or nobody was there, and then this says where it was looked for.
+            None => StatusOutput::read(&finder.find().await?).await?,
         },
+    };
+    if report.state == wanted {
+        return Ok(output.draw(&report)?);
     }
+    Err(Error::TimedOut {
+        state: report.state,
+        sentence: report.cause.map(|cause| cause.sentence),
+        after,
+    })
 }
 
 async fn across_restarts(

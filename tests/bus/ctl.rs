@@ -179,6 +179,33 @@ async fn wait_gives_up_in_time_and_says_why() {
 }
 
 #[tokio::test]
+async fn wait_without_time_looks_once() {
+    let (daemon, _served) = daemon().await;
+    let wait = async |state: &str| {
+        let args = ["wait", "--timeout", "0", "--state", state];
+        let output = run(&daemon.runtime(), &args).await;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = wait("Connected").await;
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = wait("Pairing").await;
+    assert_eq!(code, Some(1));
+    assert!(text.contains("Still Connected after 0 s"), "{text}");
+}
+
+#[tokio::test]
+async fn wait_refuses_a_state_that_there_is_none_of() {
+    let (daemon, _served) = daemon().await;
+    for state in ["Bogus", "connected", ""] {
+        let output = run(&daemon.runtime(), &["wait", "--state", state]).await;
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{state}: {text}");
+        assert!(text.contains("Pairing, PairingPaused"), "{state}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn send_waits_for_the_end_and_fails_when_whatsapp_refuses() {
     let (daemon, _served) = daemon().await;
     for (id, end, code) in [
