@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Error, Output, find::Daemon, harmless};
-use crate::bus::{self, Messages1Proxy, follow};
+use crate::bus::{self, InboxConsumer, Messages1Proxy, follow};
 
 /// The output of `send`.
 #[derive(Serialize)]
@@ -146,7 +146,7 @@ pub(super) async fn inbox(
     tokio::pin!(departure);
     let messages = daemon.messages().await?;
     if reading.acknowledge {
-        tell_of_new(&messages, &reading.consumer).await?;
+        begin(&messages, &reading.consumer).await?;
     }
     // Before the first look, so that nothing falls between the two.
     let mut arrivals = follow(messages.receive_received().await?);
@@ -167,10 +167,15 @@ pub(super) async fn inbox(
     }
 }
 
-/// Says on standard error what a first acknowledgement means.
-async fn tell_of_new(messages: &Messages1Proxy<'_>, consumer: &str) -> Result<(), Error> {
+/// Acknowledges what a consumer has acknowledged already, so that a name that it cannot have is refused before anything is shown; a
+/// first acknowledgement, of nothing, makes a new consumer. Says on standard error what that means.
+async fn begin(messages: &Messages1Proxy<'_>, consumer: &str) -> Result<(), Error> {
     let known = messages.consumers().await?;
-    if !known.iter().any(|known| known.name == consumer) {
+    let cursor = messages.cursor(consumer).await?;
+    messages.acknowledge(consumer, cursor).await?;
+    let is_kept_for = |known: &InboxConsumer| known.name == consumer && !known.forgotten;
+    if !known.iter().any(is_kept_for) {
+        let consumer = harmless::line(consumer);
         eprintln!(
             "From now on messages are kept until {consumer} has acknowledged them; `holdfastctl inbox forget {consumer}` ends that."
         );

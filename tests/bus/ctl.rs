@@ -293,6 +293,36 @@ async fn inbox_shows_follows_and_acknowledges() {
 }
 
 #[tokio::test]
+async fn a_first_acknowledgement_is_made_before_it_is_told() {
+    let (daemon, _served) = daemon().await;
+    daemon.receive("A", "one").await;
+    let first = ["inbox", "--ack", "--max", "0", "--consumer", "anna"];
+    let output = run(&daemon.runtime(), &first).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stdout.is_empty());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("until anna has acknowledged"), "{told}");
+    let kept: Vec<_> = daemon
+        .inbox
+        .consumers()
+        .into_iter()
+        .map(|consumer| (consumer.name, consumer.cursor))
+        .collect();
+    assert_eq!(kept, [("anna".to_owned(), 0)]);
+    let again = run(&daemon.runtime(), &first).await;
+    assert!(again.stderr.is_empty(), "{again:?}");
+
+    let longest = "x".repeat(65);
+    for name in ["", "a\nb", &longest] {
+        let output = run(&daemon.runtime(), &["inbox", "--ack", "--consumer", name]).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!told.contains("From now on"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn the_screen_is_written_as_a_png_only_its_owner_can_read() {
     use std::os::unix::fs::PermissionsExt;
     let (daemon, _served) = daemon().await;
