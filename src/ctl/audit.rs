@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::process;
 use tokio::time::timeout;
 
-use super::{Error, Output, find::Daemon, harmless};
+use super::{Error, Output, find::Daemon, harmless, output::even_unread};
 use crate::bus::Vault1Proxy;
 use crate::journal::MessageId;
 
@@ -162,7 +162,7 @@ pub(super) async fn run(
                 journal: None,
             };
             ask_journal(&vault, &mut verdict).await?;
-            output.say(&verdict)?;
+            even_unread(output.say(&verdict))?;
             if !verdict.sound {
                 return Ok(ExitCode::FAILURE);
             }

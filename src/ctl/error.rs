@@ -108,6 +108,11 @@ impl Error {
         })
     }
 
+    /// Whoever read the results has gone, as `head` does once it has enough.
+    pub(super) fn is_reader_gone(&self) -> bool {
+        matches!(self, Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The stable name for `--json`.
     pub fn name(&self) -> &'static str {
         match self {

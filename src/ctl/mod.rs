@@ -161,6 +161,8 @@ pub async fn run(args: Args) -> ExitCode {
     let output = Output::new(args.json);
     match execute(args, &output).await {
         Ok(code) => code,
+        // What was asked for was done; what was not shown is not acknowledged either.
+        Err(error) if error.is_reader_gone() => ExitCode::SUCCESS,
         Err(error) => {
             output.fail(&error);
             error.exit_code()

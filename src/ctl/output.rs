@@ -54,9 +54,10 @@ impl Output {
         if self.json || !io::stdin().is_terminal() {
             return Err(Error::CannotAsk);
         }
-        println!("{}", harmless::harmless(question));
-        print!("Type `{word}` to do it: ");
-        io::stdout().flush()?;
+        let mut out = io::stdout().lock();
+        let question = harmless::harmless(question);
+        let asked = write!(out, "{question}\nType `{word}` to do it: ").and_then(|()| out.flush());
+        asked.map_err(|_| Error::CannotAsk)?;
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
         if answer.trim() == word {
@@ -75,6 +76,14 @@ impl Output {
         } else {
             writeln!(io::stderr(), "{}", harmless::harmless(&error.to_string()))
         };
+    }
+}
+
+/// The printing of a result that the exit code tells, too: it stands even when nobody reads the text.
+pub(super) fn even_unread(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
 }
 

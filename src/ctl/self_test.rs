@@ -5,7 +5,7 @@ use std::fmt;
 use holdfast_medium::Stamp;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon, harmless};
+use super::{Error, Output, find::Daemon, harmless, output::even_unread};
 use crate::bus::LastWordEntry;
 
 /// The output of `self-test`.
@@ -36,7 +36,7 @@ impl fmt::Display for Outcome {
 pub(super) async fn self_test(daemon: &Daemon, output: &Output) -> Result<bool, Error> {
     let (answered, echo) = daemon.session().await?.self_test().await?;
     let is_good = answered && echo != "missing";
-    output.say(&Outcome { answered, echo })?;
+    even_unread(output.say(&Outcome { answered, echo }))?;
     Ok(is_good)
 }
 

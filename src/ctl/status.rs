@@ -11,7 +11,7 @@ use super::{
     Error, Output,
     find::{Daemon, Finder},
     harmless::harmless,
-    output::coloured,
+    output::{coloured, even_unread},
 };
 
 /// The state in which the session is usable.
@@ -174,7 +174,7 @@ impl fmt::Display for StatusOutput {
 /// Prints how the session is.
 pub(super) async fn status(daemon: &Daemon, output: &Output) -> Result<ExitCode, Error> {
     let report = StatusOutput::read(daemon).await?;
-    output.draw(&report)?;
+    even_unread(output.draw(&report))?;
     Ok(if report.state == CONNECTED {
         ExitCode::SUCCESS
     } else {

@@ -322,6 +322,35 @@ async fn a_first_acknowledgement_is_made_before_it_is_told() {
     }
 }
 
+/// Runs with a reader of its results that is gone already.
+async fn unread(runtime: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = holdfastctl(runtime, args);
+    command.stdout(writer).stderr(Stdio::piped());
+    let output = in_time(command.spawn().unwrap().wait_with_output())
+        .await
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), told)
+}
+
+#[tokio::test]
+async fn nobody_who_reads_on_is_no_failure_and_acknowledges_nothing() {
+    let (daemon, _served) = daemon().await;
+    daemon.receive("A", "one").await;
+    let runtime = daemon.runtime();
+    let quiet = |code| (Some(code), String::new());
+    assert_eq!(unread(&runtime, &["inbox"]).await, quiet(0));
+    daemon.inbox.acknowledge("holdfastctl", 0).await.unwrap();
+    assert_eq!(unread(&runtime, &["inbox", "--ack"]).await, quiet(0));
+    assert_eq!(daemon.inbox.cursor("holdfastctl"), 0);
+    // What the exit code tells it tells all the same.
+    daemon.status.send_replace(status("Pairing"));
+    assert_eq!(unread(&runtime, &["status"]).await, quiet(3));
+    assert_eq!(unread(&runtime, &["self-test"]).await, quiet(1));
+}
+
 #[tokio::test]
 async fn the_screen_is_written_as_a_png_only_its_owner_can_read() {
     use std::os::unix::fs::PermissionsExt;
