@@ -127,7 +127,7 @@ enum Command {
     Boot,
     /// Show what went wrong, since when, what was done about it, and how long it took.
     Incidents {
-        /// At most so many, the newest last.
+        /// At most so many, the newest last; 0: as many as fit.
         #[arg(long, value_name = "N", default_value_t = 20)]
         max: u32,
     },
@@ -135,7 +135,7 @@ enum Command {
     SelfTest,
     /// Show what WhatsApp said when it refused or ended a connection. It may name the account.
     LastWords {
-        /// At most so many, the newest last.
+        /// At most so many, the newest last; 0: all that are kept.
         #[arg(long, value_name = "N", default_value_t = 20)]
         max: u32,
     },

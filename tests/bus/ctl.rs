@@ -422,6 +422,8 @@ async fn what_went_wrong_is_told_for_people_and_for_programs() {
     let mut log = Incidents::open(&daemon.data).unwrap();
     log.happens(CauseCode::KeysRebuilt.into());
     log.does("had the keys repaired");
+    log.ends();
+    log.happens(CauseCode::DialFailed.into());
     let words = LastWords::new(&daemon.data);
     let stanza = Secret::new("<failure reason=\"403\"/>".into());
     words.keep(Secret::new("Locked.".into()), stanza).unwrap();
@@ -438,6 +440,10 @@ async fn what_went_wrong_is_told_for_people_and_for_programs() {
         "Holdfast had the keys repaired",
     ] {
         assert!(text.contains(told), "{text}");
+    }
+    for (max, count) in [("1", 1), ("2", 2), ("0", 2)] {
+        let output = run(&daemon.runtime(), &["--json", "incidents", "--max", max]).await;
+        assert_eq!(lines(&output).len(), count, "--max {max}");
     }
     let output = run(&daemon.runtime(), &["last-words"]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
