@@ -35,6 +35,8 @@ impl fmt::Display for Waiting {
         };
         write!(f, "{}  to {}  {} since {since}", it.id, it.to, it.state)?;
         match it.attempts {
+            // The count is written down when a message is put off: after a restart none is known of what was sent at once.
+            0 if it.state == "sent" => {}
             0 => f.write_str(", not tried yet")?,
             1 => f.write_str(", tried once")?,
             times => write!(f, ", tried {times} times")?,

@@ -240,6 +240,24 @@ async fn send_waits_for_the_end_and_fails_when_whatsapp_refuses() {
 }
 
 #[tokio::test]
+async fn what_was_sent_is_not_called_untried() {
+    let (daemon, _served) = daemon().await;
+    for id in ["one", "two"] {
+        let send = ["send", "+4915100000001", "hello", "--id", id];
+        let output = run(&daemon.runtime(), &send).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    daemon.outbox.mark("one", OutState::Sent).await.unwrap();
+    let output = run(&daemon.runtime(), &["outbox"]).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told: Vec<_> = text
+        .lines()
+        .map(|line| (line.contains("sent since"), line.contains("not tried yet")))
+        .collect();
+    assert_eq!(told, [(true, false), (false, true)], "{text}");
+}
+
+#[tokio::test]
 async fn inbox_shows_follows_and_acknowledges() {
     let (daemon, _served) = daemon().await;
     daemon.receive("A", "one").await;
