@@ -5,8 +5,10 @@ use core::fmt;
 
 /// The fewest digits of a number with its country code.
 const FEWEST: usize = 7;
-/// The most: E.164 allows one more, which no country uses, and with which LIDs begin.
-const MOST: usize = 14;
+/// The most digits that E.164 allows.
+const MOST: usize = 15;
+/// The fewest digits of a LID, which nobody writes with a +.
+const FEWEST_OF_LID: usize = 15;
 /// What people write between the digits.
 const BETWEEN: [char; 8] = [' ', '-', '(', ')', '.', '/', '\u{a0}', '\u{202f}'];
 /// The zero that is dialled within a country only, as it is written after the country code.
@@ -31,7 +33,9 @@ pub enum NotANumber {
     NoCountryCode,
     /// It has fewer digits than any number.
     TooShort,
-    /// It has as many digits as a LID, or more, and is none of the numbers that are in use.
+    /// It has more digits than any number.
+    TooLong,
+    /// It has as many digits as a LID, and no +.
     Lid,
 }
 
@@ -57,8 +61,11 @@ impl NotANumber {
             Self::TooShort => {
                 "the phone number has fewer than 7 digits; write all of it, from the country code on"
             }
+            Self::TooLong => {
+                "no phone number has more than 15 digits; a LID is written with its end, …@lid"
+            }
             Self::Lid => {
-                "no phone number has 15 digits or more; a LID is written with its end, …@lid"
+                "15 digits without a + may be a LID; write a phone number of so many with its +, and a LID with its end, …@lid"
             }
         }
     }
@@ -73,8 +80,8 @@ impl fmt::Display for NotANumber {
 impl core::error::Error for NotANumber {}
 
 impl PhoneNumber {
-    /// Reads a number: the country code, with or without +, then the rest, with what people write between. A zero in parentheses after
-    /// the country code is left out, as it is not dialled from abroad.
+    /// Reads a number: the country code, with or without +, then the rest, with what people write between. One that is as long as a LID
+    /// needs its +. A zero in parentheses after the country code is left out, as it is not dialled from abroad.
     ///
     /// # Errors
     /// [`NotANumber`].
@@ -83,6 +90,7 @@ impl PhoneNumber {
         if text.contains("://") || text.to_ascii_lowercase().contains("wa.me") {
             return Err(NotANumber::Link);
         }
+        let is_marked = text.starts_with('+');
         let text = text.strip_prefix('+').unwrap_or(text);
         let (code, rest) = text.split_once(TRUNK_ZERO).unwrap_or((text, ""));
         let mut digits = String::new();
@@ -102,8 +110,9 @@ impl PhoneNumber {
                 Err(NotANumber::NoCountryCode)
             }
             0..FEWEST => Err(NotANumber::TooShort),
+            FEWEST_OF_LID..=MOST if !is_marked => Err(NotANumber::Lid),
             FEWEST..=MOST => Ok(Self(digits)),
-            _ => Err(NotANumber::Lid),
+            _ => Err(NotANumber::TooLong),
         }
     }
 
@@ -115,6 +124,8 @@ impl PhoneNumber {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -142,6 +153,11 @@ mod tests {
             Ok("390612345678"),
             "Rome"
         );
+        assert_eq!(
+            read("+43 1 234 567 890 123").as_deref(),
+            Ok("431234567890123"),
+            "as long as they get"
+        );
     }
 
     #[test]
@@ -161,7 +177,8 @@ mod tests {
             ("", NotANumber::TooShort),
             ("+49 170", NotANumber::TooShort),
             ("169129725123462", NotANumber::Lid),
-            ("1691297251234620000", NotANumber::Lid),
+            ("+1691297251234620", NotANumber::TooLong),
+            ("1691297251234620", NotANumber::TooLong),
         ] {
             assert_eq!(read(written), Err(why), "{written}");
         }
@@ -174,14 +191,14 @@ mod tests {
                 prop_assert!((FEWEST..=MOST).contains(&digits.len()));
                 prop_assert!(digits.bytes().all(|digit| digit.is_ascii_digit()));
                 prop_assert!(!digits.starts_with('0'));
-                prop_assert_eq!(read(&digits), Ok(digits.clone()));
+                prop_assert_eq!(read(&format!("+{digits}")), Ok(digits.clone()));
             }
         }
 
         #[test]
         fn what_stands_between_the_digits_makes_no_difference(
-            digits in "[1-9][0-9]{6,13}",
-            between in prop::collection::vec(0usize..BETWEEN.len() + 3, 14),
+            digits in "[1-9][0-9]{6,14}",
+            between in prop::collection::vec(0usize..BETWEEN.len() + 3, 15),
         ) {
             // No zero alone in parentheses: that one means something.
             let between = between.into_iter().map(|at| BETWEEN.get(at).filter(|c| !"()".contains(**c)));
@@ -191,7 +208,7 @@ mod tests {
                 .flat_map(|(digit, between)| [Some(digit), between.copied()])
                 .flatten()
                 .collect();
-            prop_assert_eq!(read(&written), Ok(digits));
+            prop_assert_eq!(read(&format!("+{written}")), Ok(digits));
         }
     }
 }
