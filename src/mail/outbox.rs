@@ -1,5 +1,7 @@
 //! Keeps messages to send: durable once accepted, under an id that never changes, until WhatsApp acks or refuses them.
 
+mod share;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,14 +9,13 @@ use holdfast_medium::{
     DataDir, Secret,
     barrier::{Barrier, Durability, LogId},
     blocking,
-    push::BLOCK,
     wear::Purpose,
 };
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::frame::{self, HEADER, Header, MAX_BODY};
+use super::frame::{self, Header, MAX_BODY};
 use super::letter::{
     Accepted, Due, Opened, OutMessage, OutState, Pending, Stored, accepted, age, now_s,
 };
@@ -23,8 +24,6 @@ use super::queue::Queue;
 use super::{Finding, MailError, Room, to_cbor, whole};
 
 const MAX_ID: usize = 128;
-/// What is still written of a message once it is accepted, bytes: that it was sent, and how it ended.
-const NOTES: u64 = 2 * BLOCK as u64;
 /// Capacity of the channel of changes: a subscriber that falls further behind is told that it missed some.
 const MOVES: usize = 256;
 /// The most changes of state in one frame.
@@ -434,40 +433,6 @@ impl Inner {
         })
     }
 
-    /// Refuses a message for which there is no room, with what will be noted of all that are not final: that can always be.
-    async fn admit(&self, stored: &Stored<'_>) -> Result<(), MailError> {
-        let room = frame::room(HEADER + to_cbor(stored).len());
-        let messages = self.queue.lock().count_open();
-        let promises = notes(messages + 1);
-        let taken = self.taken().saturating_add(room).saturating_add(NOTES);
-        self.room.admit_share(messages, taken)?;
-        let growth = || self.reader.growth(room);
-        self.room.admit_out(growth, promises).await
-    }
-
-    /// Whether one more note finds room beside those that can always be written.
-    fn has_room_for_a_note(&self) -> bool {
-        let promises = notes(self.queue.lock().count_open());
-        let growth = self.reader.growth(BLOCK as u64);
-        self.room.has_room_out(growth, promises)
-    }
-
-    /// What the messages that are not final take, with what will be noted of them, bytes.
-    fn taken(&self) -> u64 {
-        let (oldest, open) = {
-            let queue = self.queue.lock();
-            let oldest = queue.all_open().next().map(|(seq, _)| seq);
-            (oldest, queue.count_open())
-        };
-        let written = oldest.map_or(0, |oldest| self.reader.bytes_from(oldest));
-        written.saturating_add(notes(open))
-    }
-
-    /// Keeps room for what will be noted.
-    fn promise(&self) {
-        self.room.promise(notes(self.queue.lock().count_open()));
-    }
-
     /// Moves messages on, in one frame.
     async fn mark_all(&self, steps: &[(String, OutState)]) -> Result<(), MailError> {
         let mut turn = self.turn.lock().await;
@@ -609,11 +574,6 @@ impl Inner {
         pending.retain(|pending| pending.seq >= from);
         Ok(pending)
     }
-}
-
-/// What is still written of so many messages, bytes.
-fn notes(messages: usize) -> u64 {
-    NOTES.saturating_mul(messages as u64)
 }
 
 /// Sleeps until a moment; for ever where there is none.
