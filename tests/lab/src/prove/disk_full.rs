@@ -470,7 +470,7 @@ async fn filled_by_sends(medium: Medium) -> anyhow::Result<()> {
     let device = scene.device.clone();
     scene
         .lab
-        .inject(device.clone(), Fault::Failure503, When::Now, 3)
+        .inject(device.clone(), Fault::Failure503, When::Now, 2)
         .await?;
     scene
         .lab
