@@ -146,7 +146,7 @@ impl Opening {
         self.stages.done("inbox");
         let outbox = Outbox::open(&dir, &barrier, mail_room.clone(), waits).await?;
         outbox.belongs_to(vault.own_chat());
-        vault.is_spared(Arc::new(SentMail(outbox.clone())));
+        vault.leaves_sent_to(Arc::new(SentMail(outbox.clone())));
         self.found_in_mail("outbox", outbox.findings());
         self.stages.done("outbox");
         let live = vault.linked().generation;

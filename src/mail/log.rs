@@ -36,7 +36,8 @@ pub(super) struct Opened {
     pub findings: Vec<Finding>,
 }
 
-/// Opens or creates the log in a directory. While there is room, what was written within the time `stay` is not given back. `visit` gets every sound frame, oldest first.
+/// Opens or creates the log in a directory; `visit` gets every sound frame, oldest first. While there is room, what was written within the
+/// time `stay` is not given back.
 pub(super) fn open(
     dir: &Path,
     stay: Duration,

@@ -292,7 +292,7 @@ impl Vault {
     ///
     /// # Panics
     /// It was said before.
-    pub fn is_spared(&self, keeper: Arc<dyn KeepsSent>) {
+    pub fn leaves_sent_to(&self, keeper: Arc<dyn KeepsSent>) {
         assert!(self.elsewhere.set(keeper).is_ok(), "one keeper a vault");
     }
 

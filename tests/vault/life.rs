@@ -540,7 +540,7 @@ async fn what_somebody_else_keeps_is_not_kept_twice() {
     let dir = tempfile::tempdir().unwrap();
     let (barrier, vault) = open(dir.path()).await;
     let keeper = Arc::new(Outbox(7.into()));
-    vault.is_spared(Arc::clone(&keeper) as Arc<dyn KeepsSent>);
+    vault.leaves_sent_to(Arc::clone(&keeper) as Arc<dyn KeepsSent>);
     let backend = vault.backend();
     link(&backend).await;
     let text = vec![b'x'; 10_000];
@@ -549,7 +549,7 @@ async fn what_somebody_else_keeps_is_not_kept_twice() {
     }
     close(barrier, vault).await;
     let (barrier, vault) = open(dir.path()).await;
-    vault.is_spared(Arc::clone(&keeper) as Arc<dyn KeepsSent>);
+    vault.leaves_sent_to(Arc::clone(&keeper) as Arc<dyn KeepsSent>);
     let backend = vault.backend();
     let take = async |chat, id| backend.take_sent_message(chat, id).await.unwrap();
     assert_eq!(take("100000000000002@lid", "M1").await, None, "not his");
