@@ -26,22 +26,28 @@ pub fn follow(signals: impl Stream + Send + Unpin + 'static) -> watch::Receiver<
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::stream;
     use tokio::sync::mpsc;
+    use tokio::time::timeout;
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_comes_is_taken_and_the_end_is_told() {
         let (signal, signals) = mpsc::channel(1);
         let signals = stream::unfold(signals, async |mut signals| {
             Some((signals.recv().await?, signals))
         });
         let mut news = follow(Box::pin(signals));
-        for _ in 0..100 {
-            // Only a channel that is read takes more than one.
-            signal.send(()).await.unwrap();
-        }
+        let burst = async {
+            for _ in 0..100 {
+                // Only a channel that is read takes more than one.
+                signal.send(()).await.unwrap();
+            }
+        };
+        timeout(Duration::from_secs(1), burst).await.unwrap();
         news.changed().await.unwrap();
         drop(signal);
         while news.changed().await.is_ok() {}

@@ -214,7 +214,7 @@ impl Opening {
 
     fn found_in_mail(&mut self, log: &'static str, findings: &[Finding]) {
         for finding in findings.iter().filter(|finding| finding.is_loss()) {
-            tracing::error!("the {log} is damaged: {finding}");
+            tracing::error!("the {log}: {finding}");
         }
         self.report.found(log, findings);
     }

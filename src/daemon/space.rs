@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use holdfast_core::limits::SENT_MS;
 use holdfast_core::{Limits, Space};
 use holdfast_medium::space::Reserve;
 use holdfast_medium::{DataDir, blocking};
 
 use super::rooms::Rooms;
 use crate::mail;
-
-/// As long as whatsapp-rust would have copies of them kept (`sent_message_ttl_secs`).
-const SENT_STAY: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The room that the mail may take, as the core has it on a partition of this size. One that cannot be asked has no bounds: what
 /// does not fit fails then.
@@ -30,7 +28,7 @@ pub(super) async fn for_mail(dir: &DataDir, limits: Limits) -> mail::Room {
                 inbox_leaves: bounds.floor,
                 outbox_leaves: bounds.enough,
                 window_leaves: bounds.scarce,
-                sent_stay: SENT_STAY,
+                sent_stay: Duration::from_millis(SENT_MS),
                 outbox_most: bounds.outgoing,
             }
         }

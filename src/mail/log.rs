@@ -2,7 +2,8 @@
 //!
 //! Every record has a sequence number, counted from 1 and never used twice. Segments are filled in order; a full
 //! one is followed by the next. Released segments are given back to the file system at once but for the newest
-//! [`KEPT`], the oldest of which is used again by the next rotation.
+//! [`KEPT`], the oldest of which is used again by the next rotation, and for those that are to stay for a time; where there
+//! is little room, but for the newest one.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};

@@ -121,7 +121,8 @@ impl Outbox {
     }
 
     /// Accepts a message, durable on return. It is idempotent: the same message under the same id is accepted once, for as
-    /// long as the outbox remembers it: until it is final and some 4000 records old.
+    /// long as the outbox remembers it: until it is final and, while there is room, some 4000 records and
+    /// [`sent_stay`](super::Bounds::sent_stay) old.
     ///
     /// # Errors
     /// [`MailError::IdTaken`], [`MailError::MessageId`], [`MailError::TooLarge`]; [`MailError::OutboxFull`] and
@@ -393,22 +394,17 @@ impl Inner {
         let mut turn = self.turn.lock().await;
         let known = self.queue.lock().state(&message.id).map(|(seq, _)| seq);
         if let Some(seq) = known {
-            let is_same = match self.read(seq)? {
-                Some(first) => Some(first == *message),
-                // Not final, and gone bad on the disk: it is about to fail.
-                None if self.queue.lock().open(seq).is_some() => Some(true),
-                // Given back just now.
-                None => None,
-            };
-            match is_same {
-                Some(true) => {
+            match self.read(seq)? {
+                Some(first) if first != *message => return Err(MailError::IdTaken),
+                // Given back just now: this is a new one.
+                None if self.queue.lock().open(seq).is_none() => {}
+                // The same; or gone bad on the disk, and about to fail.
+                _ => {
                     return Ok(Accepted {
                         seq,
                         duplicate: true,
                     });
                 }
-                Some(false) => return Err(MailError::IdTaken),
-                None => {}
             }
         }
         let account = self.account.lock().clone();

@@ -1,6 +1,6 @@
 //! How long anything may take before something is done about it, milliseconds; and how often it may fail.
 
-use super::units::{DAY, MINUTE, SECOND};
+use super::units::{DAY, HOUR, MINUTE, SECOND};
 
 /// The timeout of logging in. The library's own watchdog for the first sync after linking ends at 180 s.
 pub const LOGIN_MS: u64 = 4 * MINUTE;
@@ -20,6 +20,9 @@ pub const CODE_MS: u64 = MINUTE;
 /// How long a message that could not be decrypted is waited for. Its sender's phone, or one's own, sends it again as soon as it is
 /// back; a phone that was away for longer is taken for gone by WhatsApp, too.
 pub const LOST_MS: u64 = 14 * DAY;
+/// How long a message that was sent stays while there is room, for peers who could not read it and ask again: as long as whatsapp-rust
+/// would have a copy of it kept (`sent_message_ttl_secs`).
+pub const SENT_MS: u64 = 2 * HOUR;
 /// How long a partition that cannot be used is shown before the daemon leaves, to be started again.
 pub const FAILED_MS: u64 = MINUTE;
 /// A run that was of use for so long was no failure.
