@@ -5,8 +5,10 @@
 //! read errors on, so in that one file a bad key is ignored and becomes a warning.
 
 mod limits;
+mod proxy;
 
 use std::{
+    collections::HashMap,
     fmt, fs, io,
     path::{Path, PathBuf},
 };
@@ -21,6 +23,7 @@ use tracing::Level;
 use crate::panel::glass;
 use crate::sheet::{Problem, Sheet, Unclear, walk};
 use crate::wires::Board;
+pub use proxy::{Proxy, ProxyProtocol};
 
 /// The output of `--version`.
 #[cfg(not(feature = "lab"))]
@@ -28,6 +31,9 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: none")
 /// The output of `--version`.
 #[cfg(feature = "lab")]
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: lab");
+
+/// The host for which the environment's proxy is looked up.
+const WHATSAPP: &str = "web.whatsapp.com";
 
 /// Keys and sections of the owner's file that the settings importer reads ([`crate::boot::settings`]).
 const IMPORTED: [&str; 5] = ["hostname", "ssh", "system", "wifi", "wlan"];
@@ -67,6 +73,8 @@ pub struct Places {
     pub appliance_data: PathBuf,
     /// The user's runtime directory, where there is one.
     pub user_runtime: Option<PathBuf>,
+    /// The environment's variables, for the proxy that they may name.
+    pub environment: HashMap<String, String>,
 }
 
 impl Places {
@@ -85,6 +93,11 @@ impl Places {
             ],
             appliance_data: "/data/holdfast".into(),
             user_runtime: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
         }
     }
 
@@ -131,6 +144,18 @@ pub struct Chats {
     pub groups: bool,
 }
 
+/// The way to WhatsApp.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// As the environment says; nowhere in a loaded configuration.
+    #[default]
+    Unset,
+    /// No proxy.
+    Direct,
+    /// Through this proxy.
+    Through(Proxy),
+}
+
 /// The keys of the TOML fragments, as `section.key`.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -138,6 +163,8 @@ pub struct Settings {
     pub server_url: Option<String>,
     /// `server.version`: the WhatsApp Web version to announce; `None` asks for the current one.
     pub server_version: Option<[u32; 3]>,
+    /// `network.proxy`, or else the environment's proxy: the way to WhatsApp, and to a lab's server where it is set here.
+    pub route: Route,
     /// `device.name`: shown on the phone under Linked devices.
     pub device_name: String,
     /// `pairing.phone`: the account's number, international digits; with it a pairing code is offered.
@@ -161,6 +188,7 @@ impl Default for Settings {
         Self {
             server_url: None,
             server_version: None,
+            route: Route::Unset,
             device_name: "Holdfast".into(),
             pairing_phone: None,
             notify_own_chat: false,
@@ -216,6 +244,7 @@ impl Config {
         args.config
             .iter()
             .for_each(|file| wrong.extend(settings.read(file)));
+        wrong.extend(settings.ask_environment(places).err());
         let board = Board::choose(
             args.board.as_deref(),
             &places.boards,
@@ -319,10 +348,34 @@ impl Settings {
         problems
     }
 
+    /// The proxy to WhatsApp, where there is one.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        match &self.route {
+            Route::Through(proxy) => Some(proxy),
+            Route::Unset | Route::Direct => None,
+        }
+    }
+
+    /// Takes the environment's proxy, unless a file has said how WhatsApp is reached. A lab's server is not WhatsApp.
+    fn ask_environment(&mut self, places: &Places) -> Result<(), Problem> {
+        if self.route != Route::Unset || self.server_url.is_some() {
+            return Ok(());
+        }
+        let named = proxy::of_environment(&places.environment, WHATSAPP);
+        let named = named.map_err(|(variable, why)| Problem {
+            file: format!("${variable}").into(),
+            line: None,
+            what: format!("{why}; or set network.proxy"),
+        })?;
+        self.route = named.map_or(Route::Direct, Route::Through);
+        Ok(())
+    }
+
     fn set(&mut self, section: &str, key: &str, value: &DeValue<'_>) -> Result<(), &'static str> {
         match (section, key) {
             ("server", "url") => self.server_url = Some(server_url(value)?),
             ("server", "version") => self.server_version = Some(server_version(value)?),
+            ("network", "proxy") => self.route = route(value)?,
             ("device", "name") => self.device_name = device_name(value)?,
             ("pairing", "phone") => self.pairing_phone = Some(phone(value)?),
             ("notify", "own_chat") => self.notify_own_chat = yes_or_no(value)?,
@@ -341,7 +394,7 @@ impl Settings {
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, log.level",
+                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, log.level",
                 );
             }
         }
@@ -358,6 +411,14 @@ fn server_url(value: &DeValue<'_>) -> Result<String, &'static str> {
         .filter(|url| url.starts_with("ws://") || url.starts_with("wss://"));
     url.map(str::to_owned)
         .ok_or("must be a WebSocket address, such as \"ws://127.0.0.1:8080/ws/chat\"")
+}
+
+fn route(value: &DeValue<'_>) -> Result<Route, &'static str> {
+    match value.as_str() {
+        Some("none") => Ok(Route::Direct),
+        Some(address) => Proxy::parse(address).map(Route::Through),
+        None => Err("must stand in quotes: a proxy's address, or \"none\""),
+    }
 }
 
 fn server_version(value: &DeValue<'_>) -> Result<[u32; 3], &'static str> {

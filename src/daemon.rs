@@ -8,6 +8,7 @@ mod course;
 mod deeds;
 mod dial;
 mod farewell;
+mod fault;
 mod generations;
 mod hands;
 mod incidents;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_core::Face;
 use holdfast_medium::barrier::Barrier;
-use holdfast_medium::{Claim, ClaimError, Lane, Machine, blocking};
+use holdfast_medium::{Claim, ClaimError, Lane, Machine, blocking, descriptors, leave_no_core};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -57,6 +58,12 @@ const LEAVE: Duration = Duration::from_secs(5);
 
 /// How long what is still looked up, or asked of the web, is waited for at the very end: nothing rests on it.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
+/// The most threads for blocking calls at once; more calls wait for one.
+const THREADS: usize = 64;
+
+/// A thread for blocking calls stays once it was there: when the system starts no more, one is enough to go on.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The exit code of a process whose data directory another one uses (EX_TEMPFAIL, sysexits.h).
 const IN_USE: u8 = 75;
@@ -84,6 +91,10 @@ fn is_in_use(error: &anyhow::Error) -> bool {
 
 fn run(args: &Args) -> anyhow::Result<()> {
     journal::quiet_panics();
+    if let Err(error) = leave_no_core() {
+        eprintln!("holdfastd: a crash may leave a core dump with keys in it: {error}");
+    }
+    let descriptors = descriptors();
     let mut config = Config::load(args, &Places::system())?;
     let claim = claim(&config)?;
     config.ignored.extend(settings::ignored(&Machine::this()));
@@ -97,9 +108,11 @@ fn run(args: &Args) -> anyhow::Result<()> {
     // One thread: a Pi's memory matters more here than its other cores.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(THREADS)
+        .thread_keep_alive(FOR_EVER)
         .build()
         .context("the async runtime")?;
-    let ended = runtime.block_on(with_panel(config, claim, &log));
+    let ended = runtime.block_on(with_panel(config, claim, &log, descriptors));
     runtime.shutdown_timeout(LEFT_BEHIND);
     ended
 }
@@ -119,12 +132,17 @@ fn claim(config: &Config) -> Result<Option<Claim>, ClaimError> {
 }
 
 /// The panel is up first and given back last, whatever happens in between.
-async fn with_panel(config: Config, claim: Option<Claim>, log: &Destination) -> anyhow::Result<()> {
+async fn with_panel(
+    config: Config,
+    claim: Option<Claim>,
+    log: &Destination,
+    descriptors: u64,
+) -> anyhow::Result<()> {
     let captions = captions(&config, log);
     let (showing, showings) = watch::channel(Showing::new(Face::Starting, None));
     let (inputs, hand) = mpsc::unbounded_channel();
     let panel = Panel::start(&config.board, captions, showings, inputs);
-    let ended = serve((config, claim), log, &panel, showing, hand).await;
+    let ended = serve((config, claim), (log, descriptors), &panel, showing, hand).await;
     panel.stop().await;
     ended
 }
@@ -147,7 +165,7 @@ fn captions(config: &Config, log: &Destination) -> Vec<String> {
 /// Builds everything around the core, has it live, and takes all of it down again in order.
 async fn serve(
     (config, claim): (Config, Option<Claim>),
-    log: &Destination,
+    (log, descriptors): (&Destination, u64),
     panel: &Panel,
     showing: watch::Sender<Showing>,
     hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
@@ -170,7 +188,7 @@ async fn serve(
     let desk = publisher.desk(&config, requests_in, panel, &barrier);
     let runtime = config.runtime.clone();
     // Nobody waits for a message bus that comes up beside us.
-    let served = tokio::spawn(async move { bus::serve(place, &runtime, desk).await });
+    let served = tokio::spawn(async move { bus::serve(place, &runtime, desk, descriptors).await });
 
     let ears = Ears {
         events,

@@ -24,8 +24,22 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 const UP: u32 = 0x1;
 const REJECT: u32 = 0x200;
 
+/// How far the way has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// To the internet.
+    Internet,
+    /// To a proxy, which may be in the same network.
+    Proxy,
+}
+
 /// Sends an event for each change, until nobody listens.
-pub async fn watch(machine: Machine, mut known: Way, events: mpsc::UnboundedSender<Event>) {
+pub async fn watch(
+    machine: Machine,
+    aim: Aim,
+    mut known: Way,
+    events: mpsc::UnboundedSender<Event>,
+) {
     let changes = Changes::subscribe();
     if let Err(error) = &changes {
         tracing::warn!(
@@ -38,7 +52,7 @@ pub async fn watch(machine: Machine, mut known: Way, events: mpsc::UnboundedSend
             Ok(changes) => timeout(LOOK, changes.next()).await,
             Err(_) => timeout(LOOK, std::future::pending()).await,
         };
-        let now = way(&machine);
+        let now = way(&machine, aim);
         if now != known && events.send(Event::Network(now)).is_err() {
             return;
         }
@@ -70,12 +84,15 @@ impl Changes {
 }
 
 /// Reads how far the way goes now.
-pub fn way(machine: &Machine) -> Way {
+pub fn way(machine: &Machine, aim: Aim) -> Way {
     let file = |path: &str| fs::read_to_string(machine.file(path)).unwrap_or_default();
     if has_route(&file("proc/net/route")) || has_route6(&file("proc/net/ipv6_route")) {
         Way::Open
     } else if has_address(&file("proc/net/fib_trie")) || has_address6(&file("proc/net/if_inet6")) {
-        Way::NoRoute
+        match aim {
+            Aim::Internet => Way::NoRoute,
+            Aim::Proxy => Way::Open,
+        }
     } else if has_link(machine) {
         Way::NoAddress
     } else {
@@ -177,7 +194,7 @@ Main:
         }
 
         fn way(&self) -> Way {
-            way(&Machine::at(self.0.path()))
+            way(&Machine::at(self.0.path()), Aim::Internet)
         }
     }
 
@@ -232,7 +249,12 @@ Main:
     async fn a_change_is_told() {
         let scene = Scene::new();
         let (events, mut told) = mpsc::unbounded_channel();
-        tokio::spawn(watch(Machine::at(scene.0.path()), Way::NoLink, events));
+        tokio::spawn(watch(
+            Machine::at(scene.0.path()),
+            Aim::Internet,
+            Way::NoLink,
+            events,
+        ));
         scene.put("proc/net/route", ROUTES);
         let told = timeout(2 * LOOK, told.recv()).await;
         assert_eq!(told, Ok(Some(Event::Network(Way::Open))));

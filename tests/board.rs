@@ -37,6 +37,7 @@ fn machine(model: &str) -> (tempfile::TempDir, Places) {
         models: vec![at("no-such-file"), at("model")],
         appliance_data: at("data"),
         user_runtime: None,
+        environment: std::collections::HashMap::new(),
     };
     (dir, places)
 }

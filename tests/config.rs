@@ -1,6 +1,7 @@
 //! From arguments and fragments to one configuration: who wins, what is said when something is wrong.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -28,6 +29,7 @@ impl Machine {
             models: Vec::new(),
             appliance_data: at("data/holdfast"),
             user_runtime: None,
+            environment: HashMap::new(),
         };
         Self { root, places }
     }
@@ -337,4 +339,60 @@ fn the_owner_s_limits_are_ignored_where_they_contradict_each_other() {
     assert_eq!(config.settings.limits.little_bytes, None);
     assert_eq!(config.settings.limits.none_bytes, Some(50 * MIB));
     assert_eq!(config.ignored.len(), 1);
+}
+
+#[test]
+fn a_proxy_comes_from_a_file_or_else_from_the_environment() {
+    let mut machine = Machine::new();
+    let proxy = |machine: &Machine, files: &[&Path]| {
+        let config = machine.load(files).unwrap();
+        config.settings.proxy().map(ToString::to_string)
+    };
+    assert_eq!(proxy(&machine, &[]), None);
+    let mut set = |name: &str, value: &str| {
+        let environment = &mut machine.places.environment;
+        environment.insert(name.into(), value.into());
+    };
+    set("HTTPS_PROXY", "http://anna:tidepool@10.0.0.1:3128");
+    let environment = Some("http://10.0.0.1:3128".to_owned());
+    assert_eq!(proxy(&machine, &[]), environment);
+    let named = machine.write("named.toml", "[network]\nproxy = \"socks5://p\"\n");
+    let none = machine.write("none.toml", "[network]\nproxy = \"none\"\n");
+    assert_eq!(proxy(&machine, &[&named]), Some("socks5://p:1080".into()));
+    assert_eq!(proxy(&machine, &[&named, &none]), None);
+    let whole = format!("{:?}", machine.load(&[]).unwrap());
+    assert!(!whole.contains("tidepool"), "{whole}");
+}
+
+#[test]
+fn a_proxy_that_is_not_spoken_is_an_error_wherever_it_is_named() {
+    let mut machine = Machine::new();
+    for (value, said) in [
+        ("\"https://p:1\"", "over TLS is not supported"),
+        ("\"socks4://p:1\"", "SOCKS4 is not supported"),
+        (
+            "\"gopher://anna:tidepool@p\"",
+            "must be the address of an HTTP or SOCKS5 proxy",
+        ),
+        ("3128", "must stand in quotes"),
+    ] {
+        let complaint = machine.complaint(&format!("[network]\nproxy = {value}\n"));
+        let begins = "bad.toml:2: network.proxy: ";
+        assert!(
+            complaint.contains(begins) && complaint.contains(said),
+            "{complaint}"
+        );
+        assert!(!complaint.contains("tidepool"), "{complaint}");
+    }
+    let environment = &mut machine.places.environment;
+    environment.insert("ALL_PROXY".into(), "https://anna:tidepool@p".into());
+    let complaint = machine.load(&[]).unwrap_err().to_string();
+    assert!(
+        complaint.contains("$ALL_PROXY: a proxy that is itself"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("tidepool"), "{complaint}");
+    // A file says how WhatsApp is reached: then nobody asks the environment.
+    let none = machine.write("none.toml", "[network]\nproxy = \"none\"\n");
+    machine.load(&[&none]).unwrap();
 }

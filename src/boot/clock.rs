@@ -1,7 +1,7 @@
 //! The last time known to be good: what a board without a battery starts from.
 //!
-//! It is written when WhatsApp accepted us, which it does not with a wrong clock, and then once a day: one small file, a few
-//! kilobytes a day at the card.
+//! It is WhatsApp's own time, written at a login and then once a day: one small file, a few kilobytes a day at the card. This
+//! machine's clock may run ahead, and is not asked.
 
 use std::fs;
 use std::io;
@@ -50,7 +50,7 @@ impl LastKnownGood {
         self.kept.is_some_and(|kept| now < kept)
     }
 
-    /// Keeps a time that WhatsApp has just accepted, when the one kept is a day old, or wrong.
+    /// Keeps the time of WhatsApp's clock, when the one kept is a day old, or wrong.
     ///
     /// # Errors
     /// It is not kept; tried again the next time.

@@ -7,10 +7,12 @@
 mod caller;
 mod error;
 mod follow;
+mod framing;
 mod messages;
 mod panel;
 mod private;
 mod session;
+mod socket;
 mod text;
 mod vault;
 
@@ -135,12 +137,12 @@ impl Served {
 
 /// Serves the objects on a message bus and on the private socket in `runtime`. A bus that cannot be had is reported once, as a warning.
 ///
-/// When this returns the name is ours, or known not to be for now.
-pub async fn serve(place: Where, runtime: &Path, desk: Desk) -> Served {
+/// When this returns the name is ours, or known not to be for now. Of the process' descriptors clients get what the rest can spare.
+pub async fn serve(place: Where, runtime: &Path, desk: Desk, descriptors: u64) -> Served {
     let mut tasks = JoinSet::new();
     let private = match private::PrivateSocket::bind(runtime) {
         Ok(socket) => {
-            tasks.spawn(socket.serve(desk.clone()));
+            tasks.spawn(socket.serve(desk.clone(), private::clients(descriptors)));
             Some(socket_path(runtime))
         }
         Err(error) => {

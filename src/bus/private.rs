@@ -13,11 +13,23 @@ use std::{
 use tokio::{net::UnixListener, task::JoinSet, time};
 use zbus::{Guid, connection::Builder};
 
-use super::{BusError, attend, with_objects};
+use super::{BusError, attend, socket::Limited, with_objects};
 use crate::desk::Desk;
 
 /// How long a client may take to introduce itself.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// The most clients at once.
+const CLIENTS: u64 = 64;
+
+/// Descriptors that are kept for everything else: the store, the mail, the link, and what it takes to end in order.
+const SPARE: u64 = 48;
+
+/// How many clients there may be with so many descriptors: each has its connection, and hands over two files at most.
+pub(super) fn clients(descriptors: u64) -> usize {
+    let clients = (descriptors.saturating_sub(SPARE) / 3).clamp(1, CLIENTS);
+    usize::try_from(clients).unwrap_or(1)
+}
 
 /// A listening socket; the file goes when this is dropped.
 pub(super) struct PrivateSocket {
@@ -63,8 +75,9 @@ impl PrivateSocket {
         })
     }
 
-    /// Serves every client that comes, for as long as it is polled.
-    pub(super) async fn serve(self, desk: Desk) {
+    /// Serves every client that comes, up to so many at once, for as long as it is polled. One too many is turned away, not made to
+    /// wait: it would not know for what.
+    pub(super) async fn serve(self, desk: Desk, most: usize) {
         let guid = Guid::generate();
         let mut clients = JoinSet::new();
         loop {
@@ -83,13 +96,15 @@ impl PrivateSocket {
                         );
                         continue;
                     }
-                    let Ok(stream) = stream.into_std() else {
+                    if clients.len() >= most {
+                        tracing::warn!(
+                            most,
+                            "too many clients of the private socket; one was turned away"
+                        );
                         continue;
-                    };
-                    clients.spawn(client(
-                        Builder::unix_stream(stream).server(guid.clone()).p2p(),
-                        desk.clone(),
-                    ));
+                    }
+                    let builder = Builder::socket(Limited(stream)).server(guid.clone()).p2p();
+                    clients.spawn(client(builder, desk.clone()));
                 }
                 Err(error) => {
                     // Out of descriptors, most likely: the next moment may be better, and a busy loop would make it worse.

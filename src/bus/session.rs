@@ -173,6 +173,12 @@ impl Session1 {
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         left.map_or(0, millis)
     }
+
+    /// The proxy through which WhatsApp is reached, without its login, such as `http://10.0.0.1:3128`; empty when there is none.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn proxy(&self) -> String {
+        self.desk.proxy().unwrap_or_default().to_owned()
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

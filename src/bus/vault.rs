@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use holdfast_medium::{Secret, blocking};
+use holdfast_medium::{Patient, Secret, blocking};
 use serde::{Deserialize, Serialize};
 use zbus::{Type, interface};
 
@@ -190,6 +190,7 @@ impl Vault1 {
         passphrase: zbus::OwnedFd,
         output: zbus::OwnedFd,
     ) -> Result<(), Error> {
+        let _turn = self.desk.turn().await;
         let passphrase = read_passphrase(passphrase).await?;
         let output = file(output);
         let export = self.desk.confirm_export(id, token, passphrase, output);
@@ -204,6 +205,7 @@ impl Vault1 {
         passphrase: zbus::OwnedFd,
         input: zbus::OwnedFd,
     ) -> Result<String, Error> {
+        let _turn = self.desk.turn().await;
         let passphrase = read_passphrase(passphrase).await?;
         let id = self.desk.import(passphrase, file(input)).await?;
         Ok(id.to_string())
@@ -264,17 +266,18 @@ fn file(passed: zbus::OwnedFd) -> File {
 async fn read_passphrase(passed: zbus::OwnedFd) -> Result<Secret<String>, Error> {
     let unreadable =
         |why: &str| Error::BadPassphrase(format!("The passphrase cannot be read: {why}."));
-    let reading = blocking(move || {
+    let text = blocking(move || {
         let mut text = String::new();
-        let mut limited = file(passed).take(LONGEST_PASSPHRASE + 1);
-        match limited.read_to_string(&mut text) {
+        let pipe = Patient::new(file(passed), PASSPHRASE_WAIT, PASSPHRASE_WAIT);
+        match pipe.take(LONGEST_PASSPHRASE + 1).read_to_string(&mut text) {
             Ok(_) => Ok(Secret::new(text)),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(unreadable("its writer does not close it"))
+            }
             Err(error) => Err(unreadable(&error.kind().to_string())),
         }
-    });
-    let text = tokio::time::timeout(PASSPHRASE_WAIT, reading)
-        .await
-        .unwrap_or_else(|_| Err(unreadable("its writer does not close it")))?;
+    })
+    .await?;
     if text.expose().len() as u64 > LONGEST_PASSPHRASE {
         return Err(unreadable("it is too long"));
     }

@@ -35,6 +35,8 @@ pub(super) struct StatusOutput {
     /// The last entry of the audit and the first digits of its hash; none while nothing is open, or was ever done.
     pub(super) audit: Option<String>,
     pub(super) panel: PanelOutput,
+    /// The proxy to WhatsApp, where there is one.
+    pub(super) proxy: Option<String>,
     pub(super) bus: String,
 }
 
@@ -101,6 +103,7 @@ impl StatusOutput {
                 glass: panel.glass().await?,
                 faults: faults.into_iter().filter_map(Cause::of).collect(),
             },
+            proxy: Some(session.proxy().await?).filter(|proxy| !proxy.is_empty()),
             bus: daemon.place.clone(),
         })
     }
@@ -159,6 +162,9 @@ impl StatusOutput {
                 action,
             } = fault;
             lines.push(format!("              {sentence} ({code}) {action}"));
+        }
+        if let Some(proxy) = &self.proxy {
+            lines.push(format!("       Proxy: {proxy}"));
         }
         lines.push(format!("         Bus: {}", self.bus));
         lines.join("\n")

@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 
 use crate::boot::{self, LastKnownGood};
 use crate::config::Config;
-use crate::{link, network};
+use crate::link;
+use crate::network::{self, Aim};
 
 /// How often a clock that is behind is looked at.
 const CLOCK: Duration = Duration::from_secs(1);
@@ -31,11 +32,15 @@ impl Around {
         events: &mpsc::UnboundedSender<Event>,
     ) -> (Self, (Option<Way>, bool)) {
         let (machine, mut way) = (Machine::this(), None);
-        // A lab on this very machine is reached without a network.
+        // A lab, or a proxy, on this very machine is reached without a network.
         if !link::is_near(&config.settings) {
-            let first = network::way(&machine);
+            let aim = match config.settings.proxy() {
+                Some(_) => Aim::Proxy,
+                None => Aim::Internet,
+            };
+            let first = network::way(&machine, aim);
             way = Some(first);
-            tokio::spawn(network::watch(machine.clone(), first, events.clone()));
+            tokio::spawn(network::watch(machine.clone(), aim, first, events.clone()));
         }
         let good = LastKnownGood::read(&config.data);
         let behind = boot::is_behind(&machine, &good);
@@ -51,10 +56,10 @@ impl Around {
         boot::is_behind(&Machine::this(), &self.good.lock())
     }
 
-    /// Keeps the time while the session is connected: the clock is good enough for WhatsApp.
-    pub(super) async fn is_good(&self) {
+    /// Keeps the time of WhatsApp's clock for the next start. Our own may be ahead of it, and would be waited for then.
+    pub(super) async fn is_good(&self, time: SystemTime) {
         let good = Arc::clone(&self.good);
-        if let Err(error) = blocking(move || good.lock().keep(SystemTime::now())).await {
+        if let Err(error) = blocking(move || good.lock().keep(time)).await {
             tracing::warn!("the time cannot be kept for the next start: {error}");
         }
     }

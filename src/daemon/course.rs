@@ -139,24 +139,27 @@ impl Life {
     }
 }
 
-/// The signals that ask us to stop.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
+/// The signals that ask us to stop: the service manager's, and a terminal's, which may be about to go.
+pub(super) struct Signals([Signal; 4]);
 
 impl Signals {
     pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("the signal SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("the signal SIGINT")?,
-        })
+        let on = |kind, name| signal(kind).with_context(|| format!("the signal {name}"));
+        Ok(Self([
+            on(SignalKind::terminate(), "SIGTERM")?,
+            on(SignalKind::interrupt(), "SIGINT")?,
+            on(SignalKind::hangup(), "SIGHUP")?,
+            on(SignalKind::quit(), "SIGQUIT")?,
+        ]))
     }
 
     async fn stop(&mut self) {
+        let Self([terminate, interrupt, hangup, quit]) = self;
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            _ = quit.recv() => {}
         }
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use holdfast_core::{ArchiveId, CauseCode, Event, Order, Past, Plan, Space};
 use holdfast_medium::barrier::BarrierError;
-use holdfast_medium::{blocking, space};
+use holdfast_medium::blocking;
 use tokio::sync::oneshot;
 
 use super::answer::Answer;
 use super::hands::{Hands, Open};
-use super::opening::{Opening, Progress, fault};
+use super::opening::{Opening, Progress};
 use super::rooms::Rooms;
-use super::{generations, past};
+use super::{fault, generations, past};
 use crate::boot::BootReport;
 use crate::desk;
 use crate::history::{HistoryError, LastWords};
@@ -70,7 +70,7 @@ impl Hands {
                     match generations::repair(&rooms, &data, plan).await {
                         Ok(()) => Answer::Event(Event::Booted(rooms.vault.linked())),
                         Err(error) => {
-                            let code = match fault(&error) {
+                            let code = match fault::of_opening(&error) {
                                 CauseCode::OpenFailed => CauseCode::VaultFailed,
                                 code => code,
                             };
@@ -127,7 +127,8 @@ impl Hands {
     /// Nothing can be kept, so nothing is begun.
     pub(super) fn not_opened(&mut self, error: anyhow::Error, report: BootReport) -> Vec<Event> {
         self.publisher.report(report);
-        let code = fault(&error);
+        let code = fault::of_opening(&error);
+        self.publisher.names(fault::named(&error));
         self.failure = Some(error);
         vec![Event::StorageFailed(code)]
     }
@@ -142,13 +143,9 @@ impl Hands {
     /// The data partition has failed: nothing more is promised, and the owner is told.
     pub(super) fn fails(&mut self, failure: BarrierError) -> Event {
         tracing::error!("{failure}");
-        let full = matches!(&failure, BarrierError::Failed(error) if space::is_full(error));
+        let code = fault::of_barrier(&failure).unwrap_or(CauseCode::MediumFailed);
         self.failure = Some(failure.into());
-        Event::StorageFailed(if full {
-            CauseCode::NoSpace
-        } else {
-            CauseCode::MediumFailed
-        })
+        Event::StorageFailed(code)
     }
 
     /// Gives the live generation up for the next.
@@ -229,16 +226,18 @@ impl Hands {
     /// Measures how full the data partition is, and keeps the time when it is known to be good.
     pub(super) fn measure(&mut self, connected: bool) {
         let (gauge, around) = (self.gauge.clone(), self.around.clone());
-        if self.open.is_some() && gauge.begins() {
-            self.with_rooms(async move |rooms| {
-                let space = gauge.space(&rooms).await;
-                if connected {
-                    around.is_good().await;
-                }
-                gauge.ends();
-                space.map(Event::Space).map(Answer::Event)
-            });
-        }
+        let Some(open) = self.open.as_ref().filter(|_| gauge.begins()) else {
+            return;
+        };
+        let time = open.link.time().filter(|_| connected);
+        self.with_rooms(async move |rooms| {
+            let space = gauge.space(&rooms).await;
+            if let Some(time) = time {
+                around.is_good(time).await;
+            }
+            gauge.ends();
+            space.map(Event::Space).map(Answer::Event)
+        });
     }
 
     /// Writes down what the next start has to know; while nothing is open, or the partition has failed, where it outlives the process

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_core::limits::FAILED_MS;
 use holdfast_medium::barrier::Watch;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::low_level;
 
 /// The exit code of a process that was ended so (EX_IOERR, sysexits.h).
@@ -44,7 +44,7 @@ impl LastResort {
     pub(super) fn begin(barrier: Watch) -> io::Result<Self> {
         let (bell, rung) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
-        for signal in [SIGTERM, SIGINT] {
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT] {
             low_level::pipe::register(signal, bell.try_clone()?)?;
         }
         let guard = Guard {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use holdfast_core::{AuditEnd, CauseCode, Event, GenerationId, Limits, Plan, plan, setback};
+use holdfast_core::{AuditEnd, Event, GenerationId, Limits, Plan, plan, setback};
 use holdfast_medium::barrier::Barrier;
-use holdfast_medium::{Claim, DataDir, Machine, blocking, space};
+use holdfast_medium::{Claim, DataDir, Machine, blocking};
 use tokio::sync::mpsc;
 
 use super::generations;
@@ -20,7 +20,7 @@ use crate::boot::{BootReport, Evidence, Stages};
 use crate::history::{Archive, Audit, AuditKey, AuditKind};
 use crate::journal;
 use crate::mail::{Finding, Inbox, Outbox};
-use crate::vault::{Generations, Inspection, Vault, VaultError};
+use crate::vault::{Generations, Inspection, Vault};
 
 impl Rooms {
     /// Opens them as a boot does, for a program without a panel and a course.
@@ -273,19 +273,6 @@ impl Opening {
 /// How long a message that was put off so often waits from the start on.
 fn waits(tries: u32) -> Duration {
     Duration::from_millis(setback::wait_ms(tries, RandomState::new().hash_one(tries)))
-}
-
-/// Judges an error that keeps the rooms from being opened.
-pub(super) fn fault(error: &anyhow::Error) -> CauseCode {
-    let mut chain = error.chain().filter_map(|error| error.downcast_ref());
-    if chain.any(space::is_full) {
-        return CauseCode::NoSpace;
-    }
-    match error.downcast_ref() {
-        Some(VaultError::StoreInUse { .. }) => CauseCode::InUse,
-        Some(VaultError::IdentityUnreadable { .. }) => CauseCode::IdentityDamaged,
-        _ => CauseCode::OpenFailed,
-    }
 }
 
 #[cfg(test)]

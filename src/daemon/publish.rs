@@ -34,6 +34,8 @@ pub(super) struct Publisher {
     requests: u64,
     /// The causes that were reported in the step under way.
     reported: Vec<Cause>,
+    /// The file that a fault is about, and what the system said of it.
+    named: Option<String>,
     /// The service manager was told that we are ready.
     ready: bool,
 }
@@ -57,6 +59,7 @@ impl Publisher {
             replies: HashMap::new(),
             requests: 0,
             reported: Vec::new(),
+            named: None,
             ready: false,
         }
     }
@@ -75,6 +78,7 @@ impl Publisher {
             credentials: self.credentials.subscribe(),
             picture: panel.pictures(),
             glass: config.board.to_string(),
+            proxy: config.settings.proxy().map(ToString::to_string),
             boot: self.boot.subscribe(),
             news: self.news.clone(),
             tested: self.tested.clone(),
@@ -169,7 +173,12 @@ impl Publisher {
         self.face(face(state, now));
     }
 
-    /// Puts a face on the glass, with the code it is about.
+    /// Takes the file that a fault is about, and what the system said of it, for the screen.
+    pub(super) fn names(&mut self, named: Option<String>) {
+        self.named = named;
+    }
+
+    /// Puts a face on the glass, with the code or the file it is about.
     pub(super) fn face(&self, face: Face) {
         let codes = self.credentials.borrow();
         let credential = match face {
@@ -178,7 +187,8 @@ impl Publisher {
             _ => None,
         };
         drop(codes);
-        self.showing.send_replace(Showing::new(face, credential));
+        let showing = Showing::new(face, credential).naming(self.named.clone());
+        self.showing.send_replace(showing);
     }
 }
 

@@ -16,6 +16,8 @@ const MOST_MESSAGES: usize = 128;
 const MOST_BYTES: usize = 4 << 20;
 /// The most messages one [`Desk::pending`] returns.
 const MOST_PENDING: usize = 1024;
+/// The longest text, characters: WhatsApp's own apps take no more.
+const LONGEST_TEXT: usize = 65_536;
 
 /// A received message and its place in the inbox.
 pub struct Received {
@@ -112,6 +114,12 @@ impl Desk {
         if text.expose().is_empty() {
             let empty = "The text is empty; WhatsApp takes no empty message.";
             return Err(Refusal::InvalidArgument(empty.into()));
+        }
+        if text.expose().chars().count() > LONGEST_TEXT {
+            let long = format!(
+                "The text is longer than {LONGEST_TEXT} characters, the most that WhatsApp takes; send it in parts."
+            );
+            return Err(Refusal::InvalidArgument(long));
         }
         let id = match id {
             Some(id) => id,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use holdfast_core::{Cause, Tested};
 use holdfast_medium::{DataDir, Stopped, barrier::Barrier, blocking, wear::Card};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 
 pub use archives::{ArchiveContent, ArchiveLine};
 pub use messages::{MailChanges, Moved, Received, Standing, StubAt, Waiting};
@@ -54,6 +54,8 @@ pub struct Lines {
     pub picture: watch::Receiver<Picture>,
     /// The type and place of the glass.
     pub glass: String,
+    /// The proxy to WhatsApp, without its login; `None` where there is none.
+    pub proxy: Option<String>,
     /// The boot report, as far as it is written.
     pub boot: watch::Receiver<Arc<BootReport>>,
     /// News for the owner.
@@ -70,10 +72,18 @@ pub struct Lines {
     pub rooms: watch::Receiver<Option<Rooms>>,
 }
 
+/// So many files of clients are read and written at once.
+const MOST_FILES: usize = 4;
+
+/// The turn of a client's file.
+pub struct Turn(#[expect(dead_code, reason = "held")] Option<OwnedSemaphorePermit>);
+
 /// Answers one caller. Cheap to clone: every connection has its own.
 #[derive(Clone)]
 pub struct Desk {
     lines: Arc<Lines>,
+    /// Each file that a client hands over holds a thread for as long as its other end takes.
+    files: Arc<Semaphore>,
     caller: Caller,
 }
 
@@ -82,8 +92,15 @@ impl Desk {
     pub fn new(lines: Lines) -> Self {
         Self {
             lines: Arc::new(lines),
+            files: Arc::new(Semaphore::new(MOST_FILES)),
             caller: Caller::admin(),
         }
+    }
+
+    /// Waits until a file that a client has handed over may be read or written; until the turn is dropped it counts.
+    pub async fn turn(&self) -> Turn {
+        // It is never closed.
+        Turn(Arc::clone(&self.files).acquire_owned().await.ok())
     }
 
     /// The session, now and from now on.

@@ -133,6 +133,7 @@ impl Desk {
         Self {
             caller,
             lines: self.lines.clone(),
+            files: self.files.clone(),
         }
     }
 

@@ -49,6 +49,11 @@ impl News {
 }
 
 impl Desk {
+    /// The proxy to WhatsApp, without its login; `None` where there is none.
+    pub fn proxy(&self) -> Option<&str> {
+        self.lines.proxy.as_deref()
+    }
+
     /// Resumes linking when it is paused, or connects now instead of waiting.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
-//! The wall clock as the library may see it.
+//! The wall clock as the library may see it, and WhatsApp's own.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use wacore::time::TimeProvider;
 
 /// A wall clock that follows steps forward and never steps back.
@@ -43,6 +45,25 @@ fn unix_ms(time: SystemTime) -> i64 {
     })
 }
 
+/// WhatsApp's clock, as it told it at the last login. Cheap to clone: every clone is the same clock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServerClock(Arc<Mutex<Option<(SystemTime, Instant)>>>);
+
+impl ServerClock {
+    /// Takes the time of a login: seconds since 1970, the attribute `t` of `<success>`.
+    pub(super) fn set(&self, seconds: u64) {
+        if let Some(told) = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) {
+            *self.0.lock() = Some((told, Instant::now()));
+        }
+    }
+
+    /// The time now; `None` before the first login.
+    pub(super) fn now(&self) -> Option<SystemTime> {
+        let (told, at) = (*self.0.lock())?;
+        told.checked_add(at.elapsed())
+    }
+}
+
 /// Gives the library this clock, which is never before `floor`. The cell is one per process: the first call wins, later
 /// ones change nothing.
 pub fn install(floor: Option<SystemTime>) {
@@ -52,6 +73,18 @@ pub fn install(floor: Option<SystemTime>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_server_s_clock_runs_on_from_what_was_told() {
+        let clock = ServerClock::default();
+        assert_eq!(clock.now(), None);
+        clock.set(1_800_000_000);
+        let told = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let passed = clock.now().unwrap().duration_since(told).unwrap();
+        assert!(passed < Duration::from_secs(60));
+        clock.set(u64::MAX);
+        assert!(clock.now().unwrap() >= told, "no time is no news");
+    }
 
     #[test]
     fn a_step_back_is_not_followed_and_a_step_forward_is() {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_core::CauseCode;
-use tokio::net::{TcpStream, lookup_host};
 use tokio_websockets::ClientBuilder;
 use wacore::net::{
     Transport, TransportEvent, TransportFactory, WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL,
@@ -13,30 +12,34 @@ use whatsapp_rust::Client;
 use whatsapp_rust::async_channel;
 use whatsapp_rust::transport::{Connector, default_tls_connector, from_websocket};
 
+use super::connect::connect;
 use super::observer::Observer;
+use crate::config::{Proxy, Settings};
 
 /// A transport factory that dials step by step, with a timeout of its own. The library's says in text alone why it failed, and nothing
 /// when it times out.
 pub(super) struct Dialer {
     url: String,
+    proxy: Option<Proxy>,
     observer: Arc<Observer>,
 }
 
 type Dialed = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 
 impl Dialer {
-    /// `url` replaces WhatsApp's own.
-    pub(super) fn new(url: Option<&str>, observer: Arc<Observer>) -> Self {
-        let url = url.unwrap_or(WHATSAPP_WEB_WS_URL).to_owned();
-        Self { url, observer }
+    /// Dials WhatsApp, or the server that the settings name.
+    pub(super) fn new(settings: &Settings, observer: Arc<Observer>) -> Self {
+        let url = settings.server_url.as_deref();
+        Self {
+            url: url.unwrap_or(WHATSAPP_WEB_WS_URL).to_owned(),
+            proxy: settings.proxy().cloned(),
+            observer,
+        }
     }
 
     async fn dial(&self) -> anyhow::Result<Dialed> {
         let host = host_of(&self.url);
-        self.observer.dials(CauseCode::DnsFailed);
-        let addresses: Vec<_> = lookup_host(&host).await?.collect();
-        self.observer.dials(CauseCode::DialFailed);
-        let stream = TcpStream::connect(&addresses[..]).await?;
+        let stream = connect(&host, self.proxy.as_ref(), &self.observer).await?;
         self.observer.dials(CauseCode::TlsFailed);
         let connector = match self.url.starts_with("ws://") {
             true => Connector::Plain,
@@ -108,10 +111,18 @@ mod tests {
         assert_eq!(host_of("wss://[::1]/ws"), "[::1]:443");
     }
 
+    fn dialer(url: String, heard: &Heard) -> Dialer {
+        let settings = Settings {
+            server_url: Some(url),
+            ..Settings::default()
+        };
+        Dialer::new(&settings, Arc::clone(&heard.observer))
+    }
+
     /// Dials for so long that a local answer comes, and says what it stumbled over.
     async fn unreached(url: String) -> Option<CauseCode> {
         let heard = Heard::new();
-        let dialer = Dialer::new(Some(&url), Arc::clone(&heard.observer));
+        let dialer = dialer(url, &heard);
         // As the library's own limit would, only sooner.
         let dialed = timeout(Duration::from_secs(1), dialer.create_transport()).await;
         assert!(!matches!(dialed, Ok(Ok(_))));
@@ -163,7 +174,7 @@ mod tests {
                 .await
                 .unwrap()
         });
-        let dialer = Dialer::new(Some(&url), Arc::clone(&heard.observer));
+        let dialer = dialer(url, &heard);
         let _open = dialer.create_transport().await.unwrap();
         assert_eq!(heard.observer.unreached(), None);
         drop(server.await);

@@ -36,7 +36,7 @@ impl Farewell {
             intake_tx,
             watch::Sender::default(),
             parts.last_words.clone(),
-            Arc::clone(&parts.peers),
+            (Arc::clone(&parts.peers), parts.clock.clone()),
         );
         let Some(device) = load(&backend).await else {
             return false;

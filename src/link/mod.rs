@@ -6,6 +6,7 @@
 mod again;
 mod body;
 pub mod clock;
+mod connect;
 mod credentials;
 mod dial;
 mod farewell;
@@ -19,9 +20,10 @@ mod reach;
 mod run;
 mod self_test;
 mod version;
+mod web;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -41,15 +43,11 @@ pub(crate) use self_test::{ECHO, TEST_ANSWER};
 use crate::config::Settings;
 use crate::history::LastWords;
 use crate::mail::{Inbox, Outbox};
+use clock::ServerClock;
 use inbound::ToInbox;
 use peers::Peers;
 use reach::Reach;
 use version::Versions;
-
-/// Timeouts of a web request, until the first answer and in all: for the client version, or a snapshot of the app's state. A request
-/// that nobody waits for any more still holds a thread.
-const WEB_ANSWERS: Duration = Duration::from_secs(10);
-const WEB_LIMIT: Duration = Duration::from_secs(120);
 
 /// The parts that every run shares.
 struct Parts {
@@ -57,6 +55,7 @@ struct Parts {
     http: UreqHttpClient,
     versions: Versions,
     peers: Arc<Peers>,
+    clock: ServerClock,
     reach: Arc<Reach>,
     inbox: Inbox,
     outbox: Outbox,
@@ -75,25 +74,16 @@ impl Parts {
     }
 }
 
-/// Tells whether the configured server is on this machine, as a lab's is.
+/// Tells whether the configured server, or the proxy to it, is on this machine, as a lab's is.
 pub fn is_near(settings: &Settings) -> bool {
-    settings.server_url.as_deref().is_some_and(|url| {
-        let host = dial::host_of(url);
-        ["127.", "localhost:", "[::1]"]
-            .iter()
-            .any(|near| host.starts_with(near))
-    })
-}
-
-/// Makes an HTTP client for rare requests: it keeps no connection alive.
-fn web(answers: Duration, limit: Duration) -> UreqHttpClient {
-    let config = ureq::config::Config::builder()
-        .timeout_resolve(Some(answers))
-        .timeout_connect(Some(answers))
-        .timeout_recv_response(Some(answers))
-        .timeout_global(Some(limit))
-        .max_idle_connections(0);
-    UreqHttpClient::with_agent(config.build().into())
+    let host = match (settings.proxy(), &settings.server_url) {
+        (Some(proxy), _) => format!("{}:{}", proxy.host, proxy.port),
+        (None, Some(url)) => dial::host_of(url),
+        (None, None) => return false,
+    };
+    ["127.", "localhost:", "[::1]"]
+        .iter()
+        .any(|near| host.starts_with(near))
 }
 
 /// The link: at most one run at a time.
@@ -137,7 +127,7 @@ impl Link {
         credentials: watch::Sender<Credentials>,
         last_words: LastWords,
     ) -> Self {
-        let http = web(WEB_ANSWERS, WEB_LIMIT);
+        let http = web::client(settings.proxy(), web::ANSWERS, web::LIMIT);
         let versions = Versions::new(
             settings.server_version,
             Arc::new(http.clone()),
@@ -149,6 +139,7 @@ impl Link {
                 http,
                 versions,
                 peers: Arc::default(),
+                clock: ServerClock::default(),
                 reach: Arc::default(),
                 inbox,
                 outbox,
@@ -221,6 +212,11 @@ impl Link {
         self.ask(Errand::Passkey(step));
     }
 
+    /// The time by WhatsApp's clock; `None` before the first login of this process.
+    pub fn time(&self) -> Option<SystemTime> {
+        self.parts.clock.now()
+    }
+
     /// A client that logs archived links out, beside the run of this one.
     pub fn farewell(&self) -> Farewell {
         Farewell(Arc::clone(&self.parts))
@@ -247,27 +243,6 @@ impl Link {
             if let Some(running) = running {
                 let _ = running.task.await;
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-    use tokio::time::timeout;
-    use whatsapp_rust::http::{HttpClient as _, HttpRequest};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_web_that_gives_no_answer_is_given_up() {
-        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/sw.js", silent.local_addr().unwrap());
-        let short = Duration::from_millis(200);
-        for (answers, limit) in [(short, WEB_LIMIT), (WEB_LIMIT, short)] {
-            let web = web(answers, limit);
-            let asked = timeout(WEB_ANSWERS, web.execute(HttpRequest::get(&url)));
-            assert!(asked.await.unwrap().is_err());
         }
     }
 }

@@ -18,6 +18,7 @@ use whatsapp_rust::types::events::{
 use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 use super::again::AskedAgain;
+use super::clock::ServerClock;
 use super::credentials::Credentials;
 use super::inbound::{self, Intake};
 use super::peers::{self, Peers};
@@ -102,6 +103,7 @@ pub(super) struct Observer {
     /// Ids of messages for which the phone sent a receipt.
     receipts: broadcast::Sender<Vec<String>>,
     last_words: LastWords,
+    clock: ServerClock,
 }
 
 impl Observer {
@@ -111,7 +113,7 @@ impl Observer {
         intake: mpsc::UnboundedSender<Intake>,
         credentials: watch::Sender<Credentials>,
         last_words: LastWords,
-        peers: Arc<Peers>,
+        (peers, clock): (Arc<Peers>, ServerClock),
     ) -> Arc<Self> {
         let phase = watch::Sender::new(Phase::Unpaired);
         Arc::new(Self {
@@ -129,6 +131,7 @@ impl Observer {
             peers,
             receipts: broadcast::Sender::new(64),
             last_words,
+            clock,
         })
     }
 
@@ -443,7 +446,11 @@ impl Observer {
         match node.tag.as_ref() {
             // Its id is of a question of ours: WhatsApp's own questions are of the types `get` and `set`.
             "iq" if is_answer(node) => return self.comes_up(|login| login.answered = true),
-            "success" => return self.comes_up(|login| login.accepted = true),
+            "success" => {
+                let told = node.get_attr("t").and_then(|t| t.as_str().parse().ok());
+                told.into_iter().for_each(|seconds| self.clock.set(seconds));
+                return self.comes_up(|login| login.accepted = true);
+            }
             "failure" => {
                 self.number(node, "reason");
                 return self.keep(node);

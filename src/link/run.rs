@@ -60,7 +60,7 @@ pub(super) async fn run(
         intake_tx,
         parts.credentials.clone(),
         parts.last_words.clone(),
-        Arc::clone(&parts.peers),
+        (Arc::clone(&parts.peers), parts.clock.clone()),
     );
     let Some(device) = load(&backend).await else {
         return Ending::Storage;
@@ -131,7 +131,7 @@ pub(super) async fn build(
     observer: &Arc<Observer>,
 ) -> Option<Bot> {
     let settings = &parts.settings;
-    let dialer = Dialer::new(settings.server_url.as_deref(), Arc::clone(observer));
+    let dialer = Dialer::new(settings, Arc::clone(observer));
     // The name and kind shown under "Linked devices"; WhatsApp knows browsers and a few apps, no appliances.
     let props = DevicePropsOverride::new()
         .with_os(&settings.device_name)

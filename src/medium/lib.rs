@@ -5,6 +5,7 @@
 //! - [`DataDir`]: the paths of all that outlives a boot; [`Claim`]: the right to use them
 //! - [`blocking`] and [`Lane`]: disk work off the async runtime's threads, beside each other or strictly in order
 //! - [`Stamp`]: a moment by every clock; [`Machine`]: where `/proc`, `/sys` and `/dev` are found
+//! - [`Patient`]: a client's pipe, with a timeout; [`leave_no_core`], [`descriptors`], [`Exhausted`]: what the system lets a process have
 //! - [`Secret`]: a value that must not reach a log
 //!
 //! It knows purposes of writes, not kinds of records: the caller says why it writes.
@@ -16,6 +17,8 @@ mod claim;
 mod data_dir;
 mod lane;
 mod machine;
+mod patient;
+mod process;
 pub mod push;
 mod secret;
 pub mod space;
@@ -28,6 +31,8 @@ pub use claim::{Claim, ClaimError};
 pub use data_dir::DataDir;
 pub use lane::Lane;
 pub use machine::Machine;
+pub use patient::Patient;
+pub use process::{Exhausted, descriptors, leave_no_core};
 pub use secret::Secret;
 pub use stamp::Stamp;
 pub use work::{Stopped, blocking};

@@ -23,7 +23,7 @@ use tokio::{
 use self::glass::PLAIN;
 pub use self::{
     frame::{Depth, Format, Frame},
-    screens::{Credential, draw},
+    screens::{Credential, draw, name},
     showing::{Picture, Showing},
 };
 use crate::wires::{Board, Description, Inputs, MachineWires, Wires, button};

@@ -26,7 +26,33 @@ pub(super) struct Page {
     pub(super) foot: String,
 }
 
+/// The letters and lines of running text below the title.
+const TEXT: (&MonoFont<'static>, usize) = (&FONT_5X8, 3);
+
 impl Page {
+    /// Draws the title and the main line, with running text between them. Of a text that is too long the end is drawn: of a path
+    /// that is the file.
+    pub(super) fn with_text<D: DrawTarget<Color = BinaryColor>>(
+        &self,
+        text: &str,
+        target: &mut D,
+    ) -> Result<(), D::Error> {
+        let (font, most) = TEXT;
+        let area = target.bounding_box();
+        let (middle, top) = (area.center().x, area.top_left.y);
+        big(&self.title, Point::new(middle, top + 14), target)?;
+        let letters_a_line = (area.size.width / font.character_size.width).max(1) as usize;
+        let all: Vec<char> = text.chars().collect();
+        let shown = &all[all.len().saturating_sub(letters_a_line * most)..];
+        for (at, line) in (0..).zip(shown.chunks(letters_a_line)) {
+            let line: String = line.iter().collect();
+            let place = Point::new(middle, top + 32 + at * 8);
+            letters(&line, font, place, target)?;
+        }
+        let foot = Point::new(middle, top + 59);
+        small(&self.strong, &SMALL[2..], area.size.width, foot, target)
+    }
+
     pub(super) fn draw<D: DrawTarget<Color = BinaryColor>>(
         &self,
         target: &mut D,

@@ -56,6 +56,19 @@ pub fn draw<D: DrawTarget<Color = BinaryColor>>(
     }
 }
 
+/// Draws the screen of a fault with the file that it is about, and what the system said of it, below its title.
+///
+/// # Errors
+/// The target's own.
+pub fn name<D: DrawTarget<Color = BinaryColor>>(
+    face: &Face,
+    named: &str,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    target.clear(BinaryColor::Off)?;
+    page(face).with_text(named, target)
+}
+
 /// The countdown of a face, milliseconds.
 pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
     match face {
@@ -211,6 +224,27 @@ fn page(face: &Face) -> Page {
                     "Ask the operator",
                     &again,
                 ),
+                CauseCode::NotPermitted => page(
+                    "No access",
+                    "to the data directory",
+                    "Ask the operator",
+                    &again,
+                ),
+                CauseCode::ReadOnly => page(
+                    "Read-only",
+                    "is the data partition",
+                    &again,
+                    "if it stays: new card",
+                ),
+                CauseCode::NoDescriptors => {
+                    page("System", "no descriptors left", &again, "the card is sound")
+                }
+                CauseCode::NoMemory => {
+                    page("System", "no memory left", &again, "the card is sound")
+                }
+                CauseCode::NoThreads => {
+                    page("System", "starts no thread", &again, "the card is sound")
+                }
                 CauseCode::SetAside => page(
                     "Card broken",
                     "its data is set aside",

@@ -15,6 +15,7 @@ use super::{
 pub struct Showing {
     face: Face,
     credential: Option<Credential>,
+    named: Option<String>,
     since: Instant,
 }
 
@@ -33,8 +34,14 @@ impl Showing {
         Self {
             face,
             credential,
+            named: None,
             since: Instant::now(),
         }
+    }
+
+    /// Has the screen of a fault name the file that it is about, and what the system said of it.
+    pub fn naming(self, named: Option<String>) -> Self {
+        Self { named, ..self }
     }
 
     /// Draws the picture of a moment.
@@ -45,7 +52,12 @@ impl Showing {
         }
         let credential = self.credential.as_ref();
         let mut frame = Frame::new(format);
-        let Ok(()) = screens::draw(&face, credential, &mut frame);
+        let Ok(()) = match &self.named {
+            Some(named) if matches!(face, Face::StorageFault { .. }) => {
+                screens::name(&face, named, &mut frame)
+            }
+            _ => screens::draw(&face, credential, &mut frame),
+        };
         Picture {
             frame,
             confidential: credential.is_some_and(|credential| credential.is_shown_by(&face)),

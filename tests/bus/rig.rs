@@ -98,6 +98,7 @@ impl Daemon {
             status: status.subscribe(),
             credentials: credentials.subscribe(),
             picture: picture.subscribe(),
+            proxy: None,
             glass: "SSD1306 at 0x3c (raspberrypi)".into(),
             boot: report,
             news: news.clone(),
@@ -132,13 +133,13 @@ impl Daemon {
     }
 
     pub async fn serve(&self, place: Where) -> Served {
-        bus::serve(place, &self.runtime(), self.desk.clone()).await
+        bus::serve(place, &self.runtime(), self.desk.clone(), 1024).await
     }
 
     /// On the private socket alone, where every client has this role.
     pub async fn serve_as(&self, role: Role) -> Served {
         let desk = self.desk.serve(Caller::new(role, "anna"));
-        bus::serve(Where::Private, &self.runtime(), desk).await
+        bus::serve(Where::Private, &self.runtime(), desk, 1024).await
     }
 
     pub async fn receive(&self, id: &str, text: &str) {

@@ -84,6 +84,7 @@ causes! {
         NoRoute "no-route": "The network has no way to the outside.", "Check that the router is on the internet.";
         DnsFailed "dns-failed": "The name of WhatsApp's server cannot be looked up.", "Check that the router is on the internet.";
         DialFailed "dial-failed": "WhatsApp's server cannot be reached.", NONE;
+        ProxyFailed "proxy-failed": "The proxy does not let Holdfast through to WhatsApp.", "Check network.proxy (or HTTPS_PROXY), the proxy's login, and that it lets port 443 through.";
         TlsFailed "tls-failed": "No trusted connection to WhatsApp's server comes about.", "Check the clock, and that no sign-in page or filter stands in the way.";
         HandshakeFailed "handshake-failed": "The handshake with WhatsApp failed.", NONE;
         LoginTimeout "login-timeout": "WhatsApp did not answer in time.", NONE;
@@ -138,6 +139,8 @@ causes! {
         ConsumerForgotten "consumer-forgotten": "A consumer did not come for too long; messages are no longer kept for it.", "Start it again, or forget it: `holdfastctl inbox consumers`.";
         ManyRecords "many-records": "The keys have become so many that each start takes longer.", "Nothing is wrong; a new link, when it suits, starts with few.";
         OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";
+        NotPermitted "not-permitted": "Holdfast may not use its data directory.", "Give the directory to the user that Holdfast runs as; `holdfastctl boot` names the file.";
+        ReadOnly "read-only": "The data partition is read-only.", "Restart to have it checked; if it stays, replace the card.";
         InUse "in-use": "The keys are open in another process, a Holdfast that has not ended; nothing was changed.", "End that process, or turn the device off and on.";
         SetAside "set-aside": "The data partition is beyond repair; it was set aside, and nothing on it was changed.", "Restart to have it tried again; if it stays, replace the card.";
         MediumFailed "medium-failed": "The data partition failed.", "Press the button to try again; if it stays, replace the card.";
@@ -152,6 +155,12 @@ causes! {
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
         RestoreFailed "restore-failed": "The archived link could not be brought back; the present one is untouched.", "Read the log for the reason; check the storage: free space, then the card itself.";
         RetireSlow "retire-slow": "Moving the old link to the archive takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
+    }
+    /// The things that the operating system gives a program.
+    System "system" {
+        NoDescriptors "no-descriptors": "The system has no file descriptor left for Holdfast, which starts again; the card is sound.", "Close programs that keep many files or connections open.";
+        NoMemory "no-memory": "The system has no memory left for Holdfast, which starts again; the card is sound.", "Stop other programs, or use a board with more memory.";
+        NoThreads "no-threads": "The system starts no thread for Holdfast, which starts again; the card is sound.", "Raise the limit of processes of its user or service (TasksMax).";
     }
     /// The screen and the button.
     Panel "panel" {

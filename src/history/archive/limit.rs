@@ -1,12 +1,6 @@
-//! What a file from outside may take of the partition, and how long whoever is at its other end is waited for.
+//! What a file from outside may take of the partition.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Archive, HistoryError};
 
@@ -23,12 +17,6 @@ const BLOCK: u64 = 4096;
 
 /// The partition is asked again after so much.
 const STRIDE: u64 = MIB;
-
-/// How long nothing may move at the other end.
-const SILENCE: Duration = Duration::from_secs(60);
-
-/// How long all of it may take.
-const WHOLE: Duration = Duration::from_secs(60 * 60);
 
 /// Refuses an archive that is too large to be taken in again.
 pub(super) fn check(files: &BTreeMap<String, u64>) -> Result<(), HistoryError> {
@@ -110,85 +98,9 @@ impl Archive {
     }
 }
 
-/// The operator's file, which may be a pipe: whoever is at its other end is waited for, and not for ever.
-pub(super) struct Patient {
-    file: File,
-    silence: Duration,
-    until: Instant,
-}
-
-impl Patient {
-    pub fn new(file: File) -> Self {
-        Self::waiting(file, SILENCE)
-    }
-
-    fn waiting(file: File, silence: Duration) -> Self {
-        Self {
-            file,
-            silence,
-            until: Instant::now() + WHOLE,
-        }
-    }
-
-    /// Waits until the file can be read or written.
-    fn wait(&self, what: PollFlags) -> io::Result<()> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        let limit = Timespec::try_from(left.min(self.silence)).ok();
-        let mut polled = [PollFd::from_borrowed_fd(self.file.as_fd(), what)];
-        match poll(&mut polled, limit.as_ref())? {
-            0 => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "nothing moved at its other end for a minute, or it took more than an hour",
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Read for Patient {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.wait(PollFlags::IN)?;
-        self.file.read(buffer)
-    }
-}
-
-impl Write for Patient {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.wait(PollFlags::OUT)?;
-        // A pipe that has room for something takes a page without waiting for more: pipe(7).
-        let page = bytes.len().min(4096);
-        self.file.write(&bytes[..page])
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
-
     use super::*;
-
-    #[test]
-    fn a_pipe_is_waited_for_and_not_for_ever() {
-        let (reader, mut writer) = io::pipe().unwrap();
-        let silence = Duration::from_millis(20);
-        let mut patient = Patient::waiting(OwnedFd::from(reader).into(), silence);
-        let mut byte = [0];
-        writer.write_all(b"a").unwrap();
-        assert_eq!(patient.read(&mut byte).unwrap(), 1);
-        let silent = patient.read(&mut byte).unwrap_err();
-        assert_eq!(silent.kind(), io::ErrorKind::TimedOut);
-        drop(writer);
-        assert_eq!(patient.read(&mut byte).unwrap(), 0, "its end is no silence");
-
-        let (_reader, writer) = io::pipe().unwrap();
-        let mut patient = Patient::waiting(OwnedFd::from(writer).into(), silence);
-        let full = patient.write_all(&[0; 1 << 20]).unwrap_err();
-        assert_eq!(full.kind(), io::ErrorKind::TimedOut);
-    }
 
     #[test]
     fn sizes_that_no_archive_has_are_refused_however_they_add_up() {

@@ -7,16 +7,17 @@ use std::io::{self, BufReader, Read, Write};
 use std::iter;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
+use std::time::Duration;
 
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use holdfast_core::ArchiveId;
-use holdfast_medium::{Secret, atomic};
+use holdfast_medium::{Patient, Secret, atomic};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use super::HistoryError;
-use super::limit::{Limit, Patient};
+use super::limit::Limit;
 use super::manifest::{MANIFEST, Manifest};
 
 const FORMAT: &str = "holdfast archive";
@@ -25,6 +26,12 @@ const VERSION: u32 = 1;
 /// scrypt's work, 2^16: 64 MiB and a second of a Raspberry Pi for each guess. Files that want more are not opened: a
 /// forged one could ask for all memory.
 const WORK: u8 = 16;
+
+/// How long nothing may move at the other end of the operator's file.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long all of it may take.
+const WHOLE: Duration = Duration::from_secs(60 * 60);
 
 /// How much of a file goes into one item.
 const PIECE: usize = 64 * 1024;
@@ -73,7 +80,7 @@ pub(super) fn pack(
     let encryptor = Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient))
         .map_err(|error| HistoryError::Output(io::Error::other(error.to_string())))?;
     let mut output = encryptor
-        .wrap_output(Patient::new(output))
+        .wrap_output(Patient::new(output, SILENCE, WHOLE))
         .map_err(HistoryError::Output)?;
     let begin = Item::Begin {
         format: FORMAT.into(),
@@ -138,7 +145,7 @@ pub(super) fn unpack(
     dir: &Path,
     limit: &mut Limit<'_>,
 ) -> Result<(), HistoryError> {
-    let input = BufReader::new(Patient::new(input));
+    let input = BufReader::new(Patient::new(input, SILENCE, WHOLE));
     let decryptor = Decryptor::new_buffered(input).map_err(|error| match error {
         DecryptError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => unread(error),
         _ => HistoryError::Foreign,

@@ -15,6 +15,7 @@ use whatsapp_rust::types::events::{self, MessageBatch};
 
 use super::super::dial::Dialer;
 use super::*;
+use crate::config::Settings;
 
 /// An observer, and what it told.
 pub(in crate::link) struct Heard {
@@ -36,7 +37,14 @@ impl Heard {
         let notices = mpsc::unbounded_channel().0;
         let (intake_in, intake) = mpsc::unbounded_channel();
         Self {
-            observer: Observer::new(events_in, notices, intake_in, shown, last_words, peers),
+            observer: Observer::new(
+                events_in,
+                notices,
+                intake_in,
+                shown,
+                last_words,
+                (peers, ServerClock::default()),
+            ),
             events,
             intake,
             credentials,
@@ -267,7 +275,10 @@ async fn observed(heard: &Heard, device: Device, backend: &Arc<InMemoryBackend>)
     let store: Arc<dyn Backend> = backend.clone();
     let bot = Bot::builder()
         .with_backend_arc(store)
-        .with_transport_factory(Dialer::new(None, Arc::clone(&heard.observer)))
+        .with_transport_factory(Dialer::new(
+            &Settings::default(),
+            Arc::clone(&heard.observer),
+        ))
         .with_http_client(NoWeb)
         .build();
     let bot = bot.await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use holdfast::bus::{
     self, InboxMessage, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy, follow,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use zbus::Connection;
 use zbus::fdo::PropertiesProxy;
@@ -52,9 +53,14 @@ impl Holdfast {
         })
     }
 
+    /// From the next start on it is run by these words.
+    pub fn runs_under(&mut self, words: Vec<PathBuf>) {
+        self.program.splice(..0, words);
+    }
+
     /// From the next start on it is run by these words, and logs to the journal it finds there.
     pub fn logs_to_journal(&mut self, inside: Vec<PathBuf>) {
-        self.program.splice(..0, inside);
+        self.runs_under(inside);
         self.journal = true;
     }
 
@@ -63,6 +69,14 @@ impl Holdfast {
         let file = self.directory.join("holdfast.toml");
         let settings = std::fs::read_to_string(&file)?;
         std::fs::write(file, format!("{settings}[log]\nlevel = \"{level}\"\n"))?;
+        Ok(())
+    }
+
+    /// Reaches WhatsApp through this proxy from the next start on.
+    pub fn goes_through(&self, proxy: &str) -> anyhow::Result<()> {
+        let file = self.directory.join("holdfast.toml");
+        let settings = std::fs::read_to_string(&file)?;
+        std::fs::write(file, format!("{settings}[network]\nproxy = \"{proxy}\"\n"))?;
         Ok(())
     }
 
@@ -177,16 +191,7 @@ impl Holdfast {
 
     /// Asks the daemon to stop (SIGTERM) and waits until it has left in order.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
-        let mut running = self.running.take().context("no daemon runs")?;
-        let pid = running
-            .child
-            .id()
-            .and_then(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?));
-        rustix::process::kill_process(
-            pid.context("the daemon has left")?,
-            rustix::process::Signal::TERM,
-        )?;
-        let status = within(30, "the daemon to leave", running.child.wait()).await??;
+        let status = self.ends_by(Signal::TERM).await?;
         if !status.success() {
             bail!(
                 "the daemon left with {status}; its log says:\n{}",
@@ -194,6 +199,15 @@ impl Holdfast {
             );
         }
         Ok(())
+    }
+
+    /// Sends the daemon a signal, and waits until it has left.
+    pub async fn ends_by(&mut self, signal: Signal) -> anyhow::Result<ExitStatus> {
+        let mut running = self.running.take().context("no daemon runs")?;
+        let pid = running.child.id();
+        let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        kill_process(pid.context("the daemon has left")?, signal)?;
+        Ok(within(30, "the daemon to leave", running.child.wait()).await??)
     }
 
     /// Waits until the session is in this state.

@@ -9,13 +9,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use futures_util::StreamExt as _;
 use holdfast::ctl;
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::ledger::Ledger;
 use holdfast_lab::server::{DeviceId, Fault, Lab, LabConfig, When};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufStream, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// A connected Holdfast.
 struct Scene {
@@ -267,10 +271,62 @@ fn leapt(ledger: &Ledger, device: &str) -> bool {
     published.keys.keys().any(|id| *id > 10_000)
 }
 
+/// Lets every guest through to where it asks, as an HTTP proxy does (RFC 9110, 9.3.6).
+async fn tunnels(listener: TcpListener) {
+    let mut guests = JoinSet::new();
+    while let Ok((guest, _)) = listener.accept().await {
+        guests.spawn(async move {
+            let mut guest = BufStream::new(guest);
+            let mut header = String::new();
+            while !header.ends_with("\r\n\r\n") && guest.read_line(&mut header).await? > 0 {}
+            let to = header.split(' ').nth(1).unwrap_or_default();
+            let mut server = TcpStream::connect(to).await?;
+            guest.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await?;
+            guest.flush().await?;
+            copy_bidirectional(&mut guest, &mut server).await
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_is_gone_through_named_and_blamed() {
+    let directory = tempfile::tempdir().unwrap();
+    let lab = Lab::start(LabConfig::default()).await.unwrap();
+    let owner = lab.create_phone("15550000001", "Owner").await.unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
+    let mut holdfast = Holdfast::new(program, directory.path(), &lab.url()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap();
+    holdfast
+        .goes_through(&format!("http://anna:tidepool@{place}"))
+        .unwrap();
+    let mut proxy = JoinSet::new();
+    proxy.spawn(tunnels(listener));
+    holdfast.start().await.unwrap();
+    holdfast.links(&lab, &owner).await.unwrap();
+    let session = holdfast.session().await.unwrap();
+    assert_eq!(session.proxy().await.unwrap(), format!("http://{place}"));
+
+    // With the proxy gone the link is gone, and the next attempt says why.
+    let blamed = async {
+        let properties = holdfast.properties().await.unwrap();
+        let mut changes = properties.receive_properties_changed().await.unwrap();
+        proxy.shutdown().await;
+        while session.cause().await.unwrap().0 != "network.proxy-failed" {
+            changes.next().await.expect("the daemon has left");
+        }
+    };
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, blamed).await.unwrap();
+    proxy.spawn(tunnels(TcpListener::bind(place).await.unwrap()));
+    holdfast.reaches("Connected").await.unwrap();
+    assert!(!holdfast.read_log().contains("tidepool"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dial_that_gets_no_answer_does_not_hold_a_stop_up() {
     let directory = tempfile::tempdir().unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
     let mut holdfast = Holdfast::new(program, directory.path(), &url).unwrap();

@@ -172,11 +172,13 @@ impl Hands for Around {
         // alone.
         self.told = effects.rev().find_map(|effect| match effect {
             Effect::Report(cause)
-                if !matches!(cause.class(), CauseClass::Storage | CauseClass::Panel)
-                    && !matches!(
-                        cause.code,
-                        CauseCode::PhoneAway | CauseCode::EchoMissing | CauseCode::NoNewChats
-                    ) =>
+                if !matches!(
+                    cause.class(),
+                    CauseClass::Storage | CauseClass::System | CauseClass::Panel
+                ) && !matches!(
+                    cause.code,
+                    CauseCode::PhoneAway | CauseCode::EchoMissing | CauseCode::NoNewChats
+                ) =>
             {
                 Some(*cause)
             }
