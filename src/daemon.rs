@@ -26,10 +26,11 @@ mod space;
 mod start;
 mod tide;
 
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use holdfast_core::Face;
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Claim, ClaimError, Lane, Machine, blocking, descriptors, leave_no_core};
@@ -112,6 +113,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
         .thread_keep_alive(FOR_EVER)
         .build()
         .context("the async runtime")?;
+    // While there is one thread, calls wait for it when the system starts no more; the first one has nobody to wait for.
+    catch_unwind(|| runtime.spawn_blocking(|| ())).map_err(|_| {
+        anyhow!("the system starts no thread; raise the limit of its user or service (TasksMax)")
+    })?;
     let ended = runtime.block_on(with_panel(config, claim, &log, descriptors));
     runtime.shutdown_timeout(LEFT_BEHIND);
     ended

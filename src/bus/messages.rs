@@ -1,8 +1,12 @@
 //! `org.holdfast.Messages1`: the mail of a bot. At least once both ways; duplicates have the same id.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use holdfast_medium::Secret;
-use serde::{Deserialize, Serialize};
-use zbus::{Connection, Type, interface, message::Header, object_server::SignalEmitter};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use zbus::{Connection, Signature, Type, interface, message::Header, object_server::SignalEmitter};
 
 use super::{Error, PATH, caller::desk_for, text::text, unless_zero};
 use crate::{
@@ -13,14 +17,22 @@ use crate::{
 /// The longest `raw` on the wire, bytes: more than fits into a frame of WhatsApp's.
 const LARGEST_RAW: usize = 16 << 20;
 
+/// The most answers of `Read` on their way over one connection: who asks faster than answers are taken waits for his turn. Each may
+/// be megabytes long.
+const ANSWERS: usize = 4;
+
 /// The messages object.
 pub struct Messages1 {
     desk: Desk,
+    answers: Arc<Semaphore>,
 }
 
 impl Messages1 {
     pub(super) fn new(desk: Desk) -> Self {
-        Self { desk }
+        Self {
+            desk,
+            answers: Arc::new(Semaphore::new(ANSWERS)),
+        }
     }
 }
 
@@ -59,6 +71,49 @@ pub struct InboxMessage {
     pub text: String,
     /// The whole message: a `wa.Message` protobuf. Empty when it has more than 16 MiB, and in a stub.
     pub raw: Vec<u8>,
+}
+
+/// An answer of `Read`: received messages. zbus drops it once it is sent, and then the next may be read.
+#[derive(Default)]
+pub struct Batch {
+    messages: Vec<InboxMessage>,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Deref for Batch {
+    type Target = [InboxMessage];
+
+    fn deref(&self) -> &[InboxMessage] {
+        &self.messages
+    }
+}
+
+impl IntoIterator for Batch {
+    type Item = InboxMessage;
+    type IntoIter = std::vec::IntoIter<InboxMessage>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.messages.into_iter()
+    }
+}
+
+impl Type for Batch {
+    const SIGNATURE: &'static Signature = Vec::<InboxMessage>::SIGNATURE;
+}
+
+impl Serialize for Batch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.messages.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Batch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self {
+            messages: Vec::deserialize(deserializer)?,
+            _turn: None,
+        })
+    }
 }
 
 /// A message that is not final, on the wire.
@@ -119,10 +174,15 @@ impl Messages1 {
     /// An answer has at most 128 messages and 4 MiB of them, or one larger message; only an empty one means that there are no more.
     /// Texts have U+FFFD for each NUL and are cut at 2 MiB; `raw` has them whole.
     #[zbus(out_args("messages"))]
-    async fn read(&self, consumer: &str, from: u64, max: u32) -> Result<Vec<InboxMessage>, Error> {
+    async fn read(&self, consumer: &str, from: u64, max: u32) -> Result<Batch, Error> {
+        // It is never closed.
+        let turn = Arc::clone(&self.answers).acquire_owned().await.ok();
         let from = (from != 0).then_some(from);
         let messages = self.desk.read(consumer, from, unless_zero(max)).await?;
-        Ok(messages.into_iter().map(InboxMessage::from).collect())
+        Ok(Batch {
+            messages: messages.into_iter().map(InboxMessage::from).collect(),
+            _turn: turn,
+        })
     }
 
     /// The stubs among what `Read` answers from the place `from` on, up to `max` (0: as many as fit): place, kind, standing. A stub has no

@@ -31,7 +31,7 @@ use zbus::{Connection, connection::Builder};
 use crate::desk::Desk;
 pub use error::Error;
 pub use follow::follow;
-pub use messages::{InboxConsumer, InboxMessage, Messages1Proxy, PendingMessage};
+pub use messages::{Batch, InboxConsumer, InboxMessage, Messages1Proxy, PendingMessage};
 pub use panel::Panel1Proxy;
 pub use private::socket_path;
 pub use session::{LastWordEntry, Session1Proxy};

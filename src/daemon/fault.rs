@@ -40,6 +40,7 @@ fn of_call(error: &io::Error) -> Option<CauseCode> {
         return Some(CauseCode::NoSpace);
     }
     match (Exhausted::of(error), error.kind()) {
+        (Some(Exhausted::Threads), _) => Some(CauseCode::NoThreads),
         (Some(Exhausted::Descriptors), _) => Some(CauseCode::NoDescriptors),
         (Some(Exhausted::Memory), _) => Some(CauseCode::NoMemory),
         (None, io::ErrorKind::PermissionDenied) => Some(CauseCode::NotPermitted),
@@ -91,6 +92,11 @@ mod tests {
                 Some(CauseCode::NoDescriptors),
             ),
             (Errno::NOMEM, CauseCode::NoMemory, Some(CauseCode::NoMemory)),
+            (
+                Errno::AGAIN,
+                CauseCode::NoThreads,
+                Some(CauseCode::NoThreads),
+            ),
             (Errno::NOSPC, CauseCode::NoSpace, Some(CauseCode::NoSpace)),
             (
                 Errno::ACCESS,

@@ -106,7 +106,7 @@ pub struct StoreId(u64);
 pub enum BarrierError {
     /// The writer thread could not be started.
     #[error(
-        "the writer of the data partition could not be started: {0}; free some memory and start again"
+        "the writer of the data partition could not be started: {0}; raise the limit of threads (TasksMax), or free some memory"
     )]
     Start(Arc<io::Error>),
     /// A write or flush failed. Nothing queued since is acknowledged, and nothing ever will be.

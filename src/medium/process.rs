@@ -46,14 +46,17 @@ pub enum Exhausted {
     Descriptors,
     /// Memory.
     Memory,
+    /// Threads, or processes.
+    Threads,
 }
 
 impl Exhausted {
-    /// Tells whether a call failed for want of one (errno(3)).
+    /// Tells whether a call failed for want of one (errno(3)). Of files nothing is ever asked that would be better asked again.
     pub fn of(error: &io::Error) -> Option<Self> {
         match Errno::from_io_error(error)? {
             Errno::MFILE | Errno::NFILE => Some(Self::Descriptors),
             Errno::NOMEM => Some(Self::Memory),
+            Errno::AGAIN => Some(Self::Threads),
             _ => None,
         }
     }
@@ -79,6 +82,7 @@ mod tests {
         assert_eq!(of(Errno::MFILE), Some(Exhausted::Descriptors));
         assert_eq!(of(Errno::NFILE), Some(Exhausted::Descriptors));
         assert_eq!(of(Errno::NOMEM), Some(Exhausted::Memory));
+        assert_eq!(of(Errno::AGAIN), Some(Exhausted::Threads));
         assert_eq!(of(Errno::IO), None);
         assert_eq!(Exhausted::of(&io::Error::other("no errno")), None);
     }

@@ -23,6 +23,8 @@ pub struct Holdfast {
     program: Vec<PathBuf>,
     directory: PathBuf,
     data: PathBuf,
+    /// The address of a message bus.
+    bus: Option<String>,
     /// Its standard error counts as a stream of the journal.
     journal: bool,
     /// The socket of a service manager, and how often it wants to hear of us.
@@ -47,6 +49,7 @@ impl Holdfast {
             program,
             directory: directory.to_owned(),
             data: directory.join("data"),
+            bus: None,
             journal: false,
             manager: None,
             running: None,
@@ -56,6 +59,11 @@ impl Holdfast {
     /// From the next start on it is run by these words.
     pub fn runs_under(&mut self, words: Vec<PathBuf>) {
         self.program.splice(..0, words);
+    }
+
+    /// From the next start on it is also on the message bus at this address.
+    pub fn joins(&mut self, bus: &str) {
+        self.bus = Some(bus.to_owned());
     }
 
     /// From the next start on it is run by these words, and logs to the journal it finds there.
@@ -148,6 +156,9 @@ impl Holdfast {
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true);
+        if let Some(bus) = &self.bus {
+            command.env("DBUS_SESSION_BUS_ADDRESS", bus);
+        }
         if self.journal {
             command.env("JOURNAL_STREAM", stream);
         }
@@ -343,8 +354,8 @@ impl Holdfast {
         let mut news = follow(messages.receive_received().await?);
         let unread = async {
             loop {
-                let mut unread = messages.read(consumer, 0, 0).await?;
-                unread.retain(|message| !message.raw.is_empty());
+                let read = messages.read(consumer, 0, 0).await?.into_iter();
+                let unread: Vec<_> = read.filter(|message| !message.raw.is_empty()).collect();
                 if unread.len() >= count {
                     return anyhow::Ok(unread);
                 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
@@ -14,8 +15,9 @@ use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{Lab, LabConfig, PhoneId};
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
+use tokio::process::Command;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::{Connection, Message};
@@ -154,6 +156,38 @@ async fn a_client_that_takes_no_answers_is_not_answered_without_end() {
     for _ in 0..8 {
         assert!(!messages.read("bot", 0, 0).await.unwrap().is_empty());
     }
+    let grown = scene.peak() - before;
+    assert!(grown < 128 << 20, "{grown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_asks_faster_than_it_reads_waits_for_its_turn() {
+    let mut scene = Scene::after(":").await;
+    for _ in 0..10 {
+        scene.writes(&"€".repeat(60_000)).await;
+    }
+    scene.holdfast.receives("bot", 10).await.unwrap();
+    scene.holdfast.stop().await.unwrap();
+    let mut bus = Command::new("dbus-daemon")
+        .args(["--session", "--nofork", "--print-address"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("dbus-daemon, of the Debian package dbus-daemon");
+    let mut printed = BufReader::new(bus.stdout.take().unwrap());
+    let mut address = String::new();
+    printed.read_line(&mut address).await.unwrap();
+    scene.holdfast.joins(address.trim());
+    scene.holdfast.start().await.unwrap();
+    let before = scene.peak();
+    let bot = Builder::address(address.trim()).build().await.unwrap();
+    let messages = Messages1Proxy::new(&bot).await.unwrap();
+    let answers = join_all((0..40).map(|_| messages.read("bot", 0, 0))).await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| !answer.as_ref().unwrap().is_empty())
+    );
     let grown = scene.peak() - before;
     assert!(grown < 128 << 20, "{grown}");
 }
