@@ -63,9 +63,13 @@ fn without(code: CauseCode) -> Face {
     }
 }
 
-fn ignored(count: u32, line: Option<u32>) -> Face {
+fn ignored(count: u32, file: &'static str, line: Option<u32>) -> Face {
     Face::SettingsIgnored {
-        ignored: Ignored { count, line },
+        ignored: Ignored {
+            count,
+            file: Some(file),
+            line,
+        },
         left_ms: 50_000,
     }
 }
@@ -93,8 +97,16 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             Face::WaitingForClock { next_ms: 171_000 },
             None,
         ),
-        ("settings-ignored", ignored(1, Some(12)), None),
-        ("settings-ignored-many", ignored(3, None), None),
+        (
+            "settings-ignored",
+            ignored(1, "network-config", Some(12)),
+            None,
+        ),
+        (
+            "settings-ignored-many",
+            ignored(3, "holdfast.toml", Some(7)),
+            None,
+        ),
         ("connecting", Face::Connecting, None),
         (
             "connected",

@@ -166,6 +166,13 @@ impl Session1 {
         self.desk.status().borrow().attempt
     }
 
+    /// What of the owner's settings was not taken at this start: file, line, why, and what to do instead. No value of theirs.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn ignored_settings(&self) -> Vec<String> {
+        let ignored = self.desk.ignored_settings().iter();
+        ignored.cloned().map(text).collect()
+    }
+
     /// Milliseconds until the next attempt, at the moment of reading; 0 when none is planned.
     #[zbus(property(emits_changed_signal = "false"))]
     fn next_attempt(&self) -> u64 {

@@ -217,6 +217,7 @@ mod tests {
             last_end: LastEnd::PowerLoss,
             ignored: Some(Ignored {
                 count: 1,
+                file: None,
                 line: None,
             }),
             ..Facts::default()

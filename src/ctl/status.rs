@@ -37,6 +37,8 @@ pub(super) struct StatusOutput {
     pub(super) panel: PanelOutput,
     /// The proxy to WhatsApp, where there is one.
     pub(super) proxy: Option<String>,
+    /// What of the owner's settings was not taken, and what to do instead.
+    pub(super) ignored_settings: Vec<String>,
     pub(super) bus: String,
 }
 
@@ -104,6 +106,7 @@ impl StatusOutput {
                 faults: faults.into_iter().filter_map(Cause::of).collect(),
             },
             proxy: Some(session.proxy().await?).filter(|proxy| !proxy.is_empty()),
+            ignored_settings: session.ignored_settings().await?,
             bus: daemon.place.clone(),
         })
     }
@@ -165,6 +168,10 @@ impl StatusOutput {
         }
         if let Some(proxy) = &self.proxy {
             lines.push(format!("       Proxy: {proxy}"));
+        }
+        for (at, ignored) in self.ignored_settings.iter().enumerate() {
+            let title = if at == 0 { "Not taken:" } else { "" };
+            lines.push(format!("{title:>13} {ignored}"));
         }
         lines.push(format!("         Bus: {}", self.bus));
         lines.join("\n")

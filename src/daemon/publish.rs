@@ -85,6 +85,7 @@ impl Publisher {
             barrier: barrier.clone(),
             card: Card::of(config.data.root()).ok(),
             data: config.data.clone(),
+            ignored: config.ignored.iter().map(ToString::to_string).collect(),
             rooms: self.rooms.subscribe(),
         })
     }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::opening::Opening;
 use super::past;
-use crate::boot::{self, BootReport, Evidence, RunMark, Stages, Verdict};
+use crate::boot::{self, BootReport, Evidence, RunMark, Stages, Verdict, settings};
 use crate::config::Config;
 use crate::journal;
 
@@ -96,9 +96,9 @@ fn ignored(config: &Config) -> Option<Ignored> {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     config.ignored.first().map(|first| Ignored {
         count: number(config.ignored.len()),
-        line: first
-            .line
-            .filter(|_| first.file.ends_with("holdfast.toml"))
-            .map(number),
+        file: settings::NAMES
+            .into_iter()
+            .find(|name| first.file.ends_with(name)),
+        line: first.line.map(number),
     })
 }

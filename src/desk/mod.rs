@@ -68,6 +68,8 @@ pub struct Lines {
     pub card: Option<Card>,
     /// The data directory, for logs that are read without any room.
     pub data: DataDir,
+    /// The owner's settings that were not taken, and what to do instead; without any value of theirs.
+    pub ignored: Vec<String>,
     /// The rooms; `None` until they are open, which after a fault is never.
     pub rooms: watch::Receiver<Option<Rooms>>,
 }
@@ -106,6 +108,11 @@ impl Desk {
     /// The session, now and from now on.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.lines.status.clone()
+    }
+
+    /// The owner's settings that were not taken at this start, and what to do instead.
+    pub fn ignored_settings(&self) -> &[String] {
+        &self.lines.ignored
     }
 
     /// Sends a request that has an answer to the daemon's loop, and waits for it.

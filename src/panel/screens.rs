@@ -272,15 +272,24 @@ fn page(face: &Face) -> Page {
             page(title, line, "Going on", "see: holdfastctl boot")
         }
         Face::SettingsIgnored { ignored, .. } => {
+            let file = ignored.file.unwrap_or("on the boot partition");
             let line = match ignored.line {
-                Some(line) => format!("holdfast.toml, line {line}"),
-                None => "on the boot partition".into(),
+                Some(line) if ignored.file.is_some() => format!("{file}, line {line}"),
+                _ => file.to_owned(),
             };
-            let foot = match ignored.count {
-                1 => "the rest counts".into(),
-                count => format!("{count} mistakes"),
+            // More letters than that no font brings on the small glass; the file is the more important half.
+            let line = if line.len() > 25 {
+                file.to_owned()
+            } else {
+                line
             };
-            page("Settings", &line, "Not understood", &foot)
+            let foot = match (ignored.file, ignored.count) {
+                // Who may not come in yet has no other advice than this.
+                (Some(file), _) if file != "holdfast.toml" => "use holdfast.toml".into(),
+                (_, 1) => "the rest counts".into(),
+                (_, count) => format!("{count} mistakes"),
+            };
+            page("Settings", &line, "Not taken", &foot)
         }
         Face::About {
             generation, audit, ..

@@ -93,6 +93,8 @@ async fn status_says_what_and_why_and_what_to_do() {
             && text.contains("The display does not answer. (panel.display-absent) Check"),
         "{text}"
     );
+    let not_taken = "/boot/firmware/firstrun.sh: is not run here";
+    assert!(text.contains(&format!("Not taken: {not_taken}")), "{text}");
     let output = run(&daemon.runtime(), &["status", "--json"]).await;
     assert_eq!(output.status.code(), Some(3));
     let report = &lines(&output)[0];
@@ -103,6 +105,7 @@ async fn status_says_what_and_why_and_what_to_do() {
     assert_eq!(report["last_end"], "first-start");
     assert_eq!(report["panel"]["glass"], "SSD1306 at 0x3c (raspberrypi)");
     assert_eq!(report["panel"]["faults"][0]["code"], "panel.display-absent");
+    assert_eq!(report["ignored_settings"][0], not_taken);
 }
 
 #[tokio::test]

@@ -36,6 +36,13 @@ const FILES: [&str; 4] = [
     "boot/firmware/custom.toml",
     "boot/firmware/holdfast.toml",
 ];
+/// What the screen calls a file by.
+pub const NAMES: [&str; 4] = [
+    "user-data",
+    "network-config",
+    "custom.toml",
+    "holdfast.toml",
+];
 /// The file of the problems found, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
 

@@ -7,7 +7,9 @@ use crate::ground::{LastEnd, MINUTE, Moments, SECOND};
 pub struct Ignored {
     /// How many, at least 1.
     pub count: u32,
-    /// The line of the first in `holdfast.toml`, from 1, where it is about one.
+    /// The name of the file of the first, where it is a known one.
+    pub file: Option<&'static str>,
+    /// The line of the first, from 1, where it is about one.
     pub line: Option<u32>,
 }
 

@@ -104,6 +104,7 @@ mod tests {
     fn ignored_settings_are_told_for_a_minute_after_the_last_end() {
         let ignored = Ignored {
             count: 2,
+            file: Some("holdfast.toml"),
             line: Some(7),
         };
         let mut story = Story::woken(Facts {

@@ -123,8 +123,11 @@ fn panel(display: bool, works: bool) -> Event {
 
 fn facts() -> impl Strategy<Value = Facts> {
     const WAYS: [Way; 4] = [Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open];
-    let ignored =
-        (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Ignored { count, line });
+    let ignored = (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Ignored {
+        count,
+        file: None,
+        line,
+    });
     (
         prop::sample::select(&LastEnd::ALL[..]),
         prop::option::of(ignored),

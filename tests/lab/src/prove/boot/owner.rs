@@ -135,6 +135,7 @@ pub async fn settings(scene: &mut Scene) -> anyhow::Result<()> {
     let machine = scene.power_on().await?;
     let ignored = Ignored {
         count: 3,
+        file: Some("holdfast.toml"),
         line: Some(3),
     };
     let face = Face::SettingsIgnored {
