@@ -36,7 +36,7 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: lab");
 const WHATSAPP: &str = "web.whatsapp.com";
 
 /// Keys and sections of the owner's file that the settings importer reads ([`crate::boot::settings`]).
-const IMPORTED: [&str; 5] = ["hostname", "ssh", "system", "wifi", "wlan"];
+const IMPORTED: [&str; 6] = ["ethernet", "hostname", "ssh", "system", "wifi", "wlan"];
 
 /// Keeps one WhatsApp linked-device session alive for months, through pulled plugs.
 #[derive(Clone, Debug, Default, Parser)]

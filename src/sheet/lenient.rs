@@ -2,13 +2,14 @@
 //! costs that line.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
 use super::mend::{decode, straighten};
 
+/// The sections of which there may be several, as `[[name]]`.
+const SEVERAL: [&str; 1] = ["wifi"];
 /// No value is longer, lines.
 const MOST_LINES: usize = 64;
 
@@ -19,7 +20,9 @@ pub struct Sheet(String);
 pub struct Entry<'a> {
     /// The line, from 1.
     pub line: usize,
-    /// The section, its parts joined by dots; empty above the first one.
+    /// Which section of the file, counted from its top: two of one name (`[[wifi]]`) are two.
+    pub table: usize,
+    /// The section's name, its parts joined by dots; empty above the first one.
     pub section: String,
     /// The key, without quotes.
     pub key: Cow<'a, str>,
@@ -64,33 +67,42 @@ impl Sheet {
         Self(straighten(&decode(bytes)))
     }
 
-    /// The text with nothing but quotes where these values stood; `None` when there are none.
+    /// The text with nothing but quotes where these values stood, and every line at its place; `None` when there are none.
     pub fn without(&self, values: &[Range<usize>]) -> Option<String> {
         let mut values = values.to_vec();
-        // From the end, so that what comes before keeps its place.
-        values.sort_by_key(|value| Reverse(value.start));
-        values.dedup();
+        values.sort_by_key(|value| value.start);
+        let mut apart: Vec<Range<usize>> = Vec::new();
+        for value in values {
+            match apart.last_mut() {
+                Some(last) if value.start < last.end || value == *last => {
+                    last.end = last.end.max(value.end);
+                }
+                _ => apart.push(value),
+            }
+        }
         let mut text = self.0.clone();
-        values
-            .iter()
-            .for_each(|value| text.replace_range(value.clone(), "\"\""));
-        (!values.is_empty()).then_some(text)
+        // From the end, so that what comes before keeps its place.
+        for value in apart.iter().rev() {
+            let lines = text[value.clone()].matches('\n').count();
+            text.replace_range(value.clone(), &format!("\"\"{}", "\n".repeat(lines)));
+        }
+        (!apart.is_empty()).then_some(text)
     }
 
     /// Every key that can be made out, in order, and what cannot.
     pub fn read(&self) -> (Vec<Entry<'_>>, Vec<Unclear>) {
         let (mut entries, mut unclear) = (Vec::new(), Vec::new());
-        let mut section = String::new();
+        let (mut table, mut section) = (0, String::new());
         for statement in self.statements() {
             let first = self.0[statement.text.clone()]
                 .lines()
                 .next()
                 .unwrap_or_default();
             if let Some(name) = header(first) {
-                section = name;
+                (table, section) = (table + 1, name);
                 self.continuation(&statement, 1, &mut unclear);
             } else if is_assignment(first) {
-                self.assign(&statement, &section, &mut entries, &mut unclear);
+                self.assign(&statement, (table, &section), &mut entries, &mut unclear);
             } else {
                 unclear.push(words(statement.line));
             }
@@ -127,7 +139,7 @@ impl Sheet {
     fn assign<'a>(
         &'a self,
         statement: &Statement,
-        section: &str,
+        (table, section): (usize, &str),
         entries: &mut Vec<Entry<'a>>,
         unclear: &mut Vec<Unclear>,
     ) {
@@ -145,7 +157,7 @@ impl Sheet {
             let (table, errors) = DeTable::parse_recoverable(&whole[..*end]);
             (!wrong(&errors, whole)).then_some((*end, table))
         };
-        let Some((end, table)) = ends.iter().rev().find_map(parse) else {
+        let Some((end, keys)) = ends.iter().rev().find_map(parse) else {
             let (_, errors) = DeTable::parse_recoverable(whole);
             let what = errors
                 .first()
@@ -158,11 +170,12 @@ impl Sheet {
         let at = statement.text.start;
         let mut path = Vec::from_iter((!section.is_empty()).then(|| section.to_owned()));
         flatten(
-            table.into_inner(),
+            keys.into_inner(),
             &mut path,
             &mut |path, key, value, span| {
                 entries.push(Entry {
                     line: statement.line,
+                    table,
                     section: path.join("."),
                     key,
                     value,
@@ -223,11 +236,14 @@ fn is_bare(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.')
 }
 
-/// `[name]`, also with its end missing.
+/// `[name]`, and `[[name]]` of what there may be several of, also with its end missing.
 fn header(line: &str) -> Option<String> {
     let inner = line.split('#').next()?.trim().strip_prefix('[')?;
-    let name = inner.strip_suffix(']').unwrap_or(inner).trim();
-    let good = !name.is_empty() && name.chars().all(is_bare);
+    let several = inner.strip_prefix('[');
+    let name = several.unwrap_or(inner).trim_end_matches(']').trim();
+    let good = !name.is_empty()
+        && name.chars().all(is_bare)
+        && (several.is_none() || SEVERAL.contains(&name));
     good.then(|| name.to_owned())
 }
 

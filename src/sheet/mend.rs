@@ -66,7 +66,7 @@ pub(super) fn straighten(text: &str) -> String {
             (Open::No, '"' | '\'') => (letter, straight(letter, false)),
             (Open::No, quote) if DOUBLE.contains(&quote) => ('"', Open::Curly('"', &DOUBLE)),
             (Open::No, quote) if SINGLE.contains(&quote) => ('\'', Open::Curly('\'', &SINGLE)),
-            (Open::No, space) if space.is_whitespace() => (' ', Open::No),
+            (Open::No, space) if space.is_whitespace() && space != '\t' => (' ', Open::No),
             (Open::No, _) => (letter, Open::No),
             (Open::Straight { quote, escaped }, _) => match letter {
                 '\\' if quote == '"' => (letter, straight(quote, !escaped)),

@@ -1,50 +1,79 @@
 //! The owner's settings: from files on the boot partition, edited in a card reader, to the system's own.
 //!
-//! `holdfast.toml` is ours; `user-data` and `network-config` are what Raspberry Pi Imager writes, `custom.toml` is what
-//! Raspberry Pi OS documents. What is good in any of them is taken over, whatever else is wrong. The values are durable in `/data/system` before the secrets go
-//! from the boot partition, which every card reader can read.
+//! `holdfast.toml` is ours; the others are what Raspberry Pi Imager writes, and what guides tell people to lay there. What is good in
+//! any of them is taken over, whatever else is wrong. The values are durable in `/data/system` before the secrets go from the boot
+//! partition, which every card reader can read.
 //!
 //! - `wishes`: what the files ask for, key by key
-//! - `imager`: the part of cloud-init's formats that Imager uses
-//! - `wifi`: the network as wpa_supplicant wants it
+//! - `sheets`: the TOML files; `cloud` and `netplan`: cloud-init's, over `yaml`; `supplicant`: wpa_supplicant's
+//! - `strays`: files that are not read; `script`: the secrets in them
+//! - `wifi`: the networks as wpa_supplicant wants them; `address`: fixed addresses as networkd does
 //! - `shelf`: where the values are kept
+//! - `redact`: how secrets leave a file
 
-mod imager;
+mod address;
+mod cloud;
+mod netplan;
+mod redact;
+mod script;
+mod sheets;
 mod shelf;
+mod strays;
+mod supplicant;
 mod wifi;
 mod wishes;
+mod yaml;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::fs;
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use holdfast_medium::{Machine, atomic};
+use holdfast_medium::Machine;
 
 use super::{filesystem, partition};
 use crate::journal;
 use crate::sheet::{Problem, Sheet};
+use redact::{finish, redact};
 use shelf::Shelf;
 use wishes::Wishes;
 
-/// Where the files are; the later one wins, key by key.
-const FILES: [&str; 4] = [
-    "boot/firmware/user-data",
-    "boot/firmware/network-config",
-    "boot/firmware/custom.toml",
-    "boot/firmware/holdfast.toml",
+/// Where the files are.
+const FIRMWARE: &str = "boot/firmware";
+/// Reads one format.
+type Read = fn(&mut Wishes, (&Path, usize), &Sheet, &mut Vec<Problem>);
+/// The files that are read; the later one wins, key by key.
+const FILES: [(&str, Read); 6] = [
+    ("wpa_supplicant.conf", |wishes, file, sheet, problems| {
+        supplicant::read(wishes, file, sheet.text(), problems);
+    }),
+    ("user-data", yaml),
+    ("network-config", yaml),
+    ("custom.toml", sheets::read),
+    ("rpi-preseed.toml", sheets::read),
+    ("holdfast.toml", sheets::read),
 ];
-/// What the screen calls a file by.
-pub const NAMES: [&str; 4] = [
+/// What the screen calls a file by: those that are read, and those that people lay there most.
+pub const NAMES: [&str; 10] = [
+    "wpa_supplicant.conf",
     "user-data",
     "network-config",
     "custom.toml",
+    "rpi-preseed.toml",
     "holdfast.toml",
+    "holdfast.toml.txt",
+    "firstrun.sh",
+    "userconf.txt",
+    "ssh",
 ];
 /// The file of the problems found, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
+
+fn yaml(wishes: &mut Wishes, file: (&Path, usize), sheet: &Sheet, problems: &mut Vec<Problem>) {
+    cloud::read(wishes, file, sheet.text(), problems);
+}
 
 /// Reads the problems that the settings step of this boot found.
 pub fn ignored(machine: &Machine) -> Vec<Problem> {
@@ -60,43 +89,33 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let mut wishes = Wishes::default();
     let mut problems = Vec::new();
     let mut sheets = Vec::new();
-    for path in FILES {
-        let path = machine.file(path);
-        if let Err(error) = finish(machine, &path) {
-            problems.push(Problem {
-                file: path.clone(),
-                line: None,
-                what: format!("its secrets could not be taken out: {error:#}"),
-            });
-        }
-        match fs::read(&path) {
-            Ok(bytes) => {
-                let is_toml = path.extension().is_some();
-                let (sheet, secrets) = if is_toml {
-                    let sheet = Sheet::new(&bytes);
-                    let secrets = wishes.read(&path, &sheet, &mut problems);
-                    (sheet, secrets)
-                } else {
-                    let sheet = Sheet::plain(&bytes);
-                    let secrets = imager::read(&mut wishes, &path, sheet.text(), &mut problems);
-                    (sheet, secrets)
-                };
-                sheets.push((path, sheet, secrets));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => problems.push(Problem {
-                file: path,
-                line: None,
-                what: format!("cannot be read: {error}"),
-            }),
+    for (rank, (name, read)) in FILES.into_iter().enumerate() {
+        let path = machine.file(FIRMWARE).join(name);
+        if let Some(bytes) = whole(machine, &path, &mut problems) {
+            let is_yaml = !name.contains('.');
+            let sheet = match is_yaml {
+                true => Sheet::plain(&bytes),
+                false => Sheet::new(&bytes),
+            };
+            read(&mut wishes, (&path, rank), &sheet, &mut problems);
+            sheets.push((path, sheet));
         }
     }
     let shelf = Shelf::new(machine);
     let mut told = shelf.keep(&wishes, &mut problems)?;
     shelf.name_the_machine(machine)?;
-    // Without a card to keep them on, or a network they are for, the files are the only copy.
-    if partition::set_aside(machine).is_none() && !wishes.is_half_a_network() {
-        for (path, sheet, secrets) in &sheets {
+    shelf.address(machine, &wishes)?;
+    let mut spent: Vec<(PathBuf, Sheet, Vec<Range<usize>>)> = sheets
+        .into_iter()
+        .map(|(path, sheet)| {
+            let secrets = wishes.spent(&path);
+            (path, sheet, secrets)
+        })
+        .collect();
+    spent.extend(strays(machine, &shelf, &mut problems));
+    // Without a card to keep them on the files are the only copy.
+    if partition::set_aside(machine).is_none() {
+        for (path, sheet, secrets) in &spent {
             if let Some(text) = sheet.without(secrets) {
                 redact(machine, path, &text).with_context(|| path.display().to_string())?;
                 told.push(format!("the secrets are gone from {}", path.display()));
@@ -110,57 +129,56 @@ pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     Ok(told)
 }
 
-/// The steps of taking the secrets out of a file, each durable before the next. FAT has no journal, and a removed file leaves its
-/// bytes on the card: so the new file is whole first, then the old one is blanked where it stands, and only then does the name change
-/// hands. A cut in between is finished by [`finish`].
-const STEPS: [fn(&Path, &str) -> io::Result<()>; 3] = [
-    |path, text| {
-        let mut file = File::create(beside(path))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        path.parent().map_or(Ok(()), atomic::sync_dir)
-    },
-    |path, _| {
-        let file = OpenOptions::new().write(true).open(path)?;
-        let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        file.write_all_at(&vec![0; size], 0)?;
-        file.sync_all()
-    },
-    |path, _| {
-        fs::rename(beside(path), path)?;
-        path.parent().map_or(Ok(()), atomic::sync_dir)
-    },
-];
-
-fn redact(machine: &Machine, path: &Path, text: &str) -> anyhow::Result<()> {
-    writable(machine, || {
-        Ok(STEPS.iter().try_for_each(|step| step(path, text))?)
-    })
-}
-
-/// Finishes what a power cut left of [`redact`]: a file that is blank gives its name to the one beside it; beside one that is not,
-/// nothing was begun that counts.
-fn finish(machine: &Machine, path: &Path) -> anyhow::Result<()> {
-    if !beside(path).exists() {
-        return Ok(());
-    }
-    let is_blank = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        bytes => bytes?.iter().all(|byte| *byte == 0),
+/// Reads a file, once what a power cut left of taking its secrets out is finished; `None` where there is none.
+fn whole(machine: &Machine, path: &Path, problems: &mut Vec<Problem>) -> Option<Vec<u8>> {
+    let mut wrong = |what| {
+        problems.push(Problem {
+            file: path.to_owned(),
+            line: None,
+            what,
+        });
     };
-    writable(machine, || {
-        if is_blank {
-            STEPS[2](path, "")?;
-        } else {
-            fs::remove_file(beside(path))?;
+    if let Err(error) = finish(machine, path) {
+        wrong(format!("its secrets could not be taken out: {error:#}"));
+    }
+    match fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            wrong(format!("cannot be read: {error}"));
+            None
         }
-        Ok(())
-    })
+    }
 }
 
-/// Where the file is made that takes another's place.
-fn beside(path: &Path) -> PathBuf {
-    path.with_added_extension("new")
+/// Names the files that are not read, and finds the secrets in them.
+fn strays(
+    machine: &Machine,
+    shelf: &Shelf,
+    problems: &mut Vec<Problem>,
+) -> Vec<(PathBuf, Sheet, Vec<Range<usize>>)> {
+    let firmware = machine.file(FIRMWARE);
+    let found = match strays::find(&firmware, &FILES.map(|(name, _)| name), shelf.lets_in()) {
+        Ok(found) => found,
+        Err(error) => {
+            problems.push(Problem::unreadable(&firmware, &error));
+            return Vec::new();
+        }
+    };
+    let mut sheets = Vec::new();
+    for stray in found {
+        if let Some(bytes) = whole(machine, &stray.path, problems) {
+            let sheet = Sheet::plain(&bytes);
+            let secrets = (stray.secrets)(sheet.text());
+            problems.push(Problem {
+                file: stray.path.clone(),
+                line: None,
+                what: stray.what,
+            });
+            sheets.push((stray.path, sheet, secrets));
+        }
+    }
+    sheets
 }
 
 /// Does something that writes to the boot partition, which is read-only otherwise.
@@ -199,39 +217,22 @@ mod tests {
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z";
 
-    fn read(bytes: &[u8]) -> (Wishes, Vec<Problem>, Option<String>) {
+    /// Reads one file as the step does; what is left of it once all is kept, where a secret was in it.
+    fn read_as(name: &str, text: &[u8]) -> (Wishes, Vec<Problem>, Option<String>) {
         let (mut wishes, mut problems) = (Wishes::default(), Vec::new());
-        let sheet = Sheet::new(bytes);
-        let secrets = wishes.read(&PathBuf::from("holdfast.toml"), &sheet, &mut problems);
-        let left = sheet.without(&secrets);
+        let (_, read) = FILES.iter().find(|(own, _)| *own == name).unwrap();
+        let sheet = match name.contains('.') {
+            true => Sheet::new(text),
+            false => Sheet::plain(text),
+        };
+        let path = PathBuf::from(name);
+        read(&mut wishes, (&path, 0), &sheet, &mut problems);
+        let left = sheet.without(&wishes.spent(&path));
         (wishes, problems, left)
     }
 
-    #[test]
-    fn a_cut_between_any_two_steps_leaves_no_secret_that_no_name_leads_to() {
-        for done in 0..=STEPS.len() {
-            let root = tempfile::tempdir().unwrap();
-            let machine = Machine::at(root.path());
-            let path = root.path().join("holdfast.toml");
-            fs::write(&path, "password = \"SECRET\"\n").unwrap();
-            // As the clusters are on a FAT: there, whatever becomes of the name.
-            let clusters = root.path().join("clusters");
-            fs::hard_link(&path, &clusters).unwrap();
-            for step in &STEPS[..done] {
-                step(&path, "password = \"\"\n").unwrap();
-            }
-            let holds = |path: &Path| fs::read_to_string(path).unwrap().contains("SECRET");
-            assert_eq!(holds(&clusters), holds(&path), "after {done} steps");
-            finish(&machine, &path).unwrap();
-            let left = fs::read_to_string(&path).unwrap();
-            let again = done < 2;
-            assert_eq!(left.contains("SECRET"), again, "after {done} steps");
-            if again {
-                redact(&machine, &path, "password = \"\"\n").unwrap();
-            }
-            assert_eq!(fs::read_to_string(&path).unwrap(), "password = \"\"\n");
-            assert!(!holds(&clusters) && !beside(&path).exists());
-        }
+    fn read(bytes: &[u8]) -> (Wishes, Vec<Problem>, Option<String>) {
+        read_as("holdfast.toml", bytes)
     }
 
     /// Draws the mess that people leave in a file between two good lines.
@@ -264,32 +265,73 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn no_depth_is_too_much() {
+        for open in [
+            "[",
+            "{",
+            "{a: ",
+            "- ",
+            "? ",
+            "a = [",
+            "[[",
+            "a.",
+            "'[",
+            "network={",
+        ] {
+            let text = open.repeat(20_000);
+            for (name, _) in FILES {
+                read_as(name, text.as_bytes());
+            }
+        }
+        for (depth, is_read) in [(1, true), (100, true), (500, false)] {
+            let lines = (0..depth).map(|depth| format!("{}a:\n", " ".repeat(depth)));
+            let (_, problems, _) = read_as("user-data", lines.collect::<String>().as_bytes());
+            assert_eq!(problems.is_empty(), is_read, "{depth}: {problems:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_much(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            read(&bytes);
+            FILES.iter().for_each(|(name, _)| drop(read_as(name, &bytes)));
         }
 
         #[test]
         fn no_text_is_too_much(text in "(?s).{0,200}") {
-            read(text.as_bytes());
+            FILES.iter().for_each(|(name, _)| drop(read_as(name, text.as_bytes())));
+            for secrets in [script::secrets, script::hashes] {
+                let sheet = Sheet::plain(text.as_bytes());
+                sheet.without(&secrets(sheet.text()));
+            }
         }
 
         #[test]
         fn no_yaml_is_too_much(text in prop_oneof![
             "(?s).{0,200}",
-            "((users|hostname|network|wifis|a|passwd|password|ssh_authorized_keys): ?|[-\\[\\]{},&*\"x] ?|\n *){0,40}",
+            "((users?|hostname|network|wifis|a|passwd|password|auth|access-points|addresses|routes|to|via|runcmd|ssh_authorized_keys): ?|[-\\[\\]{},&*\"x|>] ?|\n *){0,40}",
         ]) {
+            read_as("user-data", text.as_bytes());
+        }
+
+        #[test]
+        fn no_script_and_no_wpa_supplicant_conf_is_too_much(text in
+            "((network=\\{|psk=|ssid=|#psk|set_wlan|userconf|password|chpasswd|key_mgmt=|\\}) ?|['\"\\\\$:=/-]| |[a-f0-9]{0,9}|\n){0,40}",
+        ) {
+            read_as("wpa_supplicant.conf", text.as_bytes());
             let sheet = Sheet::plain(text.as_bytes());
-            let (mut wishes, mut problems) = (Wishes::default(), Vec::new());
-            let path = PathBuf::from("user-data");
-            let secrets = imager::read(&mut wishes, &path, sheet.text(), &mut problems);
-            sheet.without(&secrets);
+            for secrets in [script::secrets, script::hashes] {
+                let left = sheet.without(&secrets(sheet.text()));
+                // What was taken out once is out.
+                prop_assert!(left.is_none_or(|left| secrets(&left).is_empty()));
+            }
         }
 
         #[test]
         fn a_secret_of_any_style_goes_alone(
             before in prop::sample::select(vec!["", "# \u{201c}Anna\u{2019}s\u{201d}: shore\n", "timezone: 'Zür: ich'\n"]),
+            account in prop::sample::select(vec!["users:\n- name: pi\n  ", "user:\n  name: pi\n  "]),
+            key in prop::sample::select(vec!["passwd", "hashed_passwd", "plain_text_passwd"]),
             style in prop::sample::select(vec![
                 "passwd: SECRET",
                 "passwd:   SECRET   # mine",
@@ -304,16 +346,44 @@ mod tests {
             ]),
             end in prop::sample::select(vec!["\n", "\r\n"]),
         ) {
-            let text = format!("{before}users:\n- name: pi\n  {style}\n  shell: /bin/sh\nhostname: kelp\n").replace('\n', end);
-            let (mut wishes, mut problems) = (Wishes::default(), Vec::new());
-            let path = PathBuf::from("user-data");
-            let secrets = imager::read(&mut wishes, &path, &text, &mut problems);
-            let left = Sheet::plain(text.as_bytes()).without(&secrets).expect("a secret was there");
+            let style = style.replace("passwd", key);
+            let text = format!("{before}{account}{style}\n  shell: /bin/sh\nhostname: kelp\n").replace('\n', end);
+            let (wishes, problems, left) = read_as("user-data", text.as_bytes());
+            let left = left.expect("a secret was there");
             prop_assert!(!left.contains("SECRET"), "{}", left);
-            let mut again = Wishes::default();
-            prop_assert!(imager::read(&mut again, &path, &left, &mut problems).is_empty(), "{:?}", left);
+            let (again, _, nothing) = read_as("user-data", left.as_bytes());
+            prop_assert_eq!(nothing, None, "{:?}", left);
             prop_assert_eq!(again.hostname, wishes.hostname, "{}", left);
             prop_assert!(left.contains("shell: /bin/sh") && problems.is_empty(), "{} {:?}", left, problems);
+        }
+
+        #[test]
+        fn a_network_s_secret_goes_once_it_is_taken_and_never_before(
+            format in prop::sample::select(vec![
+                ("network-config", "network:\n  wifis:\n    wlan0:\n      access-points:\n        \"NAME\":\n          password: 'SECRET'\n          hidden: on\n"),
+                ("network-config", "network:\n  wifis:\n    wlan0:\n      access-points:\n        NAME:\n          auth:\n            key-management: psk\n            password: SECRET\n          hidden: \"true\"\n"),
+                ("wpa_supplicant.conf", "ctrl_interface=DIR=/var/run/wpa_supplicant GROUP=netdev\nnetwork={\n\tssid=\"NAME\"\n\t#psk=\"SECRET\"\n\tpsk=\"SECRET\"\n\tscan_ssid=1\n}\n"),
+                ("rpi-preseed.toml", "config_version = \"1.0\"\n[user]\npassword = \"SECRET\"\n[wlan]\nssid = \"NAME\"\npassword = \"SECRET\"\nhidden = true\n"),
+                ("holdfast.toml", "[[wifi]]\nssid = \"NAME\"\npassword = \"SECRET\"\nhidden = true\n"),
+            ]),
+            is_good in any::<bool>(),
+            mark in prop::sample::select(vec!["", "\u{feff}"]),
+            end in prop::sample::select(vec!["\n", "\r\n"]),
+        ) {
+            let (name, text) = format;
+            let secret = if is_good { "correct horse" } else { "correct" };
+            let text = text.replace("NAME", "shore").replace("SECRET", secret).replace('\n', end);
+            let (wishes, problems, left) = read_as(name, format!("{mark}{text}").as_bytes());
+            let left = left.unwrap_or_else(|| text.clone());
+            prop_assert_eq!(problems.is_empty(), is_good, "{:?}", problems);
+            prop_assert!(problems.iter().all(|problem| !problem.what.contains(secret)));
+            let taken: Vec<_> = wishes.points.iter().filter(|point| point.password.is_some()).collect();
+            prop_assert_eq!(taken.len(), usize::from(is_good));
+            prop_assert!(taken.iter().all(|point| point.hidden == Some(true)));
+            let value = format!("{secret}\n").replace('\n', end);
+            // A password that nobody took is the owner's only one.
+            prop_assert_eq!(left.contains(value.trim_end()), !is_good, "{}", left);
+            prop_assert!(left.contains("shore"));
         }
 
         #[test]
@@ -327,7 +397,8 @@ mod tests {
             );
             let (wishes, problems, left) = read(text.as_bytes());
             prop_assert_eq!(wishes.hostname.as_deref(), Some("kelp"));
-            prop_assert!(wishes.ssid.is_some() && wishes.password.is_some(), "{:?}", text);
+            let is_whole = |point: &wishes::Point| point.ssid.is_some() && point.password.is_some();
+            prop_assert!(wishes.points.iter().any(is_whole), "{:?}", text);
             prop_assert_eq!(wishes.country.as_deref(), Some("DE"));
             prop_assert_eq!(wishes.authorized_keys, Some(vec![KEY.to_owned()]));
             prop_assert!(!left.expect("a secret was there").contains("correct horse"));

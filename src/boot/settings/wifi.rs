@@ -6,20 +6,52 @@ use sha1::Sha1;
 
 /// A network's name: any 1 to 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ssid(Secret<String>);
+pub(super) struct Ssid(Secret<Vec<u8>>);
 
 impl Ssid {
     /// Checks a name. The error says what a valid one is.
-    pub(super) fn new(name: &str) -> Result<Self, &'static str> {
+    pub(super) fn new(name: &[u8]) -> Result<Self, &'static str> {
         (1..=32)
             .contains(&name.len())
             .then(|| Self(Secret::new(name.to_owned())))
             .ok_or("must be the network's name, 1 to 32 bytes")
     }
 
+    /// Reads a name from its bytes in hexadecimal.
+    pub(super) fn of_hex(digits: &str) -> Result<Self, &'static str> {
+        let bytes = hex::decode(digits).map_err(|_| "must be hexadecimal digits")?;
+        Self::new(&bytes)
+    }
+
     /// As wpa_supplicant takes it without quotes, whatever it holds.
     pub(super) fn hex(&self) -> String {
-        hex::encode(self.0.expose().as_bytes())
+        hex::encode(self.0.expose())
+    }
+}
+
+/// How a network is joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Security {
+    /// By anybody.
+    Open,
+    /// By WPA2, with a key made of password and name.
+    Wpa2,
+    /// By WPA3 (SAE), with the password itself.
+    Wpa3,
+    /// By either: the network has both, or it is not known which.
+    Either,
+}
+
+impl Security {
+    /// The name that `wifi.security` has for it.
+    pub(super) fn of_name(name: &str) -> Result<Self, &'static str> {
+        match name.to_ascii_lowercase().as_str() {
+            "open" => Ok(Self::Open),
+            "wpa2" => Ok(Self::Wpa2),
+            "wpa3" => Ok(Self::Wpa3),
+            "wpa2+wpa3" => Ok(Self::Either),
+            _ => Err("must be \"wpa2\", \"wpa3\", \"wpa2+wpa3\" or \"open\""),
+        }
     }
 }
 
@@ -30,70 +62,179 @@ pub(super) struct Password(Secret<String>);
 impl Password {
     /// 8 to 63 printable ASCII characters, or 64 hexadecimal digits, which are the key itself (IEEE 802.11-2020, J.4); what
     /// would be one, where this is neither.
-    pub(super) fn new(text: Secret<String>) -> Result<Self, &'static str> {
-        let letters = text.expose().as_bytes();
+    pub(super) fn new(text: &str) -> Result<Self, &'static str> {
+        let letters = text.as_bytes();
         let good = match letters.len() {
             8..=63 => letters.iter().all(|letter| (0x20..0x7f).contains(letter)),
             64 => letters.iter().all(u8::is_ascii_hexdigit),
             _ => false,
         };
-        good.then_some(Self(text))
+        good.then(|| Self(Secret::new(text.to_owned())))
             .ok_or("must be 8 to 63 characters without accents")
     }
 
+    /// Whether it is the key of WPA2, of which nobody can tell the password.
+    pub(super) fn is_key(&self) -> bool {
+        self.0.expose().len() == 64
+    }
+
     /// The key of WPA2: the password itself need not be kept.
-    pub(super) fn key(&self, ssid: &Ssid) -> Secret<String> {
+    fn key(&self, ssid: &Ssid) -> Secret<String> {
         let text = self.0.expose();
-        if text.len() == 64 {
+        if self.is_key() {
             return Secret::new(text.to_ascii_lowercase());
         }
-        let mut key = [0; 32];
-        pbkdf2_hmac::<Sha1>(text.as_bytes(), ssid.0.expose().as_bytes(), 4096, &mut key);
+        let (name, mut key) = (ssid.0.expose(), [0; 32]);
+        pbkdf2_hmac::<Sha1>(text.as_bytes(), name, 4096, &mut key);
         Secret::new(hex::encode(key))
     }
+
+    /// The password itself, in hexadecimal; `None` of a key.
+    fn plain(&self) -> Option<Secret<String>> {
+        (!self.is_key()).then(|| Secret::new(hex::encode(self.0.expose())))
+    }
+}
+
+/// What opens a network, as it is kept: in hexadecimal, so that nothing in it means anything to wpa_supplicant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// Nothing needs to.
+    Open,
+    /// The key of WPA2.
+    Key(Secret<String>),
+    /// The password, for WPA3.
+    Password(Secret<String>),
+    /// Either of them.
+    Both {
+        /// The key of WPA2.
+        key: Secret<String>,
+        /// The password, for WPA3.
+        password: Secret<String>,
+    },
+}
+
+impl Lock {
+    /// Makes what a network of this security needs, and no more; `None` where what is known does not suffice: a key for WPA3, or
+    /// no password at all.
+    pub(super) fn new(
+        security: Security,
+        ssid: &Ssid,
+        password: Option<&Password>,
+        kept: Option<&Self>,
+    ) -> Option<Self> {
+        let key = || match (password, kept) {
+            (Some(password), _) => Some(password.key(ssid)),
+            (None, Some(Self::Key(key) | Self::Both { key, .. })) => Some(key.clone()),
+            (None, Some(Self::Password(plain))) => of_plain(plain).map(|plain| plain.key(ssid)),
+            (None, Some(Self::Open) | None) => None,
+        };
+        let plain = || match (password, kept) {
+            (Some(password), _) => password.plain(),
+            (
+                None,
+                Some(
+                    Self::Password(plain)
+                    | Self::Both {
+                        password: plain, ..
+                    },
+                ),
+            ) => Some(plain.clone()),
+            (None, _) => None,
+        };
+        match security {
+            Security::Open => Some(Self::Open),
+            Security::Wpa2 => key().map(Self::Key),
+            Security::Wpa3 => plain().map(Self::Password),
+            Security::Either => match (key(), plain()) {
+                (Some(key), Some(password)) => Some(Self::Both { key, password }),
+                (key, _) => key.map(Self::Key),
+            },
+        }
+    }
+}
+
+fn of_plain(plain: &Secret<String>) -> Option<Password> {
+    let text = String::from_utf8(hex::decode(plain.expose()).ok()?).ok()?;
+    Password::new(&text).ok()
 }
 
 /// A whole network, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Network {
-    /// Its name.
+    /// Its name in hexadecimal.
     pub ssid: String,
-    /// Its key.
-    pub key: Secret<String>,
-    /// Where the radio is.
-    pub country: Option<String>,
     /// It does not tell its name.
     pub hidden: bool,
+    /// What opens it.
+    pub lock: Lock,
+    /// Of several that are there, the one with the highest is joined.
+    pub priority: usize,
 }
 
 impl Network {
-    /// The file. A rule of every country holds where none is named.
-    pub(super) fn conf(&self) -> Secret<String> {
-        let country = match &self.country {
-            Some(country) => format!("country={country}\n"),
-            None => String::new(),
+    /// Its block in the file. Frames that end a connection are protected where the network can do it, as WPA3 demands.
+    fn block(&self, several: bool) -> String {
+        let lock = match &self.lock {
+            Lock::Open => "\tkey_mgmt=NONE\n".to_owned(),
+            Lock::Key(key) => format!(
+                "\tkey_mgmt=WPA-PSK WPA-PSK-SHA256\n\tieee80211w=1\n\tpsk={}\n",
+                key.expose()
+            ),
+            Lock::Password(password) => format!(
+                "\tkey_mgmt=SAE\n\tieee80211w=2\n\tsae_password={}\n",
+                password.expose()
+            ),
+            Lock::Both { key, password } => format!(
+                "\tkey_mgmt=SAE WPA-PSK WPA-PSK-SHA256\n\tieee80211w=1\n\tpsk={}\n\tsae_password={}\n",
+                key.expose(),
+                password.expose()
+            ),
         };
-        Secret::new(format!(
-            "# Made by `holdfastd boot settings` from the boot partition's holdfast.toml.\n{country}network={{\n\tssid={}\n\tscan_ssid={}\n\tkey_mgmt=WPA-PSK WPA-PSK-SHA256\n\tieee80211w=1\n\tpsk={}\n}}\n",
+        let priority = match several {
+            true => format!("\tpriority={}\n", self.priority),
+            false => String::new(),
+        };
+        format!(
+            "network={{\n\tssid={}\n\tscan_ssid={}\n{priority}{lock}}}\n",
             self.ssid,
             u8::from(self.hidden),
-            self.key.expose(),
-        ))
+        )
     }
+}
 
-    /// The network of a file made before.
-    pub(super) fn of_conf(conf: &str) -> Option<Self> {
-        let value = |key: &str| {
-            conf.lines()
-                .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))
-                .map(str::to_owned)
-        };
-        Some(Self {
-            ssid: value("ssid")?,
-            key: Secret::new(value("psk")?),
-            country: value("country"),
-            hidden: value("scan_ssid").as_deref() == Some("1"),
+/// The file of these networks. A rule of every country holds where none is named.
+pub(super) fn conf(country: Option<&str>, networks: &[Network]) -> Secret<String> {
+    let country = country.map_or_else(String::new, |country| format!("country={country}\n"));
+    let blocks: String = networks
+        .iter()
+        .map(|network| network.block(networks.len() > 1))
+        .collect();
+    Secret::new(format!(
+        "# Made by `holdfastd boot settings` from the files of the boot partition.\n{country}{blocks}"
+    ))
+}
+
+/// The names of a file made before, and what opens them.
+pub(super) fn of_conf(conf: &str) -> Vec<(String, Lock)> {
+    let blocks = conf.split("network={").skip(1);
+    blocks
+        .filter_map(|block| {
+            let value = |key: &str| {
+                block
+                    .lines()
+                    .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))
+                    .map(str::to_owned)
+            };
+            let secret = |key| value(key).map(Secret::new);
+            let lock = match (secret("psk"), secret("sae_password")) {
+                (Some(key), Some(password)) => Lock::Both { key, password },
+                (Some(key), None) => Lock::Key(key),
+                (None, Some(password)) => Lock::Password(password),
+                (None, None) => Lock::Open,
+            };
+            Some((value("ssid")?, lock))
         })
-    }
+        .collect()
 }
 
 #[cfg(test)]
@@ -101,13 +242,13 @@ mod tests {
     use super::*;
 
     fn password(text: &str) -> Option<Password> {
-        Password::new(Secret::new(text.to_owned())).ok()
+        Password::new(text).ok()
     }
 
     #[test]
     fn the_standard_s_own_example() {
         // IEEE 802.11-2020, J.4.2.
-        let ssid = Ssid::new("IEEE").ok().unwrap();
+        let ssid = Ssid::new(b"IEEE").ok().unwrap();
         assert_eq!(
             password("password").unwrap().key(&ssid).expose(),
             "f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e"
@@ -124,18 +265,58 @@ mod tests {
         for bad in ["", "short12", "pässwörd", "line\nbreak", &"x".repeat(64)] {
             assert_eq!(password(bad), None, "{bad}");
         }
-        assert!(Ssid::new("").is_err() && Ssid::new(&"n".repeat(33)).is_err());
+        assert!(Ssid::new(b"").is_err() && Ssid::new(&[b'n'; 33]).is_err());
     }
 
     #[test]
-    fn a_kept_network_is_read_back() {
-        let network = Network {
-            ssid: "686f6d65".into(),
-            key: Secret::new("00ff".into()),
-            country: Some("DE".into()),
-            hidden: true,
+    fn no_more_is_kept_than_the_network_needs() {
+        let ssid = Ssid::new(b"IEEE").ok().unwrap();
+        let [plain, key] = ["password", &"0f".repeat(32)].map(|text| password(text).unwrap());
+        let lock = |security, password| Lock::new(security, &ssid, password, None);
+        assert_eq!(lock(Security::Open, Some(&plain)), Some(Lock::Open));
+        for security in [Security::Wpa2, Security::Either] {
+            let kept = Lock::Key(Secret::new("0f".repeat(32)));
+            assert_eq!(lock(security, Some(&key)), Some(kept));
+            assert_eq!(lock(security, None), None);
+        }
+        assert_eq!(lock(Security::Wpa3, Some(&key)), None);
+        let Some(Lock::Password(hex)) = lock(Security::Wpa3, Some(&plain)) else {
+            panic!("WPA3 needs the password");
         };
-        let again = Network::of_conf(network.conf().expose()).unwrap();
-        assert_eq!(again.conf(), network.conf());
+        assert_eq!(*hex.expose(), hex::encode("password"));
+        // What is kept of a network serves whatever can be made of it.
+        let both = lock(Security::Either, Some(&plain)).unwrap();
+        for security in [Security::Wpa2, Security::Wpa3, Security::Either] {
+            let again = Lock::new(security, &ssid, None, Some(&both));
+            assert_eq!(again, lock(security, Some(&plain)));
+        }
+        let again = Lock::new(Security::Wpa2, &ssid, None, Some(&Lock::Password(hex)));
+        assert_eq!(again, lock(Security::Wpa2, Some(&plain)));
+    }
+
+    #[test]
+    fn kept_networks_are_read_back() {
+        let (key, password) = (Secret::new("00ff".into()), Secret::new("ff00".into()));
+        let locks = [
+            Lock::Open,
+            Lock::Key(key.clone()),
+            Lock::Password(password.clone()),
+            Lock::Both { key, password },
+        ];
+        let networks: Vec<Network> = (0..)
+            .zip(locks)
+            .map(|(priority, lock)| Network {
+                ssid: format!("686f6d65{priority:02}"),
+                hidden: priority == 1,
+                lock,
+                priority,
+            })
+            .collect();
+        let again = of_conf(conf(Some("DE"), &networks).expose());
+        let kept: Vec<_> = networks
+            .into_iter()
+            .map(|network| (network.ssid, network.lock))
+            .collect();
+        assert_eq!(again, kept);
     }
 }

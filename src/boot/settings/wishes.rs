@@ -1,13 +1,11 @@
-//! The settings that the owner's files ask for.
+//! The settings that the owner's files ask for, and what a valid value of each is.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use holdfast_medium::Secret;
-use toml::de::DeValue;
-
-use super::wifi;
-use crate::sheet::{Entry, Problem, Sheet, Unclear};
+use super::address::Addresses;
+use super::wifi::{Password, Security, Ssid};
+use crate::sheet::Problem;
 
 /// Everything asked for so far; `None` is left as it is.
 #[derive(Debug, Default)]
@@ -16,119 +14,147 @@ pub(super) struct Wishes {
     pub hostname: Option<String>,
     /// Keys that may come in over SSH: lines of authorized_keys (sshd(8)).
     pub authorized_keys: Option<Vec<String>>,
-    /// The Wi-Fi's name.
-    pub ssid: Option<Asked<wifi::Ssid>>,
-    /// Its password, or the key made of it.
-    pub password: Option<Asked<wifi::Password>>,
+    /// The networks; each name once.
+    pub points: Vec<Point>,
     /// Where the radio is: a country's two letters (ISO 3166-1).
     pub country: Option<String>,
-    /// The Wi-Fi does not tell its name.
-    pub hidden: Option<bool>,
+    /// How the cable is addressed.
+    pub wired: Addresses,
+    /// How the Wi-Fi is addressed.
+    pub wireless: Addresses,
+    /// Secrets that nobody needs where they are, whatever becomes of the rest: of what this is not, or of what a later file
+    /// says otherwise.
+    pub spent: Vec<(PathBuf, Range<usize>)>,
 }
 
 /// A value, and where it stands, for what can only be judged together with others.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked<T> {
     /// The value.
     pub value: T,
-    /// The place, with no word of what is wrong yet.
-    pub place: Problem,
+    /// Where.
+    pub place: Place,
 }
 
-/// Whose keys are not ours to say anything about: they are in every `custom.toml`, and mean nothing on an appliance.
-const FOREIGN: [&str; 2] = ["user", "locale"];
+/// A place in a file.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// What the file calls it.
+    pub key: String,
+    /// The value's bytes in the text.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Says what is wrong there.
+    pub(super) fn problem(&self, what: impl AsRef<str>) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            line: Some(self.line),
+            what: format!("{}: {}", self.key, what.as_ref()),
+        }
+    }
+}
+
+/// A network, as files ask for it.
+#[derive(Debug)]
+pub(super) struct Point {
+    /// Its name.
+    pub ssid: Option<Asked<Ssid>>,
+    /// Its password, or the key made of it.
+    pub password: Option<Asked<Password>>,
+    /// How it is joined; where nobody says, by WPA2.
+    pub security: Option<Security>,
+    /// There is no word of a password where that means that there is none, unless one was taken over before.
+    pub may_be_open: bool,
+    /// It does not tell its name.
+    pub hidden: Option<bool>,
+    /// What the file calls a password.
+    pub password_key: &'static str,
+    /// The later file's network goes first.
+    pub rank: usize,
+}
+
+impl Point {
+    /// A network of which nothing is known yet.
+    pub(super) fn new(rank: usize, password_key: &'static str) -> Self {
+        Self {
+            ssid: None,
+            password: None,
+            security: None,
+            may_be_open: false,
+            hidden: None,
+            password_key,
+            rank,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.ssid, &other.ssid) {
+            (Some(own), Some(other)) => own.value == other.value,
+            // What names no network is about the one that does, unless it is another network's half.
+            _ => self.rank != other.rank || self.password.is_none() || other.password.is_none(),
+        }
+    }
+}
 
 impl Wishes {
-    /// Adds what one file asks for, says what is wrong with the rest, and where its secrets stand.
-    pub(super) fn read(
-        &mut self,
-        file: &Path,
-        sheet: &Sheet,
-        problems: &mut Vec<Problem>,
-    ) -> Vec<Range<usize>> {
-        let is_ours = file.ends_with("holdfast.toml");
-        let place = |line| Problem {
-            file: file.to_owned(),
-            line: Some(line),
-            what: String::new(),
+    /// Adds a network, or what a later file says of one, key by key.
+    pub(super) fn add(&mut self, mut point: Point, problems: &mut Vec<Problem>) {
+        if let Some(password) = &point.password
+            && password.value.is_key()
+            && point.security == Some(Security::Wpa3)
+        {
+            problems.push(password.place.problem(
+                "WPA3 needs the password, not the key that Raspberry Pi Imager makes of it; write into holdfast.toml [wifi] ssid, password, security = \"wpa3\"",
+            ));
+            self.spend(&password.place.clone());
+            return;
+        }
+        let Some(at) = self.points.iter().rposition(|own| own.is_same(&point)) else {
+            self.points.push(point);
+            return;
         };
-        let (entries, unclear) = sheet.read();
-        // The daemon says it of its own file.
-        if !is_ours {
-            problems.extend(unclear.into_iter().map(|Unclear(line, what)| Problem {
-                what,
-                ..place(line)
-            }));
+        let mut own = self.points.remove(at);
+        if point.password.is_some()
+            && let Some(password) = own.password.take()
+        {
+            self.spend(&password.place);
         }
-        let mut secrets = Vec::new();
-        for entry in entries {
-            let is_secret = matches!(
-                (entry.section.as_str(), entry.key.as_ref()),
-                ("wifi" | "wlan" | "user", "password")
-            );
-            match self.take(&entry, place(entry.line)) {
-                Ok(()) if is_secret && entry.value.as_str() != Some("") => {
-                    secrets.push(entry.span);
-                }
-                Ok(()) => {}
-                Err(Unknown::Key) if is_ours && !is_imported(&entry) => {}
-                Err(why) => problems.push(Problem {
-                    what: format!("{}: {}", entry.name(), why.sentence()),
-                    ..place(entry.line)
-                }),
-            }
-        }
-        secrets
+        point.ssid = point.ssid.or(own.ssid);
+        point.password = point.password.or(own.password);
+        point.security = point.security.or(own.security);
+        point.may_be_open |= own.may_be_open;
+        point.hidden = point.hidden.or(own.hidden);
+        self.points.push(point);
     }
 
-    /// A password for no network.
-    pub(super) fn is_half_a_network(&self) -> bool {
-        self.password.is_some() && self.ssid.is_none()
+    /// A secret that nobody needs any more where it is.
+    pub(super) fn spend(&mut self, place: &Place) {
+        self.spent.push((place.file.clone(), place.span.clone()));
     }
 
-    fn take(&mut self, entry: &Entry<'_>, place: Problem) -> Result<(), Unknown> {
-        let value = &entry.value;
-        match (entry.section.as_str(), entry.key.as_ref()) {
-            ("" | "system", "hostname") => self.hostname = Some(hostname(text(value)?)?),
-            ("ssh", "authorized_keys") => self.authorized_keys = Some(keys(value)?),
-            ("wifi" | "wlan", "ssid") => {
-                let value = wifi::Ssid::new(text(value)?)?;
-                self.ssid = Some(Asked { value, place });
-            }
-            // A password that was taken over before leaves this behind.
-            ("wifi" | "wlan", "password") if value.as_str() == Some("") => {}
-            ("wifi" | "wlan", "password") => {
-                let value = wifi::Password::new(Secret::new(text(value)?.to_owned()))?;
-                self.password = Some(Asked { value, place });
-            }
-            ("wifi" | "wlan", "country") => self.country = Some(country(text(value)?)?),
-            ("wifi" | "wlan", "hidden") => {
-                self.hidden = Some(
-                    value
-                        .as_bool()
-                        .ok_or(Unknown::Value("must be true or false"))?,
-                );
-            }
-            ("ssh", "password_authentication") if value.as_bool() == Some(true) => {
-                return Err(Unknown::Value(
-                    "nobody comes in by password; put your public key into ssh.authorized_keys",
-                ));
-            }
-            ("ssh", "enabled" | "password_authentication")
-            | ("wlan", "password_encrypted")
-            | ("", "config_version") => {}
-            (section, _) if FOREIGN.contains(&section) => {}
-            _ => return Err(Unknown::Key),
-        }
-        Ok(())
+    /// Where this file's secrets stand that are safe elsewhere, or of no use, once all of this is kept. A password for no network
+    /// is the only copy of what the owner still needs.
+    pub(super) fn spent(&self, file: &Path) -> Vec<Range<usize>> {
+        let taken = self.points.iter().filter(|point| point.ssid.is_some());
+        let passwords = taken.filter_map(|point| point.password.as_ref());
+        let passwords = passwords.map(|password| (&password.place.file, &password.place.span));
+        let spent = self.spent.iter().map(|(file, span)| (file, span));
+        passwords
+            .chain(spent)
+            .filter(|(own, _)| *own == file)
+            .map(|(_, span)| span.clone())
+            .collect()
     }
-}
-
-fn is_imported(entry: &Entry<'_>) -> bool {
-    matches!(entry.section.as_str(), "ssh" | "system" | "wifi" | "wlan")
 }
 
 /// Why a key is not taken.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Unknown {
     /// There is none of this name.
     Key,
@@ -146,19 +172,15 @@ impl Unknown {
     pub(super) fn sentence(&self) -> &'static str {
         match self {
             Self::Key => {
-                "no such key; known are hostname, ssh.authorized_keys, wifi.ssid, wifi.password, wifi.country, wifi.hidden"
+                "no such key; known are hostname, ssh.authorized_keys, wifi.ssid, wifi.password, wifi.security, wifi.country, wifi.hidden, and of ethernet and wifi address, gateway, dns, dns_search"
             }
             Self::Value(wanted) => wanted,
         }
     }
 }
 
-fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, Unknown> {
-    value.as_str().ok_or(Unknown::Value("must stand in quotes"))
-}
-
 /// One label of RFC 1123: mDNS knows the machine by it.
-pub(super) fn hostname(text: &str) -> Result<String, Unknown> {
+pub(super) fn hostname(text: &str) -> Result<String, &'static str> {
     let name = text.trim().to_ascii_lowercase();
     let good = (1..=63).contains(&name.len())
         && name
@@ -166,40 +188,15 @@ pub(super) fn hostname(text: &str) -> Result<String, Unknown> {
             .all(|letter| letter.is_ascii_alphanumeric() || letter == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-');
-    good.then_some(name).ok_or(Unknown::Value(
-        "must be 1 to 63 letters, digits and hyphens, with no hyphen at either end",
-    ))
+    good.then_some(name)
+        .ok_or("must be 1 to 63 letters, digits and hyphens, with no hyphen at either end")
 }
 
-pub(super) fn country(text: &str) -> Result<String, Unknown> {
+pub(super) fn country(text: &str) -> Result<String, &'static str> {
     let name = text.trim().to_ascii_uppercase();
     let good = name.len() == 2 && name.bytes().all(|letter| letter.is_ascii_uppercase());
-    good.then_some(name).ok_or(Unknown::Value(
-        "must be a country's two letters, such as \"DE\"",
-    ))
-}
-
-/// One key, or several in an array or line by line. One that is none spoils no other.
-fn keys(value: &DeValue<'_>) -> Result<Vec<String>, Unknown> {
-    const WANTED: &str = "must be public keys as in ~/.ssh/id_ed25519.pub, such as [\"ssh-ed25519 AAAA... me@home\"]";
-    let texts: Vec<&str> = match value.as_array() {
-        Some(array) => array
-            .iter()
-            .filter_map(|one| one.get_ref().as_str())
-            .collect(),
-        None => vec![text(value)?],
-    };
-    let keys: Vec<String> = texts
-        .iter()
-        .flat_map(|text| text.lines())
-        .map(str::trim)
-        .filter(|line| is_key(line))
-        .map(str::to_owned)
-        .collect();
-    if keys.is_empty() && !value.as_array().is_some_and(|array| array.is_empty()) {
-        return Err(Unknown::Value(WANTED));
-    }
-    Ok(keys)
+    good.then_some(name)
+        .ok_or("must be a country's two letters, such as \"DE\"")
 }
 
 /// `TYPE BASE64 [COMMENT]` (sshd(8), without options): the blob begins with the type again, after its length.

@@ -109,7 +109,7 @@ const MISTAKES: [&str; 3] = [
 
 /// Settings that Raspberry Pi Imager writes, of its dialogue's fields.
 fn imager() -> [(&'static str, String); 2] {
-    let user = "#cloud-config\nhostname: from-imager\nusers:\n- name: pi\n  passwd: \"$5$salt$digest0123456789\"\n";
+    let user = "#cloud-config\nhostname: from-imager\nuser:\n  name: pi\n  passwd: \"$5$salt$digest0123456789\"\n";
     let network = format!(
         "network:\n  version: 2\n  wifis:\n    wlan0:\n      dhcp4: true\n      regulatory-domain: \"DE\"\n      \
          access-points:\n        \"elsewhere\":\n          password: \"{OTHER_PASSWORD}\"\n"
