@@ -5,6 +5,7 @@ mod bus {
     mod ctl;
     mod interfaces;
     mod mail;
+    mod peer;
     mod places;
     mod rig;
     mod roles;

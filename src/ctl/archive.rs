@@ -14,7 +14,7 @@ use holdfast_medium::Stamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Error, Output, find::Daemon, harmless, passphrase};
+use super::{Daemon, Error, Output, harmless, passphrase};
 use crate::bus::{ArchiveEntry, Vault1Proxy};
 
 /// The subcommands of `archive`.

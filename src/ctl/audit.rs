@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::process;
 use tokio::time::timeout;
 
-use super::{Error, Output, find::Daemon, harmless, output::even_unread};
+use super::{Daemon, Error, Output, harmless, output::even_unread};
 use crate::bus::Vault1Proxy;
 use crate::journal::MessageId;
 

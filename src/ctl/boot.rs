@@ -1,6 +1,6 @@
 //! `boot`.
 
-use super::{Error, Output, find::Daemon};
+use super::{Daemon, Error, Output};
 use crate::boot::BootReport;
 
 /// Prints the boot report.

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use holdfast_core::setback::End;
 
+use super::{daemon::PATIENCE, peer::Stranger};
 use crate::bus;
 use crate::history::HistoryError;
 
@@ -15,6 +16,28 @@ pub enum Error {
     NoDaemon {
         /// The places.
         looked: Vec<String>,
+    },
+    /// Whoever answers there is neither root, nor this user, nor the daemon's.
+    #[error("At the {place} answers {who}, who is neither root, nor you, nor the user holdfast: nothing was said to it.{}", who.advice())]
+    Stranger {
+        /// Where.
+        place: String,
+        /// Who.
+        who: Stranger,
+    },
+    /// Somebody is there, and cannot be talked to.
+    #[error("The {place} cannot be used: {source}.{}", permission(source))]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The daemon, or the message bus, does not answer.
+    #[error("Holdfast does not answer at the {place}: nothing was heard for {} s. `systemctl status holdfastd` and `journalctl -u holdfastd` say what it is doing.", PATIENCE.as_secs())]
+    Silent {
+        /// Where.
+        place: String,
     },
     /// The daemon went away in the middle of it.
     #[error("Holdfast went away meanwhile. `holdfastctl status` shows whether it is back.")]
@@ -91,6 +114,16 @@ pub enum Error {
     ForeignReport,
 }
 
+/// What may be done about a socket that is not for everybody.
+fn permission(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " It is for the user that Holdfast runs as, and for root: use sudo."
+        }
+        _ => "",
+    }
+}
+
 /// Says what a final state means, where that is known.
 fn why(state: &str) -> String {
     let code = state.strip_prefix("failed ").unwrap_or_default();
@@ -103,7 +136,8 @@ impl Error {
     /// The exit code, after systemctl's.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::NoDaemon { .. } => 4,
+            Self::NoDaemon { .. } | Self::Stranger { .. } | Self::Unreachable { .. } => 4,
+            Self::Silent { .. } => 5,
             _ => 1,
         })
     }
@@ -117,6 +151,9 @@ impl Error {
     pub fn name(&self) -> &'static str {
         match self {
             Self::NoDaemon { .. } => "no-daemon",
+            Self::Stranger { .. } => "stranger",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Silent { .. } => "silent",
             Self::Gone => "gone",
             Self::Denied => "denied",
             Self::Refused(_) => "refused",

@@ -2,62 +2,28 @@
 
 use std::{
     env,
+    ffi::OsString,
+    io,
+    os::unix::{ffi::OsStringExt, net},
     path::{Path, PathBuf},
 };
 
-use futures_util::StreamExt;
-use zbus::{Connection, connection::Builder, fdo::DBusProxy};
+use tokio::{net::UnixStream, time::timeout};
+use zbus::{
+    Address,
+    address::{Transport, transport::UnixSocket},
+    connection::Builder,
+    fdo::DBusProxy,
+    names::BusName,
+};
 
-use super::Error;
-use crate::bus::{self, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy};
-
-/// A running daemon.
-pub(super) struct Daemon {
-    pub(super) connection: Connection,
-    /// How it was reached, for people.
-    pub(super) place: String,
-}
-
-impl Daemon {
-    /// The session interface.
-    pub(super) async fn session(&self) -> zbus::Result<Session1Proxy<'_>> {
-        Session1Proxy::new(&self.connection).await
-    }
-
-    /// The messages interface.
-    pub(super) async fn messages(&self) -> zbus::Result<Messages1Proxy<'_>> {
-        Messages1Proxy::new(&self.connection).await
-    }
-
-    /// The panel interface.
-    pub(super) async fn panel(&self) -> zbus::Result<Panel1Proxy<'_>> {
-        Panel1Proxy::new(&self.connection).await
-    }
-
-    /// The vault interface.
-    pub(super) async fn vault(&self) -> zbus::Result<Vault1Proxy<'_>> {
-        Vault1Proxy::new(&self.connection).await
-    }
-
-    /// A future that is ready when the daemon has gone. What happens after this returns is not missed.
-    pub(super) async fn departure(&self) -> zbus::Result<impl Future<Output = ()> + use<'_>> {
-        let owners = match self.connection.is_bus() {
-            true => Some(
-                DBusProxy::new(&self.connection)
-                    .await?
-                    .receive_name_owner_changed_with_args(&[(0, bus::NAME)])
-                    .await?,
-            ),
-            false => None,
-        };
-        Ok(async move {
-            tokio::select! {
-                () = self.connection.closed() => {}
-                Some(_) = async { owners?.next().await } => {}
-            }
-        })
-    }
-}
+use super::{
+    Error,
+    daemon::{Daemon, PATIENCE},
+    output,
+    peer::Stranger,
+};
+use crate::bus;
 
 /// Where to look.
 pub(super) struct Finder {
@@ -67,13 +33,16 @@ pub(super) struct Finder {
 enum Place {
     System,
     Session,
-    Bus(String),
+    Bus(Address),
     Socket(PathBuf),
 }
 
+/// What a [`Place`] has: a daemon, nobody, or somebody who is not spoken to or does not answer.
+type Found = Result<Option<Daemon>, Error>;
+
 impl Finder {
     /// Looks where the options say, or everywhere.
-    pub(super) fn new(bus: Option<String>, runtime: Option<PathBuf>) -> Self {
+    pub(super) fn new(bus: Option<Address>, runtime: Option<PathBuf>) -> Self {
         let places = match (bus, runtime) {
             (Some(address), _) => vec![Place::Bus(address)],
             (None, Some(runtime)) => vec![Place::Socket(bus::socket_path(&runtime))],
@@ -90,43 +59,125 @@ impl Finder {
         Self { places }
     }
 
-    /// The first daemon that answers.
+    /// The first daemon that answers. A place where there is something else is passed over, and told of.
     pub(super) async fn find(&self) -> Result<Daemon, Error> {
+        let mut passed = Vec::new();
         for place in &self.places {
-            if let Some(connection) = place.reach().await {
-                return Ok(Daemon {
-                    connection,
-                    place: place.describe(),
-                });
+            match place.reach().await {
+                Ok(None) => {}
+                Ok(Some(daemon)) => {
+                    passed.iter().for_each(output::remark);
+                    return Ok(daemon);
+                }
+                Err(trouble) => passed.push(trouble),
             }
         }
-        Err(Error::NoDaemon {
+        let mut passed = passed.into_iter();
+        let first = passed.next();
+        passed.for_each(|trouble| output::remark(&trouble));
+        Err(first.unwrap_or_else(|| Error::NoDaemon {
             looked: self
                 .places
                 .iter()
                 .map(|place| format!("at the {}", place.describe()))
                 .collect(),
-        })
+        }))
     }
 }
 
 impl Place {
-    async fn reach(&self) -> Option<Connection> {
-        let builder = match self {
-            Self::System => Builder::system(),
-            Self::Session => Builder::session(),
-            Self::Bus(address) => Builder::address(address.as_str()),
-            Self::Socket(path) => return private(path).await,
+    async fn reach(&self) -> Found {
+        let reached = async {
+            match self {
+                // An address that is none leads to nobody.
+                Self::System => self.on_bus(Address::system().ok()).await,
+                Self::Session => self.on_bus(Address::session().ok()).await,
+                Self::Bus(address) => self.on_bus(Some(address.clone())).await,
+                Self::Socket(path) => self.private(path).await,
+            }
         };
-        let connection = builder.build().await.ok()?;
-        let name = bus::NAME.try_into().ok()?;
-        let there = DBusProxy::new(&connection)
+        timeout(PATIENCE, reached)
             .await
-            .ok()?
-            .name_has_owner(name)
-            .await
-            .ok()?;
-        there.then_some(connection)
+            .unwrap_or_else(|_| Err(self.silent()))
+    }
+
+    async fn private(&self, path: &Path) -> Found {
+        let Some(stream) = self.connect(path).await? else {
+            return Ok(None);
+        };
+        // Whoever hangs up is gone again.
+        let connection = Builder::unix_stream(stream).p2p().build().await.ok();
+        let name = BusName::try_from(bus::NAME)?;
+        Ok(connection.map(|connection| Daemon::new(connection, name, self.describe())))
+    }
+
+    async fn on_bus(&self, address: Option<Address>) -> Found {
+        let Some(address) = address else {
+            return Ok(None);
+        };
+        let socket = match address.transport() {
+            Transport::Unix(unix) => unix.path(),
+            // Nobody vouches for who is at the other end of anything else.
+            _ => return Err(self.strange(Stranger::UNKNOWN)),
+        };
+        let path = match socket {
+            UnixSocket::File(path) => path.clone(),
+            UnixSocket::Abstract(name) => {
+                OsString::from_vec([b"\0", name.as_encoded_bytes()].concat()).into()
+            }
+            _ => return Ok(None),
+        };
+        let Some(stream) = self.connect(&path).await? else {
+            return Ok(None);
+        };
+        let Ok(connection) = Builder::unix_stream(stream).build().await else {
+            return Ok(None);
+        };
+        let bus = DBusProxy::new(&connection).await?;
+        let Ok(owner) = bus.get_name_owner(bus::NAME.try_into()?).await else {
+            return Ok(None);
+        };
+        let owner = BusName::from(owner.into_inner());
+        let Ok(credentials) = bus.get_connection_credentials(owner.clone()).await else {
+            return Ok(None);
+        };
+        Stranger::unless_trusted(credentials.unix_user_id()).map_err(|who| self.strange(who))?;
+        Ok(Some(Daemon::new(connection, owner, self.describe())))
+    }
+
+    /// Connects to a socket, says nothing, and looks who is there. `None` when nobody is.
+    async fn connect(&self, path: &Path) -> Result<Option<net::UnixStream>, Error> {
+        use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound, WouldBlock};
+        let stream = match UnixStream::connect(path).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                return match error.kind() {
+                    NotFound | NotADirectory | ConnectionRefused => Ok(None),
+                    // As many wait to be let in as may.
+                    WouldBlock => Err(self.silent()),
+                    _ => Err(Error::Unreachable {
+                        place: self.describe(),
+                        source: error,
+                    }),
+                };
+            }
+        };
+        let user = stream.peer_cred().ok().map(|peer| peer.uid());
+        Stranger::unless_trusted(user).map_err(|who| self.strange(who))?;
+        Ok(Some(stream.into_std()?))
+    }
+
+    fn strange(&self, who: Stranger) -> Error {
+        Error::Stranger {
+            place: self.describe(),
+            who,
+        }
+    }
+
+    fn silent(&self) -> Error {
+        Error::Silent {
+            place: self.describe(),
+        }
     }
 
     fn describe(&self) -> String {
@@ -137,15 +188,6 @@ impl Place {
             Self::Socket(path) => format!("socket {}", path.display()),
         }
     }
-}
-
-async fn private(path: &Path) -> Option<Connection> {
-    let stream = tokio::net::UnixStream::connect(path)
-        .await
-        .ok()?
-        .into_std()
-        .ok()?;
-    Builder::unix_stream(stream).p2p().build().await.ok()
 }
 
 /// Where a daemon started by this user, here or as a service, has its private socket.

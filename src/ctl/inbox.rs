@@ -5,7 +5,7 @@ use std::fmt;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon, harmless};
+use super::{Daemon, Error, Output, harmless};
 use crate::bus::InboxConsumer;
 
 /// What to do about consumers.

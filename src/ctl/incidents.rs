@@ -5,7 +5,7 @@ use std::fmt;
 use holdfast_core::CauseCode;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon, harmless};
+use super::{Daemon, Error, Output, harmless};
 use crate::history;
 
 /// One of them.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon, screen, status::StatusOutput};
+use super::{Daemon, Error, Output, screen, status::StatusOutput};
 
 /// The output of `link` and `relink`.
 #[derive(Serialize)]

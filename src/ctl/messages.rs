@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon, harmless};
+use super::{Daemon, Error, Output, harmless, output};
 use crate::bus::{self, InboxConsumer, Messages1Proxy, follow};
 
 /// The output of `send`.
@@ -176,9 +176,9 @@ async fn begin(messages: &Messages1Proxy<'_>, consumer: &str) -> Result<(), Erro
     let is_kept_for = |known: &InboxConsumer| known.name == consumer && !known.forgotten;
     if !known.iter().any(is_kept_for) {
         let consumer = harmless::line(consumer);
-        eprintln!(
+        output::remark(&format!(
             "From now on messages are kept until {consumer} has acknowledged them; `holdfastctl inbox forget {consumer}` ends that."
-        );
+        ));
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `holdfastctl`: what an operator does with Holdfast, as a client of its bus.
 //!
-//! Every command prints for people, or with `--json` one object a line. Exit codes follow systemctl: 0 done, 1 failed,
-//! 3 `status` of a session that is not connected, 4 no Holdfast to talk to.
+//! Every command prints for people, or with `--json` one object a line. Exit codes follow systemctl: 0 done, 1 failed, 2 used wrongly,
+//! 3 `status` of a session that is not connected, 4 no Holdfast to talk to; and 5 one that does not answer.
 
 mod archive;
 mod audit;
 mod boot;
+mod daemon;
 mod error;
 mod find;
 mod harmless;
@@ -17,6 +18,7 @@ mod outbox;
 mod output;
 mod passkey;
 mod passphrase;
+mod peer;
 mod screen;
 mod self_test;
 mod status;
@@ -25,7 +27,9 @@ mod vault;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use zbus::Address;
 
+use daemon::Daemon;
 pub use error::Error;
 use output::Output;
 
@@ -43,7 +47,7 @@ pub struct Args {
         value_name = "ADDRESS",
         conflicts_with = "runtime"
     )]
-    bus: Option<String>,
+    bus: Option<Address>,
     /// Look for the daemon with this runtime directory only.
     #[arg(long, global = true, value_name = "DIR")]
     runtime: Option<PathBuf>,
@@ -53,9 +57,9 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Without --bus and --runtime, Holdfast is looked for on the system bus, on the session bus, and at the private socket of
-a daemon started here.
+a daemon started here. Only one that runs as root, as you or as the user holdfast is spoken to.
 
-Exit codes: 0 done, 1 failed, 3 `status` when not connected, 4 no Holdfast found.";
+Exit codes: 0 done, 1 failed, 2 used wrongly, 3 `status` when not connected, 4 no Holdfast found, 5 it does not answer.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -156,7 +160,7 @@ enum Command {
     },
 }
 
-/// Runs one command to its exit code; what failed is on stderr.
+/// Runs one command to its exit code; what failed is on stderr, with `--json` on stdout.
 pub async fn run(args: Args) -> ExitCode {
     let output = Output::new(args.json);
     match execute(args, &output).await {
@@ -172,79 +176,59 @@ pub async fn run(args: Args) -> ExitCode {
 
 async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
     let finder = find::Finder::new(args.bus, args.runtime);
-    match args.command {
-        Command::Status => return status::status(&finder.find().await?, output).await,
-        Command::Wait { state, timeout, .. } => {
-            status::wait(&finder, &state, timeout.map(Duration::from_secs), output).await?
-        }
-        Command::Link { show } => link::link(&finder.find().await?, show, output).await?,
-        Command::Relink { yes } => link::relink(&finder.find().await?, yes, output).await?,
+    if let Command::Wait { state, timeout, .. } = args.command {
+        let timeout = timeout.map(Duration::from_secs);
+        status::wait(&finder, &state, timeout, output).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let daemon = finder.find().await?;
+    let done = carry_out(args.command, &daemon, output);
+    daemon.while_it_answers(done).await
+}
+
+async fn carry_out(command: Command, daemon: &Daemon, output: &Output) -> Result<ExitCode, Error> {
+    match command {
+        Command::Status => return status::status(daemon, output).await,
+        Command::SelfTest => return self_test::self_test(daemon, output).await,
+        Command::Audit(command) => return audit::run(command, daemon, output).await,
+        // It has no one daemon, and was done before.
+        Command::Wait { .. } => {}
+        Command::Link { show } => link::link(daemon, show, output).await?,
+        Command::Relink { yes } => link::relink(daemon, yes, output).await?,
         Command::Send { to, text, id, wait } => {
-            messages::send(
-                &finder.find().await?,
-                &to,
-                &text,
-                id.as_deref().unwrap_or_default(),
-                wait,
-                output,
-            )
-            .await?
+            let id = id.unwrap_or_default();
+            messages::send(daemon, &to, &text, &id, wait, output).await?;
         }
-        Command::Outbox { command: None } => {
-            outbox::list(&finder.find().await?, output).await?;
-        }
+        Command::Outbox { command: None } => outbox::list(daemon, output).await?,
         Command::Outbox {
             command: Some(command),
-        } => {
-            outbox::run(&command, &finder.find().await?, output).await?;
-        }
+        } => outbox::run(&command, daemon, output).await?,
         Command::Inbox {
             command: Some(command),
             ..
-        } => inbox::run(command, &finder.find().await?, output).await?,
+        } => inbox::run(command, daemon, output).await?,
         Command::Inbox {
             command: None,
             follow,
             consumer,
             max,
-            ack,
+            ack: acknowledge,
         } => {
-            messages::inbox(
-                &finder.find().await?,
-                &messages::Reading {
-                    follow,
-                    consumer,
-                    max,
-                    acknowledge: ack,
-                },
-                output,
-            )
-            .await?
+            let reading = messages::Reading {
+                follow,
+                consumer,
+                max,
+                acknowledge,
+            };
+            messages::inbox(daemon, &reading, output).await?;
         }
-        Command::Vault => vault::vault(&finder.find().await?, output).await?,
-        Command::Boot => boot::boot(&finder.find().await?, output).await?,
-        Command::Incidents { max } => {
-            incidents::incidents(&finder.find().await?, max, output).await?;
-        }
-        Command::SelfTest => {
-            let is_good = self_test::self_test(&finder.find().await?, output).await?;
-            return Ok(if is_good {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            });
-        }
-        Command::LastWords { max } => {
-            self_test::last_words(&finder.find().await?, max, output).await?;
-        }
-        Command::Passkey(command) => passkey::run(command, &finder.find().await?, output).await?,
-        Command::Archive(command) => archive::run(command, &finder.find().await?, output).await?,
-        Command::Audit(command) => {
-            return audit::run(command, &finder.find().await?, output).await;
-        }
-        Command::Screen { png } => {
-            screen::screen(&finder.find().await?, png.as_deref(), output).await?
-        }
+        Command::Vault => vault::vault(daemon, output).await?,
+        Command::Boot => boot::boot(daemon, output).await?,
+        Command::Incidents { max } => incidents::incidents(daemon, max, output).await?,
+        Command::LastWords { max } => self_test::last_words(daemon, max, output).await?,
+        Command::Passkey(command) => passkey::run(command, daemon, output).await?,
+        Command::Archive(command) => archive::run(command, daemon, output).await?,
+        Command::Screen { png } => screen::screen(daemon, png.as_deref(), output).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use holdfast_core::setback::End;
 use holdfast_medium::Stamp;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon};
+use super::{Daemon, Error, Output};
 use crate::bus::PendingMessage;
 
 /// What is done with the outbox.

@@ -69,14 +69,19 @@ impl Output {
 
     /// Prints an error to stderr; as JSON to stdout, where a program reads.
     pub(super) fn fail(&self, error: &Error) {
-        // Nothing is left to tell when even this cannot be printed; the exit code says it.
-        let _ = if self.json {
+        if self.json {
             let told = json!({ "error": error.name(), "message": error.to_string() });
-            writeln!(io::stdout(), "{}", harmless::json(&told.to_string()))
+            // Nothing is left to tell when even this cannot be printed; the exit code says it.
+            let _ = writeln!(io::stdout(), "{}", harmless::json(&told.to_string()));
         } else {
-            writeln!(io::stderr(), "{}", harmless::harmless(&error.to_string()))
-        };
+            remark(error);
+        }
     }
+}
+
+/// Says something on stderr, beside the results. Nothing is left to tell when even this cannot be printed; the exit code says it.
+pub(super) fn remark(message: &impl Display) {
+    let _ = writeln!(io::stderr(), "{}", harmless::harmless(&message.to_string()));
 }
 
 /// The printing of a result that the exit code tells, too: it stands even when nobody reads the text.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon};
+use super::{Daemon, Error, Output};
 
 /// The subcommands of `passkey`.
 #[derive(Debug, Subcommand)]

@@ -14,7 +14,7 @@ use tokio::time;
 
 use super::{
     Error, Output,
-    find::Daemon,
+    daemon::Daemon,
     output::coloured,
     status::{CONNECTED, StatusOutput},
 };

@@ -1,11 +1,11 @@
 //! `self-test`: whether a message gets through; and `last_words`: what WhatsApp said when it did not let one.
 
-use std::fmt;
+use std::{fmt, process::ExitCode};
 
 use holdfast_medium::Stamp;
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon, harmless, output::even_unread};
+use super::{Daemon, Error, Output, harmless, output::even_unread};
 use crate::bus::LastWordEntry;
 
 /// The output of `self-test`.
@@ -33,11 +33,14 @@ impl fmt::Display for Outcome {
 }
 
 /// Has the link tested.
-pub(super) async fn self_test(daemon: &Daemon, output: &Output) -> Result<bool, Error> {
+pub(super) async fn self_test(daemon: &Daemon, output: &Output) -> Result<ExitCode, Error> {
     let (answered, echo) = daemon.session().await?.self_test().await?;
     let is_good = answered && echo != "missing";
     even_unread(output.say(&Outcome { answered, echo }))?;
-    Ok(is_good)
+    Ok(match is_good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 /// The output of `last-words`: the stanzas by which WhatsApp refused or ended a connection.

@@ -9,7 +9,8 @@ use tokio::time;
 
 use super::{
     Error, Output,
-    find::{Daemon, Finder},
+    daemon::Daemon,
+    find::Finder,
     harmless::harmless,
     output::{coloured, even_unread},
 };
@@ -244,7 +245,7 @@ async fn across_restarts(
 ) -> Result<StatusOutput, Error> {
     loop {
         match finder.find().await {
-            Ok(daemon) => match until(&daemon, wanted, last).await {
+            Ok(daemon) => match daemon.while_it_answers(until(&daemon, wanted, last)).await {
                 Err(Error::Gone) => {}
                 ended => return ended,
             },

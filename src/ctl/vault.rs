@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Error, Output, find::Daemon};
+use super::{Daemon, Error, Output};
 
 /// The output of `vault`.
 #[derive(Debug, Serialize)]
