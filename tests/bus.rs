@@ -4,6 +4,7 @@ mod bus {
     mod archive;
     mod ctl;
     mod interfaces;
+    mod line;
     mod mail;
     mod peer;
     mod places;

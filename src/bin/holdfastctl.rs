@@ -1,11 +1,10 @@
 //! `holdfastctl`: the operator's tool, a client of the bus.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use clap::Parser;
-use holdfast::ctl::{self, Args};
+use holdfast::ctl;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    ctl::run(Args::parse()).await
+    ctl::main(env::args_os()).await
 }

@@ -169,10 +169,9 @@ pub(super) async fn run(
         }
         Command::Show { mut from } => loop {
             let entries = vault.read_audit(from, 0).await?;
-            let entries: Vec<Value> = entries
-                .iter()
-                .filter_map(|entry| serde_json::from_str(entry).ok())
-                .collect();
+            let entries = entries.iter().map(|entry| serde_json::from_str(entry));
+            let entries: Result<Vec<Value>, _> = entries.collect();
+            let entries = entries.map_err(|_| Error::ForeignReport)?;
             let Some(last) = entries
                 .iter()
                 .filter_map(|entry| entry["seq"].as_u64())

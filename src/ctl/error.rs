@@ -1,6 +1,11 @@
 //! Why a command of `holdfastctl` fails, and its exit code.
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use holdfast_core::setback::End;
 
@@ -75,7 +80,7 @@ pub enum Error {
         state: String,
     },
     /// A file could not be written, or read.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {}: {source}", called(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -99,8 +104,8 @@ pub enum Error {
         "This needs a passphrase, and there is nobody to ask here: give --passphrase-file FILE."
     )]
     NoPassphrase,
-    /// The terminal could not be read or written.
-    #[error("the terminal failed: {0}")]
+    /// The outcome could not be printed, or the terminal not be read.
+    #[error("cannot print, or read what is typed: {0}")]
     Terminal(#[from] io::Error),
     /// The daemon sent something this version does not understand.
     #[error(
@@ -121,6 +126,14 @@ fn permission(source: &io::Error) -> &'static str {
             " It is for the user that Holdfast runs as, and for root: use sudo."
         }
         _ => "",
+    }
+}
+
+/// The file as it was named; `-` is standard input.
+fn called(path: &Path) -> String {
+    match path == Path::new("-") {
+        true => "standard input".into(),
+        false => path.display().to_string(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `send` and `inbox`.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Daemon, Error, Output, harmless, output};
+use super::{Daemon, Error, Output, harmless, output, text};
 use crate::bus::{self, InboxConsumer, Messages1Proxy, follow};
 
 /// The output of `send`.
@@ -19,6 +20,18 @@ impl fmt::Display for Sent {
         let Self { id, state } = self;
         write!(f, "{}: {}", harmless::line(id), harmless::line(state))
     }
+}
+
+/// The text as it was given, or for `-` as it comes on standard input, without one newline at its end.
+pub(super) fn typed(given: String) -> Result<String, Error> {
+    if given != "-" {
+        return Ok(given);
+    }
+    let mut text = text::read(Path::new(&given))?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
 }
 
 /// Sends a text; with `wait` until its state is final.

@@ -22,11 +22,13 @@ mod peer;
 mod screen;
 mod self_test;
 mod status;
+mod text;
+mod usage;
 mod vault;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::NonEmptyStringValueParser};
 use zbus::Address;
 
 use daemon::Daemon;
@@ -61,6 +63,12 @@ a daemon started here. Only one that runs as root, as you or as the user holdfas
 
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 `status` when not connected, 4 no Holdfast found, 5 it does not answer.";
 
+const TEXTS: &str = "\
+A text that reads like an option of this command goes behind `--`, as whatever a program sends does best:
+    holdfastctl send --wait -- NUMBER TEXT
+
+Standard input is UTF-8 and 1 MiB at most. One newline at its end is not part of the text.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show how the session is, why, and what to do.
@@ -71,7 +79,7 @@ enum Command {
         #[arg(long, conflicts_with = "state")]
         connected: bool,
         /// Wait for the state of this name, such as `Pairing`.
-        #[arg(long, value_name = "NAME", default_value = status::CONNECTED, value_parser = status::state_name)]
+        #[arg(long, value_name = "NAME", default_value = status::CONNECTED, value_parser = status::names())]
         state: String,
         /// Give up after so many seconds.
         #[arg(long, value_name = "SECONDS")]
@@ -90,13 +98,15 @@ enum Command {
         yes: bool,
     },
     /// Send a text message.
+    #[command(after_help = TEXTS)]
     Send {
         /// Phone number with country code, or JID.
         to: String,
-        /// The text.
+        /// The text, which may begin with a dash; `-` reads it from standard input.
+        #[arg(allow_hyphen_values = true)]
         text: String,
         /// The id to send under; the same id again is the same message.
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         id: Option<String>,
         /// Wait until WhatsApp has it, or refuses it.
         #[arg(long)]
@@ -160,6 +170,15 @@ enum Command {
     },
 }
 
+/// Reads the command line, the program's name first, and runs it to its exit code.
+pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    match usage::parse(&arguments) {
+        Ok(args) => run(args).await,
+        Err(unparsed) => usage::tell(&unparsed, &arguments),
+    }
+}
+
 /// Runs one command to its exit code; what failed is on stderr, with `--json` on stdout.
 pub async fn run(args: Args) -> ExitCode {
     let output = Output::new(args.json);
@@ -196,6 +215,7 @@ async fn carry_out(command: Command, daemon: &Daemon, output: &Output) -> Result
         Command::Link { show } => link::link(daemon, show, output).await?,
         Command::Relink { yes } => link::relink(daemon, yes, output).await?,
         Command::Send { to, text, id, wait } => {
+            let text = messages::typed(text)?;
             let id = id.unwrap_or_default();
             messages::send(daemon, &to, &text, &id, wait, output).await?;
         }

@@ -69,12 +69,14 @@ impl Output {
 
     /// Prints an error to stderr; as JSON to stdout, where a program reads.
     pub(super) fn fail(&self, error: &Error) {
-        if self.json {
-            let told = json!({ "error": error.name(), "message": error.to_string() });
-            // Nothing is left to tell when even this cannot be printed; the exit code says it.
-            let _ = writeln!(io::stdout(), "{}", harmless::json(&told.to_string()));
-        } else {
-            remark(error);
+        self.tell(error.name(), &error.to_string());
+    }
+
+    /// Prints what is wrong under its stable name.
+    pub(super) fn tell(&self, name: &str, message: &str) {
+        let told = json!({ "error": name, "message": message }).to_string();
+        if !self.json || writeln!(io::stdout(), "{}", harmless::json(&told)).is_err() {
+            remark(&message);
         }
     }
 }

@@ -1,14 +1,12 @@
 //! `passkey`: carries on a linking for which WhatsApp wants a passkey; the operator signs it where the passkey is.
 
 use std::fmt;
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Daemon, Error, Output};
+use super::{Daemon, Error, Output, text};
 
 /// The subcommands of `passkey`.
 #[derive(Debug, Subcommand)]
@@ -67,7 +65,7 @@ pub(super) async fn run(command: Command, daemon: &Daemon, output: &Output) -> R
             return Ok(output.say(&Asked { options, code })?);
         }
         Command::Answer { file } => {
-            session.answer_passkey(read(&file)?).await?;
+            session.answer_passkey(text::read(&file)?).await?;
             "answer"
         }
         Command::Confirm => {
@@ -76,17 +74,4 @@ pub(super) async fn run(command: Command, daemon: &Daemon, output: &Output) -> R
         }
     };
     Ok(output.say(&Done { done })?)
-}
-
-fn read(file: &Path) -> Result<String, Error> {
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(file)
-    };
-    text.map_err(|source| Error::File {
-        path: file.into(),
-        source,
-    })
 }

@@ -48,6 +48,9 @@ struct Drawing {
     rows: Vec<String>,
     #[serde(skip)]
     frame: Frame,
+    /// Whether it replaces what the terminal shows.
+    #[serde(skip)]
+    in_place: bool,
 }
 
 /// Shows the screen once: as a PNG in `png`, or here.
@@ -77,11 +80,10 @@ pub(super) async fn follow(daemon: &Daemon, output: &Output) -> Result<(), Error
         let report = StatusOutput::read(daemon).await?;
         let frame = fetch(daemon).await?;
         if shown.as_ref() != Some(&frame) {
-            if in_place {
-                // Home, and clear what is below: each drawing replaces the one before.
-                print!("\x1b[H\x1b[J");
-            }
-            output.draw(&Drawing::from(frame.clone()))?;
+            output.draw(&Drawing {
+                in_place,
+                ..Drawing::from(frame.clone())
+            })?;
             shown = Some(frame);
         }
         if report.state == CONNECTED {
@@ -124,6 +126,7 @@ impl From<Frame> for Drawing {
             height: format.height,
             rows: (0..format.height).map(row).collect(),
             frame,
+            in_place: false,
         }
     }
 }
@@ -142,6 +145,10 @@ impl fmt::Display for Drawing {
             .iter()
             .map(|line| format!("{on}{line}{off}"))
             .collect();
+        if self.in_place {
+            // Home, and clear what is below.
+            f.write_str("\x1b[H\x1b[J")?;
+        }
         f.write_str(&lines.join("\n"))
     }
 }

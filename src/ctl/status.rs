@@ -2,6 +2,7 @@
 
 use std::{fmt, process::ExitCode, time::Duration};
 
+use clap::builder::PossibleValuesParser;
 use futures_util::StreamExt;
 use holdfast_core::{AuditEnd, STAYS};
 use serde::Serialize;
@@ -196,16 +197,9 @@ pub(super) async fn status(daemon: &Daemon, output: &Output) -> Result<ExitCode,
     })
 }
 
-/// Reads the name of a state, as `wait` takes it: one that no session is ever in would be waited for for ever.
-pub(super) fn state_name(text: &str) -> Result<String, String> {
-    let names = || STAYS.iter().map(|stay| stay.state);
-    match names().find(|name| *name == text) {
-        Some(name) => Ok(name.to_owned()),
-        None => Err(format!(
-            "no state is called that; the states are {}",
-            names().collect::<Vec<_>>().join(", ")
-        )),
-    }
+/// The names of the states that `wait` takes: another one would be waited for for ever.
+pub(super) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STAYS.iter().map(|stay| stay.state))
 }
 
 /// Waits until the session is in the state `wanted`, across restarts of the daemon, and prints how it is then.
