@@ -205,23 +205,44 @@ async fn batch(
     output: &Output,
 ) -> Result<Option<u64>, Error> {
     let max = u32::try_from(*left).unwrap_or(u32::MAX);
-    let mut last = None;
-    for message in messages.read(&reading.consumer, from, max).await? {
-        last = Some(message.seq);
+    let some = messages.read(&reading.consumer, from, max).await?;
+    let (last, mut taken, mut shown) = (some.last().map(|it| it.seq), None, Ok(()));
+    for message in some {
+        let seq = message.seq;
+        shown = show(messages, message, reading, output).await;
+        if shown.is_err() {
+            break;
+        }
+        taken = Some(seq);
         *left -= 1;
-        let stub = match message.raw.is_empty() {
-            true => stub_at(messages, message.seq).await?,
-            false => None,
-        };
-        output.say(&Message {
-            stub,
-            ..Message::from(message)
-        })?;
     }
-    if let Some(seq) = last.filter(|_| reading.acknowledge) {
+    // What was taken is acknowledged, whatever became of the next one.
+    if let Some(seq) = taken.filter(|_| reading.acknowledge) {
         messages.acknowledge(&reading.consumer, seq).await?;
     }
-    Ok(last)
+    shown.map(|()| last)
+}
+
+/// Prints one message; one that is to be acknowledged is taken when this returns.
+async fn show(
+    messages: &Messages1Proxy<'_>,
+    message: bus::InboxMessage,
+    reading: &Reading,
+    output: &Output,
+) -> Result<(), Error> {
+    let stub = match message.raw.is_empty() {
+        true => stub_at(messages, message.seq).await?,
+        false => None,
+    };
+    let message = Message {
+        stub,
+        ..Message::from(message)
+    };
+    match reading.acknowledge {
+        true => output.hand(&message)?,
+        false => output.say(&message)?,
+    }
+    Ok(())
 }
 
 /// What a place in the inbox is the stub of, if it is one.

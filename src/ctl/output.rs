@@ -5,10 +5,22 @@ use std::{
     io::{self, BufRead, IsTerminal, Write},
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::{FileType, fstat},
+    io::ioctl_fionread,
+    time::Timespec,
+};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{Error, harmless};
+
+/// How often a pipe is looked at until it is empty: every millisecond.
+const TAKING: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 1_000_000,
+};
 
 /// Where and how results are printed.
 pub(super) struct Output {
@@ -47,6 +59,24 @@ impl Output {
         };
         writeln!(out, "{text}")?;
         out.flush()
+    }
+
+    /// Prints one result, and waits until whoever reads it has taken it: what lies in a pipe when `head` ends nobody has seen.
+    pub(super) fn hand(&self, result: &(impl Serialize + Display)) -> io::Result<()> {
+        self.say(result)?;
+        let out = io::stdout();
+        if !FileType::from_raw_mode(fstat(&out)?.st_mode).is_fifo() {
+            return Ok(());
+        }
+        while ioctl_fionread(&out)? > 0 {
+            // Nothing tells that a pipe is empty; that nobody reads it any more is told at once.
+            let mut pipe = [PollFd::new(&out, PollFlags::empty())];
+            poll(&mut pipe, Some(&TAKING))?;
+            if pipe[0].revents().contains(PollFlags::ERR) && ioctl_fionread(&out)? > 0 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+        Ok(())
     }
 
     /// Says what a command is about to do and goes on only when `word` is typed.

@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Command as Line, CommandFactory as _};
 use holdfast::{bus::Where, ctl, mail::OutMessage};
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::ctl::{holdfastctl, lines, run};
 use super::rig::{Daemon, in_time};
@@ -253,4 +253,42 @@ async fn what_cannot_be_printed_is_a_failure() {
     let mut command = holdfastctl(&runtime, &["outbox", "drop", "unknown"]);
     command.stdout(full()).stderr(full());
     assert_eq!(in_time(command.status()).await.unwrap().code(), Some(1));
+}
+
+#[tokio::test]
+async fn who_reads_some_messages_has_the_others_kept() {
+    let daemon = Daemon::new().await;
+    let _served = daemon.serve(Where::Private).await;
+    for number in 0..100 {
+        daemon.receive(&format!("ID{number}"), "a text").await;
+    }
+    let runtime = daemon.runtime();
+    for (lines, cursor) in [("1", 1), ("3", 4)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let head = Command::new("head")
+            .args(["-n", lines])
+            .stdin(reader)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut shown = holdfastctl(&runtime, &["inbox", "--ack"])
+            .stdout(writer)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let seen = in_time(head.wait_with_output()).await.unwrap();
+        assert_eq!(
+            seen.stdout.split(|it| *it == b'\n').count(),
+            1 + lines.parse::<usize>().unwrap()
+        );
+        assert_eq!(in_time(shown.wait()).await.unwrap().code(), Some(0));
+        assert_eq!(
+            daemon.inbox.cursor("holdfastctl"),
+            cursor,
+            "head -n {lines}"
+        );
+    }
+    let output = run(&runtime, &["inbox", "--ack"]).await;
+    assert_eq!(output.stdout.split(|it| *it == b'\n').count(), 1 + 96);
+    assert_eq!(daemon.inbox.cursor("holdfastctl"), 100);
 }
