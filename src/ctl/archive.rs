@@ -225,10 +225,16 @@ async fn export(
     let live = vault.generation().await? == id;
     // What cannot be exported is refused before anybody is asked, and before anything is made or given up.
     if live {
-        daemon.session().await?.relink().await?;
+        let session = daemon.session().await?;
+        if session.account().await?.is_empty() {
+            return Err(Error::NeverLinked { id: id.into() });
+        }
+        session.relink().await?;
     } else {
         vault.export(id).await?;
     }
+    let passphrase = passphrase::chosen(passphrase_file)?;
+    drop(NewFile::create(to)?);
     if !yes {
         let first = if live {
             format!("{id} is live: it is retired first, and Holdfast is then not linked. ")
@@ -241,7 +247,10 @@ async fn export(
         );
         output.confirm(&question, "export")?;
     }
-    let passphrase = passphrase::choose(passphrase_file)?;
+    let passphrase = match passphrase {
+        Some(passphrase) => passphrase,
+        None => passphrase::choose()?,
+    };
     let file = NewFile::create(to)?;
     if live {
         retire(daemon, id).await?;

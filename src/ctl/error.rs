@@ -87,6 +87,12 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// The live generation has no identity to be exported.
+    #[error("{id} is not linked: there is nothing to export. Nothing was changed.")]
+    NeverLinked {
+        /// The generation.
+        id: String,
+    },
     /// The two passphrases typed differ.
     #[error("The two differ; nothing was done.")]
     PassphrasesDiffer,
@@ -174,6 +180,7 @@ impl Error {
             Self::NotConfirmed | Self::CannotAsk => "not-confirmed",
             Self::NotSent { .. } => "not-sent",
             Self::File { .. } => "file",
+            Self::NeverLinked { .. } => "never-linked",
             Self::PassphrasesDiffer
             | Self::WeakPassphrase(_)
             | Self::LongPassphrase

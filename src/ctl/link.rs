@@ -50,6 +50,9 @@ pub(super) async fn link(daemon: &Daemon, show: bool, output: &Output) -> Result
 /// Shows what a re-link retires, asks unless `yes`, and does it.
 pub(super) async fn relink(daemon: &Daemon, yes: bool, output: &Output) -> Result<(), Error> {
     let report = StatusOutput::read(daemon).await?;
+    let session = daemon.session().await?;
+    // What cannot be done now is refused before anybody is asked.
+    let (mut token, _) = session.relink().await?;
     if !yes {
         let question = format!(
             "Re-linking retires {} (account {}) to the archive. Holdfast is then not linked until a phone scans the new code.",
@@ -57,9 +60,9 @@ pub(super) async fn relink(daemon: &Daemon, yes: bool, output: &Output) -> Resul
             report.account()
         );
         output.confirm(&question, "relink")?;
+        // The first one may be too old by now.
+        (token, _) = session.relink().await?;
     }
-    let session = daemon.session().await?;
-    let (token, _) = session.relink().await?;
     session.confirm_relink(token).await?;
     Ok(output.say(&Asked {
         done: "relink",

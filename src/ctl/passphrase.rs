@@ -11,24 +11,32 @@ use super::Error;
 use crate::bus::LONGEST_PASSPHRASE;
 use crate::history::Passphrase;
 
-/// Obtains the one that protects a new file: it has to be long enough, and is typed twice, as a typing error would lock
-/// the file for ever.
-pub(super) fn choose(file: Option<&Path>) -> Result<Secret<String>, Error> {
-    let passphrase = read(file, true)?;
+/// Obtains the one that is to protect a new file: it has to be long enough, and is typed twice, as a typing error would lock the
+/// file for ever.
+pub(super) fn choose() -> Result<Secret<String>, Error> {
+    let passphrase = typed(true)?;
     Passphrase::check(&passphrase).map_err(Error::WeakPassphrase)?;
+    Ok(passphrase)
+}
+
+/// Reads the one that is to protect a new file from a file; `None` where it is to be typed, and can be.
+pub(super) fn chosen(file: Option<&Path>) -> Result<Option<Secret<String>>, Error> {
+    let passphrase = file.map(first_line).transpose()?;
+    match &passphrase {
+        Some(passphrase) => Passphrase::check(passphrase).map_err(Error::WeakPassphrase)?,
+        None if !io::stdin().is_terminal() => return Err(Error::NoPassphrase),
+        None => {}
+    }
     Ok(passphrase)
 }
 
 /// Obtains the one that a file was protected with.
 pub(super) fn recall(file: Option<&Path>) -> Result<Secret<String>, Error> {
-    read(file, false)
+    file.map_or_else(|| typed(false), first_line)
 }
 
-/// Reads it from the first line of a file, or asks for it on the terminal.
-fn read(file: Option<&Path>, twice: bool) -> Result<Secret<String>, Error> {
-    if let Some(path) = file {
-        return first_line(path);
-    }
+/// Asks for it on the terminal.
+fn typed(twice: bool) -> Result<Secret<String>, Error> {
     if !io::stdin().is_terminal() {
         return Err(Error::NoPassphrase);
     }

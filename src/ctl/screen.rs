@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    fs::OpenOptions,
+    fs::{OpenOptions, Permissions},
     io::{self, IsTerminal, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -102,14 +102,19 @@ async fn fetch(daemon: &Daemon) -> Result<Frame, Error> {
     Frame::from_bits(width, height, &bits).ok_or(Error::ForeignScreen)
 }
 
-/// Writes a file that only its owner can read: the screen may show a QR.
+/// Writes a file that only its owner can read, also where there was one already: the screen may show a QR.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
-        .truncate(true)
+        .truncate(false)
         .mode(0o600)
         .open(path)?;
+    // A pipe, or /dev/stdout, is as it is.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.set_len(0)?;
+    }
     file.write_all(bytes)
 }
 

@@ -3,13 +3,14 @@
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::Path,
     process::{Output, Stdio},
 };
 
 use clap::{Command as Line, CommandFactory as _};
-use holdfast::{bus::Where, ctl, mail::OutMessage};
+use holdfast::{bus::Where, ctl, desk::Role, mail::OutMessage};
+use holdfast_core::Linked;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::ctl::{holdfastctl, lines, run};
@@ -291,4 +292,82 @@ async fn who_reads_some_messages_has_the_others_kept() {
     let output = run(&runtime, &["inbox", "--ack"]).await;
     assert_eq!(output.stdout.split(|it| *it == b'\n').count(), 1 + 96);
     assert_eq!(daemon.inbox.cursor("holdfastctl"), 100);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_before_anything_is_asked_or_done() {
+    let daemon = Daemon::new().await;
+    let served = daemon.serve(Where::Private).await;
+    let runtime = daemon.runtime();
+    let at = |name: &str| daemon.dir.path().join(name).to_str().unwrap().to_owned();
+    let (there, new, short, secret) = (at("there"), at("new"), at("short"), at("secret"));
+    fs::write(&there, "something else").unwrap();
+    fs::write(&short, "1234567\n").unwrap();
+    fs::write(&secret, "correct horse battery\n").unwrap();
+    let nowhere = at("nowhere/file");
+    // Nobody is there to be asked: whoever asks first says so.
+    for (to, passphrase, why) in [
+        (&there, &secret, "File exists"),
+        (&nowhere, &secret, "nowhere"),
+        (&new, &short, "shorter than 8"),
+        (&new, &nowhere, "nowhere"),
+    ] {
+        let export = [
+            "archive",
+            "export",
+            "gen-0003",
+            to,
+            "--passphrase-file",
+            passphrase,
+        ];
+        for args in [&export[..], &[&export[..], &["--yes"]].concat()] {
+            let output = run(&runtime, args).await;
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(told(&output).contains(why), "{why}: {output:?}");
+            assert!(!Path::new(&new).exists());
+        }
+    }
+    let export = ["archive", "export", "gen-0003", &new];
+    let output = run(&runtime, &export).await;
+    assert!(told(&output).contains("--passphrase-file"), "{output:?}");
+    // A generation without an account has nothing to be exported.
+    let linked = daemon.status.borrow().linked;
+    let nobody = Linked {
+        account: None,
+        ..linked
+    };
+    daemon.status.send_modify(|status| status.linked = nobody);
+    let output = run(
+        &runtime,
+        &[&export[..], &["--yes", "--passphrase-file", &secret]].concat(),
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told(&output).contains("not linked"), "{output:?}");
+    assert_eq!(daemon.status.borrow().linked, nobody);
+    served.stop().await;
+    // Who may not do it is not asked about it.
+    let _served = daemon.serve_as(Role::Read).await;
+    let output = run(&runtime, &["relink"]).await;
+    assert!(!told(&output).contains("--yes"), "{output:?}");
+    assert_eq!(daemon.status.borrow().linked, nobody);
+}
+
+#[tokio::test]
+async fn a_picture_over_another_one_is_its_owners_alone() {
+    let daemon = Daemon::new().await;
+    let _served = daemon.serve(Where::Private).await;
+    let png = daemon.dir.path().join("screen.png");
+    fs::write(&png, [b'x'; 1 << 16]).unwrap();
+    fs::set_permissions(&png, fs::Permissions::from_mode(0o644)).unwrap();
+    let screen = ["screen", "--png", png.to_str().unwrap()];
+    assert_eq!(run(&daemon.runtime(), &screen).await.status.code(), Some(0));
+    let expected = daemon.picture.borrow().frame.to_png(4);
+    assert_eq!(fs::read(&png).unwrap(), expected);
+    assert_eq!(
+        fs::metadata(&png).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let output = run(&daemon.runtime(), &["screen", "--png", "/dev/stdout"]).await;
+    assert!(output.stdout.starts_with(&expected), "{output:?}");
 }
