@@ -22,6 +22,7 @@ mod peer;
 mod screen;
 mod self_test;
 mod status;
+mod terminal;
 mod text;
 mod usage;
 mod vault;

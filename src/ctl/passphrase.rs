@@ -7,7 +7,7 @@ use std::path::Path;
 
 use holdfast_medium::Secret;
 
-use super::Error;
+use super::{Error, terminal};
 use crate::bus::LONGEST_PASSPHRASE;
 use crate::history::Passphrase;
 
@@ -40,8 +40,12 @@ fn typed(twice: bool) -> Result<Secret<String>, Error> {
     if !io::stdin().is_terminal() {
         return Err(Error::NoPassphrase);
     }
-    let passphrase = rpassword::prompt_password("Passphrase: ")?;
-    if twice && rpassword::prompt_password("Again: ")? != passphrase {
+    let (passphrase, again) = terminal::ask(|| {
+        let passphrase = rpassword::prompt_password("Passphrase: ")?;
+        let again = twice.then(|| rpassword::prompt_password("Again: "));
+        Ok((passphrase, again.transpose()?))
+    })?;
+    if again.is_some_and(|again| again != passphrase) {
         return Err(Error::PassphrasesDiffer);
     }
     check_length(passphrase.as_bytes())?;

@@ -11,7 +11,14 @@ use std::{
 use clap::{Command as Line, CommandFactory as _};
 use holdfast::{bus::Where, ctl, desk::Role, mail::OutMessage};
 use holdfast_core::Linked;
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    termios::{LocalModes, tcgetattr},
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
 
 use super::ctl::{holdfastctl, lines, run};
 use super::rig::{Daemon, in_time};
@@ -370,4 +377,103 @@ async fn a_picture_over_another_one_is_its_owners_alone() {
     );
     let output = run(&daemon.runtime(), &["screen", "--png", "/dev/stdout"]).await;
     assert!(output.stdout.starts_with(&expected), "{output:?}");
+}
+
+/// A terminal on which somebody is asked for the passphrase of an archive, and sees how that ends and what modes are left.
+struct Terminal {
+    script: Child,
+    typed: ChildStdin,
+    shown: BufReader<ChildStdout>,
+    ctl: Pid,
+}
+
+impl Terminal {
+    async fn importing(daemon: &Daemon, file: &str) -> Self {
+        let line = format!(
+            "(echo pid $BASHPID; exec {} --runtime {} archive import {file}); echo ended $?; stty -a",
+            env!("CARGO_BIN_EXE_holdfastctl"),
+            daemon.runtime().display(),
+        );
+        let mut script = Command::new("script")
+            .args(["-q", "-c", &line, "/dev/null"])
+            .env("SHELL", "/bin/bash")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let typed = script.stdin.take().unwrap();
+        let mut shown = BufReader::new(script.stdout.take().unwrap());
+        let mut first = String::new();
+        in_time(shown.read_line(&mut first)).await.unwrap();
+        let ctl = first.trim().strip_prefix("pid ").expect(&first);
+        let ctl = Pid::from_raw(ctl.parse().unwrap()).unwrap();
+        let mut asked = Vec::new();
+        in_time(shown.read_until(b':', &mut asked)).await.unwrap();
+        assert!(asked.ends_with(b"Passphrase:"), "{asked:?}");
+        // The question is there before the modes are.
+        let tty = format!("/proc/{}/fd/0", ctl.as_raw_nonzero());
+        let tty = fs::File::open(tty).unwrap();
+        in_time(async {
+            while tcgetattr(&tty)
+                .unwrap()
+                .local_modes
+                .contains(LocalModes::ECHO)
+            {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        Self {
+            script,
+            typed,
+            shown,
+            ctl,
+        }
+    }
+
+    /// What it shows until it ends.
+    async fn rest(mut self) -> String {
+        let mut rest = String::new();
+        in_time(self.shown.read_to_string(&mut rest)).await.unwrap();
+        in_time(self.script.wait()).await.unwrap();
+        rest
+    }
+}
+
+#[tokio::test]
+async fn the_terminal_is_left_as_it_was() {
+    let daemon = Daemon::new().await;
+    let _served = daemon.serve(Where::Private).await;
+    // By Ctrl-C, and by signals from elsewhere.
+    for (signal, code) in [
+        (None, 130),
+        (Some(Signal::INT), 130),
+        (Some(Signal::TERM), 143),
+        (Some(Signal::HUP), 129),
+    ] {
+        let mut terminal = Terminal::importing(&daemon, "/dev/null").await;
+        match signal {
+            None => terminal.typed.write_all(b"secret\x03").await.unwrap(),
+            Some(signal) => kill_process(terminal.ctl, signal).unwrap(),
+        }
+        let rest = terminal.rest().await;
+        assert!(
+            rest.contains(&format!("ended {code}")),
+            "{signal:?}: {rest}"
+        );
+        assert!(
+            rest.contains(" echo ") && rest.contains(" icanon "),
+            "{signal:?}: {rest}"
+        );
+        assert!(!rest.contains("secret"), "{rest}");
+    }
+    // What was asked is answered: the signal still ends it.
+    let mut terminal = Terminal::importing(&daemon, "<(sleep 60)").await;
+    terminal.typed.write_all(b"secret\n").await.unwrap();
+    let mut line = String::new();
+    in_time(terminal.shown.read_line(&mut line)).await.unwrap();
+    kill_process(terminal.ctl, Signal::INT).unwrap();
+    let rest = terminal.rest().await;
+    assert!(rest.contains("ended 130"), "{rest}");
 }
