@@ -1,6 +1,10 @@
 //! The papers: each record of a decision has the one form and stands in the index, each path on a page leads somewhere, and each
 //! package's tests lie with it.
-//! `HOLDFAST_WRITE=1` writes the index anew.
+//! `HOLDFAST_WRITE=1` writes the index, the manual and the completions anew.
+
+mod papers {
+    mod manual;
+}
 
 use std::{
     env,

@@ -148,6 +148,20 @@ fn the_ring_is_turned_over_by_one_command() {
 }
 
 #[test]
+fn the_manual_and_the_completions_are_where_they_are_looked_for() {
+    let root = installed();
+    for path in [
+        "usr/share/man/man1/holdfastctl.1",
+        "usr/share/man/man8/holdfastd.8",
+        "usr/share/bash-completion/completions/holdfastctl",
+        "usr/share/zsh/vendor-completions/_holdfastctl",
+        "usr/share/fish/vendor_completions.d/holdfastctl.fish",
+    ] {
+        assert!(root.path().join(path).is_file(), "{path}");
+    }
+}
+
+#[test]
 fn users_and_directories_are_understood() {
     let root = installed();
     fs::create_dir_all(root.path().join("etc")).unwrap();
