@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use holdfast_medium::Machine;
+use holdfast_medium::{Machine, leave_no_core};
 use tracing::Level;
 
 use super::early::Early;
@@ -42,6 +42,10 @@ impl Boot {
         journal::quiet_panics();
         if let Err(error) = journal::init(Level::INFO, false, &self.root) {
             eprintln!("holdfastd: {error}");
+        }
+        // The owner's passwords pass through it.
+        if let Err(error) = leave_no_core() {
+            tracing::warn!("a crash may leave a core dump: {error}");
         }
         let machine = Machine::at(&self.root);
         let done = match self.step {
