@@ -158,6 +158,70 @@ fn the_index_of_decisions_is_what_the_records_say() {
     );
 }
 
+/// The table of the last full runs: of each proof and its arguments, the newest entry.
+fn table_of_runs() -> String {
+    let record: toml::Table = read(&at("docs/proofs/runs.toml")).parse().unwrap();
+    let runs = record["run"].as_array().unwrap();
+    let text = |run: &toml::Value, key: &str| {
+        run.get(key).map_or(String::new(), |value| match value {
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    let mut table = String::from(
+        "| proof | on | at | cases | failed | not run | minutes | seed | |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for (nth, run) in runs.iter().enumerate() {
+        let named = |run| (text(run, "proof"), text(run, "arguments"));
+        if runs[nth + 1..]
+            .iter()
+            .any(|later| named(later) == named(run))
+        {
+            continue;
+        }
+        let (proof, arguments) = named(run);
+        let remarks = [text(run, "machine"), text(run, "note")];
+        let remarks: Vec<_> = remarks
+            .iter()
+            .filter(|text| !text.is_empty())
+            .cloned()
+            .collect();
+        let _ = writeln!(
+            table,
+            "| `{}` | {} | `{}` | {} | {} | {} | {} | {} | {} |",
+            format!("{proof} {arguments}").trim(),
+            text(run, "date"),
+            text(run, "commit"),
+            text(run, "cases"),
+            text(run, "failed"),
+            text(run, "not_run"),
+            text(run, "minutes"),
+            text(run, "seed"),
+            remarks.join("; "),
+        );
+    }
+    table
+}
+
+#[test]
+fn the_table_of_full_runs_is_what_the_record_says() {
+    let page = at("docs/proofs/README.md");
+    let text = read(&page);
+    let (before, rest) = text.split_once("<!-- runs.toml -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end -->").unwrap();
+    let wanted = format!(
+        "{before}<!-- runs.toml -->\n{}<!-- end -->{after}",
+        table_of_runs()
+    );
+    if env::var_os("HOLDFAST_WRITE").is_some() {
+        fs::write(&page, &wanted).unwrap();
+    }
+    assert!(
+        read(&page) == wanted,
+        "docs/proofs/README.md is not what runs.toml says; write it anew with HOLDFAST_WRITE=1"
+    );
+}
+
 #[test]
 fn the_readme_is_read_in_one_go() {
     let lines = read(&at("README.md")).lines().count();

@@ -38,11 +38,17 @@ enum Command {
     /// Tries a claim over many cases
     Prove {
         /// Which claim
-        #[arg(required_unless_present = "list")]
+        #[arg(required_unless_present_any = ["list", "round", "ages"])]
         name: Option<String>,
-        /// Names every proof
-        #[arg(long)]
+        /// Names every proof, and what its sample takes
+        #[arg(long, exclusive = true)]
         list: bool,
+        /// Tries what the change that is checked out asks for, within so many minutes
+        #[arg(long, value_name = "MINUTES", requires = "seed", conflicts_with_all = ["name", "count", "full", "record", "ages"])]
+        round: Option<u64>,
+        /// Says which full runs are older than what they prove; exit code 1 when one is
+        #[arg(long, exclusive = true)]
+        ages: bool,
         #[command(flatten)]
         extent: prove::Extent,
     },
@@ -94,9 +100,18 @@ fn main() -> ExitCode {
             name: Some(name),
             extent,
             ..
+        } => finish(interruptible(
+            async move { prove::run(&name, extent).await },
+        )),
+        Command::Prove {
+            round: Some(minutes),
+            extent,
+            ..
         } => finish(interruptible(async move {
-            Ok(prove::run(&name, extent).await?)
+            let seed = extent.seed.context("a round needs a seed")?;
+            prove::round::run(seed, minutes).await
         })),
+        Command::Prove { ages: true, .. } => finish(async { Ok(prove::record::ages()?) }),
         Command::Prove { .. } => print(&prove::list()),
         Command::Bench {
             name: Some(name),

@@ -64,7 +64,16 @@ fn a_wrong_command_line_says_what_is_right() {
         let said = text(&output.stderr);
         assert!(said.contains(hint), "{said}");
     }
-    assert_eq!(lab(&["prove"]).output().unwrap().status.code(), Some(2));
+    for arguments in [
+        &["prove"][..],
+        &["prove", "--round", "5"],
+        &["prove", "--round", "5", "--seed", "1", "--full"],
+        &["prove", "qr", "--ages"],
+        &["prove", "--list", "--seed", "1"],
+    ] {
+        let code = lab(arguments).output().unwrap().status.code();
+        assert_eq!(code, Some(2), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -53,6 +53,21 @@ impl Proof for BitRot {
         "whatever goes bad in one file of the vault, it boots, and reads the truth or nothing"
     }
 
+    fn minutes(&self) -> u64 {
+        1
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "src/medium",
+            "src/vault",
+            "src/history",
+            "src/daemon.rs",
+            "src/daemon",
+            "tests/lab/src/rig",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         let count = run.count(SAMPLE, FULL);
         let Some(grown) = run.case("a vault is grown", WITHIN, Grown::new()).await else {

@@ -57,6 +57,21 @@ impl Proof for FullDisk {
         "A partition filled by mail and by sends costs neither the identity nor a message, and reading it brings the link back"
     }
 
+    fn minutes(&self) -> u64 {
+        6
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "src/core",
+            "src/medium",
+            "src/vault",
+            "src/mail",
+            "src/daemon.rs",
+            "src/daemon",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         if !rustix::process::geteuid().is_root() {
             return run.not_run(22, "mounting a small partition needs root");

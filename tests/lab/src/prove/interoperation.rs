@@ -49,6 +49,19 @@ impl Proof for Interoperation {
         }
     }
 
+    fn minutes(&self) -> u64 {
+        2
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "tests/lab/src/server",
+            "tests/lab/src/phone",
+            "tests/lab/src/wire",
+            "tests/lab/src/peers",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         let it = self.0;
         if let Some(missing) = it.missing().await {

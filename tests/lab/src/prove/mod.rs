@@ -1,10 +1,12 @@
 //! Proofs: claims tried over many cases from a seed, with controls that must fail.
 //!
 //! A proof is a [`Proof`] in the list [`ALL`]; [`run`] carries it out and says how it ended. What cannot be tried here is
-//! *not run*, which is neither passed nor failed and never silent.
+//! *not run*, which is neither passed nor failed and never silent. A [`round`] is what a change is tried by, and the [`record`]
+//! has what was run at length, and when.
 
 mod bit_rot;
 mod boot;
+mod choice;
 mod crash_points;
 mod disk_full;
 mod faults;
@@ -13,8 +15,11 @@ mod model;
 mod mutations;
 mod plug_pull;
 mod qr;
+pub mod record;
 mod restore;
+pub mod round;
 mod simulation;
+mod source;
 mod story;
 
 use std::fmt;
@@ -25,6 +30,7 @@ use async_trait::async_trait;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use self::record::Recorder;
 use crate::peers::Foreign;
 
 /// A claim and how to try it.
@@ -34,6 +40,10 @@ pub trait Proof {
     fn name(&self) -> &'static str;
     /// The claim, in a sentence.
     fn claim(&self) -> &'static str;
+    /// What its sample takes, minutes: on two processors, beside another proof, as CI runs it.
+    fn minutes(&self) -> u64;
+    /// The files and folders, below the top of the source, whose behaviour it proves.
+    fn rooms(&self) -> &'static [&'static str];
     /// Tries the claim, case by case.
     async fn try_on(&self, run: &mut Run);
 }
@@ -71,6 +81,9 @@ pub struct Extent {
     /// As many cases as the claim deserves, however long that takes
     #[arg(long, conflicts_with = "count")]
     pub full: bool,
+    /// Writes down in docs/proofs/runs.toml how it ended, under the commit that is checked out
+    #[arg(long)]
+    pub record: bool,
 }
 
 /// One run of a proof.
@@ -239,25 +252,33 @@ impl Run {
     }
 }
 
-/// What is printed for `--list`.
+/// What is printed for `--list`: names, what a sample takes, and the claims.
 pub fn list() -> String {
     ALL.iter()
-        .map(|proof| format!("{:12} {}\n", proof.name(), proof.claim()))
+        .map(|proof| {
+            let (name, minutes, claim) = (proof.name(), proof.minutes(), proof.claim());
+            format!("{name:12} {minutes:2} min  {claim}\n")
+        })
         .collect()
 }
 
 /// Carries out the proof called `name`; the last line printed and the exit code say how it ended.
 ///
 /// # Errors
-/// [`Unknown`].
-pub async fn run(name: &str, extent: Extent) -> Result<ExitCode, Unknown> {
+/// [`Unknown`], or a run cannot be recorded that is to be.
+pub async fn run(name: &str, extent: Extent) -> anyhow::Result<ExitCode> {
     let proof = ALL
         .iter()
         .find(|proof| proof.name() == name)
         .ok_or_else(|| Unknown(name.to_owned()))?;
-    let mut run = Run::new(extent);
+    let recorder = extent.record.then(Recorder::new).transpose()?;
+    let mut run = Run::new(extent.clone());
+    let begun = Instant::now();
     println!("{}: {} (seed {})", name, proof.claim(), run.seed());
     proof.try_on(&mut run).await;
+    if let Some(recorder) = recorder {
+        recorder.write(name, &extent, &run, begun.elapsed())?;
+    }
     println!("{}", last_line(name, run.tally(), run.seed()));
     Ok(ExitCode::from(run.tally().code()))
 }
@@ -295,6 +316,7 @@ mod tests {
             seed: Some(7),
             count: None,
             full: false,
+            record: false,
         }
     }
 
@@ -356,7 +378,14 @@ mod tests {
 
         let count = |count, full| {
             let seed = None;
-            run(Extent { seed, count, full }).count(10, 1000)
+            let record = false;
+            let extent = Extent {
+                seed,
+                count,
+                full,
+                record,
+            };
+            run(extent).count(10, 1000)
         };
         assert_eq!(
             [count(None, false), count(None, true), count(Some(3), false)],

@@ -36,6 +36,14 @@ impl Proof for Everything {
         "in whatever order adversaries make their moves, no promise of the core is broken and a way back is left"
     }
 
+    fn minutes(&self) -> u64 {
+        1
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &["src/core", "tests/sim"]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         run.control("a board without a button", WITHIN, holds(1, true))
             .await;

@@ -42,6 +42,14 @@ impl Proof for Reading {
         "a phone reads every linking QR from the pixels of the panel"
     }
 
+    fn minutes(&self) -> u64 {
+        1
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &["src/panel"]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         for case in 0..run.count(200, 20_000) {
             let payload = payload(&mut run.dice(case));

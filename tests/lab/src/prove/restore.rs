@@ -55,6 +55,20 @@ impl Proof for Comeback {
         "an archive of any age comes back without a phone, and neither a message key nor a pre-key id is used twice"
     }
 
+    fn minutes(&self) -> u64 {
+        1
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "src/history",
+            "src/vault",
+            "src/mail",
+            "src/daemon.rs",
+            "src/daemon",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         for case in 0..run.count(3, 60) {
             let age = Age::draw(&mut run.dice(case));

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use super::{Proof, Run};
 
-/// So many lives have to be enough to notice a sabotage.
-const CONTROL: u64 = 300;
+/// So many lives have to be enough to notice a sabotage, whatever the seed: ten times what was enough for those tried so far.
+const CONTROL: u64 = 3_000;
 /// A control takes seconds.
 const WITHIN: Duration = Duration::from_secs(600);
 /// After so many broken lives there is enough to look at.
@@ -34,6 +34,14 @@ impl Proof for Lives {
 
     fn claim(&self) -> &'static str {
         "whatever happens in half a year, no promise of the core is broken and a way back is left"
+    }
+
+    fn minutes(&self) -> u64 {
+        1
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &["src/core", "tests/sim"]
     }
 
     async fn try_on(&self, run: &mut Run) {

@@ -25,6 +25,14 @@ impl Proof for MainJob {
         "Holdfast links, holds, delivers, survives kill -9 and links anew only when revoked"
     }
 
+    fn minutes(&self) -> u64 {
+        1
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &["src"]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         run.case(
             "with a phone as the other party",

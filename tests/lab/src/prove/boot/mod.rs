@@ -37,6 +37,26 @@ impl Proof for Boot {
         "the card boots in a virtual board, does the whole job through its own display, button and SSH, and gets over what goes wrong"
     }
 
+    fn minutes(&self) -> u64 {
+        9
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "board",
+            "systemd",
+            "src/boot",
+            "src/panel",
+            "src/wires",
+            "src/network.rs",
+            "src/daemon.rs",
+            "src/daemon",
+            "src/bus",
+            "tests/lab/src/vm",
+            "tests/lab/src/prove/boot",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         let linked = mission(run, Arch::Amd64).await;
         troubles(run, linked).await;

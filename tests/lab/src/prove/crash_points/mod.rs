@@ -43,6 +43,23 @@ impl Proof for CrashPoints {
         "wherever the power is cut, the vault opens and nothing that was promised is lost"
     }
 
+    fn minutes(&self) -> u64 {
+        1
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "src/medium",
+            "src/vault",
+            "src/mail",
+            "src/history",
+            "src/link",
+            "src/daemon.rs",
+            "src/daemon",
+            "tests/lab/src/rig",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         let count = run.count(SAMPLE, FULL);
         let many = count > SAMPLE;

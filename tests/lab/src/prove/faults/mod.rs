@@ -47,6 +47,24 @@ impl Proof for AllFaults {
         "Each fault has its state, cause, log line and screen, and ends in a link that works"
     }
 
+    fn minutes(&self) -> u64 {
+        9
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "src/core",
+            "src/link",
+            "src/daemon.rs",
+            "src/daemon",
+            "src/journal.rs",
+            "src/desk",
+            "src/panel",
+            "tests/lab/src/server",
+            "tests/lab/src/prove/faults",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         let lives = TABLE.iter().map(|meets| {
             let mut beside = run.beside();

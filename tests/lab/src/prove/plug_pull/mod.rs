@@ -120,6 +120,27 @@ impl Proof for PlugPull {
         "whenever the plug of a board is pulled, it boots, connects without a QR, and nothing is lost"
     }
 
+    fn minutes(&self) -> u64 {
+        12
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "board",
+            "systemd",
+            "src/boot",
+            "src/medium",
+            "src/vault",
+            "src/mail",
+            "src/history",
+            "src/link",
+            "src/daemon.rs",
+            "src/daemon",
+            "tests/lab/src/vm",
+            "tests/lab/src/prove/plug_pull",
+        ]
+    }
+
     async fn try_on(&self, run: &mut Run) {
         let count = run.count(Moment::ALL.len() as u64, 100);
         if let Some(missing) = scene::missing(Arch::Amd64) {
