@@ -11,4 +11,6 @@ mod bus {
     mod rig;
     mod roles;
     mod room;
+    #[path = "../tool.rs"]
+    mod tool;
 }

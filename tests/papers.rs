@@ -6,6 +6,8 @@ mod papers {
     mod manual;
 }
 
+mod tool;
+
 use std::{
     env,
     fmt::Write as _,
@@ -219,6 +221,48 @@ fn the_table_of_full_runs_is_what_the_record_says() {
     assert!(
         read(&page) == wanted,
         "docs/proofs/README.md is not what runs.toml says; write it anew with HOLDFAST_WRITE=1"
+    );
+}
+
+#[test]
+fn the_readme_names_what_the_tests_call() {
+    let mut packages: Vec<_> = tool::PACKAGES.iter().map(|(_, package)| *package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    let text = read(&at("README.md")).replace('\n', " ");
+    let list = format!("`{}`", packages.join(" "));
+    assert!(text.contains(&list), "the README has to say {list}");
+    assert!(tool::tool("git").is_file());
+}
+
+#[test]
+fn no_test_calls_a_tool_without_naming_its_package() {
+    let mut complaints = String::new();
+    let mut folders = vec![at("tests"), at("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let text = read(&path);
+                // What follows the tests' line, in a file of the source; what the product calls says itself what it lacks.
+                let from = match path.starts_with(at("src")) {
+                    true => text.find("#[cfg(test)]").unwrap_or(text.len()),
+                    false if path.starts_with(at("tests/lab/src")) => text.len(),
+                    false => 0,
+                };
+                for (name, _) in tool::PACKAGES {
+                    if text[from..].contains(&format!("Command::new(\"{name}\"")) {
+                        let _ = writeln!(complaints, "{}: {name}", path.display());
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        complaints.is_empty(),
+        "take tests/tool.rs for:\n{complaints}"
     );
 }
 

@@ -1,5 +1,7 @@
 //! The boot's steps as processes: what they make on a card, and what becomes of one that cannot be used.
 
+mod tool;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -11,6 +13,8 @@ use std::{
 use holdfast::boot::set_aside;
 use holdfast_medium::Machine;
 use rustix::process::{getgid, getuid};
+
+use tool::tool;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -243,12 +247,13 @@ fn an_image_without_our_user_is_not_blamed_on_the_card() {
 
 #[test]
 fn the_host_key_is_made_once_and_is_whole() {
+    let ssh_keygen = tool("ssh-keygen");
     let card = Card::new();
     card.does("data");
     assert!(card.does("host-key").contains("new SSH host key"));
     let key = "data/system/ssh/ssh_host_ed25519_key";
     assert_eq!(card.mode(key), 0o600);
-    let check = Command::new("ssh-keygen")
+    let check = Command::new(&ssh_keygen)
         .arg("-y")
         .arg("-f")
         .arg(card.at(key))
@@ -282,25 +287,22 @@ fn evidence_is_read_from_a_partition_nobody_has_mounted() {
         .unwrap()
         .set_len(4 << 20)
         .unwrap();
-    let tool = |name: &str, args: &[&str]| {
-        let sbin = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
-        let mut command = Command::new(name);
-        let done = command
+    let run = |name: &str, args: &[&str]| {
+        let done = Command::new(tool(name))
             .args(args)
             .arg(&image)
-            .env("PATH", sbin)
             .output()
             .unwrap();
         assert!(done.status.success(), "{name}");
     };
-    tool("mke2fs", &["-q", "-F", "-t", "ext4"]);
+    run("mke2fs", &["-q", "-F", "-t", "ext4"]);
     assert_eq!(card.does("evidence"), "");
     assert!(
         card.read("run/holdfast/evidence.json")
             .contains("\"recovery\":\"Absent\"")
     );
 
-    tool("debugfs", &["-w", "-R", "feature needs_recovery"]);
+    run("debugfs", &["-w", "-R", "feature needs_recovery"]);
     let before = fs::read(&image).unwrap();
     let said = card.does("evidence");
     assert!(said.contains("was not unmounted the last time"), "{said}");

@@ -1,4 +1,6 @@
-//! What systemd and the message bus are told: by their own tools, where this machine has them.
+//! What systemd and the message bus are told: by their own tools.
+
+mod tool;
 
 use std::{
     fs,
@@ -7,6 +9,8 @@ use std::{
 };
 
 use holdfast::journal::MessageId;
+
+use tool::tool;
 
 fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,7 +66,7 @@ fn the_units_are_sound() {
         "holdfast-ring.service",
         "holdfast-ring.timer",
     ] {
-        let mut verify = Command::new("systemd-analyze");
+        let mut verify = Command::new(tool("systemd-analyze"));
         verify.args(["verify", "--man=no", "--recursive-errors=no"]);
         let (sound, said) = run(verify
             .arg(format!("--root={}", root.path().display()))
@@ -74,7 +78,7 @@ fn the_units_are_sound() {
 #[test]
 fn the_sandboxes_leave_little() {
     for unit in ["holdfastd.service", "holdfast-panel.service"] {
-        let mut security = Command::new("systemd-analyze");
+        let mut security = Command::new(tool("systemd-analyze"));
         security.args(["security", "--offline=true", "--no-pager", "--threshold=15"]);
         let (good, said) = run(security.arg(source("system").join(unit)));
         assert!(good && said.contains("Overall exposure level"), "{said}");
@@ -85,7 +89,7 @@ fn the_sandboxes_leave_little() {
         .tempfile()
         .unwrap();
     fs::write(open.path(), "[Service]\nExecStart=/bin/true\n").unwrap();
-    let mut security = Command::new("systemd-analyze");
+    let mut security = Command::new(tool("systemd-analyze"));
     security.args(["security", "--offline=true", "--no-pager", "--threshold=15"]);
     assert!(!run(security.arg(open.path())).0);
 }
@@ -166,7 +170,7 @@ fn users_and_directories_are_understood() {
     let root = installed();
     fs::create_dir_all(root.path().join("etc")).unwrap();
     let at = format!("--root={}", root.path().display());
-    let (done, said) = run(Command::new("systemd-sysusers").arg(&at));
+    let (done, said) = run(Command::new(tool("systemd-sysusers")).arg(&at));
     assert!(done, "{said}");
     let users = fs::read_to_string(root.path().join("etc/passwd")).unwrap();
     assert!(
@@ -202,7 +206,7 @@ impl Drop for Bus {
 fn the_policy_gives_the_name_to_nobody_by_default() {
     let bus = bus();
     let ask = |name: &str| {
-        let mut request = Command::new("dbus-send");
+        let mut request = Command::new(tool("dbus-send"));
         request.args([
             &format!("--bus={}", bus.address),
             "--print-reply",
@@ -235,7 +239,7 @@ fn bus() -> Bus {
         ours.replace("<busconfig>", &format!("<busconfig>{head}")),
     )
     .unwrap();
-    let mut child = Command::new("dbus-daemon")
+    let mut child = Command::new(tool("dbus-daemon"))
         .arg("--nofork")
         .arg("--print-address")
         .arg(format!("--config-file={}", config.display()))

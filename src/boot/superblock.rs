@@ -95,9 +95,14 @@ impl Superblock<'_> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/tool.rs"]
+mod tool;
+
+#[cfg(test)]
 mod tests {
     use std::process::Command;
 
+    use super::tool::tool;
     use super::*;
 
     /// A real file system, made and changed by its own tools.
@@ -108,15 +113,13 @@ mod tests {
         image
     }
 
-    fn run(tool: &str, args: &[&str], image: &Path) {
-        let sbin = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
-        let status = Command::new(tool)
+    fn run(name: &str, args: &[&str], image: &Path) {
+        let status = Command::new(tool(name))
             .args(args)
             .arg(image)
-            .env("PATH", sbin)
             .status()
             .unwrap();
-        assert!(status.success(), "{tool}");
+        assert!(status.success(), "{name}");
     }
 
     /// debugfs(8) sets a field and seals the superblock anew.

@@ -17,6 +17,7 @@ use zbus::proxy::CacheProperties;
 
 use super::interfaces::XML;
 use super::rig::{Daemon, bus_client, in_time, private_client};
+use super::tool::tool;
 
 const POLICY: &str = include_str!("../../systemd/org.holdfast.Holdfast1.conf");
 
@@ -169,7 +170,7 @@ pub async fn message_bus(place: &Path, member_of: Option<&str>) -> (Child, Strin
         policy.replace("<busconfig>", &format!("<busconfig>{head}")),
     )
     .unwrap();
-    let mut bus = Command::new("dbus-daemon")
+    let mut bus = Command::new(tool("dbus-daemon"))
         .args(["--nofork", "--print-address"])
         .arg(format!("--config-file={}", config.display()))
         .stdout(Stdio::piped())

@@ -1,0 +1,36 @@
+//! Programs of the machine that tests call: a missing one is named, with the Debian package that brings it.
+
+use std::env;
+use std::path::PathBuf;
+
+/// Each with its package.
+pub const PACKAGES: [(&str, &str); 8] = [
+    ("dbus-daemon", "dbus-daemon"),
+    ("dbus-send", "dbus-bin"),
+    ("debugfs", "e2fsprogs"),
+    ("git", "git"),
+    ("mke2fs", "e2fsprogs"),
+    ("ssh-keygen", "openssh-client"),
+    ("systemd-analyze", "systemd"),
+    ("systemd-sysusers", "systemd"),
+];
+
+/// Where the program is.
+///
+/// # Panics
+/// It is not on this machine; says what to install.
+pub fn tool(name: &str) -> PathBuf {
+    // Those of e2fsprogs are not in everybody's path.
+    let path = env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let package = PACKAGES.iter().find(|(program, _)| *program == name);
+    let (_, package) =
+        package.unwrap_or_else(|| panic!("`{name}` has no package in tests/tool.rs"));
+    env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|place| place.is_file())
+        .unwrap_or_else(|| {
+            panic!(
+                "this test calls `{name}`, which is not on this machine: apt-get install {package}"
+            )
+        })
+}
