@@ -85,7 +85,7 @@ pub fn ignored(machine: &Machine) -> Vec<Problem> {
 ///
 /// # Errors
 /// Nothing could be kept; the files are as they were.
-pub(super) fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let mut wishes = Wishes::default();
     let mut problems = Vec::new();
     let mut sheets = Vec::new();
