@@ -225,6 +225,36 @@ fn the_table_of_full_runs_is_what_the_record_says() {
 }
 
 #[test]
+fn every_bad_input_has_its_test() {
+    let text = read(&at("docs/proofs/bad-input.md"));
+    let rows: Vec<Vec<_>> = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'))
+        .map(|line| line.split(" | ").collect())
+        .collect();
+    assert!(rows.len() > 80, "the table is gone");
+    let mut lost = String::new();
+    for row in rows {
+        let [_, input, _, file, test] = row[..] else {
+            panic!("a row has five columns: {row:?}")
+        };
+        let (file, test) = (file.trim_matches('`'), test.trim_matches(['`', ' ', '|']));
+        let source = fs::read_to_string(at(file)).unwrap_or_default();
+        // The attribute stands before the name.
+        let is_test = source
+            .split_once(&format!("fn {test}("))
+            .is_some_and(|(before, _)| {
+                let near = &before[before.floor_char_boundary(before.len().saturating_sub(150))..];
+                near.contains("test]") || near.contains("::test(")
+            });
+        if !is_test {
+            let _ = writeln!(lost, "{input}: {file} has no {test}");
+        }
+    }
+    assert!(lost.is_empty(), "{lost}");
+}
+
+#[test]
 fn the_readme_names_what_the_tests_call() {
     let mut packages: Vec<_> = tool::PACKAGES.iter().map(|(_, package)| *package).collect();
     packages.sort_unstable();
