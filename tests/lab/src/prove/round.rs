@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::process::Command;
 
-use super::choice::{Choice, SIDE_BY_SIDE, choose};
+use super::choice::{Choice, SIDE_BY_SIDE, Why, choose};
 use super::source::Source;
 use super::{ALL, NOT_RUN, Proof};
 
@@ -35,6 +35,7 @@ pub async fn run(seed: u64, minutes: u64) -> anyhow::Result<ExitCode> {
     for (proof, why) in &choice.taken {
         println!("  takes {} ({} min): {why}", proof.name(), proof.minutes());
     }
+    print!("{}", left_out(&choice));
     let begun = Instant::now();
     let tried = choice.taken.iter().map(|(proof, _)| attempt(*proof, seed));
     let mut tried = stream::iter(tried).buffer_unordered(SIDE_BY_SIDE);
@@ -113,23 +114,23 @@ async fn attempt(proof: &'static dyn Proof, seed: u64) -> anyhow::Result<End> {
     })
 }
 
+fn left_out(choice: &Choice) -> String {
+    let line = |(proof, why): &(&dyn Proof, Why)| {
+        let (name, minutes) = (proof.name(), proof.minutes());
+        format!("== LEFT OUT {name}, which takes {minutes} min: no time ({why})\n")
+    };
+    choice.left_out.iter().map(line).collect()
+}
+
 /// What this round does not show, and what it broke.
 fn summary(choice: &Choice, ends: &[End]) -> String {
-    let mut lines = Vec::new();
-    for (proof, why) in &choice.left_out {
-        let (name, minutes) = (proof.name(), proof.minutes());
-        lines.push(format!(
-            "LEFT OUT {name}, which takes {minutes} min: no time ({why})"
-        ));
-    }
-    let shown = |end: &&End| end.code != Some(0);
-    lines.extend(ends.iter().filter(shown).map(End::to_string));
-    lines.iter().map(|line| format!("== {line}\n")).collect()
+    let unlike = ends.iter().filter(|end| end.code != Some(0));
+    let unlike: String = unlike.map(|end| format!("== {end}\n")).collect();
+    left_out(choice) + &unlike
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::choice::Why;
     use super::*;
 
     #[test]
