@@ -50,9 +50,10 @@ impl Source {
         self.git(&["rev-parse", "--short=12", "HEAD"])
     }
 
-    /// Whether the checked out commit is all there is: nothing was edited since.
+    /// Whether the checked out commit is all there is: nothing was edited since, but for the papers, in which runs are recorded.
     pub fn is_clean(&self) -> Result<bool, Mute> {
-        Ok(self.git(&["status", "--porcelain"])?.is_empty())
+        let edited = self.git(&["status", "--porcelain", "--", ":/", ":!/docs"])?;
+        Ok(edited.is_empty())
     }
 
     /// The commit before the change that is checked out, where git knows one: where it left the branch on which changes land, or,
@@ -180,6 +181,18 @@ pub mod tests {
         assert_eq!(source.before().unwrap(), Some(first));
         repository.run(&["update-ref", "refs/remotes/origin/main", "HEAD"], 26);
         assert_eq!(source.before().unwrap(), Some(old), "it has landed");
+    }
+
+    #[test]
+    fn papers_may_be_edited_before_a_run_and_nothing_else() {
+        let repository = Repository::new();
+        let source = repository.source();
+        repository.commit("docs/d.md", "d\n", 0);
+        repository.commit("src/a.rs", "a\n", 0);
+        fs::write(source.top().join("docs/d.md"), "more").unwrap();
+        assert!(source.is_clean().unwrap());
+        fs::write(source.top().join("src/b.rs"), "new").unwrap();
+        assert!(!source.is_clean().unwrap());
     }
 
     #[test]
