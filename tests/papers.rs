@@ -263,6 +263,8 @@ fn the_readme_names_what_the_tests_call() {
     let list = format!("`{}`", packages.join(" "));
     assert!(text.contains(&list), "the README has to say {list}");
     assert!(tool::tool("git").is_file());
+    let missing = tool::find("mke2fs", "/nowhere").unwrap_err();
+    assert!(missing.ends_with("`mke2fs`, which is not on this machine: apt-get install e2fsprogs"));
 }
 
 #[test]

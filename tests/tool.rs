@@ -22,15 +22,17 @@ pub const PACKAGES: [(&str, &str); 8] = [
 pub fn tool(name: &str) -> PathBuf {
     // Those of e2fsprogs are not in everybody's path.
     let path = env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    find(name, &path).unwrap_or_else(|missing| panic!("{missing}"))
+}
+
+/// Where in this path the program is, or what to install.
+pub fn find(name: &str, path: &str) -> Result<PathBuf, String> {
     let package = PACKAGES.iter().find(|(program, _)| *program == name);
-    let (_, package) =
-        package.unwrap_or_else(|| panic!("`{name}` has no package in tests/tool.rs"));
-    env::split_paths(&path)
+    let (_, package) = package.ok_or(format!("`{name}` has no package in tests/tool.rs"))?;
+    env::split_paths(path)
         .map(|folder| folder.join(name))
         .find(|place| place.is_file())
-        .unwrap_or_else(|| {
-            panic!(
-                "this test calls `{name}`, which is not on this machine: apt-get install {package}"
-            )
-        })
+        .ok_or(format!(
+            "this test calls `{name}`, which is not on this machine: apt-get install {package}"
+        ))
 }
