@@ -65,3 +65,18 @@ fn lay(top: &Path, files: &[(String, Vec<u8>)]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_of_an_input_leaves_its_place() {
+        let input = b"before\n--- a.toml\none\n--- ../b\ntwo\n--- /c\n--- sys/d-1\n\xff";
+        let files = files(input);
+        let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a.toml", "sys/d-1"]);
+        assert_eq!(files[0].1, b"one\n--- ../b\ntwo\n--- /c\n");
+        assert_eq!(files[1].1, [0xff]);
+    }
+}

@@ -46,3 +46,29 @@ fn is_plain(line: &str) -> bool {
         && before.contains([':', '='])
         && after.trim_matches(['"', '\'', ' ', '\r']).is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_looked_for_where_it_is_nothing_else() {
+        for plain in [
+            r#"password = "tell-nobody-1234""#,
+            "      password: 'tell-nobody-1234'",
+            r#"  "psk": tell-nobody-1234"#,
+            "  psk=tell-nobody-1234",
+            "hostname: kelp",
+        ] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in [
+            r#"hostname = "tell-nobody-1234""#,
+            "tell-nobody-1234: 1",
+            "password: tell-nobody-1234 # mine",
+            "[tell-nobody-1234]",
+        ] {
+            assert!(!is_plain(other), "{other}");
+        }
+    }
+}

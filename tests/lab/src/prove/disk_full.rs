@@ -58,7 +58,7 @@ impl Proof for FullDisk {
     }
 
     fn minutes(&self) -> u64 {
-        6
+        5
     }
 
     fn rooms(&self) -> &'static [&'static str] {

@@ -50,7 +50,7 @@ impl Proof for Interoperation {
     }
 
     fn minutes(&self) -> u64 {
-        2
+        1
     }
 
     fn rooms(&self) -> &'static [&'static str] {

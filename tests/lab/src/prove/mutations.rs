@@ -48,20 +48,14 @@ impl Proof for Mutants {
     }
 
     async fn try_on(&self, run: &mut Run) {
-        let mut mutations = match Mutation::all(Source::here().top()) {
+        let mutations = match Mutation::all(Source::here().top()) {
             Ok(mutations) => mutations,
             Err(Unfit::Io(..)) => {
                 return run.not_run(1, "the project's source is not on this machine");
             }
             Err(error) => return run.drawn("the table", Err(error.to_string())),
         };
-        // All are tried, unless fewer are asked for.
-        mutations.shuffle(&mut run.dice(1));
-        mutations.truncate(
-            run.count(u64::MAX, u64::MAX)
-                .try_into()
-                .unwrap_or(usize::MAX),
-        );
+        let mutations = chosen(mutations, run);
         if !answers("cargo").await {
             let count = mutations.len() as u64 + 1;
             return run.not_run(count, "there is no cargo on this machine");
@@ -93,6 +87,14 @@ impl Proof for Mutants {
             .await;
         }
     }
+}
+
+/// All of them, in an order that the seed draws, or as many as are asked for.
+fn chosen(mut mutations: Vec<Mutation>, run: &Run) -> Vec<Mutation> {
+    mutations.shuffle(&mut run.dice(1));
+    let count = run.count(u64::MAX, u64::MAX);
+    mutations.truncate(count.try_into().unwrap_or(usize::MAX));
+    mutations
 }
 
 async fn answers(tool: &str) -> bool {
@@ -199,4 +201,34 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Extent;
+    use super::*;
+
+    #[test]
+    fn every_run_tries_every_mutation_and_fewer_only_when_asked() {
+        let all = Mutation::all(Source::here().top()).unwrap();
+        let names = |seed, count| {
+            let extent = Extent {
+                seed: Some(seed),
+                count,
+                full: false,
+                record: false,
+            };
+            let chosen = chosen(all.clone(), &Run::new(extent)).into_iter();
+            let mut names: Vec<_> = chosen.map(|mutation| mutation.name).collect();
+            names.sort_unstable();
+            names
+        };
+        let mut wanted: Vec<_> = all.iter().map(|mutation| mutation.name.clone()).collect();
+        wanted.sort_unstable();
+        for seed in 0..10 {
+            assert_eq!(names(seed, None), wanted);
+        }
+        assert_eq!(names(7, Some(3)).len(), 3);
+        assert_ne!(names(7, Some(3)), names(8, Some(3)));
+    }
 }

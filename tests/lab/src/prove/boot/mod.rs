@@ -38,7 +38,7 @@ impl Proof for Boot {
     }
 
     fn minutes(&self) -> u64 {
-        9
+        8
     }
 
     fn rooms(&self) -> &'static [&'static str] {
