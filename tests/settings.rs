@@ -1,5 +1,7 @@
 //! The owner's settings, as the boot step takes them over from a card's files.
 
+mod tool;
+
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -9,6 +11,7 @@ use std::{
 
 use holdfast::{boot::settings, sheet::Problem};
 use holdfast_medium::{Age, Machine};
+use tool::tool;
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z kelp@shore";
@@ -839,7 +842,7 @@ fn networkd_finds_the_fixed_address_where_it_is_laid() {
     ] {
         let own = fs::read_to_string(image.join(name)).unwrap();
         card.put(&format!("etc/systemd/network/{name}"), own);
-        let merged = Command::new("systemd-analyze")
+        let merged = Command::new(tool("systemd-analyze"))
             .arg(format!("--root={}", card.0.path().display()))
             .args(["cat-config", &format!("systemd/network/{name}")])
             .output()

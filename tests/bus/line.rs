@@ -91,7 +91,8 @@ async fn a_long_text_comes_on_standard_input() {
     let _served = daemon.serve(Where::Private).await;
     let runtime = daemon.runtime();
     let send = ["send", TO, "-"];
-    let long = "ä".repeat(100_000);
+    let long = "ä".repeat(65_536);
+    let longer = long.clone() + "ä";
     for (input, text) in [
         (format!("{long}\n"), long.as_str()),
         ("one\ntwo\n\n".into(), "one\ntwo\n"),
@@ -105,6 +106,7 @@ async fn a_long_text_comes_on_standard_input() {
     for (input, why) in [
         (&b"abc\xff"[..], "not UTF-8 text, from byte 3"),
         (b"a\0b", "byte 1 is a NUL"),
+        (longer.as_bytes(), "longer than 65536 characters"),
         (&[b'x'; (1 << 20) + 1], "longer than 1048576 bytes"),
         (b"", "empty"),
         (b"\n", "empty"),

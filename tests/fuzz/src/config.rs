@@ -1,5 +1,6 @@
 //! A TOML file of the configuration: the owner's, where what is wrong is told and left out, and an operator's, where it is an error.
 
+use std::collections::HashMap;
 use std::fs;
 
 use holdfast::config::{Args, Config, Places};
@@ -18,6 +19,7 @@ pub fn is_read(input: &[u8]) {
             models: Vec::new(),
             appliance_data: nothing.clone(),
             user_runtime: None,
+            environment: HashMap::new(),
         };
         let args = Args {
             config,

@@ -168,6 +168,8 @@ impl Place {
             credentials: watch::channel(Credentials::default()).1,
             picture: watch::channel(picture).1,
             glass: "none".to_owned(),
+            proxy: None,
+            ignored: Vec::new(),
             boot: watch::channel(boot).1,
             news: broadcast::channel(1).0,
             tested: broadcast::channel(1).0,

@@ -1,5 +1,8 @@
 //! What the system gives a program, what clients take of it, and what a stopped or crashed daemon leaves behind.
 
+#[path = "../../tool.rs"]
+mod tool;
+
 use std::fs;
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -19,6 +22,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::timeout;
+use tool::tool;
 use zbus::connection::Builder;
 use zbus::{Connection, Message};
 
@@ -168,12 +172,12 @@ async fn a_bot_that_asks_faster_than_it_reads_waits_for_its_turn() {
     }
     scene.holdfast.receives("bot", 10).await.unwrap();
     scene.holdfast.stop().await.unwrap();
-    let mut bus = Command::new("dbus-daemon")
+    let mut bus = Command::new(tool("dbus-daemon"))
         .args(["--session", "--nofork", "--print-address"])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("dbus-daemon, of the Debian package dbus-daemon");
+        .unwrap();
     let mut printed = BufReader::new(bus.stdout.take().unwrap());
     let mut address = String::new();
     printed.read_line(&mut address).await.unwrap();
