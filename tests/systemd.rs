@@ -117,6 +117,24 @@ fn the_preset_enables_what_is_there_and_nothing_else() {
     assert_eq!(enabled, installable);
 }
 
+/// The values that a unit gives this key.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    let value = |line: &'a str| line.strip_prefix(key)?.strip_prefix('=');
+    unit.lines().filter_map(value).collect()
+}
+
+#[test]
+fn the_daemon_starts_with_the_system_and_again_whatever_ended_it_and_however_often() {
+    let unit = fs::read_to_string(source("system/holdfastd.service")).unwrap();
+    assert_eq!(values(&unit, "WantedBy"), ["multi-user.target"]);
+    assert_eq!(values(&unit, "Restart"), ["always"]);
+    assert_eq!(values(&unit, "StartLimitIntervalSec"), ["0"]);
+    assert!(values(&unit, "RestartPreventExitStatus").is_empty());
+    // One that hangs was never ended: the watchdog does that.
+    let watchdog = values(&unit, "WatchdogSec");
+    assert!(matches!(watchdog[..], [seconds] if seconds.parse::<u32>().is_ok_and(|it| it > 0)));
+}
+
 #[test]
 fn the_ring_keeps_every_event_of_ours_but_accepted_messages() {
     let ring = fs::read_to_string(source("system/holdfast-ring.service")).unwrap();

@@ -333,6 +333,22 @@ async fn no_deed_is_done_without_one_of_its_entries() {
 }
 
 #[tokio::test]
+async fn a_restore_archives_the_live_generation_before_another_comes() {
+    let home = Home::new().await;
+    Deed::Restore.prepare(&home).await;
+    let live = ArchiveId::Retired(home.rooms.vault.linked().generation);
+    assert!(home.rooms.archive.find(live).is_err());
+    restore(&home.rooms, home.order(), FIRST).await.unwrap();
+    let archived = home.rooms.archive.find(live).unwrap();
+    let manifest = archived.manifest.unwrap();
+    assert_eq!(manifest.lineage.next, "gen-0003");
+    assert_eq!(
+        home.recorded()[1..],
+        [AuditKind::Retire, AuditKind::Restore]
+    );
+}
+
+#[tokio::test]
 async fn nothing_is_repaired_at_a_start_that_was_not_recorded() {
     for broken in Broken::ALL {
         let (_root, dir) = Home::new().await.leave().await;

@@ -79,3 +79,34 @@ impl DataDir {
         self.0.join("audit.log")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn everything_lies_in_the_one_directory_under_a_name_of_its_own() {
+        let dir = DataDir::new("/data/holdfast");
+        let generation = dir.generation(GenerationId(7));
+        assert_eq!(generation, Path::new("/data/holdfast/gen-0007"));
+        let all = [
+            generation,
+            dir.generation(GenerationId(8)),
+            dir.current(),
+            dir.lock(),
+            dir.archive(),
+            dir.quarantine(),
+            dir.marks(),
+            dir.age(),
+            dir.mail(),
+            dir.past(),
+            dir.incidents(),
+            dir.last_words(),
+            dir.audit(),
+        ];
+        assert!(all.iter().all(|path| path.parent() == Some(dir.root())));
+        assert_eq!(BTreeSet::from(all.clone()).len(), all.len());
+    }
+}

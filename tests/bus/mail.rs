@@ -6,7 +6,7 @@ use holdfast_medium::Secret;
 use tokio::process::Command;
 
 use super::ctl::{lines, run};
-use super::rig::{Daemon, bus_client, in_time, private_client};
+use super::rig::{Daemon, bus_client, in_time, private_client, status};
 use super::roles::message_bus;
 
 fn message(id: &str, text: String, raw: Vec<u8>) -> Message {
@@ -44,6 +44,38 @@ async fn a_nul_closes_the_inbox_to_nobody() {
     assert_eq!(read[0].id, "B\u{fffd}");
     assert_eq!(read[0].push_name, "A\u{fffd}da");
     assert_eq!(read[0].raw, raw);
+}
+
+#[tokio::test]
+async fn no_text_is_a_command_and_none_is_changed() {
+    let mut daemon = Daemon::new().await;
+    let _served = daemon.serve(Where::Private).await;
+    let client = private_client(&daemon.runtime()).await;
+    let messages = Messages1Proxy::new(&client).await.unwrap();
+    let texts = [
+        "/reset",
+        "/new",
+        " /relink gen-0003",
+        "ConfirmRelink 1",
+        "#!holdfastctl relink --yes",
+    ];
+    for (id, text) in ["A", "B", "C", "D", "E"].into_iter().zip(texts) {
+        messages.send("4915100000001", text, id).await.unwrap();
+        daemon.receive(id, text).await;
+    }
+    let read = messages.read("bot", 0, 0).await.unwrap();
+    let received: Vec<_> = read.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(received, texts);
+    messages.acknowledge("bot", read[4].seq).await.unwrap();
+    let pending = daemon.outbox.pending(0, 10).await.unwrap();
+    let sent: Vec<_> = pending
+        .iter()
+        .map(|waits| waits.message.text.expose().as_str())
+        .collect();
+    assert_eq!(sent, texts);
+    assert_eq!(*daemon.status.borrow(), status("Connected"));
+    assert!(daemon.button.try_recv().is_err(), "no button was pressed");
+    assert_eq!(daemon.audit.head().unwrap().seq, 0);
 }
 
 #[tokio::test]

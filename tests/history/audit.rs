@@ -252,6 +252,27 @@ fn every_kind_has_its_name_and_only_a_change_has_generations() {
     assert!(audit.read(6, 10).unwrap().is_empty());
 }
 
+#[test]
+fn every_trigger_has_its_name() {
+    let (_root, dir) = place();
+    let audit = Audit::open(&dir);
+    for (trigger, name) in [
+        (Trigger::Button, "button"),
+        (Trigger::Bus, "bus"),
+        (Trigger::Server, "server"),
+        (Trigger::Recovery, "recovery"),
+    ] {
+        let order = holdfast_core::Order {
+            trigger,
+            ..retirement(1)
+        };
+        let seq = audit.append(AuditKind::Retire, &order).unwrap();
+        let entry: serde_json::Value =
+            serde_json::from_str(&audit.read(seq, 1).unwrap()[0]).unwrap();
+        assert_eq!(entry["trigger"], name);
+    }
+}
+
 fn key() -> Option<AuditKey> {
     AuditKey::of(b"kept where the log is not")
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use tokio::time::timeout;
 
 use crate::holdfast::Holdfast;
 use crate::peers::lines::Lines;
@@ -17,6 +18,15 @@ const FRIEND: &str = "15550000002";
 
 /// How long a message may take to a phone.
 const DELIVERY: Duration = Duration::from_secs(30);
+
+/// How long a QR may take to the glass, once Holdfast wants to be linked.
+const ON_GLASS: Duration = Duration::from_secs(10);
+
+/// Reads the QR from the screen, which has to show it in time.
+async fn reads_qr(holdfast: &Holdfast) -> anyhow::Result<String> {
+    let shown = timeout(ON_GLASS, holdfast.scan_screen()).await;
+    shown.with_context(|| format!("no QR is on the glass after {} s", ON_GLASS.as_secs()))?
+}
 
 /// Who the other party is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +113,7 @@ pub async fn tell(
     holdfast.reaches("Pairing").await?;
     say("Holdfast is up and shows a QR");
 
-    let qr = holdfast.scan_screen().await?;
+    let qr = reads_qr(&holdfast).await?;
     lab.scan_qr(&owner, &qr)
         .await
         .context("the phone does not take the QR read from the screen")?;
@@ -175,7 +185,7 @@ pub async fn tell(
     holdfast.reaches("LogoutSuspected").await?;
     say("Holdfast suspects a logout, and asks WhatsApp once more before it believes it");
     holdfast.reaches_without("Pairing", "Connected").await?;
-    let again = holdfast.scan_screen().await?;
+    let again = reads_qr(&holdfast).await?;
     ensure!(again != qr, "the old QR is on the screen again");
     let generation = holdfast.session().await?.generation().await?;
     ensure!(

@@ -169,7 +169,9 @@ async fn a_test_goes_to_the_phone_and_back_where_it_may() {
     let scene = Scene::with(|_| "[self_test]\nown_chat = true\n".into()).await;
     let session = scene.holdfast.session().await.unwrap();
     let received = (true, "received".to_owned());
+    let begun = Instant::now();
     assert_eq!(session.self_test().await.unwrap(), received);
+    assert!(begun.elapsed() < Duration::from_secs(10));
     let notes = scene.notes().await;
     assert!(notes.len() == 1 && notes[0].contains("test"), "{notes:?}");
 
