@@ -194,6 +194,54 @@ fn a_phone_number_never_shows_in_what_is_said() {
 }
 
 #[test]
+fn half_a_pairing_is_said_and_names_what_it_takes() {
+    let machine = Machine::new();
+    for (text, said) in [
+        (
+            "[pairing]\ncode = true\n",
+            "bad.toml:2: pairing.code: no such key; known are",
+        ),
+        ("[pairing]\nphone = \"\"\n", "bad.toml:2: pairing.phone: "),
+        (
+            "[pairing]\nphone = true\n",
+            "bad.toml:2: pairing.phone: must be the international number",
+        ),
+        ("[pairing]\nphone =\n", "bad.toml:2: "),
+        (
+            "pairing = true\n",
+            "bad.toml:1: `pairing` stands outside a section",
+        ),
+    ] {
+        let complaint = machine.complaint(text);
+        assert!(complaint.contains(said), "{text}: {complaint}");
+    }
+    // The number is all of it: there is nothing else that could be left out.
+    let said = machine.complaint("pairing.code = true\n");
+    let (_, known) = said.split_once("known are ").unwrap();
+    let of_pairing = known.split(", ").filter(|key| key.starts_with("pairing."));
+    assert_eq!(of_pairing.collect::<Vec<_>>(), ["pairing.phone"], "{said}");
+}
+
+#[test]
+fn each_key_stands_in_the_documentation_with_its_use_and_no_other() {
+    let said = Machine::new().complaint("log.none = 1\n");
+    let (_, known) = said.split_once("known are ").unwrap();
+    let mut known: Vec<&str> = known.trim().split(", ").collect();
+    let page = include_str!("../docs/operating.md");
+    let (_, table) = page.split_once("| key | means |\n|---|---|\n").unwrap();
+    let rows = table.lines().map_while(|line| line.strip_prefix("| `"));
+    let mut documented = Vec::new();
+    for row in rows {
+        let (keys, means) = row.split_once(" | ").unwrap();
+        assert!(means.len() > 20, "{keys} has no use");
+        documented.extend(keys.split(", ").map(|key| key.trim_matches('`')));
+    }
+    known.sort_unstable();
+    documented.sort_unstable();
+    assert_eq!(documented, known);
+}
+
+#[test]
 fn the_owner_s_file_warns_and_keeps_what_is_good() {
     let machine = Machine::new();
     machine.write("etc/site.toml", "[log]\nlevel = \"warn\"\n");

@@ -132,6 +132,40 @@ fn no_file_of_these_crates_uses_one_that_uses_it() {
     }
 }
 
+/// What the programs read from their environment, and why: nothing of it says whom they talk to.
+const ENVIRONMENT: &str = "
+CREDENTIALS_DIRECTORY: where the service manager lays the key of the audit
+DBUS_SESSION_BUS_ADDRESS: whether there is a session bus
+JOURNAL_STREAM: whether standard error is the journal
+NOTIFY_SOCKET: whether a service manager listens
+NO_COLOR: whether the terminal gets colours
+TERM: whether the terminal can show the panel
+XDG_RUNTIME_DIR: where a user's sockets lie
+";
+
+#[test]
+fn nothing_else_is_read_from_the_environment() {
+    let written: BTreeSet<&str> = ENVIRONMENT
+        .trim()
+        .lines()
+        .map(|line| line.split_once(": ").expect(line).0)
+        .collect();
+    let mut read = BTreeSet::new();
+    let all = files(&src());
+    let programs = all
+        .iter()
+        .filter(|file| !file.path.contains(&"tests".to_owned()));
+    for file in programs {
+        for call in file.text.split("env::var").skip(1) {
+            let name = call.strip_prefix("_os(\"").or(call.strip_prefix("(\""));
+            let name = name.and_then(|rest| rest.split_once('"'));
+            let (name, _) = name.unwrap_or_else(|| panic!("{:?} could read any", file.path));
+            read.insert(name);
+        }
+    }
+    assert_eq!(read, written);
+}
+
 #[test]
 fn circles_and_paths_are_seen() {
     let arrows = |of: &[(&str, &str)]| -> BTreeSet<Arrow> {
