@@ -1,9 +1,11 @@
-//! The papers: each record of a decision has the one form and stands in the index, each path on a page leads somewhere, and each
-//! package's tests lie with it.
+//! The papers: each record of a decision has the one form and stands in the index, each path on a page leads somewhere, each demand
+//! is shown by what is there, no secret is kept here, and each package's tests lie with it.
 //! `HOLDFAST_WRITE=1` writes the index, the manual and the completions anew.
 
 mod papers {
+    mod demands;
     mod manual;
+    mod secrets;
 }
 
 mod tool;
@@ -239,15 +241,7 @@ fn every_bad_input_has_its_test() {
             panic!("a row has five columns: {row:?}")
         };
         let (file, test) = (file.trim_matches('`'), test.trim_matches(['`', ' ', '|']));
-        let source = fs::read_to_string(at(file)).unwrap_or_default();
-        // The attribute stands before the name.
-        let is_test = source
-            .split_once(&format!("fn {test}("))
-            .is_some_and(|(before, _)| {
-                let near = &before[before.floor_char_boundary(before.len().saturating_sub(150))..];
-                near.contains("test]") || near.contains("::test(")
-            });
-        if !is_test {
+        if !has_test(&at(file), test) {
             let _ = writeln!(lost, "{input}: {file} has no {test}");
         }
     }
@@ -358,6 +352,38 @@ fn every_path_and_link_on_a_page_leads_somewhere() {
         }
     }
     assert!(lost.is_empty(), "these are not there:\n{lost}");
+}
+
+/// Whether a file has this test: a function with an attribute that makes it one.
+fn has_test(path: &Path, name: &str) -> bool {
+    let Ok(text) = fs::read_to_string(path) else {
+        return false;
+    };
+    text.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+        let (before, _) = text[..at].rsplit_once('\n').unwrap_or_default();
+        let attributes = before.lines().rev().map(str::trim);
+        attributes
+            .take_while(|line| line.starts_with("#["))
+            .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
+    })
+}
+
+/// The texts below a folder, but for what was built or fetched.
+fn texts(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_symlink() || ["target", "node_modules"].contains(&name) {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(texts(&path));
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            found.push((path, text));
+        }
+    }
+    found
 }
 
 #[test]
