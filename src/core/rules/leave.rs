@@ -193,6 +193,36 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_cuts_every_wait_short() {
+        let lost = || Ending::Network(CauseCode::ConnectionLost.into());
+        let banned = Ending::Banned { expires_ms: None };
+        for ending in [
+            lost(),
+            Ending::Throttled,
+            Ending::Replaced,
+            Ending::LoggedOut,
+            Ending::AccountLocked,
+            banned,
+            Ending::Refused { code: 503 },
+        ] {
+            let mut story = Story::connected();
+            story.ended(ending.clone());
+            assert!(story.state.next_attempt().is_some(), "{ending:?}");
+            let gone = (Reply::Accepted, [Effect::Exit].into());
+            assert_eq!(story.command(Command::Stop), gone, "{ending:?}");
+            assert_eq!(story.wait(HOUR), [], "{ending:?}");
+        }
+        let mut story = Story::booted(Some(ACCOUNT));
+        for _ in 0..20 {
+            story.ended(lost());
+            story.wait_for(Effect::Connect);
+        }
+        story.ended(lost());
+        assert!(matches!(story.face(), Face::Degraded { .. }));
+        assert_eq!(story.command(Command::Stop).1, [Effect::Exit]);
+    }
+
+    #[test]
     fn a_partition_that_cannot_be_used_is_shown_and_then_left() {
         for mut story in everywhere() {
             let before = story.state.name();

@@ -90,7 +90,10 @@ mod tests {
     use crate::parts::Phase;
     use crate::past::LONGEST_MS;
     use crate::story::{ACCOUNT, Story};
-    use crate::{Command, Ending, Event, GenerationId, LastFour, Linked, NotAPast, Reply, Way};
+    use crate::{
+        Command, Deed, Ending, Event, Face, GenerationId, LastFour, Linked, NotAPast, Refusal,
+        Reply, Way,
+    };
 
     /// The plug is pulled, and the board starts again after so long.
     fn restarted(story: &Story, pause_ms: u64, account: Option<LastFour>) -> Story {
@@ -225,6 +228,24 @@ mod tests {
         let retires = story.press(100);
         assert!(matches!(retires[..], [Effect::Retire(_)]), "{retires:?}");
         assert_eq!(restarted(&story, 0, Some(ACCOUNT)).state.name(), "Banned");
+    }
+
+    #[test]
+    fn no_token_and_no_question_outlives_a_restart() {
+        let mut story = Story::connected();
+        let (deed, token) = (Deed::Relink, 9);
+        let asked = story.command(Command::Ask { deed, nonce: token });
+        assert!(matches!(asked.0, Reply::Token { .. }));
+        story.press(5_000);
+        assert!(matches!(story.face(), Face::ConfirmRelink { .. }));
+        let mut next = restarted(&story, 0, Some(ACCOUNT));
+        next.on(Event::LinkUp);
+        let refused = (Reply::Refused(Refusal::BadToken), [].into());
+        assert_eq!(next.command(Command::Confirm { deed, token }), refused);
+        assert!(!matches!(next.face(), Face::ConfirmRelink { .. }));
+        assert_eq!(next.press(100), []);
+        assert_eq!(next.state.linked().generation, GenerationId(1));
+        assert_eq!(next.state.name(), "Connected");
     }
 
     #[test]
