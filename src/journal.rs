@@ -79,11 +79,7 @@ pub fn init(
     {
         let journal = journal
             .with_field_prefix(None)
-            .with_priority_mappings(PriorityMappings {
-                info: Priority::Informational,
-                debug: Priority::Debug,
-                ..PriorityMappings::new()
-            });
+            .with_priority_mappings(priorities());
         install(level, journal)?;
         return Ok(Destination::Journal);
     }
@@ -98,6 +94,15 @@ pub fn init(
     }
     install(level, text(io::stderr, on_terminal))?;
     Ok(Destination::Stderr)
+}
+
+/// The PRIORITY of each level, as syslog(3) has them: what an operator has to hear of is a warning, what failed an error.
+fn priorities() -> PriorityMappings {
+    PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        ..PriorityMappings::new()
+    }
 }
 
 /// From now on a panic says where it was and not what it said: the store's panics print pages of records.

@@ -134,6 +134,39 @@ fn a_cause_is_told_with_its_state_and_with_what_a_human_should_do() {
 }
 
 #[test]
+fn a_cause_is_a_warning_of_its_class_and_a_change_of_state_is_none() {
+    for code in CauseCode::ALL {
+        let line = logged(Level::WARN, || told((*code).into(), None));
+        let class = format!("HOLDFAST_CAUSE=\"{}.", code.class().as_str());
+        assert!(line.contains(" WARN ") && line.contains(&class), "{line}");
+    }
+    let changed = || state_changed("Connected", None, GenerationId(7));
+    assert_eq!(logged(Level::WARN, changed), "");
+    let PriorityMappings {
+        error, warn, info, ..
+    } = priorities();
+    let expected = (Priority::Error, Priority::Warning, Priority::Informational);
+    assert_eq!((error, warn, info), expected);
+}
+
+#[test]
+fn what_whatsapp_ended_a_connection_with_is_told_by_its_number() {
+    let refused = Cause::numbered(CauseCode::Refused, 503);
+    let lines = [
+        logged(Level::INFO, || {
+            told(refused, Some(("Reconnecting", GenerationId(7))));
+        }),
+        logged(Level::INFO, || {
+            state_changed("Reconnecting", Some(refused), GenerationId(7));
+        }),
+    ];
+    for line in lines {
+        let said = "Reconnecting: WhatsApp refused the connection. (WhatsApp: 503)";
+        assert!(line.contains(said), "{line}");
+    }
+}
+
+#[test]
 fn a_line_for_people_has_the_text_first_and_no_message_id() {
     let line = logged(Level::INFO, || {
         state_changed("Connected", None, GenerationId(7));
