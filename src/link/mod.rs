@@ -86,6 +86,12 @@ pub fn is_near(settings: &Settings) -> bool {
         .any(|near| host.starts_with(near))
 }
 
+/// How a run ended. One that panicked has ended, too, and the core has to hear of it.
+async fn ending(run: impl Future<Output = Ending> + Send + 'static) -> Ending {
+    let lost = Ending::Network(CauseCode::ConnectionLost.into());
+    tokio::spawn(run).await.unwrap_or(lost)
+}
+
 /// The link: at most one run at a time.
 pub struct Link {
     parts: Arc<Parts>,
@@ -165,10 +171,8 @@ impl Link {
                 let _ = before.task.await;
             }
             let events = parts.events.clone();
-            let run = tokio::spawn(async move { run::run(&parts, backend, asked, stopped).await });
-            // A run that panicked has ended too, and the core has to hear of it.
-            let lost = Ending::Network(CauseCode::ConnectionLost.into());
-            let _ = events.send(Event::LinkEnded(run.await.unwrap_or(lost)));
+            let run = async move { run::run(&parts, backend, asked, stopped).await };
+            let _ = events.send(Event::LinkEnded(ending(run).await));
         });
         self.running = Some(Running {
             stop: Some(stop),
@@ -244,5 +248,17 @@ impl Link {
                 let _ = running.task.await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_panics_has_ended_like_a_lost_connection() {
+        assert_eq!(ending(async { Ending::Replaced }).await, Ending::Replaced);
+        let died = ending(async { panic!("a task of the library died") }).await;
+        assert_eq!(died, Ending::Network(CauseCode::ConnectionLost.into()));
     }
 }
