@@ -73,7 +73,7 @@ pub struct Places {
     pub appliance_data: PathBuf,
     /// The user's runtime directory, where there is one.
     pub user_runtime: Option<PathBuf>,
-    /// The environment's variables, for the proxy that they may name.
+    /// The environment's variables that may name a proxy, or the hosts reached without one.
     pub environment: HashMap<String, String>,
 }
 
@@ -93,11 +93,7 @@ impl Places {
             ],
             appliance_data: "/data/holdfast".into(),
             user_runtime: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
+            environment: proxy::environment(),
         }
     }
 

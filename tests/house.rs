@@ -132,15 +132,21 @@ fn no_file_of_these_crates_uses_one_that_uses_it() {
     }
 }
 
-/// What the programs read from their environment, and why: nothing of it says whom they talk to.
+/// What the programs read from their environment, and why: nothing of it says whom they talk to, but for a proxy on the way.
 const ENVIRONMENT: &str = "
+ALL_PROXY: the way to WhatsApp
 CREDENTIALS_DIRECTORY: where the service manager lays the key of the audit
 DBUS_SESSION_BUS_ADDRESS: whether there is a session bus
+HTTPS_PROXY: the way to WhatsApp
 JOURNAL_STREAM: whether standard error is the journal
 NOTIFY_SOCKET: whether a service manager listens
 NO_COLOR: whether the terminal gets colours
+NO_PROXY: which hosts are reached without that
 TERM: whether the terminal can show the panel
 XDG_RUNTIME_DIR: where a user's sockets lie
+all_proxy: as ALL_PROXY
+https_proxy: as HTTPS_PROXY
+no_proxy: as NO_PROXY
 ";
 
 #[test]

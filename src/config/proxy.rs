@@ -1,7 +1,7 @@
 //! The proxy to WhatsApp: from `network.proxy`, or from the environment as curl and Go read it.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::{env, fmt};
 
 use holdfast_medium::Secret;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -123,6 +123,21 @@ impl fmt::Display for Proxy {
         };
         write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
+}
+
+/// This process' variables about proxies.
+pub(super) fn environment() -> HashMap<String, String> {
+    let read = [
+        ("HTTPS_PROXY", env::var("HTTPS_PROXY")),
+        ("https_proxy", env::var("https_proxy")),
+        ("ALL_PROXY", env::var("ALL_PROXY")),
+        ("all_proxy", env::var("all_proxy")),
+        ("NO_PROXY", env::var("NO_PROXY")),
+        ("no_proxy", env::var("no_proxy")),
+    ];
+    let set = read.into_iter();
+    set.filter_map(|(name, value)| Some((name.to_owned(), value.ok()?)))
+        .collect()
 }
 
 /// The proxy that an environment names for WhatsApp's server, if it does.
