@@ -309,6 +309,25 @@ fn a_lab_build_talks_to_another_server() {
 }
 
 #[test]
+fn no_variable_of_the_environment_names_another_server() {
+    let mut machine = Machine::new();
+    for name in [
+        "WHATSAPP_WS_URL",
+        "SERVER_URL",
+        "HOLDFAST_SERVER_URL",
+        "server.url",
+    ] {
+        let url = "ws://127.0.0.1:1/ws/chat".into();
+        machine.places.environment.insert(name.into(), url);
+    }
+    let settings = machine.load(&[]).unwrap().settings;
+    assert_eq!(
+        (settings.server_url.as_deref(), settings.proxy()),
+        (None, None)
+    );
+}
+
+#[test]
 fn the_version_names_the_features() {
     let said = Args::try_parse_from(["holdfastd", "--version"])
         .unwrap_err()
