@@ -34,18 +34,15 @@ pub struct Past {
 pub struct NotAPast;
 
 impl Past {
-    /// Joins the past with what a start that could open nothing wrote down elsewhere: of that the notices count alone. With each
-    /// comes how long ago it was written, milliseconds.
+    /// Joins the past with what a start that could open nothing wrote down elsewhere. Of that the notices count alone, and instead of
+    /// the past's: it is newer, for it goes when a past is written. With each comes how long ago it was written, milliseconds.
     pub fn joined(past: Option<(Past, u64)>, closed: Option<(Past, u64)>) -> Option<(Past, u64)> {
         let Some((closed, closed_ms)) = closed else {
             return past;
         };
         let (past, elapsed_ms) = past.unwrap_or_default();
         let mut past = past.after(elapsed_ms);
-        let told = closed.after(closed_ms).used_up.notified;
-        if told.len() > past.used_up.notified.len() {
-            past.used_up.notified = told;
-        }
+        past.used_up.notified = closed.after(closed_ms).used_up.notified;
         Some((past, 0))
     }
 

@@ -241,16 +241,23 @@ impl Hands {
     }
 
     /// Writes down what the next start has to know; while nothing is open, or the partition has failed, where it outlives the process
-    /// alone.
+    /// alone. What was written there counts until there is something newer.
     pub(super) fn remember(&mut self, noted: Past) {
-        let path = if self.open.is_some() && self.failure.is_none() {
-            self.config.data.past()
-        } else {
-            past::of_runtime(&self.config.runtime)
-        };
+        let (data, runtime) = (
+            self.config.data.past(),
+            past::of_runtime(&self.config.runtime),
+        );
+        let is_open = self.open.is_some() && self.failure.is_none();
         let around = self.around.clone();
         self.deed(async move {
-            let kept = move || past::keep(&path, &noted, around.clock_is_behind());
+            let kept = move || {
+                let behind = around.clock_is_behind();
+                if !is_open {
+                    return past::keep(&runtime, &noted, behind);
+                }
+                past::keep(&data, &noted, behind)?;
+                past::forget(&runtime)
+            };
             if let Err(error) = blocking(kept).await {
                 tracing::warn!("what the next start should know cannot be kept: {error}");
             }

@@ -33,6 +33,17 @@ pub(super) fn of_runtime(runtime: &Path) -> PathBuf {
     runtime.join("past")
 }
 
+/// Removes what a start wrote down while the data partition was closed: there is something newer.
+///
+/// # Errors
+/// It is there still.
+pub(super) fn forget(runtime: &Path) -> io::Result<()> {
+    match fs::remove_file(runtime) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 /// Reads what the last runs wrote down in the data directory and in the runtime directory, and how long ago, milliseconds.
 pub(super) fn both(data: &Path, runtime: &Path) -> Option<(Past, u64)> {
     Past::joined(read(data), read(&of_runtime(runtime)))
@@ -91,6 +102,36 @@ mod tests {
             assert_eq!(fs::read_to_string(aside).unwrap(), other);
         }
     }
+    #[test]
+    fn what_a_start_that_opened_nothing_told_is_known_until_there_is_something_newer() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, run) = (dir.path().join("past"), dir.path().join("run"));
+        let runtime = of_runtime(&run);
+        fs::create_dir(&run).unwrap();
+        let past = |text: &str| -> Past { text.parse().unwrap() };
+        keep(
+            &data,
+            &past("replaced 2\nnotified 1000000 2000000 3000000\n"),
+            false,
+        )
+        .unwrap();
+        keep(&runtime, &past("notified 40000000 86400000\n"), false).unwrap();
+        let (joined, _) = both(&data, &run).unwrap();
+        let told = joined.to_string();
+        let notified = told.lines().find_map(|line| line.strip_prefix("notified "));
+        // Fewer, but newer: two of the three were over by then.
+        assert_eq!(notified.unwrap().split(' ').count(), 2, "{told}");
+        assert!(told.contains("replaced 2"), "{told}");
+        forget(&runtime).unwrap();
+        forget(&runtime).unwrap();
+        let (alone, _) = both(&data, &run).unwrap();
+        let alone = alone.to_string();
+        let notified = alone
+            .lines()
+            .find_map(|line| line.strip_prefix("notified "));
+        assert_eq!(notified.unwrap().split(' ').count(), 3, "{alone}");
+    }
+
     /// Reads a past of two minutes' ban that was written in another boot, by this wall clock.
     fn elapsed(wall_ms: u64, behind: &str) -> u64 {
         let dir = tempfile::tempdir().unwrap();

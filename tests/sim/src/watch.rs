@@ -17,6 +17,9 @@ use farewells::Farewells;
 use habits::Habits;
 use storms::Storms;
 
+/// How long a press that wants something of its own is held.
+const HOLD: u64 = 5 * SECOND;
+
 /// A tick is late by no more.
 const SLACK: u64 = 3 * SECOND;
 /// A confirmation right after a logout proves nothing.
@@ -49,6 +52,8 @@ pub(crate) struct Watch {
     codes: VecDeque<u64>,
     /// A human wanted the run under way.
     human: bool,
+    /// The press under way was held so long that it wants something of its own.
+    held: bool,
     showed: bool,
     /// No attempt before, and why.
     not_before: Option<(u64, &'static str)>,
@@ -342,10 +347,11 @@ impl Watch {
             Event::Pressed => {
                 (self.human, self.resumed) = (true, true);
                 self.pressed_at.get_or_insert(now);
+                self.held = false;
             }
             Event::Released => {
                 if let Some(at) = self.pressed_at.take() {
-                    self.button |= self.asking_at_press && now - at < 5 * SECOND;
+                    self.button |= self.asking_at_press && now - at < HOLD;
                 }
                 (self.human, self.resumed) = (true, true);
             }

@@ -2,7 +2,7 @@
 
 use holdfast_core::{CauseCode, Face, Now, PairingFace, State};
 
-use super::{Note, SLACK, Watch, recent};
+use super::{HOLD, Note, SLACK, Watch, recent};
 use crate::link::Run;
 use crate::stays;
 use crate::{DAY, HOUR, SECOND};
@@ -76,6 +76,10 @@ impl Watch {
             });
             let held = self.farewells.looks(self.habits.is_stable(now));
             self.holds(held);
+        }
+        let holds = self.pressed_at.is_some_and(|at| now >= at + HOLD);
+        if holds && !std::mem::replace(&mut self.held, true) {
+            self.human = true;
         }
         if let Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms }) = face {
             let until = self.code_until;
