@@ -150,6 +150,8 @@ pub enum Route {
     Direct,
     /// Through this proxy.
     Through(Proxy),
+    /// None: the owner's file names something that is no proxy, and to do without may be what must not be.
+    Unknown,
 }
 
 /// The keys of the TOML fragments, as `section.key`.
@@ -335,6 +337,9 @@ impl Settings {
                 continue;
             }
             if let Err(why) = self.set(&entry.section, &entry.key, &entry.value) {
+                if (entry.section.as_str(), &*entry.key) == ("network", "proxy") {
+                    self.route = Route::Unknown;
+                }
                 let what = format!("{}: {why}", entry.name());
                 problems.push(problem(entry.line, what));
             }
@@ -348,7 +353,7 @@ impl Settings {
     pub fn proxy(&self) -> Option<&Proxy> {
         match &self.route {
             Route::Through(proxy) => Some(proxy),
-            Route::Unset | Route::Direct => None,
+            Route::Unset | Route::Direct | Route::Unknown => None,
         }
     }
 

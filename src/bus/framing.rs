@@ -1,6 +1,7 @@
-//! The framing of what a client of D-Bus sends: where a message begins, how long it is, and whether it wants an answer.
+//! The framing of what a client of D-Bus sends: where a message begins, how long it is, and whether it is a call.
 //!
-//! Read from the bytes as they pass, before anything is reserved for them (D-Bus specification, "Message format").
+//! Read from the bytes as they pass, before anything is reserved for them (D-Bus specification, "Message format"). Each call wants
+//! an answer from here on, so that none is worked on that is not counted: zbus answers mistakes even where no answer is wanted.
 
 use std::io;
 
@@ -16,15 +17,20 @@ const HEADER: usize = 16;
 /// The longest message, bytes: a text to be sent may have 64 KiB, a passkey's answer some.
 const LONGEST: u64 = 1 << 20;
 
-/// The type of a method call, and the flag by which its caller wants no answer.
+/// The type of a method call, and the flag by which its caller wants no answer, in the third byte of the header.
 const METHOD_CALL: u8 = 1;
+const FLAGS: usize = 2;
 const NO_REPLY_EXPECTED: u8 = 1;
 
 /// A client's stream, as far as it has come.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// Authentication: how much of it there was, and how much of [`BEGIN`] its end matches.
-    Greeting { length: usize, matched: usize },
+    /// Authentication: how much of it there was, how much of [`BEGIN`] its end matches, and its last byte.
+    Greeting {
+        length: usize,
+        matched: usize,
+        last: u8,
+    },
     /// The beginning of a message.
     Header([u8; HEADER], usize),
     /// The rest of a message, bytes.
@@ -36,48 +42,59 @@ impl Default for Framing {
         Self::Greeting {
             length: 0,
             matched: 0,
+            last: 0,
         }
     }
 }
 
 impl Framing {
-    /// Takes the next bytes, and returns how many calls that want an answer begin in them.
+    /// Takes the next bytes, has each call in them want an answer, and returns how many begin there.
     ///
     /// # Errors
     /// A message announces more than any may have, or is none.
-    pub(super) fn take(&mut self, mut bytes: &[u8]) -> io::Result<u32> {
-        let mut calls = 0;
-        while let Some((first, others)) = bytes.split_first() {
+    pub(super) fn take(&mut self, bytes: &mut [u8]) -> io::Result<u32> {
+        let (mut calls, mut at) = (0, 0);
+        while at < bytes.len() {
             match self {
-                Self::Greeting { length, matched } => {
-                    *length += 1;
-                    *matched = match *first == BEGIN[*matched] {
+                Self::Greeting {
+                    length,
+                    matched,
+                    last,
+                } => {
+                    let byte = bytes[at];
+                    at += 1;
+                    // zbus panics at a line that ends in another way.
+                    if byte == b'\n' && *last != b'\r' {
+                        return Err(io::ErrorKind::InvalidData.into());
+                    }
+                    (*length, *last) = (*length + 1, byte);
+                    *matched = match byte == BEGIN[*matched] {
                         true => *matched + 1,
-                        false => usize::from(*first == BEGIN[0]),
+                        false => usize::from(byte == BEGIN[0]),
                     };
                     if *matched == BEGIN.len() {
                         *self = Self::Header([0; HEADER], 0);
                     } else if *length > LONGEST_GREETING {
                         return Err(too_long());
                     }
-                    bytes = others;
                 }
                 Self::Header(header, filled) => {
-                    header[*filled] = *first;
-                    *filled += 1;
-                    bytes = others;
+                    if *filled == FLAGS && header[1] == METHOD_CALL {
+                        bytes[at] &= !NO_REPLY_EXPECTED;
+                    }
+                    header[*filled] = bytes[at];
+                    (*filled, at) = (*filled + 1, at + 1);
                     if *filled == HEADER {
                         let header = *header;
                         *self = Self::Header([0; HEADER], 0);
                         *self = Self::Rest(rest(&header)?);
-                        calls += u32::from(wants_answer(&header));
+                        calls += u32::from(header[1] == METHOD_CALL);
                     }
                 }
                 Self::Rest(left) => {
-                    let taken = usize::try_from(*left)
-                        .unwrap_or(bytes.len())
-                        .min(bytes.len());
-                    bytes = &bytes[taken..];
+                    let there = bytes.len() - at;
+                    let taken = usize::try_from(*left).unwrap_or(there).min(there);
+                    at += taken;
                     *left -= taken as u64;
                     if *left == 0 {
                         *self = Self::Header([0; HEADER], 0);
@@ -87,10 +104,6 @@ impl Framing {
         }
         Ok(calls)
     }
-}
-
-fn wants_answer(header: &[u8; HEADER]) -> bool {
-    header[1] == METHOD_CALL && header[2] & NO_REPLY_EXPECTED == 0
 }
 
 /// The length of what follows a header: its fields, padded to 8 bytes, and the body.
@@ -145,20 +158,44 @@ mod tests {
     #[test]
     fn what_a_header_announces_is_judged_before_it_comes() {
         let mut framing = Framing::default();
-        framing.take(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n").unwrap();
-        let header = &message(METHOD_CALL, 0, 8, 117 << 20)[..HEADER];
+        framing
+            .take(&mut b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n".to_vec())
+            .unwrap();
+        let header = &mut message(METHOD_CALL, 0, 8, 117 << 20)[..HEADER];
         assert!(framing.take(header).is_err());
         for (fields, body) in [(u32::MAX, u32::MAX), (8, 1 << 20), (1 << 20, 8), (0, 0)] {
             let mut framing = Framing::default();
-            framing.take(BEGIN).unwrap();
-            let header = &message(METHOD_CALL, 0, fields, body)[..HEADER];
+            framing.take(&mut BEGIN.to_vec()).unwrap();
+            let header = &mut message(METHOD_CALL, 0, fields, body)[..HEADER];
             assert!(framing.take(header).is_err(), "{fields} {body}");
         }
         assert!(
             Framing::default()
-                .take(&[b'A'; LONGEST_GREETING + 1])
+                .take(&mut [b'A'; LONGEST_GREETING + 1])
                 .is_err()
         );
+    }
+
+    #[test]
+    fn every_call_wants_an_answer_and_nothing_else_is_touched() {
+        let mut framing = Framing::default();
+        framing.take(&mut BEGIN.to_vec()).unwrap();
+        for (kind, flags, left) in [(METHOD_CALL, 7, 6), (METHOD_CALL, 0, 0), (4, 1, 1)] {
+            let whole = message(kind, flags, 8, 9);
+            let mut passed = whole.clone();
+            framing.take(&mut passed).unwrap();
+            assert_eq!(passed[FLAGS], left);
+            passed[FLAGS] = flags;
+            assert_eq!(passed, whole);
+        }
+    }
+
+    #[test]
+    fn a_line_that_ends_in_another_way_is_refused() {
+        for greeting in [&b"\n"[..], b"\0AUTH\n", b"\0AUTH\r\n\n"] {
+            let taken = Framing::default().take(&mut greeting.to_vec());
+            assert!(taken.is_err(), "{greeting:?}");
+        }
     }
 
     proptest! {
@@ -171,10 +208,10 @@ mod tests {
             let mut wanted = 0;
             for (kind, flags, fields, body) in messages {
                 bytes.extend(message(kind, flags, fields, body));
-                wanted += u32::from(kind == METHOD_CALL && flags & NO_REPLY_EXPECTED == 0);
+                wanted += u32::from(kind == METHOD_CALL);
             }
             let mut framing = Framing::default();
-            let calls = bytes.chunks(cut).map(|part| framing.take(part).unwrap());
+            let calls = bytes.chunks_mut(cut).map(|part| framing.take(part).unwrap());
             prop_assert_eq!(calls.sum::<u32>(), wanted);
             prop_assert!(matches!(framing, Framing::Header(_, 0)));
         }
@@ -182,8 +219,10 @@ mod tests {
         #[test]
         fn no_bytes_are_too_much(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..6)) {
             let mut framing = Framing::default();
-            let _ = framing.take(BEGIN);
-            parts.iter().for_each(|part| drop(framing.take(part)));
+            let _ = framing.take(&mut BEGIN.to_vec());
+            for mut part in parts {
+                let _ = framing.take(&mut part);
+            }
         }
     }
 }

@@ -88,7 +88,7 @@ impl ReadHalf for Reader {
         let (length, files) = stream
             .async_io(Interest::READABLE, || receive(stream, buffer))
             .await?;
-        self.owed = self.framing.take(&buffer[..length])?;
+        self.owed = self.framing.take(&mut buffer[..length])?;
         Ok((length, files))
     }
 

@@ -1,7 +1,8 @@
 //! The proxy to WhatsApp: from `network.proxy`, or from the environment as curl and Go read it.
 
 use std::collections::HashMap;
-use std::{env, fmt};
+use std::env::{self, VarError};
+use std::fmt;
 
 use holdfast_medium::Secret;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -136,7 +137,13 @@ pub(super) fn environment() -> HashMap<String, String> {
         ("no_proxy", env::var("no_proxy")),
     ];
     let set = read.into_iter();
-    set.filter_map(|(name, value)| Some((name.to_owned(), value.ok()?)))
+    let told = |value| match value {
+        Ok(value) => Some(value),
+        Err(VarError::NotPresent) => None,
+        // It is none, and has to be said.
+        Err(VarError::NotUnicode(value)) => Some(value.to_string_lossy().into_owned()),
+    };
+    set.filter_map(|(name, value)| Some((name.to_owned(), told(value)?)))
         .collect()
 }
 
@@ -217,6 +224,7 @@ mod tests {
             "http://anna:%ff@p",
             "a b",
             "\u{0}",
+            "http://p\u{fffd}:1",
         ] {
             let why = Proxy::parse(address).unwrap_err();
             assert!(!why.contains("anna"), "{why}");

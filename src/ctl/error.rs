@@ -38,6 +38,14 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// Somebody is there, and hangs up at once.
+    #[error(
+        "At the {place} somebody hung up before a word was said: it serves as many clients as it may, or is just leaving, or is no Holdfast. End other clients of it, and try again."
+    )]
+    HungUp {
+        /// Where.
+        place: String,
+    },
     /// The daemon, or the message bus, does not answer.
     #[error("Holdfast does not answer at the {place}: nothing was heard for {} s. `systemctl status holdfastd` and `journalctl -u holdfastd` say what it is doing.", PATIENCE.as_secs())]
     Silent {
@@ -155,7 +163,10 @@ impl Error {
     /// The exit code, after systemctl's.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::NoDaemon { .. } | Self::Stranger { .. } | Self::Unreachable { .. } => 4,
+            Self::NoDaemon { .. }
+            | Self::Stranger { .. }
+            | Self::Unreachable { .. }
+            | Self::HungUp { .. } => 4,
             Self::Silent { .. } => 5,
             _ => 1,
         })
@@ -172,6 +183,7 @@ impl Error {
             Self::NoDaemon { .. } => "no-daemon",
             Self::Stranger { .. } => "stranger",
             Self::Unreachable { .. } => "unreachable",
+            Self::HungUp { .. } => "hung-up",
             Self::Silent { .. } => "silent",
             Self::Gone => "gone",
             Self::Denied => "denied",

@@ -105,10 +105,16 @@ impl Place {
         let Some(stream) = self.connect(path).await? else {
             return Ok(None);
         };
-        // Whoever hangs up is gone again.
-        let connection = Builder::unix_stream(stream).p2p().build().await.ok();
+        let building = Builder::unix_stream(stream).p2p().build();
+        // A task of its own: zbus panics at what is no greeting.
+        let built = tokio::spawn(building).await;
         let name = BusName::try_from(bus::NAME)?;
-        Ok(connection.map(|connection| Daemon::new(connection, name, self.describe())))
+        match built {
+            Ok(Ok(connection)) => Ok(Some(Daemon::new(connection, name, self.describe()))),
+            _ => Err(Error::HungUp {
+                place: self.describe(),
+            }),
+        }
     }
 
     async fn on_bus(&self, address: Option<Address>) -> Found {

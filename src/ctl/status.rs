@@ -243,7 +243,7 @@ async fn across_restarts(
                 Err(Error::Gone) => {}
                 ended => return ended,
             },
-            Err(Error::NoDaemon { .. }) => {}
+            Err(Error::NoDaemon { .. } | Error::HungUp { .. }) => {}
             Err(error) => return Err(error),
         }
         time::sleep(LOOK).await;

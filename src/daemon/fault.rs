@@ -45,6 +45,12 @@ fn of_call(error: &io::Error) -> Option<CauseCode> {
         (Some(Exhausted::Memory), _) => Some(CauseCode::NoMemory),
         (None, io::ErrorKind::PermissionDenied) => Some(CauseCode::NotPermitted),
         (None, io::ErrorKind::ReadOnlyFilesystem) => Some(CauseCode::ReadOnly),
+        (
+            None,
+            io::ErrorKind::IsADirectory
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists,
+        ) => Some(CauseCode::WrongFile),
         (None, _) => None,
     }
 }
@@ -104,6 +110,11 @@ mod tests {
                 Some(CauseCode::NotPermitted),
             ),
             (Errno::ROFS, CauseCode::ReadOnly, Some(CauseCode::ReadOnly)),
+            (
+                Errno::ISDIR,
+                CauseCode::WrongFile,
+                Some(CauseCode::WrongFile),
+            ),
             (Errno::IO, CauseCode::OpenFailed, None),
         ] {
             let call = || io::Error::from(errno);

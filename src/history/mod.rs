@@ -28,13 +28,13 @@ pub(crate) use seal::KEY_FILE;
 pub use verdict::{Fault, Verdict};
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
-use holdfast_medium::{Stamp, Stopped};
+use holdfast_medium::{Stamp, Stopped, remedy};
 
 /// Why the history cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// A file or directory cannot be read or written.
-    #[error("{} cannot be read or written: {source}; check the data partition", .path.display())]
+    #[error("{} cannot be read or written: {source}; {}", .path.display(), remedy(.source))]
     Io {
         /// The file or directory.
         path: PathBuf,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::bail;
 use async_trait::async_trait;
 use holdfast_core::CauseCode;
 use tokio_websockets::ClientBuilder;
@@ -14,13 +15,15 @@ use whatsapp_rust::transport::{Connector, default_tls_connector, from_websocket}
 
 use super::connect::connect;
 use super::observer::Observer;
-use crate::config::{Proxy, Settings};
+use crate::config::{Proxy, Route, Settings};
 
 /// A transport factory that dials step by step, with a timeout of its own. The library's says in text alone why it failed, and nothing
 /// when it times out.
 pub(super) struct Dialer {
     url: String,
     proxy: Option<Proxy>,
+    /// The settings name something as a proxy that is none.
+    is_lost: bool,
     observer: Arc<Observer>,
 }
 
@@ -33,11 +36,16 @@ impl Dialer {
         Self {
             url: url.unwrap_or(WHATSAPP_WEB_WS_URL).to_owned(),
             proxy: settings.proxy().cloned(),
+            is_lost: settings.route == Route::Unknown,
             observer,
         }
     }
 
     async fn dial(&self) -> anyhow::Result<Dialed> {
+        if self.is_lost {
+            self.observer.dials(CauseCode::ProxyFailed);
+            bail!("network.proxy names no proxy that is spoken");
+        }
         let host = host_of(&self.url);
         let stream = connect(&host, self.proxy.as_ref(), &self.observer).await?;
         self.observer.dials(CauseCode::TlsFailed);
@@ -142,6 +150,18 @@ mod tests {
         assert_eq!(refused, Some(CauseCode::DialFailed));
         let nameless = unreached("ws://nobody.invalid/".to_owned()).await;
         assert_eq!(nameless, Some(CauseCode::DnsFailed));
+    }
+
+    #[tokio::test]
+    async fn without_the_proxy_that_was_meant_nobody_is_dialled() {
+        let settings = Settings {
+            route: Route::Unknown,
+            ..Settings::default()
+        };
+        let heard = Heard::new();
+        let dialer = Dialer::new(&settings, Arc::clone(&heard.observer));
+        assert!(dialer.create_transport().await.is_err());
+        assert_eq!(heard.observer.unreached(), Some(CauseCode::ProxyFailed));
     }
 
     #[tokio::test]

@@ -40,7 +40,7 @@ pub(crate) use run::{END_LIMIT, FIRST_LOGIN_LIMIT, LAST_MOMENT, PONG_LIMIT};
 #[cfg(test)]
 pub(crate) use self_test::{ECHO, TEST_ANSWER};
 
-use crate::config::Settings;
+use crate::config::{Route, Settings};
 use crate::history::LastWords;
 use crate::mail::{Inbox, Outbox};
 use clock::ServerClock;
@@ -137,7 +137,7 @@ impl Link {
         let versions = Versions::new(
             settings.server_version,
             Arc::new(http.clone()),
-            settings.server_url.is_none(),
+            settings.server_url.is_none() && settings.route != Route::Unknown,
         );
         Self {
             parts: Arc::new(Parts {

@@ -19,7 +19,7 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use holdfast_medium::{Stopped, barrier::BarrierError};
+use holdfast_medium::{Stopped, barrier::BarrierError, remedy};
 
 pub use cursor::Consumer;
 pub use finding::Finding;
@@ -33,7 +33,7 @@ pub use stub::{Stub, StubLine};
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// A file of the mail cannot be read or written.
-    #[error("the mail in {} cannot be read or written: {source}; check the data partition", .path.display())]
+    #[error("the mail in {} cannot be read or written: {source}; {}", .path.display(), remedy(.source))]
     Io {
         /// The file or directory.
         path: PathBuf,

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{DataDir, atomic};
+use crate::{DataDir, atomic, remedy};
 
 /// The right to use a data directory. Clones are the same right; the last one that is dropped gives it back.
 ///
@@ -30,7 +30,7 @@ pub enum ClaimError {
         pid: Option<u32>,
     },
     /// The directory cannot be made, or its lock not be opened.
-    #[error("{}: {error}; check the data partition's space, permissions and health", .path.display())]
+    #[error("{}: {error}; {}", .path.display(), remedy(.error))]
     Io {
         /// Which.
         path: PathBuf,

@@ -32,7 +32,7 @@ pub use data_dir::DataDir;
 pub use lane::Lane;
 pub use machine::Machine;
 pub use patient::Patient;
-pub use process::{Exhausted, descriptors, leave_no_core};
+pub use process::{Exhausted, descriptors, leave_no_core, remedy};
 pub use secret::Secret;
 pub use stamp::Stamp;
 pub use work::{Stopped, blocking};

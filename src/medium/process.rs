@@ -62,6 +62,16 @@ impl Exhausted {
     }
 }
 
+/// Says what to do about a failed call on a file of the data partition.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match Exhausted::of(error) {
+        Some(_) => {
+            "the system has no more of what this takes, the partition has nothing to do with it"
+        }
+        None => "check the data partition's space, permissions and health",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rustix::process::dumpable_behavior;

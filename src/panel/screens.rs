@@ -230,6 +230,12 @@ fn page(face: &Face) -> Page {
                     "Ask the operator",
                     &again,
                 ),
+                CauseCode::WrongFile => page(
+                    "Wrong file",
+                    "where the data belongs",
+                    "Ask the operator",
+                    &again,
+                ),
                 CauseCode::ReadOnly => page(
                     "Read-only",
                     "is the data partition",

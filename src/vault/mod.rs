@@ -42,7 +42,7 @@ use holdfast_core::{Findings, GenerationId, LastFour, Linked, Plan, StoreFound, 
 use holdfast_medium::{
     Claim, ClaimError, DataDir, Secret, Stopped, atomic,
     barrier::{Barrier, BarrierError},
-    blocking, space,
+    blocking, remedy, space,
 };
 use parking_lot::{Mutex, MutexGuard};
 use wacore::store::Device;
@@ -115,7 +115,7 @@ pub enum VaultError {
         dir: PathBuf,
     },
     /// A file or directory could not be used.
-    #[error("{}: {error}; check the data partition's space, permissions and health", .path.display())]
+    #[error("{}: {error}; {}", .path.display(), remedy(.error))]
     Io {
         /// Which.
         path: PathBuf,

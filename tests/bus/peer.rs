@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Read as _, Write as _},
+    net::Shutdown,
     os::unix::{
         fs::PermissionsExt as _,
         net::{UnixListener, UnixStream},
@@ -190,6 +191,25 @@ async fn what_is_no_unix_socket_vouches_for_nobody() {
         .await
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[tokio::test]
+async fn who_hangs_up_or_greets_with_nonsense_is_named() {
+    for greeting in [&b""[..], b"\n", b"\0\n\r\n"] {
+        let place = open_place();
+        let listener = UnixListener::bind(socket_path(place.path())).unwrap();
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(greeting).unwrap();
+            // Its end may be gone by then.
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let output = run(place.path(), &["--json", "status"]).await;
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        assert_eq!(lines(&output)[0]["error"], "hung-up");
+        serving.join().unwrap();
+    }
 }
 
 /// A daemon on a thread that stands still when it is told to, as under SIGSTOP.

@@ -165,6 +165,24 @@ async fn a_client_that_takes_no_answers_is_not_answered_without_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_that_want_no_answer_count_as_well() {
+    let scene = Scene::after(":").await;
+    let before = scene.peak();
+    let mut stream = scene.raw_client().await;
+    let call = Message::method_call(bus::PATH, "Nope").interface("org.holdfast.Messages1");
+    let call = call.build(&()).unwrap();
+    let mut call = call.data().to_vec();
+    call[2] |= 1;
+    let calls = call.repeat(200_000);
+    // Who takes nothing of the answers is not read any more.
+    let written = timeout(Duration::from_secs(10), stream.write_all(&calls)).await;
+    assert!(!matches!(written, Ok(Ok(()))), "all of it was taken");
+    let grown = scene.peak() - before;
+    assert!(grown < 32 << 20, "{grown}");
+    scene.holdfast.reaches("Connected").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bot_that_asks_faster_than_it_reads_waits_for_its_turn() {
     let mut scene = Scene::after(":").await;
     for _ in 0..10 {
@@ -269,7 +287,7 @@ async fn a_file_that_cannot_be_opened_is_named_on_the_screen() {
     let (_, _, bits) = panel.frame().await.unwrap();
     let mut wanted = Frame::new(PLAIN);
     let face = Face::StorageFault {
-        code: CauseCode::OpenFailed,
+        code: CauseCode::WrongFile,
         next_ms: None,
     };
     let said = format!("{}: Is a directory (os error 21)", current.display());
