@@ -962,7 +962,7 @@ fn imager_1_s_program_is_named_and_its_secrets_go() {
     card.assert_told(&[
         (
             "firstrun.sh",
-            "not run here, its passwords are taken out; write holdfast.toml",
+            "not run here; write holdfast.toml. Passwords in the forms known here are taken out",
         ),
         (
             "userconf.txt",
@@ -1038,4 +1038,367 @@ fn logins_by_password_are_told_and_no_password_of_theirs_stays() {
     let card = Card::with(&[("user-data", script)]);
     card.assert_told(&[("user-data:1", "is a script")]);
     assert_eq!(card.left("user-data"), script.replace("keelhaul", "\"\""));
+}
+
+/// That no network is kept open, or at all, and what is told of it; the file is as it was.
+fn assert_not_joined(name: &str, text: &str, told: &[&str]) {
+    let card = Card::with(&[(name, text)]);
+    assert_eq!(card.wifi(), "", "{text}");
+    let complaints = card.complaints();
+    assert_eq!(complaints.len(), told.len(), "{text}: {complaints:?}");
+    for (complaint, words) in complaints.iter().zip(told) {
+        assert!(complaint.contains(words), "{complaint}: {words}");
+    }
+    assert_eq!(card.left(name), text);
+}
+
+#[test]
+fn a_network_whose_password_is_misspelt_is_not_an_open_one() {
+    let missing = "password is missing";
+    for (point, told) in [
+        (
+            "a:\n          auth: {key-management: psk, psk: tidepool99}\n",
+            vec!["psk: no such key", missing],
+        ),
+        ("a:\n          auth: {key-management: sae}\n", vec![missing]),
+        ("a:\n          auth: {}\n", vec![missing]),
+        (
+            "a:\n          auth: {passwort: tidepool99}\n",
+            vec!["passwort: no such key", missing],
+        ),
+        (
+            "a:\n          auth: tidepool99\n",
+            vec!["auth: must hold lines"],
+        ),
+        ("a: tidepool99\n", vec!["access-points: must hold lines"]),
+        (
+            "a:\n          password:\"tidepool99\"\n",
+            vec!["access-points: must hold lines"],
+        ),
+        (
+            "a:\n          passwort: tidepool99\n",
+            vec!["passwort: no such key", missing],
+        ),
+        (
+            "a:\n          Password: tidepool99\n          hidden: yes\n",
+            vec!["Password: no such key", missing],
+        ),
+        (
+            "a:\n          psk: tidepool99\n",
+            vec!["psk: no such key", missing],
+        ),
+        (
+            "- a:\n            password: tidepool99\n",
+            vec!["access-points: must hold lines"],
+        ),
+    ] {
+        assert_not_joined("network-config", &radio(&format!("        {point}")), &told);
+    }
+    for (text, told) in [
+        (
+            "[wlan]\nssid = \"a\"\npasword = \"tidepool99\"\n",
+            vec!["wlan.pasword: no such key", "wlan.password is missing"],
+        ),
+        (
+            "[wlan]\nssid = \"a\"\npassword: \"tidepool99\"\n",
+            vec!["is neither", "wlan.password is missing"],
+        ),
+        (
+            "[wlan]\nssid = \"a\"\nkey_mgmt = \"wpa-psk\"\n",
+            vec!["wlan.password is missing"],
+        ),
+        (
+            "[wlan]\nssid = \"a\"\nkey_mgmt = \"sae\"\n",
+            vec!["wlan.password is missing"],
+        ),
+        (
+            "[wlan]\nssid = \"a\"\npassword_encrypted = true\n",
+            vec!["wlan.password is missing"],
+        ),
+    ] {
+        assert_not_joined("rpi-preseed.toml", text, &told);
+    }
+    assert_not_joined(
+        "wpa_supplicant.conf",
+        "network={\n\tssid=\"a\"\n\tkey_mgmt=WPA-PSK\n\tpassphrase=\"tidepool99\"\n}\n",
+        &["psk is missing"],
+    );
+    // What one file leaves open another one may lock, and then it has to say how.
+    let card = Card::with(&[
+        ("network-config", &radio("        a: {}\n")),
+        (
+            "holdfast.toml",
+            "[wifi]\nssid = \"a\"\npasword = \"tidepool99\"\n",
+        ),
+    ]);
+    assert_eq!(card.wifi(), "");
+    assert!(card.left("holdfast.toml").contains("tidepool99"));
+}
+
+#[test]
+fn what_yaml_merges_is_as_good_as_what_is_written_there() {
+    let base = "x: &base\n  password: tidepool99\n  hidden: no\n";
+    let point = "        a:\n          <<: *base\n          hidden: yes\n";
+    let several = "        a:\n          <<: [{hidden: yes}, *base]\n";
+    let whole = "w: &w\n  access-points: {a: {password: tidepool99, hidden: yes}}\nnetwork:\n  wifis:\n    wlan0:\n      <<: *w\n";
+    for text in [
+        format!("{base}{}", radio(point)),
+        format!("{base}{}", radio(several)),
+        whole.to_owned(),
+    ] {
+        let card = Card::with(&[("network-config", &text)]);
+        card.assert_told(&[]);
+        assert!(card.has("ssid=61") && card.has("scan_ssid=1"), "{text}");
+        assert!(card.has("key_mgmt=WPA-PSK WPA-PSK-SHA256"), "{text}");
+        assert_eq!(
+            card.left("network-config"),
+            text.replace("tidepool99", "\"\"")
+        );
+    }
+    let text = format!(
+        "#cloud-config\nx: &u\n  passwd: {HASH}\n  ssh_authorized_keys: [\"{KEY}\"]\nusers:\n  - <<: *u\n    name: anna\n"
+    );
+    let card = Card::with(&[("user-data", &text)]);
+    card.assert_told(&[]);
+    let keys = card.read("data/system/ssh/authorized_keys");
+    assert_eq!(keys, format!("{KEY}\n"));
+    assert_eq!(card.left("user-data"), text.replace(HASH, "\"\""));
+}
+
+#[test]
+fn a_password_under_a_key_that_nobody_knows_is_the_only_copy() {
+    for (text, told) in [
+        (
+            "wlan0:\n  access-points:\n    a: {password: tidepool99}\n",
+            "wlan0: not taken here, and keeps its passwords",
+        ),
+        (
+            "x: &base\n  password: tidepool99\n",
+            "x: not taken here, and keeps its passwords",
+        ),
+        ("- a\n- password: tidepool99\n", "must hold lines"),
+        ("#include\nhttps://shore/x\n", "must hold lines"),
+        ("network: tidepool99\n", "network: must hold lines"),
+        (
+            "network:\n  wifis: [tidepool99]\n",
+            "wifis: must hold lines",
+        ),
+    ] {
+        for name in ["network-config", "user-data"] {
+            assert_not_joined(name, text, &[told]);
+        }
+    }
+}
+
+#[test]
+fn both_passwords_of_an_access_point_go() {
+    let point = "        a:\n          password: tidepool99\n          auth: {key-management: psk, password: tidepool88}\n";
+    let card = Card::with(&[("network-config", &radio(point))]);
+    card.assert_told(&[]);
+    assert!(!card.left("network-config").contains("tidepool"));
+}
+
+#[test]
+fn a_wpa_supplicant_conf_of_another_hand_is_understood() {
+    for text in [
+        "network=\n{\nssid=\"a\"\npsk=\"tidepool99\"\n}\n",
+        "network={ ssid=\"a\" psk=\"tidepool99\" }\n",
+        "network = {\n\tssid = \"a\"\n\tpsk = \"tidepool99\"\n\tdisabled=0\n\tmode=0\n}\n",
+        "network={\n\tssid=\"a\"\n\tpsk=\"tidepool99\" }\n",
+    ] {
+        let card = Card::with(&[("wpa_supplicant.conf", text)]);
+        card.assert_told(&[]);
+        assert!(card.has("ssid=61") && card.has("ieee80211w=1"), "{text}");
+        assert_eq!(
+            card.left("wpa_supplicant.conf"),
+            text.replace("\"tidepool99\"", "\"\"")
+        );
+    }
+}
+
+#[test]
+fn what_of_a_wpa_supplicant_conf_is_not_joined_is_told_and_left() {
+    for (lines, told) in [
+        (
+            "psk=\"tidepool99\"\n\tdisabled=1",
+            "disabled: a network that is switched off",
+        ),
+        (
+            "psk=\"tidepool99\"\n\tkey_mgmt=OWE",
+            "key_mgmt: enhanced open (OWE)",
+        ),
+        (
+            "psk=\"tidepool99\"\n\tkey_mgmt=DPP",
+            "key_mgmt: Easy Connect (DPP)",
+        ),
+        (
+            "psk=\"tidepool99\"\n\tkey_mgmt=WPA_PSK",
+            "key_mgmt: must be WPA-PSK, SAE or NONE",
+        ),
+        ("psk=P\"tide\\x70ool99\"", "psk: P\"...\" is not read"),
+        ("psk=ext:mine", "psk: what lies elsewhere is not here"),
+        (
+            "#psk=\"tidepool99\"\n\tpsk=\"short\"",
+            "psk: must be 8 to 63",
+        ),
+    ] {
+        let text = format!("network={{\n\tssid=\"a\"\n\t{lines}\n}}\n");
+        assert_not_joined("wpa_supplicant.conf", &text, &[told]);
+    }
+    for comment in [
+        "{\n\tssid=\"a\"\n\t#psk=\"tidepool99\"\n}",
+        "{ ssid=\"a\" # psk=\"tidepool99\"",
+    ] {
+        let text = format!("network={comment}\n");
+        assert_not_joined("wpa_supplicant.conf", &text, &["psk is missing"]);
+    }
+    assert_not_joined(
+        "wpa_supplicant.conf",
+        "ssid=\"a\"\npsk=\"tidepool99\"\n",
+        &["psk: stands in no network={ }"],
+    );
+    let text = "network={\n\tssid=\"a\"\n\tmode=2\n\tpsk=\"tidepool99\"\n}\n";
+    let card = Card::with(&[("wpa_supplicant.conf", text)]);
+    card.assert_told(&[("wpa_supplicant.conf:3", "mode: a Wi-Fi of its own")]);
+    assert_eq!(card.wifi(), "");
+}
+
+#[test]
+fn a_file_that_keeps_its_secrets_stops_nothing_else() {
+    let card = Card::new();
+    let text = format!("[wifi]\nssid = \"a\"\npassword = \"{PASSWORD}\"\nmisspelt = 1\n");
+    card.put("boot/firmware/holdfast.toml", &text);
+    card.put("boot/firmware/userconf.txt", format!("anna:{HASH}\n"));
+    // As no room, or a card that cannot be written, is in its way.
+    fs::create_dir(card.at("boot/firmware/.holdfast-redact.holdfast.toml")).unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_holdfastd"))
+        .args(["boot", "settings", "--root"])
+        .arg(card.0.path())
+        .output()
+        .unwrap();
+    assert!(!done.status.success());
+    let complaints = card.complaints();
+    let told = [
+        "wifi.misspelt: no such key",
+        "its secrets could not be taken out: ",
+        "the hash is taken out",
+    ];
+    for words in told {
+        assert!(
+            complaints.iter().any(|line| line.contains(words)),
+            "{words}: {complaints:?}"
+        );
+    }
+    assert_eq!(card.left("holdfast.toml"), text);
+    assert_eq!(card.left("userconf.txt"), "anna:\"\"\n");
+    assert!(card.has("ssid=61"));
+    assert!(card.at("boot/firmware/holdfast-audit.key").exists());
+}
+
+#[test]
+fn networks_in_one_line_are_taken_as_in_sections() {
+    let text = "wifi = [{ssid = \"a\", password = \"tidepool99\"}, {ssid = \"b\", password = \"tidepool88\"}]\nhostname = \"kelp\"\n";
+    let card = Card::with(&[("holdfast.toml", text)]);
+    card.assert_told(&[]);
+    assert!(card.has("ssid=61") && card.has("ssid=62"));
+    assert!(!card.left("holdfast.toml").contains("tidepool"));
+    assert_eq!(card.read("data/system/hostname"), "kelp\n");
+    let card = Card::with(&[("holdfast.toml", "wifi = \"a\"\n")]);
+    card.assert_told(&[("holdfast.toml:1", "wifi: no such key")]);
+}
+
+#[test]
+fn a_misspelt_name_is_named_and_so_is_a_key_but_not_by_hundreds() {
+    for (name, told) in [
+        ("holdfast.tml", "it must be called holdfast.toml"),
+        ("holdfast.toml.new", "it must be called holdfast.toml"),
+        (
+            "wpa-supplicant.conf",
+            "it must be called wpa_supplicant.conf",
+        ),
+        ("network_config", "it must be called network-config"),
+        ("authorized_keys.txt", "write the key into holdfast.toml"),
+        ("id_ed25519", "may be a private key"),
+        ("id_rsa", "may be a private key"),
+    ] {
+        let card = Card::with(&[(name, "tidepool99")]);
+        card.assert_told(&[(name, told)]);
+        assert_eq!(card.left(name), "tidepool99");
+    }
+    let card = Card::new();
+    for number in 0..300 {
+        card.put(&format!("boot/firmware/holdfast.toml.{number}"), "x");
+    }
+    card.boot();
+    let complaints = card.complaints();
+    assert_eq!(complaints.len(), 9, "{complaints:?}");
+    assert!(
+        complaints[8].contains("holds 292 more files"),
+        "{complaints:?}"
+    );
+}
+
+#[test]
+fn secrets_of_every_other_form_go() {
+    let commands = "#cloud-config\nruncmd:\n- [nmcli, dev, wifi, connect, a, password, keelhaul1]\n- [raspi-config, nonint, do_wifi_ssid_passphrase, a, \"keel haul2\"]\nwrite_files:\n- encoding: b64\n  content: keelhaul3\n";
+    let connection = "[wifi-security]\nkey-mgmt=wpa-psk\npsk=keelhaul1\nwep-key0=keelhaul2\nleap-password=keelhaul3\n[802-1x]\nprivate-key-password=keelhaul4\n[wireguard]\nprivate-key=keelhaul5\n[vpn-secrets]\nsecret=keelhaul6\n";
+    let script = "#!/bin/bash\nraspi-config nonint do_wifi_ssid_passphrase a keelhaul1\nsudo chpasswd <<EOF\npi:keelhaul2\nEOF\nnmcli c modify x +wifi-sec.psk keelhaul3\nusermod -p keelhaul4 pi\nWIFIPW=keelhaul5\necho done: ok\n";
+    let commented = "[wifi]\nssid = \"a\"\n#password = \"keelhaul1\"\npassword = \"keelhaul2\"\n";
+    let netplan =
+        radio("        b:\n          # password: keelhaul1\n          password: keelhaul2\n");
+    for (name, text, stays) in [
+        ("user-data", commands, "nonint"),
+        ("home.nmconnection", connection, "key-mgmt=wpa-psk"),
+        ("firstrun.sh", script, "echo done: ok"),
+        ("holdfast.toml", commented, "ssid = \"a\""),
+        ("network-config", &netplan, "dhcp4: true"),
+    ] {
+        let left = Card::with(&[(name, text)]).left(name);
+        assert!(
+            !left.contains("keelhaul") && !left.contains("haul2"),
+            "{left}"
+        );
+        assert!(left.contains(stays), "{left}");
+    }
+}
+
+#[test]
+fn an_owner_s_own_file_of_a_like_name_is_left() {
+    let text = "[wifi]\nssid = \"a\"\npassword = \"tidepool99\"\n";
+    for files in [
+        vec![
+            ("holdfast.toml.new", text),
+            ("holdfast.toml", "hostname = \"kelp\"\n"),
+        ],
+        vec![("holdfast.toml.new", text)],
+        vec![("holdfast.toml.new", text), ("holdfast.toml", "")],
+    ] {
+        let card = Card::with(&files);
+        assert_eq!(card.left("holdfast.toml.new"), text);
+        assert_eq!(card.wifi(), "");
+    }
+    // What an older version left half done is finished.
+    let card = Card::new();
+    card.put("boot/firmware/holdfast.toml", [0; 30]);
+    card.put("boot/firmware/holdfast.toml.new", "hostname = \"kelp\"\n");
+    card.boot();
+    assert_eq!(card.left("holdfast.toml"), "hostname = \"kelp\"\n");
+    assert_eq!(card.read("data/system/hostname"), "kelp\n");
+}
+
+#[test]
+fn a_file_beyond_any_owner_s_patience_is_named_and_a_long_line_is_no_work() {
+    let card = Card::with(&[("firstrun.sh", &"x=\"".repeat(100_000))]);
+    let complaints = card.complaints();
+    assert!(
+        complaints
+            .iter()
+            .any(|line| line.contains("is larger than 256 KiB"))
+    );
+    let begun = std::time::Instant::now();
+    for line in ["x=\"", "password x ", "chpasswd a:b ", "x="] {
+        Card::with(&[("firstrun.sh", &line.repeat((200 << 10) / line.len()))]);
+    }
+    // Two boots of each; a line that is read over for each of its words takes minutes.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
 }

@@ -69,7 +69,8 @@ impl Boot {
 }
 
 fn owners_settings(machine: &Machine) -> anyhow::Result<Vec<String>> {
-    let mut told = settings::import(machine)?;
+    let imported = settings::import(machine);
+    let mut told = Vec::new();
     if let Err(error) = audit_key::make(machine) {
         tracing::warn!("there is no key for the audit: {error:#}");
     }
@@ -77,7 +78,14 @@ fn owners_settings(machine: &Machine) -> anyhow::Result<Vec<String>> {
         Ok(lines) => told.extend(lines),
         Err(error) => tracing::warn!("how old the data is was not compared: {error:#}"),
     }
-    Ok(told)
+    match imported {
+        Ok(lines) => Ok(lines.into_iter().chain(told).collect()),
+        // What was done all the same is on the log before what was not.
+        Err(error) => {
+            told.iter().for_each(|line| tracing::info!("{line}"));
+            Err(error)
+        }
+    }
 }
 
 fn evidence(machine: &Machine) -> anyhow::Result<Vec<String>> {

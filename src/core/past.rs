@@ -34,15 +34,16 @@ pub struct Past {
 pub struct NotAPast;
 
 impl Past {
-    /// Joins the past with what a start that could open nothing wrote down elsewhere. Of that the notices count alone, and instead of
-    /// the past's: it is newer, for it goes when a past is written. With each comes how long ago it was written, milliseconds.
+    /// Joins the past with what was written down elsewhere while the data partition was closed, or had failed. Of that it counts what is
+    /// used up of each allowance, and instead of the past's: it is newer, for it goes when a past is written. With each comes how long
+    /// ago it was written, milliseconds.
     pub fn joined(past: Option<(Past, u64)>, closed: Option<(Past, u64)>) -> Option<(Past, u64)> {
         let Some((closed, closed_ms)) = closed else {
             return past;
         };
         let (past, elapsed_ms) = past.unwrap_or_default();
         let mut past = past.after(elapsed_ms);
-        past.used_up.notified = closed.after(closed_ms).used_up.notified;
+        past.used_up = closed.after(closed_ms).used_up;
         Some((past, 0))
     }
 

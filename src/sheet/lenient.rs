@@ -80,12 +80,15 @@ impl Sheet {
                 _ => apart.push(value),
             }
         }
-        let mut text = self.0.clone();
-        // From the end, so that what comes before keeps its place.
-        for value in apart.iter().rev() {
-            let lines = text[value.clone()].matches('\n').count();
-            text.replace_range(value.clone(), &format!("\"\"{}", "\n".repeat(lines)));
+        let (mut text, mut at) = (String::with_capacity(self.0.len()), 0);
+        for value in &apart {
+            let lines = self.0[value.clone()].matches('\n').count();
+            text.push_str(&self.0[at..value.start]);
+            text.push_str("\"\"");
+            text.push_str(&"\n".repeat(lines));
+            at = value.end;
         }
+        text.push_str(&self.0[at..]);
         (!apart.is_empty()).then_some(text)
     }
 
@@ -93,16 +96,20 @@ impl Sheet {
     pub fn read(&self) -> (Vec<Entry<'_>>, Vec<Unclear>) {
         let (mut entries, mut unclear) = (Vec::new(), Vec::new());
         let (mut table, mut section) = (0, String::new());
+        // How many sections there are, with those that stand in a line of their own (`wifi = [{ }, { }]`).
+        let mut tables = 0;
         for statement in self.statements() {
             let first = self.0[statement.text.clone()]
                 .lines()
                 .next()
                 .unwrap_or_default();
             if let Some(name) = header(first) {
-                (table, section) = (table + 1, name);
+                tables += 1;
+                (table, section) = (tables, name);
                 self.continuation(&statement, 1, &mut unclear);
             } else if is_assignment(first) {
-                self.assign(&statement, (table, &section), &mut entries, &mut unclear);
+                let place = (table, section.as_str());
+                self.assign(&statement, place, &mut tables, &mut entries, &mut unclear);
             } else {
                 unclear.push(words(statement.line));
             }
@@ -140,6 +147,7 @@ impl Sheet {
         &'a self,
         statement: &Statement,
         (table, section): (usize, &str),
+        tables: &mut usize,
         entries: &mut Vec<Entry<'a>>,
         unclear: &mut Vec<Unclear>,
     ) {
@@ -172,7 +180,8 @@ impl Sheet {
         flatten(
             keys.into_inner(),
             &mut path,
-            &mut |path, key, value, span| {
+            (table, tables),
+            &mut |table, path, key, value, span| {
                 entries.push(Entry {
                     line: statement.line,
                     table,
@@ -212,17 +221,32 @@ fn wrong(errors: &[toml::de::Error], text: &str) -> bool {
 fn flatten<'a>(
     table: DeTable<'a>,
     path: &mut Vec<String>,
-    found: &mut impl FnMut(&[String], Cow<'a, str>, DeValue<'a>, Range<usize>),
+    (own, tables): (usize, &mut usize),
+    found: &mut impl FnMut(usize, &[String], Cow<'a, str>, DeValue<'a>, Range<usize>),
 ) {
     for (key, value) in table {
         let (key, span) = (key.into_inner(), value.span());
         match value.into_inner() {
             DeValue::Table(inner) => {
                 path.push(key.into_owned());
-                flatten(inner, path, found);
+                flatten(inner, path, (own, tables), found);
                 path.pop();
             }
-            value => found(path, key, value, span),
+            DeValue::Array(several)
+                if path.is_empty()
+                    && SEVERAL.contains(&key.as_ref())
+                    && several.iter().all(|one| one.get_ref().is_table()) =>
+            {
+                path.push(key.into_owned());
+                for one in several {
+                    *tables += 1;
+                    if let DeValue::Table(inner) = one.into_inner() {
+                        flatten(inner, path, (*tables, tables), found);
+                    }
+                }
+                path.pop();
+            }
+            value => found(own, path, key, value, span),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! name and SSH keys. `user:` is one account, since Imager 2.0.9; `users:` are several. Most of the rest is about a general
 //! system and means nothing here; what an owner would wait for is named.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::wishes::{Place, Wishes, hostname, is_key};
@@ -70,17 +71,31 @@ pub(super) fn read(
         Ok(documents) => documents,
         Err((line, what)) => return problems.push(problem(line, what)),
     };
+    let comments = script::comments(text, ':').into_iter();
+    wishes
+        .spent
+        .extend(comments.map(|span| (file.to_owned(), span)));
+    let mut reader = Reader {
+        wishes,
+        file,
+        source,
+        problems,
+    };
     for document in &documents {
-        let mut reader = Reader {
-            wishes,
-            file,
-            source,
-            problems,
-        };
+        if !reader.is_map(document, "this file") {
+            continue;
+        }
         reader.user_data(document);
-        let network = get(document, "network").unwrap_or(document);
-        netplan::read(&mut reader, rank, network);
+        match get(document, "network") {
+            Some(network) => {
+                if reader.is_map(network, "network") {
+                    netplan::read(&mut reader, rank, network);
+                }
+            }
+            None => netplan::read(&mut reader, rank, document),
+        }
     }
+    documents.iter().for_each(|document| reader.rest(document));
 }
 
 /// What the readers of YAML have in common.
@@ -165,17 +180,50 @@ impl Reader<'_> {
         }
         for (key, node) in entries(root) {
             match self.source.text(key) {
-                // What is netplan's has a reader of its own.
-                Some("network" | "wifis" | "ethernets") => {}
                 Some("password") if self.source.is_told(node) => {
                     let place = self.place(node, "password");
                     self.wishes.spend(&place);
                 }
                 Some("chpasswd") => self.spend_below(node, &|key| key == "list" || is_secret(key)),
                 Some("runcmd" | "bootcmd" | "write_files") => self.spend_in_text(node),
-                _ => self.spend_below(node, &is_secret),
+                Some("user" | "users") => self.spend_below(node, &is_secret),
+                Some(key) if ABSENT.iter().any(|(absent, _)| *absent == key) => {
+                    self.spend_below(node, &is_secret);
+                }
+                // What is netplan's has a reader of its own, and of the rest nobody knows whose it is.
+                _ => {}
             }
         }
+    }
+
+    /// Names what holds a secret that nobody took: it may be a network's under a wrong key, and the only copy.
+    fn rest(&mut self, root: &Node<'_>) {
+        let spent: HashSet<_> = self.wishes.spent(self.file).into_iter().collect();
+        for (name, node) in entries(root) {
+            let mut secrets = Vec::new();
+            self.source.below(node, &is_secret, &mut secrets);
+            let key = self.source.text(name).unwrap_or_default();
+            // What is named as it is, or told where it is wrong.
+            let is_read = matches!(key, "network" | "wifis" | "ethernets")
+                || ABSENT.iter().any(|(absent, _)| *absent == key);
+            if !is_read && !secrets.iter().all(|secret| spent.contains(secret)) {
+                self.refuse(
+                    name,
+                    key,
+                    "not taken here, and keeps its passwords; take them out, or write holdfast.toml",
+                );
+            }
+        }
+    }
+
+    /// Whether a node has keys, or could have; if not, a word on it. What is written there may be a password.
+    pub(super) fn is_map(&mut self, node: &Node<'_>, key: &str) -> bool {
+        let good = node.data.is_mapping() || node.data.is_null();
+        if !good {
+            let why = "must hold lines of `key: value`; nothing in it is taken";
+            self.refuse(node, key, why);
+        }
+        good
     }
 
     /// The keys of every account: here there is one.
@@ -224,8 +272,24 @@ impl Reader<'_> {
         for (_, value) in entries(node) {
             self.spend_in_text(value);
         }
-        for item in items(node) {
-            self.spend_in_text(item);
+        // Nobody looks into what is encoded.
+        if get(node, "encoding").is_some() {
+            self.spend_below(node, &|key| key == "content");
+        }
+        // A command may be a list of its words.
+        let words: Vec<&Node<'_>> = items(node).collect();
+        let texts: Vec<&str> = words
+            .iter()
+            .map(|word| self.source.text(word).unwrap_or_default())
+            .collect();
+        for at in script::arguments(&texts) {
+            if let Some(word) = words.get(at).filter(|word| self.source.is_told(word)) {
+                let place = self.place(word, "");
+                self.wishes.spend(&place);
+            }
+        }
+        for word in words {
+            self.spend_in_text(word);
         }
         if self.source.is_told(node) {
             let span = self.source.span(node);

@@ -30,7 +30,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use holdfast_medium::Machine;
 
 use super::{filesystem, partition};
@@ -68,6 +68,10 @@ pub const NAMES: [&str; 10] = [
     "userconf.txt",
     "ssh",
 ];
+/// No file that an owner wrote is larger, bytes.
+const MOST: u64 = 256 << 10;
+/// No more files that only lie there are named one by one.
+const MOST_NAMED: usize = 8;
 /// The file of the problems found, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
 
@@ -84,7 +88,7 @@ pub fn ignored(machine: &Machine) -> Vec<Problem> {
 /// Takes over what is good, says what is not, and removes the secrets from the files when they are safe elsewhere.
 ///
 /// # Errors
-/// Nothing could be kept; the files are as they were.
+/// Not all of it could be done, though all of the rest was; where nothing could be kept the files are as they were.
 pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let mut wishes = Wishes::default();
     let mut problems = Vec::new();
@@ -102,9 +106,13 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
         }
     }
     let shelf = Shelf::new(machine);
-    let mut told = shelf.keep(&wishes, &mut problems)?;
-    shelf.name_the_machine(machine)?;
-    shelf.address(machine, &wishes)?;
+    let mut failures = Vec::new();
+    let mut told = Vec::new();
+    let kept = shelf.keep(&wishes, &mut told, &mut problems);
+    let is_kept = kept.is_ok();
+    failures.extend(kept.err());
+    failures.extend(shelf.name_the_machine(machine).err());
+    failures.extend(shelf.address(machine, &wishes).err());
     let mut spent: Vec<(PathBuf, Sheet, Vec<Range<usize>>)> = sheets
         .into_iter()
         .map(|(path, sheet)| {
@@ -114,23 +122,49 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
         .collect();
     spent.extend(strays(machine, &shelf, &mut problems));
     // Without a card to keep them on the files are the only copy.
-    if partition::set_aside(machine).is_none() {
+    if is_kept && partition::set_aside(machine).is_none() {
         for (path, sheet, secrets) in &spent {
-            if let Some(text) = sheet.without(secrets) {
-                redact(machine, path, &text).with_context(|| path.display().to_string())?;
-                told.push(format!("the secrets are gone from {}", path.display()));
+            let Some(text) = sheet.without(secrets) else {
+                continue;
+            };
+            match redact(machine, path, &text) {
+                Ok(()) => told.push(format!("the secrets are gone from {}", path.display())),
+                Err(error) => {
+                    problems.push(stuck(path, &error));
+                    failures.push(error.context(path.display().to_string()));
+                }
             }
         }
     }
     problems
         .iter()
         .for_each(|problem| journal::setting_ignored(&problem.to_string()));
-    super::note(machine, PROBLEMS, &problems)?;
-    Ok(told)
+    let noted = super::note(machine, PROBLEMS, &problems).context(PROBLEMS);
+    failures.extend(noted.err());
+    let failures: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
+    if failures.is_empty() {
+        return Ok(told);
+    }
+    told.iter().for_each(|line| tracing::info!("{line}"));
+    bail!("{}", failures.join("; "))
+}
+
+/// A file keeps its secrets.
+fn stuck(path: &Path, error: &anyhow::Error) -> Problem {
+    Problem {
+        file: path.to_owned(),
+        line: None,
+        what: format!(
+            "its secrets could not be taken out: {error:#}; make room on the card, or take them out yourself"
+        ),
+    }
 }
 
 /// Reads a file, once what a power cut left of taking its secrets out is finished; `None` where there is none.
 fn whole(machine: &Machine, path: &Path, problems: &mut Vec<Problem>) -> Option<Vec<u8>> {
+    if let Err(error) = finish(machine, path) {
+        problems.push(stuck(path, &error));
+    }
     let mut wrong = |what| {
         problems.push(Problem {
             file: path.to_owned(),
@@ -138,8 +172,9 @@ fn whole(machine: &Machine, path: &Path, problems: &mut Vec<Problem>) -> Option<
             what,
         });
     };
-    if let Err(error) = finish(machine, path) {
-        wrong(format!("its secrets could not be taken out: {error:#}"));
+    if fs::metadata(path).is_ok_and(|file| file.len() > MOST) {
+        wrong("is larger than 256 KiB and not read; its passwords stay in it".to_owned());
+        return None;
     }
     match fs::read(path) {
         Ok(bytes) => Some(bytes),
@@ -166,17 +201,32 @@ fn strays(
         }
     };
     let mut sheets = Vec::new();
+    let mut left = 0;
     for stray in found {
-        if let Some(bytes) = whole(machine, &stray.path, problems) {
-            let sheet = Sheet::plain(&bytes);
-            let secrets = (stray.secrets)(sheet.text());
+        left += usize::from(stray.secrets.is_none());
+        if stray.secrets.is_some() || left <= MOST_NAMED {
             problems.push(Problem {
                 file: stray.path.clone(),
                 line: None,
                 what: stray.what,
             });
+        }
+        if let Some(secrets) = stray.secrets
+            && let Some(bytes) = whole(machine, &stray.path, problems)
+        {
+            let sheet = Sheet::plain(&bytes);
+            let secrets = secrets(sheet.text());
             sheets.push((stray.path, sheet, secrets));
         }
+    }
+    if let Some(more) = left.checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        problems.push(Problem {
+            file: firmware,
+            line: None,
+            what: format!(
+                "holds {more} more files that are not read; take away what is not needed"
+            ),
+        });
     }
     sheets
 }

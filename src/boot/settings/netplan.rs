@@ -31,10 +31,14 @@ const ADDRESSES: [&str; 7] = [
     "routes",
 ];
 
+/// What a network may say of how it is proved who is who.
+const AUTH: [&str; 2] = ["key-management", "password"];
+
 /// Adds what a file asks for, and says what is wrong with the rest.
 pub(super) fn read(reader: &mut Reader<'_>, rank: usize, root: &Node<'_>) {
     for kind in ["ethernets", "wifis"] {
-        let devices = get(root, kind).into_iter().flat_map(entries);
+        let devices = get(root, kind).filter(|node| reader.is_map(node, kind));
+        let devices = devices.into_iter().flat_map(entries);
         let mut addressed = false;
         for (name, device) in devices {
             let addresses = reader.device(device);
@@ -57,6 +61,7 @@ pub(super) fn read(reader: &mut Reader<'_>, rank: usize, root: &Node<'_>) {
             }
         }
     }
+    // Where it stands alone, other keys are cloud-init's.
     let version = get(root, "version").and_then(|node| reader.source.text(node));
     if let Some(node) = get(root, "config").filter(|_| version == Some("1")) {
         reader.refuse(
@@ -96,21 +101,34 @@ impl Reader<'_> {
             self.refuse(auth, "auth", "802.1X is not supported");
             self.spend_below(auth, &is_secret);
         }
-        let points = get(device, "access-points").into_iter().flat_map(entries);
-        for (name, point) in points {
-            self.access_point(rank, name, point);
+        let points = get(device, "access-points");
+        let points = points.filter(|node| self.is_map(node, "access-points"));
+        for (name, point) in points.into_iter().flat_map(entries) {
+            if self.is_map(point, "access-points") {
+                self.access_point(rank, name, point);
+            }
         }
     }
 
     fn access_point(&mut self, rank: usize, name: &Node<'_>, node: &Node<'_>) {
+        // Only who says nothing that could have been meant for a password means a network without.
+        let mut is_clear = true;
         for (key, value) in entries(node) {
             let key = self.source.text(key).unwrap_or_default();
             let why = match key {
-                "auth" | "hidden" | "password" | "networkmanager" => continue,
+                "auth" if self.is_map(value, "auth") => {
+                    is_clear = false;
+                    continue;
+                }
+                "auth" => return,
+                "hidden" | "password" | "networkmanager" => continue,
                 "mode" if self.source.text(value) == Some("infrastructure") => continue,
                 "mode" => "a Wi-Fi of its own is not made here",
                 "band" | "bssid" | "channel" => "not taken; any radio of this name is joined",
-                _ => "not taken here",
+                _ => {
+                    is_clear = false;
+                    "no such key; known are password, auth and hidden"
+                }
             };
             self.refuse(value, key, why);
             if key == "mode" {
@@ -125,7 +143,11 @@ impl Reader<'_> {
         point.hidden = get(node, "hidden").and_then(|node| self.boolean(node, "hidden"));
         let auth = get(node, "auth");
         let management = auth.and_then(|auth| get(auth, "key-management"));
-        let password = get(node, "password").or(auth.and_then(|auth| get(auth, "password")));
+        let inner = auth.and_then(|auth| get(auth, "password"));
+        let (password, other) = match get(node, "password") {
+            Some(outer) => (Some(outer), inner),
+            None => (inner, None),
+        };
         point.security = match management.and_then(|node| self.source.text(node)) {
             Some("none") => Some(Security::Open),
             Some("psk") => Some(Security::Wpa2),
@@ -141,7 +163,17 @@ impl Reader<'_> {
                 return self.spend_below(node, &is_secret);
             }
         };
-        point.may_be_open = password.is_none();
+        for (key, value) in auth.into_iter().flat_map(entries) {
+            let key = self.source.text(key).unwrap_or_default();
+            if !AUTH.contains(&key) {
+                self.refuse(
+                    value,
+                    key,
+                    "no such key; known are key-management and password",
+                );
+            }
+        }
+        point.may_be_open = is_clear && password.is_none();
         if point.security == Some(Security::Open) {
             self.spend_below(node, &is_secret);
         } else if let Some(node) = password.filter(|node| self.source.is_told(node)) {
@@ -150,6 +182,10 @@ impl Reader<'_> {
             };
             let place = self.place(node, "password");
             point.password = Some(Asked { value, place });
+            if let Some(other) = other.filter(|node| self.source.is_told(node)) {
+                let other = self.place(other, "password");
+                self.wishes.spend(&other);
+            }
         }
         self.wishes.add(point, self.problems);
     }
@@ -185,7 +221,7 @@ impl Reader<'_> {
         if let Some(node) = get(device, "addresses") {
             for item in items(node) {
                 // An address with options is a map of one.
-                let (address, options) = match entries(item).next() {
+                let (address, options) = match entries(item).into_iter().next() {
                     Some((address, options)) => (address, Some(options)),
                     None => (item, None),
                 };

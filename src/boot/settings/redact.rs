@@ -1,5 +1,6 @@
 //! Takes secrets out of a file on the boot partition, which every card reader can read.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -41,32 +42,56 @@ pub(super) fn redact(machine: &Machine, path: &Path, text: &str) -> anyhow::Resu
     })
 }
 
+/// How a file's name begins while it is made to take another's place: no owner calls a file so.
+pub(super) const PREFIX: &str = ".holdfast-redact.";
+
 /// Finishes what a power cut left of [`redact`]: a file that is blank gives its name to the one beside it; beside one that is not,
 /// nothing was begun that counts.
 ///
 /// # Errors
 /// It is as it was.
 pub(super) fn finish(machine: &Machine, path: &Path) -> anyhow::Result<()> {
-    if !beside(path).exists() {
+    // Who began with an older version of this left it under a name that could be the owner's, too.
+    let old = path.with_added_extension("new");
+    let (ours, older) = (beside(path).exists(), old.is_file());
+    if !ours && !older {
         return Ok(());
     }
-    let is_blank = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        bytes => bytes?.iter().all(|byte| *byte == 0),
+    let blank = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Blank::Gone,
+        bytes => match bytes? {
+            bytes if bytes.iter().any(|byte| *byte != 0) => Blank::No,
+            bytes if bytes.is_empty() => Blank::Gone,
+            _ => Blank::Yes,
+        },
     };
-    writable(machine, || {
-        if is_blank {
-            STEPS[2](path, "")?;
-        } else {
-            fs::remove_file(beside(path))?;
-        }
-        Ok(())
-    })
+    match blank {
+        Blank::Yes | Blank::Gone if ours => writable(machine, || Ok(STEPS[2](path, "")?)),
+        Blank::No if ours => writable(machine, || Ok(fs::remove_file(beside(path))?)),
+        Blank::Yes => writable(machine, || {
+            fs::rename(&old, path)?;
+            Ok(path.parent().map_or(Ok(()), atomic::sync_dir)?)
+        }),
+        Blank::No | Blank::Gone => Ok(()),
+    }
+}
+
+/// What is left of a file.
+enum Blank {
+    /// It holds something.
+    No,
+    /// Zeros, as [`STEPS`] leave it.
+    Yes,
+    /// Nothing at all.
+    Gone,
 }
 
 /// Where the file is made that takes another's place.
 fn beside(path: &Path) -> PathBuf {
-    path.with_added_extension("new")
+    let name = path.file_name().unwrap_or_default();
+    let mut own = OsString::from(PREFIX);
+    own.push(name);
+    path.with_file_name(own)
 }
 
 #[cfg(test)]

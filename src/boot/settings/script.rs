@@ -3,43 +3,75 @@
 
 use std::ops::Range;
 
-/// Whose value is a secret, in any assignment.
-const KEYS: [&str; 12] = [
+/// How the name of a secret ends, in any assignment, without `_` and `-` (nm-settings-keyfile(5), wpa_supplicant.conf(5)).
+const KEYS: [&str; 18] = [
     "psk",
-    "wpa_psk",
-    "wpa_passphrase",
     "passphrase",
     "pass",
     "passwd",
     "password",
-    "wifi_password",
-    "wifi_pass",
-    "sae_password",
-    "wpa_password",
-    "wifi_psk",
+    "passwordraw",
+    "pw",
+    "pwd",
+    "secret",
+    "token",
+    "authkey",
+    "privatekey",
+    "presharedkey",
+    "wepkey0",
+    "wepkey1",
+    "wepkey2",
+    "wepkey3",
+    "pin",
 ];
+/// A longer name is none of them.
+const LONGEST_KEY: usize = 64;
 /// A command, and which of its arguments that are no options is a secret.
-const COMMANDS: [(&str, usize); 4] = [
+const COMMANDS: [(&str, usize); 5] = [
     ("set_wlan", 2),
     ("set_wlan_plain", 2),
     ("userconf", 2),
     ("wpa_passphrase", 2),
+    ("do_wifi_ssid_passphrase", 2),
 ];
-/// A word whose next is a secret (nmcli(1)).
-const BEFORE: [&str; 4] = [
+/// Commands of which `-p` is followed by a secret.
+const BY_OPTION: [&str; 3] = ["usermod", "useradd", "sshpass"];
+/// A word whose next is a secret (nmcli(1)), without `+` and `-`.
+const BEFORE: [&str; 9] = [
     "password",
+    "passphrase",
     "psk",
     "wifi-sec.psk",
+    "wifi-sec.wep-key0",
+    "wifi-sec.leap-password",
     "802-11-wireless-security.psk",
+    "802-11-wireless-security.wep-key0",
+    "802-1x.password",
 ];
 
 /// Where they stand.
 pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
+    // The word that ends a list of logins (`chpasswd <<EOF`).
+    let mut end: Option<&str> = None;
     for line in text.split_inclusive('\n') {
-        let spans = in_line(line.trim_end()).into_iter();
-        found.extend(spans.map(|span| at + span.start..at + span.end));
+        let whole = line.trim_end();
+        if end.is_some_and(|end| whole.trim() == end) {
+            end = None;
+        }
+        let spans = match end {
+            Some(_) => after_name(whole),
+            None => in_line(whole),
+        };
+        found.extend(spans.into_iter().map(|span| at + span.start..at + span.end));
+        if let Some((before, word)) = whole.split_once("<<")
+            && before.contains("chpasswd")
+        {
+            let word = word.trim_start_matches('-').trim_start();
+            let word = word.split([' ', '|', ';', '>']).next().unwrap_or_default();
+            end = Some(word.trim_matches(['"', '\'']));
+        }
         at += line.len();
     }
     found.retain(|span| !matches!(&text[span.clone()], "" | "\"\""));
@@ -51,13 +83,56 @@ pub(super) fn hashes(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
+        let spans = after_name(line.trim_end()).into_iter();
+        found.extend(spans.map(|span| at + span.start..at + span.end));
+        at += line.len();
+    }
+    found
+}
+
+fn after_name(line: &str) -> Vec<Range<usize>> {
+    let parts = line.split_once(':');
+    let parts = parts.filter(|(_, hash)| !matches!(*hash, "" | "\"\""));
+    Vec::from_iter(parts.map(|(name, _)| name.len() + 1..line.len()))
+}
+
+/// What was a secret's line before somebody made a comment of it; `is` stands between a key and its value.
+pub(super) fn comments(text: &str, is: char) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
         let whole = line.trim_end();
-        if let Some((name, hash)) = whole.split_once(':')
-            && !matches!(hash, "" | "\"\"")
+        let comment = whole.trim_start();
+        if comment.starts_with('#')
+            && let Some((key, value)) = comment.split_once(is)
+            && is_secret(key)
+            && !matches!(value.trim(), "" | "\"\"")
         {
-            found.push(at + name.len() + 1..at + whole.len());
+            found.push(at + whole.len() - value.trim_start().len()..at + whole.len());
         }
         at += line.len();
+    }
+    found
+}
+
+/// Which words of a command are secrets.
+pub(super) fn arguments(words: &[&str]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let bare = |word: &str| word.trim_matches(['"', '\'']).to_owned();
+    let mut is_by_option = false;
+    for (at, word) in words.iter().enumerate() {
+        let word = bare(word);
+        let name = word.rsplit('/').next().unwrap_or_default();
+        let mut after = words.iter().enumerate().skip(at + 1);
+        if let Some((_, which)) = COMMANDS.iter().find(|(command, _)| *command == name) {
+            let mut arguments = after.filter(|(_, word)| !word.starts_with('-'));
+            found.extend(arguments.nth(which - 1).map(|(at, _)| at));
+        } else if BEFORE.contains(&name.trim_start_matches(['+', '-']))
+            || is_by_option && name == "-p"
+        {
+            found.extend(after.next().map(|(at, _)| at));
+        }
+        is_by_option |= BY_OPTION.contains(&name);
     }
     found
 }
@@ -65,18 +140,15 @@ pub(super) fn hashes(text: &str) -> Vec<Range<usize>> {
 fn in_line(line: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = assignment(line).into_iter().collect();
     let words = words(line);
-    let bare = |span: &Range<usize>| line[span.clone()].trim_matches(['"', '\'']);
-    for (at, word) in words.iter().enumerate() {
-        let name = bare(word).rsplit('/').next().unwrap_or_default();
-        let mut after = words.iter().skip(at + 1);
-        if let Some((_, which)) = COMMANDS.iter().find(|(command, _)| *command == name) {
-            let mut arguments = after.filter(|span| !line[(*span).clone()].starts_with('-'));
-            found.extend(arguments.nth(which - 1).cloned());
-        } else if BEFORE.contains(&name) {
-            found.extend(after.next().cloned());
-        } else if line.contains("chpasswd") && bare(word).contains(':') {
-            found.push(word.clone());
-        }
+    let texts: Vec<&str> = words.iter().map(|span| &line[span.clone()]).collect();
+    found.extend(arguments(&texts).into_iter().map(|at| words[at].clone()));
+    if line.contains("chpasswd") {
+        let logins = words.iter().zip(&texts);
+        found.extend(
+            logins
+                .filter(|(_, text)| text.trim_matches(['"', '\'']).contains(':'))
+                .map(|(span, _)| span.clone()),
+        );
     }
     found.extend(tokens(line));
     found
@@ -84,13 +156,29 @@ fn in_line(line: &str) -> Vec<Range<usize>> {
 
 /// `key=value`, also where it is commented out or exported.
 fn assignment(line: &str) -> Option<Range<usize>> {
-    line.match_indices(['=', ':']).find_map(|(at, _)| {
-        let (key, value) = (&line[..at], line[at + 1..].trim_start());
-        let key = key.split_whitespace().next_back()?;
-        let key = key.trim_matches(['#', '"', '\'', '-']).to_ascii_lowercase();
-        let start = line.len() - value.len();
-        KEYS.contains(&key.as_str()).then_some(start..line.len())
-    })
+    let mut begin = 0;
+    for (at, letter) in line.char_indices() {
+        let next = at + letter.len_utf8();
+        if matches!(letter, '=' | ':') && is_secret(&line[begin..at]) {
+            let value = line[next..].trim_start();
+            return Some(line.len() - value.len()..line.len());
+        }
+        if letter.is_whitespace() || "=:;,|&({[".contains(letter) {
+            begin = next;
+        }
+    }
+    None
+}
+
+/// Whether what stands before a `=` or `:` is a secret's name.
+fn is_secret(key: &str) -> bool {
+    let key = key.trim_matches(|letter: char| letter.is_whitespace() || "#\"'-+".contains(letter));
+    if key.len() > LONGEST_KEY || key.contains(char::is_whitespace) {
+        return false;
+    }
+    let key = key.replace(['_', '-'], "").to_ascii_lowercase();
+    // sudoers(5) has NOPASSWD, which is a right.
+    key != "nopasswd" && KEYS.iter().any(|end| key.ends_with(end))
 }
 
 /// What cannot be anything else: a hash as crypt(5) writes it, a key of WPA2, a token of Raspberry Pi Connect.

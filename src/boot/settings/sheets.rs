@@ -22,7 +22,10 @@ const ABSENT: [(&str, &str); 8] = [
     ("mounts", NOTHING_RUNS),
     ("ca_certificates", "no certificate is added"),
     ("time", "the time comes from Debian's servers"),
-    ("network", "write [ethernet] or [wifi]"),
+    (
+        "network",
+        "not taken here; write [ethernet] or [wifi], or into holdfast.toml [network] proxy",
+    ),
 ];
 const NOTHING_RUNS: &str = "nothing is installed, mounted or run here";
 
@@ -33,16 +36,17 @@ pub(super) fn read(
     sheet: &Sheet,
     problems: &mut Vec<Problem>,
 ) {
+    let (entries, unclear) = sheet.read();
     let mut reader = Reader {
         wishes,
         file,
         rank,
         is_ours: file.ends_with("holdfast.toml"),
+        is_clear: unclear.is_empty(),
         networks: Vec::new(),
         addressed: Vec::new(),
         problems,
     };
-    let (entries, unclear) = sheet.read();
     // The daemon says it of its own file.
     if !reader.is_ours {
         reader
@@ -53,6 +57,9 @@ pub(super) fn read(
                 what,
             }));
     }
+    let comments = script::comments(sheet.text(), '=').into_iter();
+    let comments = comments.map(|span| (file.to_owned(), span));
+    reader.wishes.spent.extend(comments);
     for entry in entries {
         match reader.take(&entry) {
             Ok(()) => {}
@@ -72,6 +79,8 @@ struct Reader<'a> {
     file: &'a Path,
     rank: usize,
     is_ours: bool,
+    /// Every line of it is understood: none can have been meant for a password.
+    is_clear: bool,
     networks: Vec<Draft>,
     /// Where addresses stand, and whether they are the cable's.
     addressed: Vec<(Place, bool)>,
@@ -83,6 +92,7 @@ struct Draft {
     /// Which section of the file it is.
     table: usize,
     point: Point,
+    /// Something in it is, or may have been meant for, a password.
     has_password: bool,
     /// Its name is none, so that nothing here is about another network.
     is_spoiled: bool,
@@ -118,7 +128,16 @@ impl Reader<'_> {
             ("wifi" | "wlan", key) if addresses(&mut self.wishes.wireless, key, value)? => {
                 self.addressed.push((self.place(entry), false));
             }
-            ("wifi" | "wlan", _) => return self.network(entry),
+            ("wifi" | "wlan", _) => {
+                let taken = self.network(entry);
+                if taken.is_err() {
+                    let mut networks = self.networks.iter_mut();
+                    if let Some(draft) = networks.find(|draft| draft.table == entry.table) {
+                        draft.has_password = true;
+                    }
+                }
+                return taken;
+            }
             ("ethernet", "method") if matches!(text(value)?, "dhcp" | "static") => {}
             ("ethernet", "method" | "interface") => {
                 return Err(Unknown::Value("not taken; every cable has this address"));
@@ -202,7 +221,7 @@ impl Reader<'_> {
                     _ => return Err(Unknown::Value("must be none, wpa-psk or sae here")),
                 });
             }
-            "password_encrypted" => {}
+            "password_encrypted" => draft.has_password = true,
             _ => return Err(Unknown::Key),
         }
         Ok(())
@@ -235,7 +254,8 @@ impl Reader<'_> {
             ..
         } in self.networks
         {
-            point.may_be_open = !self.is_ours && !has_password && point.ssid.is_some();
+            point.may_be_open =
+                !self.is_ours && self.is_clear && !has_password && point.ssid.is_some();
             if !is_spoiled {
                 self.wishes.add(point, self.problems);
             }
@@ -244,10 +264,11 @@ impl Reader<'_> {
 }
 
 fn is_imported(entry: &Entry<'_>) -> bool {
-    matches!(
-        entry.section.as_str(),
-        "ssh" | "system" | "wifi" | "wlan" | "ethernet"
-    )
+    let outer = match entry.section.as_str() {
+        "" => entry.key.as_ref(),
+        section => section,
+    };
+    matches!(outer, "ssh" | "system" | "wifi" | "wlan" | "ethernet")
 }
 
 fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, Unknown> {

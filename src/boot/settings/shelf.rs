@@ -23,16 +23,16 @@ impl Shelf {
         Self(machine.file("data/system"))
     }
 
-    /// Keeps what is asked for, durably; says what is new, and what is missing.
+    /// Keeps what is asked for, durably; `told` is what is new, and the problems what is missing.
     ///
     /// # Errors
     /// Not all of it is kept.
     pub(super) fn keep(
         &self,
         wishes: &Wishes,
+        told: &mut Vec<String>,
         problems: &mut Vec<Problem>,
-    ) -> anyhow::Result<Vec<String>> {
-        let mut told = Vec::new();
+    ) -> anyhow::Result<()> {
         let mut put = |what: &str, path: &str, text: &str| {
             let path = self.0.join(path);
             let new = replace(&path, text).with_context(|| path.display().to_string())?;
@@ -51,7 +51,7 @@ impl Shelf {
             let conf = wifi::conf(wishes.country.as_deref(), &networks);
             put("the Wi-Fi", "wifi/wpa_supplicant.conf", conf.expose())?;
         }
-        Ok(told)
+        Ok(())
     }
 
     /// Every whole network that is asked for, the later file's first, with what was kept of it before where its password is not
@@ -77,7 +77,9 @@ impl Shelf {
                 password.map(|password| &password.value),
                 kept.map(|(_, lock)| lock),
             );
-            let Some(lock) = lock.or(point.may_be_open.then_some(Lock::Open)) else {
+            let Some(lock) =
+                lock.or((point.may_be_open && point.security.is_none()).then_some(Lock::Open))
+            else {
                 let key = point.password_key;
                 let what = match point.security {
                     Some(Security::Wpa3) => format!(

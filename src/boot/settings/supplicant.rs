@@ -7,6 +7,9 @@ use super::wifi::{Password, Security, Ssid};
 use super::wishes::{Asked, Place, Point, Wishes, country};
 use crate::sheet::Problem;
 
+/// What stands where a secret was.
+const EMPTY: &str = "\"\"";
+
 /// Adds what a file asks for, and says what is wrong with the rest.
 pub(super) fn read(
     wishes: &mut Wishes,
@@ -18,21 +21,63 @@ pub(super) fn read(
         wishes,
         problems,
         rank,
-        block: None,
+        block: Block::None,
+        announced: None,
     };
     let mut at = 0;
     for (line, whole) in (1..).zip(text.split_inclusive('\n')) {
-        let start = at + (whole.len() - whole.trim_start().len());
+        for part in parts(whole) {
+            let start = at + part.start;
+            let text = &whole[part];
+            reader.line(&Line {
+                file,
+                line,
+                start,
+                text,
+            });
+        }
         at += whole.len();
-        let line = Line {
-            file,
-            line,
-            start,
-            text: whole.trim(),
-        };
-        reader.line(&line);
     }
     reader.end();
+}
+
+/// What stands in a line: one thing, or a block that begins there, and what of it is there (`network={ ssid="a" psk="b" }`).
+fn parts(line: &str) -> Vec<Range<usize>> {
+    let start = line.len() - line.trim_start().len();
+    let whole = start..line.trim_end().len().max(start);
+    let text = &line[whole.clone()];
+    let opened = match text.split_once('{') {
+        Some((name, _)) if !text.starts_with('#') && !name.contains('"') => {
+            name.trim().is_empty() || name.trim_end().ends_with('=')
+        }
+        _ => false,
+    };
+    if !opened {
+        return vec![whole];
+    }
+    let inner = start + text.find('{').map_or(text.len(), |at| at + 1);
+    let mut parts = Vec::from_iter(Some(start..inner));
+    let (mut begun, mut is_quoted) = (None, false);
+    for (at, letter) in line[inner..whole.end].char_indices() {
+        let at = inner + at;
+        match letter {
+            _ if is_quoted => is_quoted = letter != '"',
+            '#' if begun.is_none() => {
+                begun = Some(at);
+                break;
+            }
+            letter if letter.is_whitespace() || letter == '}' => {
+                parts.extend(begun.take().map(|begin| begin..at));
+                parts.extend((letter == '}').then_some(at..at + 1));
+                continue;
+            }
+            '"' => is_quoted = true,
+            _ => {}
+        }
+        begun = begun.or(Some(at));
+    }
+    parts.extend(begun.map(|begin| begin..whole.end));
+    parts
 }
 
 struct Line<'a> {
@@ -46,13 +91,15 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     /// `key=value`: the key, the value with its quotes, and where that stands.
     fn parts(&self) -> Option<(&'a str, &'a str, Range<usize>)> {
-        let (key, value) = self.text.split_once('=')?;
+        let (key, behind) = self.text.split_once('=')?;
+        let value = behind.trim_start();
+        let blanks = behind.len() - value.len();
         let end = match value.strip_prefix('"') {
             Some(quoted) => quoted.rfind('"').map_or(value.len(), |end| end + 2),
             None => value.find('#').unwrap_or(value.len()),
         };
         let end = value[..end].trim_end().len();
-        let start = self.start + key.len() + 1;
+        let start = self.start + key.len() + 1 + blanks;
         Some((key.trim(), &value[..end], start..start + end))
     }
 
@@ -66,13 +113,23 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A block, as far as it is read.
-struct Block {
+/// What a line stands in.
+enum Block {
+    /// Nothing.
+    None,
+    /// A network.
+    Network(Box<Network>),
+    /// What is no network: it is read for its secrets alone.
+    Other,
+}
+
+/// A network, as far as it is read.
+struct Network {
     point: Point,
     /// Why it is not joined, and where that stands.
     refused: Option<(Place, &'static str)>,
-    /// The psk, where there is an SAE password as well.
-    other: Option<Place>,
+    /// What goes with it: the psk, where there is an SAE password as well, and what is commented out.
+    others: Vec<Place>,
     /// Something in it is wrong, so that it is left as it is.
     is_spoiled: bool,
 }
@@ -81,7 +138,9 @@ struct Reader<'a> {
     wishes: &'a mut Wishes,
     problems: &'a mut Vec<Problem>,
     rank: usize,
-    block: Option<Block>,
+    block: Block,
+    /// A block whose brace stands in the next line.
+    announced: Option<bool>,
 }
 
 impl Reader<'_> {
@@ -89,18 +148,17 @@ impl Reader<'_> {
         if line.text.starts_with('}') {
             return self.end();
         }
-        if let Some((name, rest)) = line.text.split_once('=')
-            && rest.trim_start().starts_with('{')
-        {
+        if let Some(is_network) = self.opened(line.text) {
             self.end();
-            let point = Point::new(self.rank, "psk");
-            // What is no network is read for its secrets alone.
-            self.block = (name.trim() == "network").then_some(Block {
-                point,
-                refused: None,
-                other: None,
-                is_spoiled: false,
-            });
+            self.block = match is_network {
+                true => Block::Network(Box::new(Network {
+                    point: Point::new(self.rank, "psk"),
+                    refused: None,
+                    others: Vec::new(),
+                    is_spoiled: false,
+                })),
+                false => Block::Other,
+            };
             return;
         }
         let Some((key, value, span)) = line.parts() else {
@@ -109,49 +167,90 @@ impl Reader<'_> {
         let place = line.place(key, span);
         if let Some(key) = key.strip_prefix('#') {
             // `wpa_passphrase` leaves the password in a comment above the key it makes.
-            if is_secret(key.trim()) {
-                self.spend(&place, value);
+            match &mut self.block {
+                _ if !is_secret(key.trim()) || value == EMPTY => {}
+                Block::Network(network) => network.others.push(place),
+                Block::None | Block::Other => self.wishes.spend(&place),
             }
-        } else if key == "country" {
+            return;
+        }
+        if key == "country" {
             match country(value.trim_matches('"')) {
                 Ok(country) => self.wishes.country = Some(country),
                 Err(why) => self.problems.push(place.problem(why)),
             }
-        } else if let Some(block) = &mut self.block {
-            if let Err(why) = block.take(key, value, &place) {
-                block.is_spoiled = true;
-                self.problems.push(place.problem(why));
-            } else if is_secret(key) && !matches!(key, "psk" | "sae_password") {
-                self.spend(&place, value);
+            return;
+        }
+        match &mut self.block {
+            Block::Network(network) => {
+                if let Err(why) = network.take(key, value, &place) {
+                    network.is_spoiled = true;
+                    self.problems.push(place.problem(why));
+                } else if is_secret(key) && !matches!(key, "psk" | "sae_password") {
+                    self.spend(&place, value);
+                }
             }
-        } else if is_secret(key) {
-            self.spend(&place, value);
+            Block::Other if is_secret(key) => self.spend(&place, value),
+            // It may be a network's whose block is written in another way.
+            Block::None if is_secret(key) && value != EMPTY => {
+                self.problems
+                    .push(place.problem("stands in no network={ }, and is left there"));
+            }
+            Block::Other | Block::None => {}
+        }
+        // Whose brace ends the line is over, too.
+        let behind = &line.text[place.span.end - line.start..];
+        if value.starts_with('"') && behind.trim() == "}" {
+            self.end();
         }
     }
 
+    /// Whether a block begins here, and whether it is a network.
+    fn opened(&mut self, text: &str) -> Option<bool> {
+        if text.is_empty() || text.starts_with('#') {
+            return None;
+        }
+        let announced = self.announced.take();
+        if text.starts_with('{') {
+            return announced;
+        }
+        let (name, rest) = text.split_once('=')?;
+        let is_network = name.trim() == "network";
+        if rest.trim().is_empty() {
+            self.announced = Some(is_network);
+        }
+        let rest = rest.trim_start();
+        rest.starts_with('{').then_some(is_network)
+    }
+
     fn spend(&mut self, place: &Place, value: &str) {
-        if value != "\"\"" {
+        if value != EMPTY {
             self.wishes.spend(place);
         }
     }
 
     /// The block is over, or the file.
     fn end(&mut self) {
-        let Some(block) = self.block.take().filter(|block| !block.is_spoiled) else {
+        let Block::Network(block) = std::mem::replace(&mut self.block, Block::None) else {
             return;
         };
-        if let Some(other) = &block.other {
-            self.wishes.spend(other);
+        if block.is_spoiled {
+            return;
         }
         if let Some((place, why)) = block.refused {
             self.problems.push(place.problem(why));
-            if let Some(password) = block.point.password {
-                self.wishes.spend(&password.place);
-            }
+            let password = block.point.password.map(|password| password.place);
+            let places = block.others.iter().chain(&password);
+            places.for_each(|place| self.wishes.spend(place));
             return;
         }
         if block.point.ssid.is_some() {
             let is_open = block.point.security == Some(Security::Open);
+            // A password that is missing may be the one that is commented out.
+            if is_open || block.point.password.is_some() {
+                let others = block.others.iter();
+                others.for_each(|place| self.wishes.spend(place));
+            }
             if is_open && let Some(password) = &block.point.password {
                 self.wishes.spend(&password.place);
             }
@@ -165,12 +264,21 @@ impl Reader<'_> {
     }
 }
 
-impl Block {
+impl Network {
     fn take(&mut self, key: &str, value: &str, place: &Place) -> Result<(), &'static str> {
         let quoted = value
             .strip_prefix('"')
             .and_then(|value| value.strip_suffix('"'));
         match key {
+            // wpa_supplicant's own way of writing any byte.
+            "ssid" | "psk" | "sae_password" if value.starts_with("P\"") => {
+                return Err("P\"...\" is not read; write it in quotes alone, without the P");
+            }
+            "psk" | "sae_password" if value.starts_with("ext:") => {
+                return Err(
+                    "what lies elsewhere is not here; write the password itself, in quotes",
+                );
+            }
             "ssid" => {
                 let value = match quoted {
                     Some(name) => Ssid::new(name.as_bytes())?,
@@ -189,9 +297,15 @@ impl Block {
                     Some(before) if key == "psk" => self.point.password.replace(before),
                     other => other,
                 };
-                self.other = other.map(|other| other.place);
+                self.others.extend(other.map(|other| other.place));
             }
-            "key_mgmt" => self.management(value, place),
+            "disabled" if value != "0" => {
+                return Err(
+                    "a network that is switched off is not joined; take this line out to join it",
+                );
+            }
+            "mode" if value != "0" => self.refuse(place, "a Wi-Fi of its own is not made here"),
+            "key_mgmt" => self.management(value, place)?,
             "scan_ssid" => self.point.hidden = Some(value == "1"),
             "eap" => self.refuse(
                 place,
@@ -207,7 +321,7 @@ impl Block {
     }
 
     /// How it is joined: by all of these ways that are here.
-    fn management(&mut self, ways: &str, place: &Place) {
+    fn management(&mut self, ways: &str, place: &Place) -> Result<(), &'static str> {
         let has = |names: &[&str]| ways.split_whitespace().any(|way| names.contains(&way));
         let by_key = has(&["WPA-PSK", "WPA-PSK-SHA256", "FT-PSK"]);
         self.point.security = match (has(&["SAE", "FT-SAE"]), by_key) {
@@ -215,11 +329,24 @@ impl Block {
             (true, false) => Some(Security::Wpa3),
             (false, true) => Some(Security::Wpa2),
             (false, false) if has(&["NONE"]) => Some(Security::Open),
-            (false, false) => {
+            (false, false) if ways.contains("EAP") || has(&["IEEE8021X"]) => {
                 let why = "a network with user names is not joined here; name one with a password";
-                return self.refuse(place, why);
+                self.refuse(place, why);
+                None
             }
+            (false, false) if has(&["OWE"]) => {
+                return Err(
+                    "enhanced open (OWE) is not joined here; name a network with a password",
+                );
+            }
+            (false, false) if has(&["DPP"]) => {
+                return Err(
+                    "Easy Connect (DPP) is not joined here; name a network with a password",
+                );
+            }
+            (false, false) => return Err("must be WPA-PSK, SAE or NONE here"),
         };
+        Ok(())
     }
 
     fn refuse(&mut self, place: &Place, why: &'static str) {

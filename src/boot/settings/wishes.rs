@@ -128,7 +128,8 @@ impl Wishes {
         point.ssid = point.ssid.or(own.ssid);
         point.password = point.password.or(own.password);
         point.security = point.security.or(own.security);
-        point.may_be_open |= own.may_be_open;
+        // One file alone cannot say of a network that another one locks that it has no lock.
+        point.may_be_open &= own.may_be_open;
         point.hidden = point.hidden.or(own.hidden);
         self.points.push(point);
     }

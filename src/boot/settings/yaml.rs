@@ -7,6 +7,9 @@ use saphyr::{LoadableYamlNode, MarkedYaml, Marker};
 /// A value, a list or a map, with its place in the text.
 pub(super) type Node<'a> = MarkedYaml<'a>;
 
+/// The key that takes over another map's entries.
+const MERGE: &str = "<<";
+
 /// A file's text.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a>(pub &'a str);
@@ -78,6 +81,9 @@ impl<'a> Source<'a> {
     pub(super) fn span(self, node: &Node<'_>) -> Range<usize> {
         let text = self.0;
         let at = |mark: Marker| {
+            if text.is_ascii() {
+                return mark.index().min(text.len());
+            }
             let byte = text.char_indices().nth(mark.index()).map(|(byte, _)| byte);
             byte.unwrap_or(text.len())
         };
@@ -117,18 +123,30 @@ impl<'a> Source<'a> {
 /// The value of a key.
 pub(super) fn get<'n, 'y>(node: &'n Node<'y>, key: &str) -> Option<&'n Node<'y>> {
     entries(node)
+        .into_iter()
         .find(|(name, _)| name.data.as_str() == Some(key))
         .map(|(_, value)| value)
 }
 
-/// The entries of a map; none of anything else.
-pub(super) fn entries<'n, 'y>(
-    node: &'n Node<'y>,
-) -> impl Iterator<Item = (&'n Node<'y>, &'n Node<'y>)> {
-    node.data
+/// The entries of a map; none of anything else. `<<` merges another map's, or several maps', whose keys are not there yet
+/// (yaml.org/type/merge.html).
+pub(super) fn entries<'n, 'y>(node: &'n Node<'y>) -> Vec<(&'n Node<'y>, &'n Node<'y>)> {
+    let map = node
+        .data
         .as_mapping()
         .into_iter()
-        .flat_map(|map| map.iter())
+        .flat_map(|map| map.iter());
+    let is_merge = |key: &Node<'_>| key.data.as_str() == Some(MERGE);
+    let (merges, mut own): (Vec<_>, Vec<_>) = map.partition(|(key, _)| is_merge(key));
+    let others = merges
+        .into_iter()
+        .flat_map(|(_, other)| std::iter::once(other).chain(items(other)));
+    for (key, value) in others.flat_map(entries) {
+        if own.iter().all(|(name, _)| name.data != key.data) {
+            own.push((key, value));
+        }
+    }
+    own
 }
 
 /// The items of a list; none of anything else.
