@@ -231,7 +231,7 @@ impl World {
         self.board.last_end = end;
         if end == LastEnd::PowerLoss {
             if let Some((_, _, since)) = self.board.noted.take() {
-                self.watch.forgets_news(since);
+                self.watch.forgets(since);
             }
             self.life.power_cuts += 1;
             self.board.behind |= !self.board.has_rtc;

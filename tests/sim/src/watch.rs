@@ -274,11 +274,6 @@ impl Watch {
         }
     }
 
-    /// The board does not know any more what the owner was told since then.
-    pub(crate) fn forgets_news(&mut self, since: u64) {
-        self.habits.forgets_news(since);
-    }
-
     /// The clock said that more time has passed than has: what was written down does not count any more.
     pub(crate) fn clock_lies(&mut self) {
         self.not_before = None;

@@ -55,10 +55,6 @@ impl Habits {
 
     pub(super) fn forgets_since(&mut self, since: u64) {
         forget(&mut self.pulses, since);
-        self.forgets_news(since);
-    }
-
-    pub(super) fn forgets_news(&mut self, since: u64) {
         forget(&mut self.news, since);
         forget(&mut self.news_aside, since);
     }
