@@ -66,7 +66,6 @@ fn is_address(to: &Uri) -> bool {
 fn connector<Resolver>(names: Resolver) -> HttpConnector<Resolver> {
     let mut connector = HttpConnector::new_with_resolver(names);
     connector.enforce_http(false);
-    connector.set_nodelay(true);
     connector.set_happy_eyeballs_timeout(Some(HEAD_START));
     connector.set_connect_timeout(Some(CONNECT));
     connector
