@@ -136,6 +136,7 @@ impl Hands {
     /// Nothing can be kept any more.
     pub(super) fn failed(&mut self, error: anyhow::Error, code: CauseCode) -> Vec<Event> {
         tracing::error!("{error:#}");
+        self.publisher.names(fault::named(&error));
         self.failure.get_or_insert(error);
         vec![Event::StorageFailed(code)]
     }

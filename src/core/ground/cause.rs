@@ -140,7 +140,7 @@ causes! {
         ManyRecords "many-records": "The keys have become so many that each start takes longer.", "Nothing is wrong; a new link, when it suits, starts with few.";
         OpenFailed "open-failed": "The data partition cannot be opened.", "Press the button to try again; if it stays, replace the card.";
         NotPermitted "not-permitted": "Holdfast may not use its data directory.", "Give the directory to the user that Holdfast runs as; `holdfastctl boot` names the file.";
-        WrongFile "wrong-file": "Something else lies where Holdfast keeps its data.", "Move it away; `holdfastctl boot` names it.";
+        WrongFile "wrong-file": "Something else lies where Holdfast keeps its data.", "Move it away; the screen and the log name it.";
         ReadOnly "read-only": "The data partition is read-only.", "Restart to have it checked; if it stays, replace the card.";
         InUse "in-use": "The keys are open in another process, a Holdfast that has not ended; nothing was changed.", "End that process, or turn the device off and on.";
         SetAside "set-aside": "The data partition is beyond repair; it was set aside, and nothing on it was changed.", "Restart to have it tried again; if it stays, replace the card.";

@@ -197,7 +197,7 @@ async fn a_repair_that_fails_in_the_middle_of_a_life_is_no_end_in_order() {
         }
     }
     let (cause, ..) = holdfast.session().await.unwrap().cause().await.unwrap();
-    assert_eq!(cause, "storage.vault-failed");
+    assert_eq!(cause, "storage.wrong-file");
     let left = holdfast.stop().await.unwrap_err().to_string();
     assert!(left.contains("exit status: 1"), "{left}");
     assert!(left.contains("the keys could not be repaired"), "{left}");
