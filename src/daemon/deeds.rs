@@ -128,7 +128,7 @@ impl Hands {
     pub(super) fn not_opened(&mut self, error: anyhow::Error, report: BootReport) -> Vec<Event> {
         self.publisher.report(report);
         let code = fault::of_opening(&error);
-        self.publisher.names(fault::named(&error));
+        self.publisher.names(fault::named(code, &error));
         self.failure = Some(error);
         vec![Event::StorageFailed(code)]
     }
@@ -136,7 +136,7 @@ impl Hands {
     /// Nothing can be kept any more.
     pub(super) fn failed(&mut self, error: anyhow::Error, code: CauseCode) -> Vec<Event> {
         tracing::error!("{error:#}");
-        self.publisher.names(fault::named(&error));
+        self.publisher.names(fault::named(code, &error));
         self.failure.get_or_insert(error);
         vec![Event::StorageFailed(code)]
     }

@@ -55,8 +55,17 @@ fn of_call(error: &io::Error) -> Option<CauseCode> {
     }
 }
 
-/// The file that an error is about, and what the system said, for the screen.
-pub(super) fn named(error: &anyhow::Error) -> Option<String> {
+/// The file that an error is about, and what the system said, for the screen; `None` where the cause says what matters.
+pub(super) fn named(code: CauseCode, error: &anyhow::Error) -> Option<String> {
+    if !matches!(
+        code,
+        CauseCode::OpenFailed
+            | CauseCode::VaultFailed
+            | CauseCode::NotPermitted
+            | CauseCode::WrongFile
+    ) {
+        return None;
+    }
     let named = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
     error.chain().find_map(|error| {
         if let Some(
@@ -125,8 +134,9 @@ mod tests {
             };
             let error = anyhow::Error::new(error).context("the vault");
             assert_eq!(of_opening(&error), opening);
-            let said = named(&error).unwrap();
+            let said = named(CauseCode::OpenFailed, &error).unwrap();
             assert_eq!(said, format!("/data/holdfast/CURRENT: {}", call()));
+            assert_eq!(named(CauseCode::NoSpace, &error), None);
             let failed = BarrierError::Failed(Arc::new(call()));
             assert_eq!(of_opening(&failed.into()), opening, "{errno}");
         }
