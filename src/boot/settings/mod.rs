@@ -5,7 +5,7 @@
 //! partition, which every card reader can read.
 //!
 //! - `wishes`: what the files ask for, key by key
-//! - `sheets`: the TOML files; `cloud` and `netplan`: cloud-init's, over `yaml`; `supplicant`: wpa_supplicant's
+//! - `sheets`: the TOML files; `cloud` and `netplan`: cloud-init's, over `yaml` and `reader`; `supplicant`: wpa_supplicant's
 //! - `strays`: files that are not read; `script`: the secrets in them
 //! - `wifi`: the networks as wpa_supplicant wants them; `address`: fixed addresses as networkd does
 //! - `shelf`: where the values are kept
@@ -14,6 +14,7 @@
 mod address;
 mod cloud;
 mod netplan;
+mod reader;
 mod redact;
 mod script;
 mod sheets;

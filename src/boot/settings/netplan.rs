@@ -2,7 +2,7 @@
 //! the first radio that have some.
 
 use super::address::{Addresses, LACKS_DNS, Prefix, Route, domain, ip};
-use super::cloud::Reader;
+use super::reader::Reader;
 use super::wifi::{Password, Security, Ssid};
 use super::wishes::{Asked, Point};
 use super::yaml::{Node, entries, get, items};
