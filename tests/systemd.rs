@@ -8,7 +8,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use holdfast::journal::MessageId;
+use clap::{Parser, ValueEnum};
+use holdfast::{
+    boot::{Boot, Step},
+    journal::MessageId,
+};
 
 use tool::tool;
 
@@ -41,8 +45,8 @@ fn installed() -> tempfile::TempDir {
 fn the_units_are_sound() {
     let root = installed();
     // What they run, and what of systemd's own they lean on.
-    for program in ["usr/bin/holdfastd", "usr/bin/journalctl", "usr/bin/find"] {
-        let program = root.path().join(program);
+    for program in ["holdfastd", "holdfast-boot", "journalctl", "find"] {
+        let program = root.path().join("usr/bin").join(program);
         fs::create_dir_all(program.parent().unwrap()).unwrap();
         fs::copy("/bin/true", program).unwrap();
     }
@@ -123,6 +127,37 @@ fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
     unit.lines().filter_map(value).collect()
 }
 
+/// The daemon is read from the card once: what comes before it is `holdfast-boot`'s, which knows each step that a unit asks for.
+#[test]
+fn the_daemon_s_unit_alone_runs_the_daemon() {
+    let root = installed();
+    let units = root.path().join("usr/lib/systemd/system");
+    let mut ahead = vec![units.clone()];
+    let (mut daemons, mut steps) = (Vec::new(), 0);
+    while let Some(path) = ahead.pop() {
+        if path.is_dir() {
+            ahead.extend(fs::read_dir(path).unwrap().map(|it| it.unwrap().path()));
+            continue;
+        }
+        let unit = fs::read_to_string(&path).unwrap();
+        for line in unit.lines().filter(|line| line.starts_with("Exec")) {
+            let (_, command) = line.split_once('=').unwrap();
+            let words: Vec<_> = command.trim_start_matches('-').split(' ').collect();
+            match words[0] {
+                "/usr/bin/holdfastd" => daemons.push(path.strip_prefix(&units).unwrap().to_owned()),
+                "/usr/bin/holdfast-boot" => {
+                    let known = Boot::try_parse_from(&words);
+                    assert!(known.is_ok(), "{}: {line}", path.display());
+                    steps += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(daemons, [Path::new("holdfastd.service")]);
+    assert_eq!(steps, Step::value_variants().len());
+}
+
 #[test]
 fn the_daemon_starts_with_the_system_and_again_whatever_ended_it_and_however_often() {
     let unit = fs::read_to_string(source("system/holdfastd.service")).unwrap();
@@ -175,6 +210,7 @@ fn the_manual_and_the_completions_are_where_they_are_looked_for() {
     for path in [
         "usr/share/man/man1/holdfastctl.1",
         "usr/share/man/man8/holdfastd.8",
+        "usr/share/man/man8/holdfast-boot.8",
         "usr/share/bash-completion/completions/holdfastctl",
         "usr/share/zsh/vendor-completions/_holdfastctl",
         "usr/share/fish/vendor_completions.d/holdfastctl.fish",

@@ -5,12 +5,12 @@
 root_key() {
     cat board/parts/root.sh board/{packages,modules,masked}.list Cargo.toml
     digest board/rootfs systemd
-    echo "$1 $SOURCE_DATE_EPOCH $(sha256sum <"$daemon") $(sha256sum <"$ctl")"
+    echo "$1 $SOURCE_DATE_EPOCH $(sha256sum <"$daemon") $(sha256sum <"$boot") $(sha256sum <"$ctl")"
 }
 
 # program_features FILE: what `holdfastd --version` says of its features, without running it
 program_features() {
-    grep -aoE 'features: (none|[a-z]+)' "$1" | head -n 1 | cut -d' ' -f2
+    grep -aoE 'features: (none|lab)' "$1" | head -n 1 | cut -d' ' -f2
 }
 
 # make_root DIRECTORY BASE: squashfs, verity (its tree), hash (its root hash), packages, manifest
@@ -133,6 +133,7 @@ add_ours() {
     cp -rP --no-preserve=ownership board/rootfs/. "$tree"
     systemd/install "$tree"
     install -m 755 "$daemon" "$tree/usr/bin/holdfastd"
+    install -m 755 "$boot" "$tree/usr/bin/holdfast-boot"
     install -m 755 "$ctl" "$tree/usr/bin/holdfastctl"
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
     cat >"$tree/usr/lib/os-release" <<OS

@@ -1,8 +1,10 @@
 //! Our own mark of a run: written when it begins, closed when it ends in order. No heartbeat: it would wear the card.
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use holdfast_medium::push::{BLOCK, Blocks, Pushed};
 use holdfast_medium::{Claim, DataDir, Stamp, atomic, space::Reserve};
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +50,8 @@ impl Mark {
 }
 
 impl RunMark {
-    /// Marks the run as begun, durably, in a data directory that is ours.
+    /// Marks the run as begun, in a data directory that is ours. The mark is in the device on return, and durable with its next flush:
+    /// that of the store, which is opened now.
     ///
     /// # Errors
     /// The mark is as it was.
@@ -65,19 +68,27 @@ impl RunMark {
     /// # Errors
     /// The mark says still that the run goes on.
     pub fn stop(self) -> io::Result<()> {
-        self.write(Run::Stopped)
+        self.write(Run::Stopped)?.flush()
     }
 
-    fn write(&self, run: Run) -> io::Result<()> {
+    /// Overwrites the one block of the file in place. Should it be torn by that, it is one more signal that says nothing.
+    fn write(&self, run: Run) -> io::Result<Pushed> {
         let mark = Mark {
             run,
             pid: std::process::id(),
             at: Stamp::now(),
         };
         let mut json = serde_json::to_vec(&mark)?;
+        json.resize(BLOCK.max(json.len() + 1) - 1, b' ');
         json.push(b'\n');
         let path = path(&self.dir);
-        Reserve::of(self.dir.root()).relieved(|| atomic::replace(&path, &json))
+        if fs::metadata(&path).map_or(0, |file| file.len()) != json.len() as u64 {
+            Reserve::of(self.dir.root()).relieved(|| atomic::replace(&path, &json))?;
+            return Pushed::open(&path);
+        }
+        let mut file = Pushed::open(&path)?;
+        file.write(0, &Blocks::new(&json))?;
+        Ok(file)
     }
 }
 
@@ -87,8 +98,6 @@ fn path(dir: &DataDir) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

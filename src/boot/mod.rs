@@ -6,7 +6,7 @@
 //! - [`RunMark`]: our own note of a run, closed by an orderly stop
 //! - [`BootReport`]: all of it for people, kept in the data directory
 //!
-//! `holdfastd boot STEP`, run as root by the units of the same names ([`Step`]):
+//! `holdfast-boot STEP`, run as root by the units of the same names ([`Step`]):
 //!
 //! - [`accompany`]: the first picture on the panel
 //! - `early`: the signals that do not outlive the check and the mount of the data partition (`superblock`)

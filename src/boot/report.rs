@@ -119,12 +119,20 @@ impl BootReport {
             }));
     }
 
-    /// Closes the report and keeps it, durably, with the last ones before it.
+    /// Closes the report: the start is over.
+    #[must_use]
+    pub fn closed(self, stages: Stages) -> Self {
+        Self {
+            stages: stages.done,
+            ..self
+        }
+    }
+
+    /// Keeps it, durably, with the last ones before it.
     ///
     /// # Errors
     /// It is not kept; what it says is true all the same.
-    pub fn keep(&mut self, stages: Stages, dir: &DataDir) -> io::Result<()> {
-        self.stages = stages.done;
+    pub fn keep(&self, dir: &DataDir) -> io::Result<()> {
         let place = dir.root().join(DIR);
         atomic::make_dir(&place)?;
         set_aside(&place)?;
@@ -271,7 +279,8 @@ mod tests {
             report.found("inbox", [format!("start {start}")]);
             let mut stages = Stages::new();
             stages.done("vault");
-            report.keep(stages, &data).unwrap();
+            let report = report.closed(stages);
+            report.keep(&data).unwrap();
             let kept = fs::read(root.path().join(DIR).join(NEWEST)).unwrap();
             assert_eq!(serde_json::from_slice::<BootReport>(&kept).unwrap(), report);
         }

@@ -1,9 +1,9 @@
-//! `holdfastd boot STEP`: what the units run as root before the daemon.
+//! `holdfast-boot STEP`: what the units run as root before the daemon.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ValueEnum;
+use clap::{Parser, ValueEnum};
 use holdfast_medium::{Machine, leave_no_core};
 use tracing::Level;
 
@@ -26,8 +26,9 @@ pub enum Step {
     HostKey,
 }
 
-/// The arguments of a boot step.
-#[derive(Clone, Debug, clap::Args)]
+/// Does one of the steps that come before the daemon; the units run them, as root.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "holdfast-boot", version)]
 pub struct Boot {
     /// The step
     pub step: Step,
@@ -41,7 +42,7 @@ impl Boot {
     pub fn run(&self) -> ExitCode {
         journal::quiet_panics();
         if let Err(error) = journal::init(Level::INFO, false, &self.root) {
-            eprintln!("holdfastd: {error}");
+            eprintln!("holdfast-boot: {error}");
         }
         // The owner's passwords pass through it.
         if let Err(error) = leave_no_core() {

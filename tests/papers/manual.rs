@@ -5,7 +5,7 @@ use std::{env, fs, process::Command as Process};
 use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
-use holdfast::{config, ctl};
+use holdfast::{boot, config, ctl};
 
 use super::super::{at, read};
 
@@ -112,6 +112,9 @@ fn the_manual_is_what_the_programs_take() {
         "How it ends, and what its settings are, is in docs/operating.md. What went wrong is in the journal: journalctl -u holdfastd.",
     );
     check(&format!("{MANUAL}/holdfastd.8"), &page(daemon, "8"));
+    let steps = boot::Boot::command()
+        .after_help("What a step did is in the journal: journalctl -t holdfast-boot.");
+    check(&format!("{MANUAL}/holdfast-boot.8"), &page(steps, "8"));
 }
 
 #[test]

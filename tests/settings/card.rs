@@ -50,8 +50,8 @@ impl Card {
 
     /// One boot; what the step logged.
     pub fn boot(&self) -> String {
-        let done = Command::new(env!("CARGO_BIN_EXE_holdfastd"))
-            .args(["boot", "settings", "--root"])
+        let done = Command::new(env!("CARGO_BIN_EXE_holdfast-boot"))
+            .args(["settings", "--root"])
             .arg(self.0.path())
             .env_remove("JOURNAL_STREAM")
             .output()

@@ -279,8 +279,8 @@ fn the_boot_partition_is_writable_for_that_one_write() {
     make_executable(&mount);
     card.put("boot/firmware/holdfast.toml", whole());
     for _ in 0..2 {
-        let done = Command::new(env!("CARGO_BIN_EXE_holdfastd"))
-            .args(["boot", "settings", "--root"])
+        let done = Command::new(env!("CARGO_BIN_EXE_holdfast-boot"))
+            .args(["settings", "--root"])
             .arg(card.0.path())
             .env("PATH", card.at("bin"))
             .output()

@@ -102,8 +102,8 @@ fn a_file_that_keeps_its_secrets_stops_nothing_else() {
     card.put("boot/firmware/userconf.txt", format!("anna:{HASH}\n"));
     // As no room, or a card that cannot be written, is in its way.
     fs::create_dir(card.at("boot/firmware/.holdfast-redact.holdfast.toml")).unwrap();
-    let done = Command::new(env!("CARGO_BIN_EXE_holdfastd"))
-        .args(["boot", "settings", "--root"])
+    let done = Command::new(env!("CARGO_BIN_EXE_holdfast-boot"))
+        .args(["settings", "--root"])
         .arg(card.0.path())
         .output()
         .unwrap();

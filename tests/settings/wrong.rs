@@ -1,5 +1,7 @@
 //! What is nearly right: told, and never taken for something else.
 
+use std::fmt::Write as _;
+
 use crate::card::*;
 
 #[test]
@@ -211,4 +213,18 @@ fn what_of_a_wpa_supplicant_conf_is_not_joined_is_told_and_left() {
     let card = Card::with(&[("wpa_supplicant.conf", text)]);
     card.assert_told(&[("wpa_supplicant.conf:3", "mode: a Wi-Fi of its own")]);
     assert_eq!(card.wifi(), "");
+}
+
+#[test]
+fn aliases_of_aliases_are_no_bomb() {
+    let mut text = String::from("#cloud-config\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    // A thousand million of them, were they all written out.
+    for level in 1..9 {
+        let ten = [format!("*a{}", level - 1).as_str(); 10].join(", ");
+        let _ = writeln!(text, "a{level}: &a{level} [{ten}]");
+    }
+    let card = Card::new();
+    card.put("boot/firmware/user-data", text);
+    card.boot();
+    assert_eq!(card.complaints(), ["6: is not YAML"], "the library's limit");
 }

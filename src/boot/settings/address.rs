@@ -108,7 +108,7 @@ impl Addresses {
             return None;
         }
         let mut text =
-            "# Made by `holdfastd boot settings` from the files of the boot partition.\n[Network]\n"
+            "# Made by `holdfast-boot settings` from the files of the boot partition.\n[Network]\n"
                 .to_owned();
         let mut line = |key: &str, value: &dyn Display| {
             // A text takes all that is written to it.

@@ -210,7 +210,7 @@ pub(super) fn conf(country: Option<&str>, networks: &[Network]) -> Secret<String
         .map(|network| network.block(networks.len() > 1))
         .collect();
     Secret::new(format!(
-        "# Made by `holdfastd boot settings` from the files of the boot partition.\n{country}{blocks}"
+        "# Made by `holdfast-boot settings` from the files of the boot partition.\n{country}{blocks}"
     ))
 }
 
