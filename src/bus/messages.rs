@@ -197,8 +197,9 @@ impl Messages1 {
         Ok(stubs.into_iter().map(told).collect())
     }
 
-    /// Says that `consumer` is done with every message up to and including `seq`; durable when this returns. A caller in group
-    /// holdfast-bot acknowledges for consumers that are called like its user, alone or before a slash.
+    /// Says that `consumer` is done with every message up to and including `seq`. That it is waited for is durable when this returns, how
+    /// far it is within seconds: what a power cut takes of that is read again. A caller in group holdfast-bot acknowledges for consumers
+    /// that are called like its user, alone or before a slash.
     async fn acknowledge(
         &self,
         consumer: &str,

@@ -83,7 +83,7 @@ impl Vault1 {
         Ok(self.desk.records().await?)
     }
 
-    /// Counts the work of the disk since the daemon started: commits, the barriers (device flushes) they took, and bytes written.
+    /// Counts the work of the disk since the daemon started, its start included: commits, barriers (device flushes), and bytes written.
     #[zbus(out_args("commits", "barriers", "bytes"))]
     async fn counters(&self) -> Result<(u64, u64, u64), Error> {
         let stats = self.desk.counters()?;
@@ -100,17 +100,15 @@ impl Vault1 {
     }
 
     /// The forecast of the card's life: bytes a day that are written now, bytes a day at which it lasts ten years, and the years it
-    /// lasts as things are. All zero where the card cannot be looked at.
+    /// lasts as things are; the rate and the years are zero before a day has passed. All zero where the card cannot be looked at.
     #[zbus(out_args("bytes_per_day", "budget_per_day", "years"))]
     async fn forecast(&self) -> Result<(u64, u64, f64), Error> {
-        let forecast = self.desk.forecast()?.map(|forecast| {
-            (
-                forecast.bytes_per_day,
-                forecast.budget_per_day,
-                forecast.years,
-            )
-        });
-        Ok(forecast.unwrap_or_default())
+        let Some(forecast) = self.desk.forecast()? else {
+            return Ok(Default::default());
+        };
+        let rate = forecast.rate.map(|rate| (rate.bytes_per_day, rate.years));
+        let (bytes_per_day, years) = rate.unwrap_or_default();
+        Ok((bytes_per_day, forecast.budget_per_day, years))
     }
 
     /// The boot report as JSON: how the last run ended, what each signal said, what was found, how long each stage took.

@@ -21,6 +21,9 @@ pub struct Outcome {
 pub enum Effect {
     /// Look through the vault. Answers with `Found`, or with `StorageFailed`.
     Inspect,
+    /// Open the way to WhatsApp, up to the socket, while the vault is opened, for the `Connect` or `Pair` that is expected: nothing of the
+    /// device is sent on it, and it is closed when none comes. Answers with nothing.
+    DialAhead,
     /// Carry out the plan, an empty one too; one that is not is audited first. No run is left. Answers with `Space` and `Booted`,
     /// or with `StorageFailed`.
     Repair(Plan),

@@ -35,15 +35,18 @@ pub struct NotAPast;
 
 impl Past {
     /// Joins the past with what was written down elsewhere while the data partition was closed, or had failed. Of that it counts what is
-    /// used up of each allowance, and instead of the past's: it is newer, for it goes when a past is written. With each comes how long
-    /// ago it was written, milliseconds.
+    /// used up of each allowance, and instead of the past's: it is newer, for it goes when a past is written. Of what is done once in a
+    /// while the later counts: the medium may have failed with the note of it. With each comes how long ago it was written, milliseconds.
     pub fn joined(past: Option<(Past, u64)>, closed: Option<(Past, u64)>) -> Option<(Past, u64)> {
         let Some((closed, closed_ms)) = closed else {
             return past;
         };
         let (past, elapsed_ms) = past.unwrap_or_default();
         let mut past = past.after(elapsed_ms);
-        past.used_up = closed.after(closed_ms).used_up;
+        let closed = closed.after(closed_ms);
+        past.used_up = closed.used_up;
+        past.phone = past.phone.max(closed.phone);
+        past.pulse = past.pulse.max(closed.pulse);
         Some((past, 0))
     }
 

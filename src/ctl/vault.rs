@@ -61,6 +61,12 @@ impl fmt::Display for VaultOutput {
             budget_per_day,
             years,
         } = self.card;
+        if years == 0.0 {
+            return write!(
+                f,
+                "\ncard: its budget is {budget_per_day} bytes a day; what is used of it is known after a day"
+            );
+        }
         write!(
             f,
             "\ncard: {bytes_per_day} bytes a day of a budget of {budget_per_day}; "

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use holdfast_core::{ArchiveId, CauseCode, Event, Order, Past, Plan, Space};
 use holdfast_medium::barrier::BarrierError;
-use holdfast_medium::blocking;
+use holdfast_medium::{Stopped, atomic, blocking, wear};
 use tokio::sync::oneshot;
 
 use super::answer::Answer;
 use super::hands::{Hands, Open};
 use super::opening::{Opening, Progress};
 use super::rooms::Rooms;
-use super::{fault, generations, past};
+use super::{fault, generations, opening, past};
 use crate::boot::BootReport;
 use crate::desk;
 use crate::history::{HistoryError, LastWords};
@@ -56,8 +56,7 @@ impl Hands {
                     match opening.open(*found, plan).await {
                         Ok(rooms) => {
                             let space = gauge.space(&rooms).await;
-                            let report = opening.kept().await;
-                            Some(Answer::Opened(Box::new(rooms), report, space))
+                            Some(Answer::Opened(Box::new(rooms), opening.closed(), space))
                         }
                         Err(error) => Some(not_opened(opening, error).await),
                     }
@@ -90,7 +89,23 @@ impl Hands {
     ) -> Vec<Event> {
         let linked = rooms.vault.linked();
         journal::started(linked.generation);
-        self.publisher.report(report);
+        wear::start_is_over();
+        self.publisher.report(report.clone());
+        // The link does not wait for what is only told of this start.
+        let (tide, vault, dir) = (
+            rooms.tide.clone(),
+            rooms.vault.clone(),
+            self.config.data.clone(),
+        );
+        self.notes.post(async move {
+            opening::keep(report, dir).await;
+            let kept = blocking(move || {
+                tide.keep(&vault);
+                Ok::<_, Stopped>(())
+            });
+            // It panicked, or the process is gone before.
+            let _ = kept.await;
+        });
         self.publisher.opened(desk::Rooms {
             inbox: rooms.inbox.clone(),
             outbox: rooms.outbox.clone(),
@@ -100,6 +115,7 @@ impl Hands {
         });
         let link = Link::new(
             self.config.settings.clone(),
+            Arc::clone(&self.ahead),
             rooms.inbox.clone(),
             rooms.outbox.clone(),
             self.events.clone(),
@@ -249,6 +265,7 @@ impl Hands {
             past::of_runtime(&self.config.runtime),
         );
         let is_open = self.open.is_some() && self.failure.is_none();
+        let (notes, place) = (self.notes.clone(), self.config.data.root().to_owned());
         let around = self.around.clone();
         self.deed(async move {
             let kept = move || {
@@ -261,6 +278,13 @@ impl Hands {
             };
             if let Err(error) = blocking(kept).await {
                 tracing::warn!("what the next start should know cannot be kept: {error}");
+            } else if is_open {
+                // A moment later, and the link does not wait for it: no server hears of an attempt as fast as that.
+                notes.post(async move {
+                    if let Err(error) = blocking(move || atomic::sync_dir(&place)).await {
+                        tracing::warn!("what the next start should know may be lost: {error}");
+                    }
+                });
             }
             None
         });

@@ -1,5 +1,7 @@
 //! The hands: each effect of the core is carried out here, and nowhere else.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use holdfast_core::{self as core, Effect, Event, Now, State};
 use holdfast_medium::barrier::Barrier;
@@ -17,7 +19,7 @@ use super::rooms::Rooms;
 use super::space::Gauge;
 use crate::config::Config;
 use crate::journal;
-use crate::link::Link;
+use crate::link::{Ahead, Link};
 
 /// The daemon's hands: the rooms that carry effects out, and the channels for answers.
 pub(super) struct Hands {
@@ -25,6 +27,8 @@ pub(super) struct Hands {
     pub(super) publisher: Publisher,
     /// One queue of deeds on the disk: each is done before the next begins.
     pub(super) lane: Lane,
+    /// A second one beside it, for what nothing else waits for.
+    pub(super) notes: Lane,
     /// Takes the answers of deeds.
     pub(super) answers: mpsc::UnboundedSender<Answer>,
     /// Takes what happens to the link.
@@ -38,6 +42,8 @@ pub(super) struct Hands {
     /// The rooms, once they are open.
     pub(super) open: Option<Open>,
     pub(super) dial: Dial,
+    /// What was dialled before there was a link.
+    pub(super) ahead: Arc<Ahead>,
     /// Why the process ends as failed.
     pub(super) failure: Option<anyhow::Error>,
     pub(super) leaving: bool,
@@ -64,6 +70,7 @@ impl core::Hands for Hands {
     fn carry_out(&mut self, state: &State, effect: Effect) -> Vec<Event> {
         match effect {
             Effect::Inspect => self.inspect(),
+            Effect::DialAhead => self.ahead.dial(),
             Effect::Repair(plan) => self.repair(plan),
             Effect::Connect => self.dial("connected"),
             Effect::Pair => self.dial("asked for a code"),
@@ -143,9 +150,11 @@ impl Hands {
             gauge: Gauge::new(&config.data),
             around,
             start: Progress::Closed(opening),
+            ahead: Arc::new(Ahead::new(&config.settings)),
             config,
             publisher,
             lane,
+            notes: Lane::new(),
             barrier,
             events,
             answers,
@@ -195,6 +204,7 @@ impl Hands {
         let last_run = self.open.as_mut().map(|open| open.link.ended());
         timeout(LEAVE, async {
             self.lane.close().await;
+            self.notes.close().await;
             if let Some(last_run) = last_run {
                 last_run.await;
             }

@@ -10,6 +10,7 @@ use holdfast_core::{AuditEnd, Event, GenerationId, Limits, Plan, plan, setback};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Claim, DataDir, Machine, blocking};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::generations;
 use super::rooms::Rooms;
@@ -19,7 +20,7 @@ use super::tide::Tide;
 use crate::boot::{BootReport, Evidence, Stages};
 use crate::history::{Archive, Audit, AuditKey, AuditKind};
 use crate::journal;
-use crate::mail::{Finding, Inbox, Outbox};
+use crate::mail::{self, Finding, Inbox, MailError, Outbox};
 use crate::vault::{Generations, Inspection, Vault};
 
 impl Rooms {
@@ -58,6 +59,8 @@ pub(super) struct Opening {
     beside: Option<(PathBuf, mpsc::UnboundedSender<Event>)>,
     /// Once the vault is looked through.
     tide: Option<Tide>,
+    /// The mail, opened beside the vault.
+    mail: Option<JoinHandle<Result<Mail, MailError>>>,
     barrier: Barrier,
     stages: Stages,
     limits: Limits,
@@ -79,6 +82,7 @@ impl Opening {
             claim,
             beside: None,
             tide: None,
+            mail: None,
             barrier: barrier.clone(),
             stages,
             limits,
@@ -109,6 +113,8 @@ impl Opening {
             }
         };
         self.claim = Some(claim.clone());
+        let mail = Mail::open(self.dir.clone(), self.barrier.clone(), self.limits);
+        self.mail = Some(tokio::spawn(mail));
         let inspection = Vault::inspect(claim, self.barrier.clone()).await?;
         let runtime = self.beside.as_ref().map(|(runtime, _)| runtime.clone());
         let dir = self.dir.clone();
@@ -135,20 +141,22 @@ impl Opening {
         inspection: Inspection,
         plan: Plan,
     ) -> anyhow::Result<Rooms> {
-        let (dir, barrier) = (self.dir.clone(), self.barrier.clone());
+        let dir = self.dir.clone();
         let live = inspection.linked().generation;
         let audit = self.audit(live).await;
         let vault = self.repair(inspection, plan, &audit).await?;
         self.stages.done("vault");
-        let mail_room = for_mail(&dir, self.limits).await;
-        let inbox = Inbox::open(&dir, &barrier, mail_room.clone()).await?;
-        self.found_in_mail("inbox", inbox.findings());
-        self.stages.done("inbox");
-        let outbox = Outbox::open(&dir, &barrier, mail_room.clone(), waits).await?;
+        let mail = self.mail.take().context("nothing was looked through")?;
+        let Mail {
+            room: mail_room,
+            inbox,
+            outbox,
+        } = mail.await??;
         outbox.belongs_to(vault.own_chat());
         vault.leaves_sent_to(Arc::new(SentMail(outbox.clone())));
+        self.found_in_mail("inbox", inbox.findings());
         self.found_in_mail("outbox", outbox.findings());
-        self.stages.done("outbox");
+        self.stages.done("mail");
         let live = vault.linked().generation;
         let limits = self.limits;
         let (archive, finished, dropped) = blocking(move || {
@@ -164,17 +172,10 @@ impl Opening {
         self.report.found("archive", finished);
         self.report.found("archive", dropped.err());
         self.stages.done("archive");
-        let vault = Arc::new(vault);
         let tide = self.tide.clone().context("nothing was looked through")?;
-        let (kept, opened) = (tide.clone(), Arc::clone(&vault));
-        blocking(move || {
-            kept.keep(&opened);
-            anyhow::Ok(())
-        })
-        .await?;
         Ok(Rooms {
             tide,
-            vault,
+            vault: Arc::new(vault),
             inbox,
             outbox,
             mail_room,
@@ -243,30 +244,44 @@ impl Opening {
     /// Ends with the rooms closed, and says why in the report.
     pub(super) async fn failed(mut self, error: &anyhow::Error) -> BootReport {
         self.report.found("start", [format!("{error:#}")]);
-        if self.is_ours() {
-            self.kept().await
-        } else {
-            self.report
+        let dir = self.is_ours().then(|| self.dir.clone());
+        let report = self.closed();
+        if let Some(dir) = dir {
+            keep(report.clone(), dir).await;
         }
+        report
     }
 
-    /// Closes the report and keeps it.
-    pub(super) async fn kept(self) -> BootReport {
-        let Self {
-            dir,
-            stages,
-            mut report,
-            ..
-        } = self;
-        let shown = report.clone();
-        let kept = blocking(move || {
-            report.keep(stages, &dir)?;
-            anyhow::Ok(report)
-        });
-        kept.await.unwrap_or_else(|error| {
-            tracing::warn!("the boot report cannot be kept: {error}");
-            shown
+    /// Ends well: the report of it, which is still to be kept.
+    pub(super) fn closed(self) -> BootReport {
+        self.report.closed(self.stages)
+    }
+}
+
+/// The mail of a data directory, which needs nothing of the vault.
+struct Mail {
+    room: mail::Room,
+    inbox: Inbox,
+    outbox: Outbox,
+}
+
+impl Mail {
+    async fn open(dir: DataDir, barrier: Barrier, limits: Limits) -> Result<Self, MailError> {
+        let room = for_mail(&dir, limits).await;
+        let inbox = Inbox::open(&dir, &barrier, room.clone()).await?;
+        let outbox = Outbox::open(&dir, &barrier, room.clone(), waits).await?;
+        Ok(Self {
+            room,
+            inbox,
+            outbox,
         })
+    }
+}
+
+/// Keeps a report that is closed.
+pub(super) async fn keep(report: BootReport, dir: DataDir) {
+    if let Err(error) = blocking(move || report.keep(&dir)).await {
+        tracing::warn!("the boot report cannot be kept: {error}");
     }
 }
 

@@ -18,14 +18,14 @@ struct Written {
     behind: bool,
 }
 
-/// Writes it down, durable on return; `behind` whether the wall clock is known to be wrong.
+/// Writes it down, durable once its directory is synced; `behind` whether the wall clock is known to be wrong.
 ///
 /// # Errors
 /// The file is as it was.
 pub(super) fn keep(path: &Path, past: &Past, behind: bool) -> io::Result<()> {
     let at = Stamp::now();
     let now = serde_json::to_string(&Written { at, behind })?;
-    atomic::replace(path, format!("{now}\n{past}").as_bytes())
+    atomic::place(path, format!("{now}\n{past}").as_bytes())
 }
 
 /// Names the file for what a start wrote down while the data partition was closed: it outlives the process, and no power cut.
@@ -111,17 +111,27 @@ mod tests {
         let past = |text: &str| -> Past { text.parse().unwrap() };
         keep(
             &data,
-            &past("replaced 2\nnotified 1000000 2000000 3000000\n"),
+            &past("notified 1000000 2000000 3000000\nreplaced 2\nphone 5000000\npulse 1000000\n"),
             false,
         )
         .unwrap();
-        keep(&runtime, &past("notified 40000000 86400000\n"), false).unwrap();
+        let closed = past("notified 40000000 86400000\nphone 1000000\npulse 80000000\n");
+        keep(&runtime, &closed, false).unwrap();
         let (joined, _) = both(&data, &run).unwrap();
         let told = joined.to_string();
         let notified = told.lines().find_map(|line| line.strip_prefix("notified "));
         // Fewer, but newer: two of the three were over by then.
         assert_eq!(notified.unwrap().split(' ').count(), 2, "{told}");
         assert!(told.contains("replaced 2"), "{told}");
+        // What failed with the medium is done no sooner again, and nothing is done sooner for having been noted later.
+        let later = |key: &str| {
+            let line = told
+                .lines()
+                .find_map(|line| line.strip_prefix(key))
+                .unwrap();
+            line.trim().parse::<u64>().unwrap().div_ceil(1_000_000)
+        };
+        assert_eq!((later("phone"), later("pulse")), (5, 80), "{told}");
         forget(&runtime).unwrap();
         forget(&runtime).unwrap();
         let (alone, _) = both(&data, &run).unwrap();

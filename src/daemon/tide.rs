@@ -82,8 +82,12 @@ impl Tide {
 
     /// Writes both down once everything is open and repaired, or for the last time. Blocks.
     pub(super) fn keep(&self, vault: &Vault) {
-        let age = self.at(vault);
-        self.state.lock().kept = Instant::now();
+        self.keep_locked(&mut self.state.lock(), vault);
+    }
+
+    fn keep_locked(&self, state: &mut State, vault: &Vault) {
+        let age = state.at(vault);
+        state.kept = Instant::now();
         if let Err(error) = age.keep(&self.inside) {
             tracing::warn!("how far the data has come is not written down: {error}");
         }
@@ -92,22 +96,16 @@ impl Tide {
 
     /// Writes down outside how far it is now, and inside once a day. Blocks.
     pub(super) fn note(&self, vault: &Vault) {
-        if self.state.lock().kept.elapsed() >= DAILY {
-            return self.keep(vault);
+        // Held while it is written: the one who writes down a start does so beside everything else.
+        let mut state = self.state.lock();
+        if state.kept.elapsed() >= DAILY {
+            return self.keep_locked(&mut state, vault);
         }
-        let before = self.state.lock().age.clone();
-        let age = self.at(vault);
+        let before = state.age.clone();
+        let age = state.at(vault);
         if age != before {
             self.name(&age);
         }
-    }
-
-    fn at(&self, vault: &Vault) -> Age {
-        let (generation, step) = vault.position();
-        let mut state = self.state.lock();
-        state.age.generation = generation.0;
-        state.age.step = step;
-        state.age.clone()
     }
 
     fn name(&self, age: &Age) {
@@ -115,6 +113,15 @@ impl Tide {
         if let Some(Err(error)) = named {
             tracing::warn!("how far the data has come is not noted outside: {error}");
         }
+    }
+}
+
+impl State {
+    fn at(&mut self, vault: &Vault) -> Age {
+        let (generation, step) = vault.position();
+        self.age.generation = generation.0;
+        self.age.step = step;
+        self.age.clone()
     }
 }
 

@@ -215,8 +215,9 @@ impl Desk {
             .collect())
     }
 
-    /// Says that `consumer`, one of the caller's own, is done with every message up to and including `seq`; durable when this
-    /// returns. The caller may have no more than a few: each keeps messages that it did not acknowledge.
+    /// Says that `consumer`, one of the caller's own, is done with every message up to and including `seq`. That it is waited for is
+    /// durable when this returns, how far it is within seconds: what a power cut takes of that is read again. The caller may have no
+    /// more than a few: each keeps messages that it did not acknowledge.
     ///
     /// # Errors
     /// [`Refusal::NotYours`], [`Refusal::InvalidArgument`], [`Refusal::Storage`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_medium::{
     barrier::Stats,
-    wear::{Costs, Forecast},
+    wear::{self, Costs, Forecast},
 };
 
 use super::{Ask, Desk, Refusal, Request, aside};
@@ -27,13 +27,17 @@ impl Desk {
         counts.await?.map_err(Refusal::Storage)
     }
 
-    /// The commits and device flushes since the daemon started.
+    /// The commits and device flushes since the daemon started, and what was written; its start is part of it.
     ///
     /// # Errors
     /// [`Refusal::NotAllowed`].
     pub fn counters(&self) -> Result<Stats, Refusal> {
-        self.check(Ask::Wear)?;
-        Ok(self.lines.barrier.stats())
+        let costs = self.costs()?;
+        Ok(Stats {
+            barriers: costs.values().map(|cost| cost.barriers).sum(),
+            bytes: costs.values().map(|cost| cost.bytes).sum(),
+            ..self.lines.barrier.stats()
+        })
     }
 
     /// The cost of each purpose to the card since the daemon started.
@@ -42,7 +46,10 @@ impl Desk {
     /// [`Refusal::NotAllowed`].
     pub fn costs(&self) -> Result<Costs, Refusal> {
         self.check(Ask::Wear)?;
-        Ok(self.lines.barrier.costs())
+        // No purpose has writes of both kinds.
+        let mut costs = self.lines.barrier.costs();
+        costs.extend(wear::all_beside());
+        Ok(costs)
     }
 
     /// How long the card lasts; `None` where its wear cannot be read.

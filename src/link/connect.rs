@@ -17,7 +17,6 @@ use tokio::net::{TcpStream, lookup_host};
 use tower_service::Service;
 use ureq::http::{HeaderValue, Uri};
 
-use super::observer::Observer;
 use crate::config::{Proxy, ProxyProtocol};
 
 /// How long an address of one family may take before the other family's are tried beside it; RFC 8305 recommends 250 ms.
@@ -26,11 +25,14 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// The timeout of all addresses of a family together. The library ends a dial after 20 s.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Opens a connection to `host:port`, and tells the observer at each step what has failed if the step does not end.
+/// Takes, at each step of a dial, what has failed if the step does not end.
+pub(super) type Blame = Arc<dyn Fn(CauseCode) + Send + Sync>;
+
+/// Opens a connection to `host:port`.
 pub(super) async fn connect(
     host: &str,
     proxy: Option<&Proxy>,
-    observer: &Arc<Observer>,
+    blame: &Blame,
 ) -> anyhow::Result<TcpStream> {
     let to: Uri = format!("http://{host}").parse()?;
     let Some(proxy) = proxy else {
@@ -38,18 +40,18 @@ pub(super) async fn connect(
             true => CauseCode::DialFailed,
             false => CauseCode::DnsFailed,
         };
-        observer.dials(step);
+        blame(step);
         let found = CauseCode::DialFailed;
         let names = Names {
-            observer: Arc::clone(observer),
+            blame: Arc::clone(blame),
             found,
         };
         return Ok(connector(names).call(to).await?.into_inner());
     };
     let found = CauseCode::ProxyFailed;
-    observer.dials(found);
+    blame(found);
     let names = Names {
-        observer: Arc::clone(observer),
+        blame: Arc::clone(blame),
         found,
     };
     through(proxy, connector(names), to).await
@@ -109,7 +111,7 @@ fn basic(user: &str, password: &str) -> anyhow::Result<HeaderValue> {
 /// The system's resolver. Once it has found a name, the next step can fail.
 #[derive(Clone)]
 struct Names {
-    observer: Arc<Observer>,
+    blame: Blame,
     /// The cause of a failure from then on.
     found: CauseCode,
 }
@@ -124,10 +126,10 @@ impl Service<Name> for Names {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { observer, found } = self.clone();
+        let Self { blame, found } = self.clone();
         async move {
             let addresses: Vec<_> = lookup_host((name.as_str(), 0)).await?.collect();
-            observer.dials(found);
+            blame(found);
             Ok(addresses.into_iter())
         }
         .boxed()
@@ -212,7 +214,8 @@ mod tests {
             let (guest, _) = listener.accept().await.unwrap();
             serve(BufStream::new(guest)).await;
         };
-        let dial = connect("server.example:443", Some(&proxy), &heard.observer);
+        let blame = heard.observer.blame();
+        let dial = connect("server.example:443", Some(&proxy), &blame);
         let both = async { tokio::join!(served, dial) };
         let ((), dialled) = timeout(Duration::from_secs(20), both).await.unwrap();
         (dialled, heard.observer.unreached())
@@ -289,7 +292,7 @@ mod tests {
         assert!(stream.is_err() && blamed == Some(CauseCode::ProxyFailed));
         let nobody = Proxy::parse("http://127.0.0.1:1").unwrap();
         let heard = Heard::new();
-        connect("server.example:443", Some(&nobody), &heard.observer)
+        connect("server.example:443", Some(&nobody), &heard.observer.blame())
             .await
             .unwrap_err();
         assert_eq!(heard.observer.unreached(), Some(CauseCode::ProxyFailed));

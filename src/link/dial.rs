@@ -1,66 +1,28 @@
-//! Dials WhatsApp a step at a time and remembers which step failed: the library reports no failed dial.
+//! Dials for a run, and has its observer know which step failed: the library reports no failed dial.
 
 use std::sync::Arc;
 
-use anyhow::bail;
 use async_trait::async_trait;
-use holdfast_core::CauseCode;
-use tokio_websockets::ClientBuilder;
-use wacore::net::{
-    Transport, TransportEvent, TransportFactory, WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL,
-};
+use wacore::net::{Transport, TransportEvent, TransportFactory};
 use whatsapp_rust::Client;
 use whatsapp_rust::async_channel;
-use whatsapp_rust::transport::{Connector, default_tls_connector, from_websocket};
+use whatsapp_rust::transport::from_websocket;
 
-use super::connect::connect;
+use super::ahead::Ahead;
 use super::observer::Observer;
-use crate::config::{Proxy, Route, Settings};
 
-/// A transport factory that dials step by step, with a timeout of its own. The library's says in text alone why it failed, and nothing
-/// when it times out.
+/// A transport factory whose dial says at which step it failed. The library's says so in text alone, and nothing when it times out.
 pub(super) struct Dialer {
-    url: String,
-    proxy: Option<Proxy>,
-    /// The settings name something as a proxy that is none.
-    is_lost: bool,
+    ahead: Arc<Ahead>,
     observer: Arc<Observer>,
 }
 
 type Dialed = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 
 impl Dialer {
-    /// Dials WhatsApp, or the server that the settings name.
-    pub(super) fn new(settings: &Settings, observer: Arc<Observer>) -> Self {
-        let url = settings.server_url.as_deref();
-        Self {
-            url: url.unwrap_or(WHATSAPP_WEB_WS_URL).to_owned(),
-            proxy: settings.proxy().cloned(),
-            is_lost: settings.route == Route::Unknown,
-            observer,
-        }
-    }
-
-    async fn dial(&self) -> anyhow::Result<Dialed> {
-        if self.is_lost {
-            self.observer.dials(CauseCode::ProxyFailed);
-            bail!("network.proxy names no proxy that is spoken");
-        }
-        let host = host_of(&self.url);
-        let stream = connect(&host, self.proxy.as_ref(), &self.observer).await?;
-        self.observer.dials(CauseCode::TlsFailed);
-        let connector = match self.url.starts_with("ws://") {
-            true => Connector::Plain,
-            false => default_tls_connector(),
-        };
-        let name = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
-        let stream = connector.wrap(name, stream).await?;
-        self.observer.dials(CauseCode::DialFailed);
-        let upgrade = ClientBuilder::new()
-            .uri(&self.url)?
-            .add_header("origin".parse()?, WHATSAPP_WEB_ORIGIN.parse()?)?;
-        let (socket, _) = upgrade.connect_on(stream).await?;
-        Ok(from_websocket(socket))
+    /// Dials for the observer's run.
+    pub(super) fn new(ahead: Arc<Ahead>, observer: Arc<Observer>) -> Self {
+        Self { ahead, observer }
     }
 }
 
@@ -71,9 +33,9 @@ impl TransportFactory for Dialer {
         if let Some(client) = self.observer.client() {
             settle_identity(&client).await;
         }
-        let dialed = self.dial().await?;
+        let socket = self.ahead.socket(&self.observer.blame()).await?;
         self.observer.reaches();
-        Ok(dialed)
+        Ok(from_websocket(socket))
     }
 }
 
@@ -87,44 +49,25 @@ pub(super) async fn settle_identity(client: &Client) {
     let _ = device.backend().create().await;
 }
 
-/// `host:port` of a `ws://` or `wss://` address.
-pub(super) fn host_of(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("wss", url));
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let has_port = authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    match (has_port, scheme) {
-        (true, _) => authority.to_owned(),
-        (false, "ws") => format!("{authority}:80"),
-        (false, _) => format!("{authority}:443"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use holdfast_core::CauseCode;
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
 
     use super::super::observer::Heard;
     use super::*;
-
-    #[test]
-    fn host_and_port_of_an_address() {
-        assert_eq!(host_of("ws://127.0.0.1:4711/ws/chat"), "127.0.0.1:4711");
-        assert_eq!(host_of("ws://localhost/ws"), "localhost:80");
-        assert_eq!(host_of("wss://[::1]/ws"), "[::1]:443");
-    }
+    use crate::config::{Route, Settings};
 
     fn dialer(url: String, heard: &Heard) -> Dialer {
         let settings = Settings {
             server_url: Some(url),
             ..Settings::default()
         };
-        Dialer::new(&settings, Arc::clone(&heard.observer))
+        Dialer::new(Arc::new(Ahead::new(&settings)), Arc::clone(&heard.observer))
     }
 
     /// Dials for so long that a local answer comes, and says what it stumbled over.
@@ -159,7 +102,8 @@ mod tests {
             ..Settings::default()
         };
         let heard = Heard::new();
-        let dialer = Dialer::new(&settings, Arc::clone(&heard.observer));
+        let ahead = Arc::new(Ahead::new(&settings));
+        let dialer = Dialer::new(ahead, Arc::clone(&heard.observer));
         assert!(dialer.create_transport().await.is_err());
         assert_eq!(heard.observer.unreached(), Some(CauseCode::ProxyFailed));
     }

@@ -41,7 +41,7 @@ impl Farewell {
         let Some(device) = load(&backend).await else {
             return false;
         };
-        let version = parts.versions.choose(&device).await;
+        let version = parts.ahead.versions.choose(&device).await;
         let Some(bot) = build(parts, backend, &device, version, &observer).await else {
             return false;
         };

@@ -4,6 +4,7 @@
 //! is told to keep out of it, see `run`.
 
 mod again;
+mod ahead;
 mod body;
 pub mod clock;
 mod connect;
@@ -19,6 +20,7 @@ mod peers;
 mod reach;
 mod run;
 mod self_test;
+mod socket;
 mod version;
 mod web;
 
@@ -29,8 +31,8 @@ use holdfast_core::{CauseCode, Ending, Event, Todo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wacore::store::traits::Backend;
-use whatsapp_rust::http::UreqHttpClient;
 
+pub use ahead::Ahead;
 pub use body::encoded;
 pub use credentials::Credentials;
 pub use farewell::Farewell;
@@ -40,20 +42,18 @@ pub(crate) use run::{END_LIMIT, FIRST_LOGIN_LIMIT, LAST_MOMENT, PONG_LIMIT};
 #[cfg(test)]
 pub(crate) use self_test::{ECHO, TEST_ANSWER};
 
-use crate::config::{Route, Settings};
+use crate::config::Settings;
 use crate::history::LastWords;
 use crate::mail::{Inbox, Outbox};
 use clock::ServerClock;
 use inbound::ToInbox;
 use peers::Peers;
 use reach::Reach;
-use version::Versions;
 
 /// The parts that every run shares.
 struct Parts {
     settings: Settings,
-    http: UreqHttpClient,
-    versions: Versions,
+    ahead: Arc<Ahead>,
     peers: Arc<Peers>,
     clock: ServerClock,
     reach: Arc<Reach>,
@@ -78,7 +78,7 @@ impl Parts {
 pub fn is_near(settings: &Settings) -> bool {
     let host = match (settings.proxy(), &settings.server_url) {
         (Some(proxy), _) => format!("{}:{}", proxy.host, proxy.port),
-        (None, Some(url)) => dial::host_of(url),
+        (None, Some(url)) => socket::host_of(url),
         (None, None) => return false,
     };
     ["127.", "localhost:", "[::1]"]
@@ -123,27 +123,21 @@ enum Errand {
 }
 
 impl Link {
-    /// Makes a link without a run. Events go to `events`, QR and pairing code to `credentials`, and the stanzas by which WhatsApp
-    /// ends a connection to `last_words`.
+    /// Makes a link without a run, which goes on from what was dialled `ahead`. Events go to `events`, QR and pairing code to
+    /// `credentials`, and the stanzas by which WhatsApp ends a connection to `last_words`.
     pub fn new(
         settings: Settings,
+        ahead: Arc<Ahead>,
         inbox: Inbox,
         outbox: Outbox,
         events: mpsc::UnboundedSender<Event>,
         credentials: watch::Sender<Credentials>,
         last_words: LastWords,
     ) -> Self {
-        let http = web::client(settings.proxy(), web::ANSWERS, web::LIMIT);
-        let versions = Versions::new(
-            settings.server_version,
-            Arc::new(http.clone()),
-            settings.server_url.is_none() && settings.route != Route::Unknown,
-        );
         Self {
             parts: Arc::new(Parts {
                 settings,
-                http,
-                versions,
+                ahead,
                 peers: Arc::default(),
                 clock: ServerClock::default(),
                 reach: Arc::default(),

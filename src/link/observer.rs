@@ -19,6 +19,7 @@ use whatsapp_rust::{Client, Jid, OwnedNodeRef};
 
 use super::again::AskedAgain;
 use super::clock::ServerClock;
+use super::connect::Blame;
 use super::credentials::Credentials;
 use super::inbound::{self, Intake};
 use super::peers::{self, Peers};
@@ -161,6 +162,12 @@ impl Observer {
         *self.reasons.lock() = Reasons::default();
         *self.login.lock() = Login::default();
         *self.unreached.lock() = Some(stumble);
+    }
+
+    /// The same, for whoever dials.
+    pub(super) fn blame(self: &Arc<Self>) -> Blame {
+        let observer = Arc::clone(self);
+        Arc::new(move |stumble| observer.dials(stumble))
     }
 
     /// Notes that the socket is open.

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use holdfast_core::{CauseCode, Ending, Event, Todo};
+use holdfast_medium::{Stopped, blocking};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use wacore::store::traits::Backend;
@@ -42,6 +43,9 @@ pub(crate) const PONG_LIMIT: Duration = Duration::from_secs(20);
 /// How long the library takes to send presence for a new push name.
 const SHOW: Duration = Duration::from_secs(2);
 
+/// How long what follows a login takes memory for: the queue, the upload of pre-keys, what is written a moment later.
+const SETTLED: Duration = Duration::from_secs(30);
+
 /// How long the daily presence `available` lasts.
 const PULSE: Duration = Duration::from_secs(5);
 
@@ -66,7 +70,7 @@ pub(super) async fn run(
         return Ending::Storage;
     };
     let version = tokio::select! {
-        version = parts.versions.choose(&device) => version,
+        version = parts.ahead.versions.choose(&device) => version,
         _ = &mut stop => return Ending::Asked,
     };
     let Some(bot) = build(parts, backend, &device, version, &observer).await else {
@@ -101,7 +105,7 @@ pub(super) async fn run(
         Ending::Network(code.into())
     });
     if ending == Ending::ClientOutdated {
-        parts.versions.refused();
+        parts.ahead.versions.refused();
     }
     ending
 }
@@ -131,7 +135,7 @@ pub(super) async fn build(
     observer: &Arc<Observer>,
 ) -> Option<Bot> {
     let settings = &parts.settings;
-    let dialer = Dialer::new(settings, Arc::clone(observer));
+    let dialer = Dialer::new(Arc::clone(&parts.ahead), Arc::clone(observer));
     // The name and kind shown under "Linked devices"; WhatsApp knows browsers and a few apps, no appliances.
     let props = DevicePropsOverride::new()
         .with_os(&settings.device_name)
@@ -139,7 +143,7 @@ pub(super) async fn build(
     let mut builder = Bot::builder()
         .with_backend_arc(backend)
         .with_transport_factory(dialer)
-        .with_http_client(parts.http.clone())
+        .with_http_client(parts.ahead.http.clone())
         .with_version(version)
         .with_device_props(props)
         .with_event_handler(Listener(Arc::clone(observer)))
@@ -239,6 +243,7 @@ async fn heed(
                     let _ = client.presence().set_unavailable().await;
                     outgoing.begin().await?;
                     up.send_replace(true);
+                    beside.push(give_memory_back().boxed());
                 }
                 Notice::Acked(ack) => acks.push(ack),
                 Notice::Named => beside.push(hush(client).boxed()),
@@ -342,6 +347,16 @@ async fn pulse(client: &Arc<Client>) {
     }
     // Also where nobody knows what became of the first.
     let _ = client.presence().set_unavailable().await;
+}
+
+/// Gives back what a login took, a first one above all, once what follows it is over. Nothing rests on it.
+async fn give_memory_back() {
+    tokio::time::sleep(SETTLED).await;
+    let given = blocking(|| {
+        holdfast_medium::give_memory_back();
+        Ok::<_, Stopped>(())
+    });
+    let _ = given.await;
 }
 
 /// Drops the Signal sessions with a peer. Its next message cannot be decrypted either, and the retry makes new ones.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use wacore::store::Device;
 use whatsapp_rust::http::HttpClient;
@@ -26,6 +27,8 @@ pub(super) struct Versions {
     fetch: bool,
     /// The version fetched last, and when.
     fetched: Mutex<Option<(Version, Instant)>>,
+    /// A fetch that was begun before anybody asked.
+    begun: Mutex<Option<JoinHandle<Option<Version>>>>,
 }
 
 impl Versions {
@@ -35,6 +38,15 @@ impl Versions {
             http,
             fetch,
             fetched: Mutex::default(),
+            begun: Mutex::default(),
+        }
+    }
+
+    /// Begins to fetch for whoever asks next.
+    pub(super) fn begin(&self) {
+        if self.fetch {
+            let fetched = tokio::spawn(fetch(Arc::clone(&self.http)));
+            *self.begun.lock() = Some(fetched);
         }
     }
 
@@ -56,8 +68,12 @@ impl Versions {
         if let Some(fresh) = self.fresh() {
             return fresh.max(floor);
         }
-        let fetched = timeout(FETCH_LIMIT, fetch_latest_app_version(&self.http)).await;
-        let Some(fetched) = fetched.ok().and_then(Result::ok) else {
+        let begun = self.begun.lock().take();
+        let fetched = match begun {
+            Some(begun) => begun.await.ok().flatten(),
+            None => fetch(Arc::clone(&self.http)).await,
+        };
+        let Some(fetched) = fetched else {
             return floor;
         };
         self.note(Some((fetched, Instant::now())));
@@ -74,6 +90,11 @@ impl Versions {
     fn note(&self, fetched: Option<(Version, Instant)>) {
         *self.fetched.lock() = fetched;
     }
+}
+
+async fn fetch(http: Arc<dyn HttpClient>) -> Option<Version> {
+    let fetched = timeout(FETCH_LIMIT, fetch_latest_app_version(&http)).await;
+    fetched.ok()?.ok()
 }
 
 #[cfg(test)]
@@ -129,6 +150,22 @@ mod tests {
             .choose(&device())
             .await;
         assert_eq!(known, (2, 3000, 1_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_that_was_begun_before_is_waited_for_once() {
+        let versions = Versions::new(None, Arc::new(Silent), true);
+        versions.begin();
+        tokio::task::yield_now().await;
+        advance(FETCH_LIMIT / 2).await;
+        for limit in [FETCH_LIMIT / 2, FETCH_LIMIT] {
+            let begun = Instant::now();
+            assert_eq!(versions.choose(&device()).await, (2, 3000, 1_000));
+            assert_eq!(begun.elapsed().as_secs(), limit.as_secs());
+        }
+        let versions = Versions::new(None, Arc::new(Web(Some(2_000))), true);
+        versions.begin();
+        assert_eq!(versions.choose(&device()).await, (2, 3000, 2_000));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_medium::{
-    barrier::{Barrier, Durability, Log, LogId},
+    barrier::{Barrier, Log, LogId},
     push::{self, Blocks, Pushed},
     wear::Purpose,
 };
@@ -58,6 +58,15 @@ pub struct Consumer {
     pub away: Duration,
     /// Nothing is kept for it any more.
     pub forgotten: bool,
+}
+
+/// How durable a change of the table is when whoever made it hears of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// It is on the medium.
+    Durable,
+    /// It will be, in its place in the order.
+    Soon,
 }
 
 /// The cursors and their file.
@@ -109,15 +118,17 @@ pub(super) fn open(path: &Path) -> Result<Opened, MailError> {
         Err(error) => return Err(failed(error)),
     }
     let content = fs::read(path).map_err(&failed)?;
-    let newest = content
-        .chunks(SLOT)
-        .filter_map(parse)
-        .max_by_key(|(number, _)| *number);
+    let slots = content.chunks(SLOT).enumerate();
+    let newest = slots
+        .filter_map(|(slot, content)| Some((slot, parse(content)?)))
+        .max_by_key(|(_, (number, _))| *number);
     let lost = newest.is_none() && content.iter().any(|byte| *byte != 0);
-    let (number, table) = newest.unwrap_or_default();
-    let slots = Slots(Pushed::open(path).map_err(&failed)?);
+    let (newest, (number, table)) = newest.unwrap_or_default();
     Ok(Opened {
-        slots,
+        slots: Slots {
+            file: Pushed::open(path).map_err(&failed)?,
+            newest,
+        },
         table,
         next: number.saturating_add(1),
         lost,
@@ -150,21 +161,28 @@ fn cursors_alone(body: &[u8]) -> Result<Table, minicbor::decode::Error> {
         .collect())
 }
 
-/// The file as the barrier sees it: a log whose frames take turns in two places.
-struct Slots(Pushed);
+/// The file as the barrier sees it: a log whose frames take turns in two places. Not every one is written.
+struct Slots {
+    file: Pushed,
+    /// Which of the two is not to be touched.
+    newest: usize,
+}
 
 impl Log for Slots {
     fn append(&mut self, draft: &[u8]) -> io::Result<()> {
-        let header = Header::parse(draft)
+        Header::parse(draft)
             .filter(|_| draft.len() <= SLOT)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a table of cursors"))?;
         let mut blocks = Blocks::new(draft);
         frame::seal(&mut blocks.bytes_mut()[..draft.len()], SALT);
-        self.0.write(header.first % 2 * SLOT as u64, &blocks)
+        let older = 1 - self.newest;
+        self.file.write((older * SLOT) as u64, &blocks)?;
+        self.newest = older;
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
@@ -227,7 +245,7 @@ impl Cursors {
             };
             let table = this.table.lock().clone();
             if table.iter().any(much) {
-                this.write(&mut turn, table, Durability::Lazy).await?;
+                this.write(&mut turn, table, Promise::Soon).await?;
             }
             Ok(())
         })
@@ -249,7 +267,7 @@ impl Cursors {
                     (mark.forgotten, mark.away_s) = (true, 0);
                 }
             }
-            Ok((!gone.is_empty(), gone.len()))
+            Ok(((!gone.is_empty()).then_some(Promise::Durable), gone.len()))
         })
         .await
     }
@@ -258,13 +276,14 @@ impl Cursors {
     pub(super) async fn forget(self: &Arc<Self>, consumer: &str) -> Result<(), MailError> {
         let consumer = consumer.to_owned();
         self.change(move |table| match table.remove(&consumer) {
-            Some(_) => Ok((true, ())),
+            Some(_) => Ok((Some(Promise::Durable), ())),
             None => Err(MailError::UnknownConsumer),
         })
         .await
     }
 
-    /// Moves a consumer's cursor on, durably; one that is further already stays where it is. One that was forgotten is waited for again.
+    /// Moves a consumer's cursor on; one that is further already stays where it is. One that was forgotten is waited for again. That it
+    /// is waited for is durable on return, how far it is soon after: what is lost of that with the power is read again.
     pub(super) async fn advance(
         self: &Arc<Self>,
         consumer: &str,
@@ -281,7 +300,7 @@ impl Cursors {
         self.change(move |table| {
             let known = table.get(&consumer).copied();
             if known.is_some_and(|mark| mark.seq >= seq && !mark.forgotten) {
-                return Ok((false, ()));
+                return Ok((None, ()));
             }
             if known.is_none() && table.len() >= MAX_CONSUMERS {
                 make_place(table)?;
@@ -292,23 +311,28 @@ impl Cursors {
                 ..Mark::default()
             };
             table.insert(consumer, mark);
-            Ok((true, ()))
+            let is_waited_for = known.is_some_and(|mark| !mark.forgotten);
+            let promise = match is_waited_for {
+                true => Promise::Soon,
+                false => Promise::Durable,
+            };
+            Ok((Some(promise), ()))
         })
         .await
     }
 
-    /// Changes the table, durably where `change` says that it did.
+    /// Changes the table, and writes it as `change` says.
     async fn change<T: Send + 'static>(
         self: &Arc<Self>,
-        change: impl FnOnce(&mut Table) -> Result<(bool, T), MailError> + Send + 'static,
+        change: impl FnOnce(&mut Table) -> Result<(Option<Promise>, T), MailError> + Send + 'static,
     ) -> Result<T, MailError> {
         let this = Arc::clone(self);
         whole(async move {
             let mut turn = this.turn.lock().await;
             let mut table = this.table.lock().clone();
-            let (changed, done) = change(&mut table)?;
-            if changed {
-                this.write(&mut turn, table, Durability::Awaited).await?;
+            let (promise, done) = change(&mut table)?;
+            if let Some(promise) = promise {
+                this.write(&mut turn, table, promise).await?;
             }
             Ok(done)
         })
@@ -320,10 +344,13 @@ impl Cursors {
         &self,
         (written, number): &mut (Table, u64),
         table: Table,
-        wait: Durability,
+        promise: Promise,
     ) -> Result<(), MailError> {
         let draft = frame::draft(*number, 0, &to_cbor(&table));
-        self.barrier.append(self.log, draft, wait).await?;
+        self.barrier.supersede(self.log, draft)?;
+        if promise == Promise::Durable {
+            self.barrier.settle().await?;
+        }
         *number = number.saturating_add(1);
         written.clone_from(&table);
         *self.table.lock() = table;

@@ -374,7 +374,8 @@ impl Inbox {
         self.0.release().await
     }
 
-    /// Acknowledges every message up to this one for a consumer; durable on return. Going back is ignored.
+    /// Acknowledges every message up to this one for a consumer. Going back is ignored. It is on the medium within seconds; what a power
+    /// cut takes back of it is read again.
     /// A consumer counts from its first acknowledgement, be it of 0: from then on its messages are kept for it.
     ///
     /// # Errors

@@ -1,8 +1,7 @@
 //! How far a data directory has come, written down in it and outside of it: an older copy that was put back contradicts what is outside.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -45,12 +44,7 @@ impl Age {
     /// # Errors
     /// The file is as it was, or cannot be read.
     pub fn keep_in_place(&self, path: &Path) -> io::Result<()> {
-        if fs::metadata(path).is_ok_and(|file| file.len() == SECTOR as u64) {
-            let file = OpenOptions::new().write(true).open(path)?;
-            file.write_all_at(&self.padded()?, 0)?;
-            return file.sync_all();
-        }
-        self.keep(path)
+        atomic::overwrite(path, &self.padded()?)
     }
 
     /// Whether a directory was further once than it is now. Another directory's age says nothing.

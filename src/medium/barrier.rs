@@ -5,6 +5,8 @@
 //! covers both; a large group in several such steps. Only then are the callers who wait told. The order of the queue is the order on disk: after a
 //! power cut a prefix of the groups is there, never a later one without an earlier one.
 
+mod queue;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{oneshot, watch};
 
+use self::queue::{Group, Op, Patience, Queue, Waiter};
 use crate::wear::{Cost, Costs, Purpose};
 use crate::work::Stopped;
 
@@ -64,30 +67,6 @@ pub enum Durability {
     Ordered,
     /// Returns at once; reaches the medium in its place in the order, when there is occasion.
     Lazy,
-}
-
-/// How long writes that nobody awaits may stay in memory.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    ordered: Duration,
-    lazy: Duration,
-}
-
-impl Patience {
-    /// Long enough to ride with the next message where there is traffic: a barrier of its own for each advance of a
-    /// ratchet is what wears cards out, and what is lost with it can be had again.
-    const ORDINARY: Patience = Patience {
-        ordered: Duration::from_secs(5),
-        lazy: Duration::from_secs(30),
-    };
-
-    fn of(self, wait: Durability) -> Duration {
-        match wait {
-            Durability::Awaited => Duration::ZERO,
-            Durability::Ordered => self.ordered,
-            Durability::Lazy => self.lazy,
-        }
-    }
 }
 
 /// Names a [`Log`] given to [`Barrier::add_log`].
@@ -180,21 +159,6 @@ impl Watch {
     }
 }
 
-/// The channel to a caller that awaits a group.
-type Waiter = oneshot::Sender<Result<(), BarrierError>>;
-
-#[derive(Default)]
-struct Queue {
-    ops: Vec<Op>,
-    waiters: Vec<Waiter>,
-    /// The purpose of the group: the first write that is awaited, or else the first.
-    reason: Option<(Durability, Purpose)>,
-    /// When the group must be committed; `None` while nothing is queued.
-    due: Option<Instant>,
-    /// Set once; nothing is accepted any more.
-    closed: Option<BarrierError>,
-}
-
 #[derive(Default)]
 struct Files {
     logs: Vec<Box<dyn Log>>,
@@ -234,19 +198,6 @@ impl Changed {
         self.bytes += bytes.sum::<usize>();
         self.of.entry(store).or_default().extend(changes);
     }
-}
-
-enum Op {
-    Frame(LogId, Vec<u8>),
-    Changes(StoreId, Vec<Change>),
-}
-
-/// One group: the writes that are committed together.
-struct Group {
-    ops: Vec<Op>,
-    waiters: Vec<Waiter>,
-    /// `None` when there is nothing in it.
-    reason: Option<Purpose>,
 }
 
 /// A queued write: await it, or drop it to go on at once.
@@ -321,6 +272,20 @@ impl Barrier {
             .await
     }
 
+    /// Has a log's newest frame written in place of the one before it, should that wait still. It returns at once; the frame rides with
+    /// what is committed anyway, or goes to the medium soon. The log keeps the last of its frames alone.
+    ///
+    /// # Errors
+    /// Nothing is accepted any more.
+    pub fn supersede(&self, log: LogId, frame: Vec<u8>) -> Result<(), BarrierError> {
+        let mut queue = self.shared().queue.lock();
+        queue.is_open()?;
+        queue.supersede(log, frame, Instant::now());
+        drop(queue);
+        self.shared().wake.notify_one();
+        Ok(())
+    }
+
     /// Returns when everything queued before is on the medium.
     pub async fn settle(&self) -> Result<(), BarrierError> {
         self.shared()
@@ -364,11 +329,6 @@ impl Barrier {
     /// Returns what was written so far, by purpose.
     pub fn costs(&self) -> Costs {
         self.shared().costs.lock().clone()
-    }
-
-    /// Counts what was written beside the barrier, with flushes of its own.
-    pub fn count(&self, purpose: Purpose, cost: Cost) {
-        self.shared().add(purpose, cost);
     }
 
     /// Puts the store of a generation under the barrier.
@@ -419,22 +379,8 @@ impl Drop for Handle {
 impl Shared {
     fn enqueue(&self, op: Option<(Purpose, Op)>, wait: Durability) -> Result<Ticket, BarrierError> {
         let mut queue = self.queue.lock();
-        if let Some(closed) = &queue.closed {
-            return Err(closed.clone());
-        }
-        if let Some((purpose, op)) = op {
-            queue.ops.push(op);
-            if queue.reason.is_none_or(|(first, _)| wait < first) {
-                queue.reason = Some((wait, purpose));
-            }
-        }
-        let waiter = (wait == Durability::Awaited).then(|| {
-            let (done, waiter) = oneshot::channel();
-            queue.waiters.push(done);
-            waiter
-        });
-        let due = Instant::now() + self.patience.of(wait);
-        queue.due = Some(queue.due.map_or(due, |earlier| earlier.min(due)));
+        queue.is_open()?;
+        let waiter = queue.push(op, wait, self.patience);
         drop(queue);
         self.wake.notify_one();
         Ok(Ticket(waiter))
@@ -448,19 +394,13 @@ impl Shared {
     }
 
     fn close(&self, why: BarrierError) {
-        self.queue.lock().closed.get_or_insert(why);
+        self.queue.lock().close(why);
         self.wake.notify_one();
     }
 
     fn fail(&self, error: io::Error) -> BarrierError {
         let failed = BarrierError::Failed(Arc::new(error));
-        let waiters = {
-            let mut queue = self.queue.lock();
-            queue.closed = Some(failed.clone());
-            queue.ops.clear();
-            queue.due = None;
-            std::mem::take(&mut queue.waiters)
-        };
+        let waiters = self.queue.lock().fail(failed.clone());
         self.wake.notify_one();
         self.failure.send_if_modified(|failure| {
             let first = failure.is_none();
@@ -486,7 +426,7 @@ impl Shared {
             match committed {
                 Ok(()) => answer(waiters, &Ok(())),
                 Err(error) => {
-                    self.queue.lock().waiters.extend(waiters);
+                    self.queue.lock().returns(waiters);
                     self.fail(error);
                 }
             }
@@ -502,18 +442,11 @@ impl Shared {
         let mut queue = self.queue.lock();
         loop {
             let now = Instant::now();
-            match (queue.due, &queue.closed) {
+            match (queue.due(self.patience), &queue.closed) {
                 (Some(due), None) if due > now => {
                     self.wake.wait_for(&mut queue, due - now);
                 }
-                (Some(_), _) => {
-                    queue.due = None;
-                    return Some(Group {
-                        ops: std::mem::take(&mut queue.ops),
-                        waiters: std::mem::take(&mut queue.waiters),
-                        reason: queue.reason.take().map(|(_, purpose)| purpose),
-                    });
-                }
+                (Some(_), _) => return Some(queue.take(now, self.patience)),
                 (None, Some(_)) => return None,
                 (None, None) => self.wake.wait(&mut queue),
             }

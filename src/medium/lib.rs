@@ -32,7 +32,9 @@ pub use data_dir::DataDir;
 pub use lane::Lane;
 pub use machine::Machine;
 pub use patient::Patient;
-pub use process::{Exhausted, descriptors, leave_no_core, remedy};
+pub use process::{
+    Exhausted, can_start_a_thread, descriptors, give_memory_back, leave_no_core, remedy, unhurried,
+};
 pub use secret::Secret;
 pub use stamp::Stamp;
 pub use work::{Stopped, blocking};

@@ -52,6 +52,17 @@ mod todo {
 }
 
 impl Document {
+    /// Whether all that is new since then is what each login counts: how many there were, and when the version was asked for. Lost
+    /// with the power, it is counted again (wacore `store/commands.rs`).
+    pub fn is_but_counted_from(&self, before: &Self) -> serde_json::Result<bool> {
+        let mut counted = self.clone();
+        if let (Some(device), Some(before)) = (&mut counted.device, &before.device) {
+            device.login_counter = before.login_counter;
+            device.app_version_last_fetched_ms = before.app_version_last_fetched_ms;
+        }
+        Ok(serde_json::to_vec(&counted)? == serde_json::to_vec(before)?)
+    }
+
     /// How many records it stands for.
     pub fn records(&self) -> u64 {
         let device = usize::from(self.device.is_some());

@@ -8,9 +8,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use holdfast_medium::{atomic, space};
+use holdfast_medium::{
+    atomic, can_start_a_thread, space, unhurried,
+    wear::{self, Cost},
+};
 use parking_lot::Mutex;
 use sled::IVec;
 
@@ -21,11 +24,14 @@ pub(super) const FILE: &str = "db";
 pub(super) const LARGE: &str = "blobs";
 
 /// Small: a session's records fit in it several times over.
-const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+const CACHE_BYTES: u64 = 1024 * 1024;
 
 /// What a step may write of sled's file: a new segment, bytes, and its records several times over, for pages are written whole.
 const SEGMENT: u64 = 512 * 1024;
 const AMPLIFICATION: u64 = 8;
+
+/// sled flushes the segment that it goes on with, and a snapshot; then we do.
+const SLED_OPENS: u64 = 3;
 
 /// By how much more its blocks are ahead of it then, bytes: one call for hundreds of steps.
 const AHEAD: u64 = 1024 * 1024;
@@ -39,27 +45,48 @@ pub(super) struct Engine {
     db: sled::Db,
     file: Arc<File>,
     large: PathBuf,
-    /// The large pages that are on the medium.
-    flushed: Arc<Mutex<BTreeSet<OsString>>>,
+    flushed: Arc<Mutex<Flushed>>,
 }
+
+/// The large pages that are on the medium.
+#[derive(Default)]
+struct Flushed {
+    names: BTreeSet<OsString>,
+    /// When their directory was changed last; `None` while that may be this very moment, and it may change again without a trace.
+    changed: Option<SystemTime>,
+}
+
+/// A directory that was not changed for so long tells the next change by its time: the kernel's ticks are shorter (inode(7)).
+const TICK: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Opens the database in this directory, or makes it; names and size of its files are durable on return.
     pub fn open(dir: &Path) -> io::Result<Engine> {
         atomic::make_dir(dir)?;
+        let is_new = !dir.join(FILE).exists();
         // No background flusher: one batch is in flight at a time, and the barrier decides when.
         let config = sled::Config::new()
             .path(PathBuf::from(dir))
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None);
+        let before = wear::written_by_us();
         let db = open_sled(&config)?;
+        let bytes = before.zip(wear::written_by_us());
+        wear::beside(Cost {
+            // Where the kernel does not tell: the rest of a segment is written anew.
+            bytes: bytes.map_or(SEGMENT, |(before, after)| after.saturating_sub(before)),
+            barriers: SLED_OPENS,
+        });
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(dir.join(FILE))?;
-        File::open(dir.join("conf"))?.sync_all()?;
-        file.sync_all()?;
-        atomic::sync_dir(dir)?;
+        // Later only snapshots change their names, and sled does without any.
+        if is_new {
+            File::open(dir.join("conf"))?.sync_all()?;
+            file.sync_all()?;
+            atomic::sync_dir(dir)?;
+        }
         let engine = Engine {
             db,
             file: Arc::new(file),
@@ -107,9 +134,12 @@ impl Engine {
 
     /// Applies a batch as one and hands it to the kernel.
     pub fn apply(&self, batch: sled::Batch) -> io::Result<()> {
-        guarded(|| {
-            self.db.apply_batch(batch)?;
-            self.db.flush().map(drop)
+        // The first one of a new database starts sled's threads.
+        unhurried(|| {
+            guarded(|| {
+                self.db.apply_batch(batch)?;
+                self.db.flush().map(drop)
+            })
         })
         .inspect_err(|_| self.abandon())
     }
@@ -129,20 +159,27 @@ impl Engine {
 
     fn sync_large(&self) -> io::Result<()> {
         let mut flushed = self.flushed.lock();
+        let changed = fs::metadata(&self.large)?.modified()?;
+        if flushed.changed == Some(changed) {
+            return Ok(());
+        }
+        flushed.changed = None;
+        let looked = SystemTime::now();
         let there = fs::read_dir(&self.large)?
             .map(|entry| entry.map(|entry| entry.file_name()))
             .collect::<io::Result<BTreeSet<_>>>()?;
-        if there.is_subset(&flushed) {
-            return Ok(());
-        }
-        for name in there.difference(&flushed) {
-            match File::open(self.large.join(name)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                file => file?.sync_data()?,
+        if !there.is_subset(&flushed.names) {
+            for name in there.difference(&flushed.names) {
+                match File::open(self.large.join(name)) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    file => file?.sync_data()?,
+                }
             }
+            atomic::sync_dir(&self.large)?;
+            flushed.names = there;
         }
-        atomic::sync_dir(&self.large)?;
-        *flushed = there;
+        let since = looked.duration_since(changed);
+        flushed.changed = since.is_ok_and(|since| since >= TICK).then_some(changed);
         Ok(())
     }
 }
@@ -153,9 +190,11 @@ impl Engine {
 /// # Errors
 /// sled's own; [`io::ErrorKind::ResourceBusy`] when somebody else has it open.
 pub fn open_sled(config: &sled::Config) -> io::Result<sled::Db> {
+    // sled leaves its work to threads of its own, and does not notice when there are none.
+    can_start_a_thread()?;
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
-        match guarded(|| config.open()) {
+        match unhurried(|| guarded(|| config.open())) {
             // sled has no kind for it.
             Err(error) if error.to_string().contains("could not acquire lock") => {
                 if Instant::now() >= give_up {

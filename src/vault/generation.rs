@@ -38,10 +38,13 @@ pub(super) fn live(dir: &DataDir) -> Result<GenerationId, VaultError> {
     }
 }
 
-/// Names the live generation, durably.
+/// Names the live generation, durably. What it names already is not written again.
 pub(super) fn make_live(dir: &DataDir, id: GenerationId) -> Result<(), VaultError> {
-    atomic::replace(&dir.current(), format!("{id}\n").as_bytes())
-        .map_err(VaultError::at(&dir.current()))
+    let (path, named) = (dir.current(), format!("{id}\n"));
+    if fs::read(&path).is_ok_and(|contents| contents == named.as_bytes()) {
+        return Ok(());
+    }
+    atomic::replace(&path, named.as_bytes()).map_err(VaultError::at(&path))
 }
 
 fn generations(root: &Path) -> io::Result<Vec<GenerationId>> {

@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_core::IdentityFound;
-use holdfast_medium::{atomic, blocking, space::Reserve};
+use holdfast_medium::{
+    atomic, blocking,
+    space::Reserve,
+    wear::{self, Purpose},
+};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -30,7 +34,7 @@ const DIGEST: usize = 32;
 /// The identity tier of one generation.
 pub(super) struct Identity {
     dir: PathBuf,
-    /// The document on the medium.
+    /// The document: on the medium, but for what a login counts.
     saved: Arc<RwLock<Arc<Document>>>,
     /// One save at a time; `None` once closed.
     writer: Arc<Mutex<Option<Writer>>>,
@@ -41,15 +45,20 @@ pub(super) struct Identity {
 /// The outcome of a change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Update {
-    /// It is on the medium; so many bytes were written for it.
-    Durable(u64),
+    /// It is on the medium.
+    Durable,
+    /// Only what a login counts was changed. It is on the medium with the next change, or when [`Identity::settle`] is called.
+    Deferred,
     /// The generation is closed: nothing was changed.
     Closed,
 }
 
 struct Writer {
+    /// What is on the medium.
     json: Vec<u8>,
     counter: u64,
+    /// The document is further than that.
+    deferred: bool,
     /// The slot that was newest when loaded: written last, the other one first.
     newest: usize,
 }
@@ -95,6 +104,7 @@ impl Identity {
                 Writer {
                     json,
                     counter,
+                    deferred: false,
                     newest: index,
                 },
             ),
@@ -104,6 +114,7 @@ impl Identity {
                 Writer {
                     json: Vec::new(),
                     counter: 0,
+                    deferred: false,
                     newest: 1,
                 },
             ),
@@ -130,57 +141,86 @@ impl Identity {
         }
     }
 
-    /// The document on the medium.
+    /// The document, as it was changed last.
     pub fn get(&self) -> Arc<Document> {
         Arc::clone(&self.saved.read())
     }
 
-    /// Changes it; durable on return. What changes nothing writes nothing.
+    /// Changes it; durable on return, but for what a login counts. What changes nothing writes nothing.
     pub async fn update(&self, change: impl FnOnce(&mut Document)) -> io::Result<Update> {
-        self.save(change, false).await
+        self.save(change, Write::Change).await
+    }
+
+    /// Writes what was deferred; durable on return.
+    pub async fn settle(&self) -> io::Result<Update> {
+        self.save(|_| {}, Write::Rest).await
     }
 
     /// Writes both slots anew, the damaged one first.
     pub async fn restore_slots(&self) -> io::Result<Update> {
-        self.save(|_| {}, true).await
+        self.save(|_| {}, Write::Anew).await
     }
 
-    async fn save(&self, change: impl FnOnce(&mut Document), always: bool) -> io::Result<Update> {
+    async fn save(&self, change: impl FnOnce(&mut Document), write: Write) -> io::Result<Update> {
         let mut guard = Arc::clone(&self.writer).lock_owned().await;
         let Some(writer) = guard.as_mut() else {
             return Ok(Update::Closed);
         };
-        let mut document = Document::clone(&self.get());
+        if write == Write::Rest && !writer.deferred {
+            return Ok(Update::Durable);
+        }
+        let before = self.get();
+        let mut document = Document::clone(&before);
         change(&mut document);
         let json = serde_json::to_vec(&document)?;
-        if json == writer.json && !always {
-            return Ok(Update::Durable(0));
+        if json == writer.json && write != Write::Anew {
+            writer.deferred = false;
+            *self.saved.write() = Arc::new(document);
+            return Ok(Update::Durable);
+        }
+        if write == Write::Change && document.is_but_counted_from(&before)? {
+            writer.deferred = true;
+            *self.saved.write() = Arc::new(document);
+            return Ok(Update::Deferred);
         }
         let counter = writer.counter + 1;
         let slot = seal(counter, &json);
-        let bytes = 2 * slot.len() as u64;
         let paths = [1 - writer.newest, writer.newest].map(|index| self.dir.join(SLOTS[index]));
         let reserve = Reserve::of(self.dir.parent().unwrap_or(&self.dir));
         let (saved, gauge) = (Arc::clone(&self.saved), self.gauge.clone());
         // The caller may have gone: a save that was begun is finished, and only then does the next one write.
         let written = blocking(move || {
             gauge.iter().try_for_each(|gauge| gauge.raise(&document))?;
-            paths
-                .iter()
-                .try_for_each(|path| reserve.relieved(|| atomic::replace(path, &slot)))?;
+            let replace = |path: &PathBuf| reserve.relieved(|| atomic::replace(path, &slot));
+            wear::for_purpose(Purpose::Identity, || paths.iter().try_for_each(replace))?;
             if let Some(writer) = guard.as_mut() {
                 (writer.json, writer.counter) = (json, counter);
+                writer.deferred = false;
             }
             *saved.write() = Arc::new(document);
-            Ok(Update::Durable(bytes))
+            Ok(Update::Durable)
         });
         written.await
     }
 
-    /// Lets the change under way finish; nothing is written afterwards.
+    /// Lets the change under way finish and writes what was deferred; nothing is written afterwards.
     pub async fn close(&self) {
+        if let Err(error) = self.settle().await {
+            tracing::warn!("a login that was counted is forgotten: {error}");
+        }
         *self.writer.lock().await = None;
     }
+}
+
+/// Which changes of the document are written at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Write {
+    /// A new one, unless it is only counted.
+    Change,
+    /// Whatever is not on the medium yet.
+    Rest,
+    /// All of it, even what is on the medium.
+    Anew,
 }
 
 struct Slot {
@@ -324,6 +364,52 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_login_counts_is_written_with_the_next_change_or_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let counted = |dir: &Path| {
+            let document = open_in(dir).get();
+            document.device.as_ref().map(|device| device.login_counter)
+        };
+        async fn count(identity: &Identity) -> Update {
+            let counts = |document: &mut Document| {
+                let device = document.device.as_mut().unwrap();
+                device.login_counter += 1;
+                device.app_version_last_fetched_ms += 1000;
+            };
+            identity.update(counts).await.unwrap()
+        }
+        let identity = open_in(dir.path());
+        save(&identity, "it").await;
+        assert_eq!(count(&identity).await, Update::Deferred);
+        assert_eq!(count(&identity).await, Update::Deferred);
+        assert_eq!(
+            counted(dir.path()),
+            Some(0),
+            "the medium has not heard of it"
+        );
+        let rename = |document: &mut Document| {
+            document.device.as_mut().unwrap().push_name = "another".into();
+        };
+        let renamed = identity.update(rename).await.unwrap();
+        assert_eq!(renamed, Update::Durable);
+        assert_eq!(counted(dir.path()), Some(2));
+        count(&identity).await;
+        assert_eq!(identity.settle().await.unwrap(), Update::Durable);
+        assert_eq!(counted(dir.path()), Some(3));
+        count(&identity).await;
+        let takes_back = |document: &mut Document| {
+            let device = document.device.as_mut().unwrap();
+            device.login_counter -= 1;
+            device.app_version_last_fetched_ms -= 1000;
+        };
+        let taken_back = identity.update(takes_back).await.unwrap();
+        assert_eq!(taken_back, Update::Durable, "as the medium has it");
+        count(&identity).await;
+        identity.close().await;
+        assert_eq!(counted(dir.path()), Some(4));
     }
 
     #[tokio::test]

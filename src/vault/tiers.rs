@@ -142,6 +142,8 @@ pub enum Promise {
     /// A write that raises or changes a lease on message counters is awaited: the counters may be used when it
     /// returns. Any other is ordered. In doubt it is awaited.
     ByLease,
+    /// A change of nothing but what each login counts is ordered: lost, it is counted again. Any other is awaited.
+    ByContent,
     /// Nothing is written: nothing could ever be read back through the trait.
     Nothing,
 }
@@ -287,7 +289,7 @@ rules! {
         delete_expired_msg_secrets: MsgSecret, Lazy;
     }
     DeviceStore {
-        save: Device, Awaited;
+        save: Device, ByContent;
         load: Device, Read;
         exists: Device, Read;
         create: Device, Awaited;
@@ -320,7 +322,10 @@ mod tests {
             .filter(|rule| rule.kind.tier() == Tier::Identity)
         {
             assert!(
-                matches!(rule.promise, Promise::Read | Promise::Awaited),
+                matches!(
+                    rule.promise,
+                    Promise::Read | Promise::Awaited | Promise::ByContent
+                ),
                 "{rule:?}"
             );
         }

@@ -228,7 +228,7 @@ async fn an_archive_is_read_without_a_byte_of_it_changing() {
 }
 
 /// Waits until a directory is removed: a thread of its own does that, for it may hold a whole store.
-async fn gone(dir: &Path) {
+pub async fn gone(dir: &Path) {
     let gone = async {
         while dir.exists() {
             tokio::task::yield_now().await;

@@ -12,7 +12,7 @@ use holdfast_medium::space::{Capacity, Reserve};
 use holdfast_medium::{Secret, barrier::Barrier};
 use tempfile::NamedTempFile;
 
-use super::restore::{FIRST, Home, contents, link};
+use super::restore::{FIRST, Home, contents, gone, link};
 
 const PASSPHRASE: &str = "correct horse battery";
 const IMPORT: ArchiveId = ArchiveId::Imported(1);
@@ -449,6 +449,7 @@ async fn what_is_not_a_whole_file_of_ours_is_refused_by_name_and_leaves_nothing(
     }
     let error = import(&there, &bytes, "wrong horse battery").await;
     assert!(matches!(error, Err(HistoryError::Passphrase)), "{error:?}");
+    gone(&there.dir.root().join("workshop-of-imports")).await;
     assert_eq!(contents(there.dir.root()), before);
     assert_eq!(there.archive.list().unwrap(), []);
 }

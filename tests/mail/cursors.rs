@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use holdfast::mail::{Finding, MailError};
+use holdfast::mail::{Bounds, Finding, MailError};
+use holdfast_medium::{barrier::Barrier, wear::Purpose};
 
 use super::{BLOCK, Place, flip, frames, ids, message, numbered, overwrite};
 
@@ -55,6 +56,29 @@ async fn a_cursor_only_moves_on_and_survives() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_takes_no_flush_of_its_own_and_many_take_one_frame() {
+    let place = Place::new();
+    let barrier = Barrier::start().unwrap();
+    let inbox = place.inbox_under(&barrier, Bounds::NONE).await;
+    let batch = (0..100).map(|number| message(&format!("{number}")));
+    inbox.commit(batch.collect()).await.unwrap();
+    inbox.acknowledge("bot", 0).await.unwrap();
+    let cursors = || barrier.costs()[&Purpose::Cursors];
+    let (first, flushes) = (cursors(), barrier.stats().barriers);
+    for seq in 1..=100 {
+        inbox.acknowledge("bot", seq).await.unwrap();
+    }
+    assert_eq!(inbox.cursor("bot"), 100);
+    assert_eq!(barrier.stats().barriers, flushes);
+    barrier.settle().await.unwrap();
+    assert_eq!(barrier.stats().barriers, flushes + 1);
+    assert!(cursors().bytes <= first.bytes * 2 + 8, "one frame");
+    drop(inbox);
+    barrier.stop().await.unwrap();
+    assert_eq!(place.inbox().await.cursor("bot"), 100);
+}
+
+#[tokio::test]
 async fn a_damaged_cursor_falls_back_and_never_skips() {
     let place = Place::new();
     let inbox = place.inbox().await;
@@ -64,6 +88,7 @@ async fn a_damaged_cursor_falls_back_and_never_skips() {
         .unwrap();
     inbox.acknowledge("bot", 1).await.unwrap();
     inbox.acknowledge("bot", 3).await.unwrap();
+    place.is_written().await;
     drop(inbox);
     let path = place.dir().mail().join("cursors");
     let whole = fs::read(&path).unwrap();

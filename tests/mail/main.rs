@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use holdfast::mail::{Bounds, Inbox, Message, OutMessage, Outbox, Room};
 use holdfast_medium::{DataDir, Secret, barrier::Barrier};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 const BLOCK: usize = 4096;
@@ -48,15 +49,18 @@ fn outgoing(id: &str, text: &str) -> OutMessage {
     }
 }
 
-/// A data directory, opened and dropped without a close as often as a test likes.
+/// A data directory, opened as often as a test likes.
 struct Place {
     root: TempDir,
+    /// Of the inbox that was opened last.
+    barrier: Mutex<Option<Barrier>>,
 }
 
 impl Place {
     fn new() -> Self {
         Self {
             root: tempfile::tempdir().unwrap(),
+            barrier: Mutex::default(),
         }
     }
 
@@ -64,9 +68,20 @@ impl Place {
         DataDir::new(self.root.path().join("data"))
     }
 
+    /// Waits until what the inbox that was opened last left to be written is.
+    async fn is_written(&self) {
+        let before = self.barrier.lock().take();
+        if let Some(before) = before {
+            before.stop().await.unwrap();
+        }
+    }
+
+    /// Opens it once what the one before left to be written is.
     async fn inbox(&self) -> Inbox {
-        self.inbox_under(&Barrier::start().unwrap(), Bounds::NONE)
-            .await
+        self.is_written().await;
+        let barrier = Barrier::start().unwrap();
+        *self.barrier.lock() = Some(barrier.clone());
+        self.inbox_under(&barrier, Bounds::NONE).await
     }
 
     async fn inbox_under(&self, barrier: &Barrier, bounds: Bounds) -> Inbox {

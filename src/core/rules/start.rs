@@ -2,7 +2,8 @@
 
 use crate::effect::Effect;
 use crate::event::Facts;
-use crate::ground::{CauseCode, Linked};
+use crate::ground::{CauseCode, Linked, Way};
+use crate::state::State;
 use crate::turn::Turn;
 
 impl Turn<'_> {
@@ -24,7 +25,25 @@ impl Turn<'_> {
             self.storage_failed(CauseCode::SetAside);
         } else {
             self.effects.push(Effect::Inspect);
+            if self.attempt_is_expected() {
+                self.effects.push(Effect::DialAhead);
+            }
         }
+    }
+
+    /// Whether an attempt follows as soon as the vault is open, as far as can be known before.
+    fn attempt_is_expected(&self) -> bool {
+        let State {
+            session,
+            keys,
+            allowances,
+            way,
+            clock_behind,
+            ..
+        } = &*self.state;
+        let leads_out = way.and_then(Way::cause).is_none() && !clock_behind;
+        let waits = session.owes_wait() || allowances.attempts.blocked_until(self.now).is_some();
+        leads_out && !waits && keys.revoked().is_none()
     }
 
     /// The vault is open.
@@ -47,7 +66,9 @@ impl Turn<'_> {
 mod tests {
 
     use crate::story::{ACCOUNT, Story};
-    use crate::{Effect, Event, Face, Facts, GenerationId, Ignored, LastEnd, Linked, PairingFace};
+    use crate::{
+        Effect, Event, Face, Facts, GenerationId, Ignored, LastEnd, Linked, PairingFace, Way,
+    };
 
     fn started(end: LastEnd) -> Story {
         let last_end = end;
@@ -124,6 +145,42 @@ mod tests {
         assert_eq!(story.face(), told(1));
         story.wait(1);
         assert_eq!(story.face(), Face::Connecting);
+    }
+
+    #[test]
+    fn the_way_is_opened_beside_the_vault_where_an_attempt_is_expected() {
+        let woken = |facts: Facts| Story::new().on(Event::Woke(alloc::boxed::Box::new(facts)));
+        let past = |text: &str| Some((text.parse().unwrap(), 0));
+        let both = [Effect::Inspect, Effect::DialAhead];
+        assert_eq!(woken(Facts::default()), both);
+        let refused = ["attempts"]
+            .into_iter()
+            .chain(core::iter::repeat_n("600000", 20));
+        let refused = refused.collect::<alloc::vec::Vec<_>>().join(" ");
+        for facts in [
+            Facts {
+                way: Some(Way::NoAddress),
+                ..Facts::default()
+            },
+            Facts {
+                clock_behind: true,
+                ..Facts::default()
+            },
+            Facts {
+                past: past("wait banned 60000\n"),
+                ..Facts::default()
+            },
+            Facts {
+                past: past("revoked gen-0001\n"),
+                ..Facts::default()
+            },
+            Facts {
+                past: past(&alloc::format!("{refused}\n")),
+                ..Facts::default()
+            },
+        ] {
+            assert_eq!(woken(facts.clone()), [Effect::Inspect], "{facts:?}");
+        }
     }
 
     #[test]

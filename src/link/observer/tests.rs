@@ -13,6 +13,7 @@ use wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::bot::Bot;
 use whatsapp_rust::types::events::{self, MessageBatch};
 
+use super::super::ahead::Ahead;
 use super::super::dial::Dialer;
 use super::*;
 use crate::config::Settings;
@@ -279,7 +280,7 @@ async fn observed(heard: &Heard, device: Device, backend: &Arc<InMemoryBackend>)
     let bot = Bot::builder()
         .with_backend_arc(store)
         .with_transport_factory(Dialer::new(
-            &Settings::default(),
+            Arc::new(Ahead::new(&Settings::default())),
             Arc::clone(&heard.observer),
         ))
         .with_http_client(NoWeb)

@@ -180,6 +180,7 @@ async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
         let patience = Patience {
             ordered: Duration::from_millis(50),
             lazy: Duration::from_millis(100),
+            rides: Duration::ZERO,
         };
         let barrier = Barrier::with(patience).unwrap();
         let store = barrier.add_store(tape(&trace));
@@ -201,6 +202,43 @@ async fn ordered_and_lazy_writes_reach_the_medium_unasked() {
             began.elapsed() >= patience.of(wait),
             "{wait:?} did not wait for company"
         );
+    }
+}
+
+#[tokio::test]
+async fn of_frames_that_supersede_each_other_one_is_written_late_or_along() {
+    let far = Duration::from_secs(3600);
+    for (rides, along) in [
+        (far, ["append", "flush"].as_slice()),
+        (Duration::ZERO, &["append", "append", "flush", "flush"]),
+    ] {
+        let trace = Trace::default();
+        let patience = Patience {
+            ordered: far,
+            lazy: far,
+            rides,
+        };
+        let barrier = Barrier::with(patience).unwrap();
+        let [log, other] = [(); 2].map(|()| barrier.add_log(Purpose::Cursors, tape(&trace)));
+        for number in 0..10 {
+            barrier.supersede(log, vec![number; 3]).unwrap();
+        }
+        barrier
+            .append(other, vec![1], Durability::Awaited)
+            .await
+            .unwrap();
+        assert_eq!(take(&trace), along);
+        barrier.supersede(log, vec![1; 3]).unwrap();
+        barrier.settle().await.unwrap();
+        assert_eq!(
+            take(&trace),
+            ["append", "flush"],
+            "who waits for all waits for it"
+        );
+        barrier.supersede(log, vec![2; 3]).unwrap();
+        barrier.stop().await.unwrap();
+        assert_eq!(take(&trace), ["append", "flush"]);
+        assert!(barrier.supersede(log, vec![3; 3]).is_err());
     }
 }
 

@@ -18,12 +18,10 @@ pub use sent::KeepsSent;
 use std::future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_medium::{
-    barrier::{Barrier, BarrierError, Durability},
-    wear::{Cost, Purpose},
-};
+use holdfast_medium::barrier::{Barrier, BarrierError, Durability};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,6 +30,9 @@ use super::identity::{Identity, Update};
 use super::key::{key, prefix};
 use super::records::{Records, View, Writes};
 use super::tiers::{Promise, Rule};
+
+/// How long what a login counted may stay in memory.
+const SETTLES: Duration = Duration::from_secs(5);
 
 /// The backend of one generation.
 pub(super) struct VaultBackend {
@@ -114,22 +115,37 @@ impl VaultBackend {
     }
 
     async fn update_identity(&self, change: impl FnOnce(&mut Document)) {
-        match self.identity.update(change).await {
-            // Each of the two slots is flushed, and so is its name.
-            Ok(Update::Durable(bytes)) if bytes > 0 => self
-                .barrier
-                .count(Purpose::Identity, Cost { bytes, barriers: 4 }),
-            Ok(Update::Durable(_)) => {}
+        match updated(&self.barrier, self.identity.update(change).await) {
+            Ok(Update::Durable) => {}
+            Ok(Update::Deferred) => self.settle_later(),
             Ok(Update::Closed) => sound(Err(BarrierError::Stopped)).await,
-            Err(error) => sound(Err(self.barrier.fail(error))).await,
+            Err(error) => sound(Err(error)).await,
         }
     }
+
+    /// Has the medium hear of what a login counted, once the login is over and everything that came with it is in one change.
+    fn settle_later(&self) {
+        let (identity, barrier) = (Arc::downgrade(&self.identity), self.barrier.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(SETTLES).await;
+            // One that is closed by now was settled then.
+            if let Some(identity) = identity.upgrade() {
+                // The daemon hears of a failure from the barrier.
+                let _ = updated(&barrier, identity.settle().await);
+            }
+        });
+    }
+}
+
+/// Has the partition fail where the identity could not be written.
+fn updated(barrier: &Barrier, update: io::Result<Update>) -> Result<Update, BarrierError> {
+    update.map_err(|error| barrier.fail(error))
 }
 
 /// The durability of a write whose record is not known. A lease is judged where its record is; here it is in doubt.
 fn durability(promise: Promise) -> Durability {
     match promise {
-        Promise::Awaited | Promise::ByLease => Durability::Awaited,
+        Promise::Awaited | Promise::ByLease | Promise::ByContent => Durability::Awaited,
         Promise::Ordered => Durability::Ordered,
         Promise::Lazy | Promise::Read | Promise::Nothing => Durability::Lazy,
     }

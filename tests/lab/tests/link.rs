@@ -337,3 +337,25 @@ async fn a_dial_that_gets_no_answer_does_not_hold_a_stop_up() {
     holdfast.stop().await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatsapp_is_dialled_beside_a_vault_that_does_not_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_holdfast-lab"));
+    let mut holdfast = Holdfast::new(program, directory.path(), "ws://127.0.0.1:1/").unwrap();
+    holdfast.start().await.unwrap();
+    holdfast.stop().await.unwrap();
+    for slot in ["identity.a", "identity.b"] {
+        let slot = holdfast.data().join("gen-0001").join(slot);
+        std::fs::write(slot, "rotten").unwrap();
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let mut holdfast = Holdfast::new(program, directory.path(), &url).unwrap();
+    holdfast.begin().await.unwrap();
+    // No run of the link comes to dial it.
+    let dialled = tokio::time::timeout(Duration::from_secs(30), listener.accept());
+    dialled.await.expect("a dial").unwrap();
+    holdfast.reaches("StorageFault").await.unwrap();
+    holdfast.kill().await.unwrap();
+}

@@ -268,7 +268,8 @@ async fn only_what_changed_is_sent() {
         let before = rig.wires.written();
         rig.shows(counting(41_000), Some(qr(&payload(239)))).await;
         let sent = rig.wires.written() - before;
-        assert!((1..300).contains(&sent), "{sent} bytes for a digit or two");
+        // On a busy machine further seconds pass until it is seen; a whole picture is twice as much.
+        assert!((1..512).contains(&sent), "{sent} bytes for a digit or two");
     }
 }
 

@@ -430,7 +430,8 @@ impl Hands for World {
             Effect::Renegotiate { peer } => self.board.flash.garbled.retain(|other| *other != peer),
             Effect::SelfTest => self.answer_within(20 * SECOND, Answer::Tested),
             Effect::Farewell(_) => self.answer_within(2 * MINUTE, Answer::FarewellSaid),
-            Effect::Pulse
+            Effect::DialAhead
+            | Effect::Pulse
             | Effect::Tested(_)
             | Effect::Report(_)
             | Effect::Notify(_)

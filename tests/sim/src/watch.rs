@@ -260,7 +260,7 @@ impl Watch {
 
     /// The process ended before what came up since then was written down: what a start has to know is as it was before.
     pub(crate) fn forgets(&mut self, since: u64) {
-        for times in [&mut self.codes, &mut self.replaced] {
+        for times in [&mut self.attempts, &mut self.codes, &mut self.replaced] {
             forget(times, since);
         }
         self.storms.forgets_since(since);

@@ -370,6 +370,11 @@ impl Session {
         self.owed = owed;
     }
 
+    /// Whether a wait is owed.
+    pub(crate) fn owes_wait(&self) -> bool {
+        self.owed.is_some()
+    }
+
     /// Goes on with the wait that is owed, if it is not over; which.
     pub(crate) fn pay_wait(&mut self, now: u64) -> Option<Wait> {
         let (wait, until) = self.owed.take().filter(|(_, until)| *until > now)?;

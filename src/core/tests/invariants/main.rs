@@ -380,6 +380,7 @@ impl Around {
                 assert!(self.run.is_some(), "nobody to ask");
                 return (!self.deaf).then_some(Event::Heard);
             }
+            Effect::DialAhead => assert!(matches!(event, Event::Woke(_))),
             Effect::Remember(past) => assert_eq!(past.to_string().parse(), Ok(*past)),
             Effect::CatchUp(todo) => {
                 assert!(!todo.is_empty() && self.repaired && self.run.is_some());

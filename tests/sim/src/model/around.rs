@@ -213,7 +213,8 @@ impl Hands for Around {
                 self.check(told, || "it left, and nobody asked".to_owned());
                 self.exited = true;
             }
-            Effect::NoteCaughtUp
+            Effect::DialAhead
+            | Effect::NoteCaughtUp
             | Effect::SelfTest
             | Effect::Tested(_)
             | Effect::Report(_)

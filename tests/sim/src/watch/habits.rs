@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use holdfast_core::{Effect, Ending, Event};
+use holdfast_core::{CauseCode, Effect, Ending, Event};
 
 use super::{forget, recent};
 use crate::{DAY, MINUTE, SECOND};
@@ -35,7 +35,7 @@ pub(super) struct Habits {
     throttled: u32,
     /// The run that has just ended may have been one.
     failed: bool,
-    /// For want of a way to the outside.
+    /// For want of a way to the outside, as far as it is known.
     is_offline: bool,
 }
 
@@ -138,10 +138,17 @@ impl Habits {
         Ok(())
     }
 
-    pub(super) fn looks(&mut self, now: u64, name: &str) -> Result<(), String> {
+    pub(super) fn looks(
+        &mut self,
+        now: u64,
+        name: &str,
+        cause: Option<CauseCode>,
+    ) -> Result<(), String> {
+        use CauseCode::{NoAddress, NoLink, NoRoute};
         self.connected_at = (name == "Connected").then_some(now);
-        self.is_offline = name == "WaitingForNetwork";
-        let waits = self.is_offline || matches!(name, "Reconnecting" | "Degraded");
+        // Whatever the state is called: a logout may be suspected, too.
+        self.is_offline = matches!(cause, Some(NoLink | NoAddress | NoRoute));
+        let waits = matches!(name, "WaitingForNetwork" | "Reconnecting" | "Degraded");
         self.failures += u32::from(std::mem::take(&mut self.failed) && waits);
         let failures = self.failures;
         if name == "Reconnecting" && failures >= MANY {

@@ -40,7 +40,7 @@ impl Watch {
         );
         // The question ran out, or was refused.
         (self.button, self.bus) = (self.button && is_asked, self.bus && is_asked);
-        let held = self.habits.looks(now, name);
+        let held = self.habits.looks(now, name, code);
         self.holds(held);
         let told = state
             .cause()
