@@ -11,6 +11,7 @@ use holdfast::bus::{
     self, InboxMessage, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy, follow,
 };
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use zbus::Connection;
 use zbus::fdo::PropertiesProxy;
@@ -23,6 +24,9 @@ pub struct Holdfast {
     program: Vec<PathBuf>,
     directory: PathBuf,
     data: PathBuf,
+    runtime: PathBuf,
+    /// The runtime directory, where it is none of `directory`'s.
+    memory: Option<TempDir>,
     /// The address of a message bus.
     bus: Option<String>,
     /// Its standard error counts as a stream of the journal.
@@ -49,11 +53,18 @@ impl Holdfast {
             program,
             directory: directory.to_owned(),
             data: directory.join("data"),
+            runtime: directory.join("run"),
+            memory: None,
             bus: None,
             journal: false,
             manager: None,
             running: None,
         })
+    }
+
+    /// It is this `holdfastd` from the next start on.
+    pub fn is_daemon(&mut self, daemon: &Path) {
+        self.program = vec![daemon.to_owned()];
     }
 
     /// From the next start on it is run by these words.
@@ -93,6 +104,19 @@ impl Holdfast {
         self.data = data;
     }
 
+    /// From the next start on its runtime directory is in memory, as on a card, where there is such a file system here.
+    pub fn runs_in_memory(&mut self) -> anyhow::Result<()> {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() {
+            let memory = tempfile::Builder::new()
+                .prefix("holdfast-run-")
+                .tempdir_in(memory)?;
+            self.runtime = memory.path().to_owned();
+            self.memory = Some(memory);
+        }
+        Ok(())
+    }
+
     /// From the next start on a service manager listens on this socket, and wants the watchdog fed this often (sd_notify(3)).
     pub fn under_a_service_manager(&mut self, socket: &Path, watchdog: Duration) {
         self.manager = Some((socket.to_owned(), watchdog));
@@ -119,13 +143,13 @@ impl Holdfast {
 
     /// Starts the daemon and waits until it answers, which it does before anything is opened.
     pub async fn begin(&mut self) -> anyhow::Result<()> {
-        let runtime = self.directory.join("run");
+        let socket = bus::socket_path(&self.runtime);
         let mut child = self
             .command()?
             .spawn()
             .context("the daemon does not start")?;
         let connection = tokio::select! {
-            connection = answer(bus::socket_path(&runtime)) => connection,
+            connection = answer(socket) => connection,
             status = child.wait() => bail!("the daemon left with {}; its log says:\n{}", status?, self.read_log()),
         };
         self.running = Some(Running { child, connection });
@@ -149,7 +173,7 @@ impl Holdfast {
             .arg("--data")
             .arg(&self.data)
             .arg("--runtime")
-            .arg(self.directory.join("run"))
+            .arg(&self.runtime)
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .env_remove("WATCHDOG_PID")
             .stdin(Stdio::null())
@@ -340,7 +364,7 @@ impl Holdfast {
     }
 
     /// The mail, over the bus.
-    pub async fn messages(&self) -> anyhow::Result<Messages1Proxy<'_>> {
+    pub async fn messages(&self) -> anyhow::Result<Messages1Proxy<'static>> {
         Ok(Messages1Proxy::new(&self.running()?.connection).await?)
     }
 

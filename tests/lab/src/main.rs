@@ -53,20 +53,7 @@ enum Command {
         extent: prove::Extent,
     },
     /// Measures Holdfast beside its peers
-    Bench {
-        /// Which measurement
-        #[arg(required_unless_present = "list")]
-        name: Option<String>,
-        /// Names every benchmark
-        #[arg(long)]
-        list: bool,
-        /// Measures longer, where that tells more
-        #[arg(long)]
-        full: bool,
-        /// Prints one JSON object instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    Bench(bench::Options),
     /// Plugs a virtual panel into this machine: a display on an I2C bus and a button on a GPIO line
     Wires(wires::Options),
     /// Runs Holdfast's daemon as `holdfastd` does; it may connect to the lab
@@ -113,15 +100,7 @@ fn main() -> ExitCode {
         })),
         Command::Prove { ages: true, .. } => finish(async { Ok(prove::record::ages()?) }),
         Command::Prove { .. } => print(&prove::list()),
-        Command::Bench {
-            name: Some(name),
-            full,
-            json,
-            ..
-        } => finish(interruptible(
-            async move { bench::run(&name, full, json).await },
-        )),
-        Command::Bench { .. } => print(&bench::list()),
+        Command::Bench(options) => finish(interruptible(bench::run(options))),
         Command::BareClient(options) => finish(async {
             peers::bare::run(options).await?;
             Ok(ExitCode::SUCCESS)

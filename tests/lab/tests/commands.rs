@@ -70,6 +70,9 @@ fn a_wrong_command_line_says_what_is_right() {
         &["prove", "--round", "5", "--seed", "1", "--full"],
         &["prove", "qr", "--ages"],
         &["prove", "--list", "--seed", "1"],
+        &["bench"],
+        &["bench", "start", "--check"],
+        &["bench", "--check", "--record"],
     ] {
         let code = lab(arguments).output().unwrap().status.code();
         assert_eq!(code, Some(2), "{arguments:?}");

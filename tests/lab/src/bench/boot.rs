@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::start::spread;
-use super::{Bench, Report};
+use super::{Bench, Extent, Report, Terms};
 use crate::rig::{self, replay};
 use crate::vm::card::{Arch, Card, image};
 use crate::vm::inside;
@@ -51,7 +51,8 @@ impl Bench for Boot {
         "the card from kernel start to picture, QR and link, its size, memory and idle writes, beside a plain Debian"
     }
 
-    async fn measure(&self, full: bool) -> anyhow::Result<Report> {
+    async fn measure(&self, terms: &Terms) -> anyhow::Result<Report> {
+        let full = terms.extent == Extent::Full;
         let arch = Arch::Amd64;
         let pick = |of: (usize, usize)| if full { of.1 } else { of.0 };
         let idle = if full { IDLE.1 } else { IDLE.0 };
@@ -74,7 +75,7 @@ impl Bench for Boot {
         for (names, taken) in [(&CARD[..], card), (&DEBIAN[..], debian)] {
             for name in names {
                 let figures = taken.as_ref().map(|taken| taken.spread(name));
-                report.row(name, figures.map_err(Clone::clone));
+                report.row(*name, figures.map_err(Clone::clone));
             }
         }
         for (ratio, of, to) in [

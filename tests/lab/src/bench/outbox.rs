@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::{Bench, Report};
+use super::{Bench, Extent, Report, Terms};
 use crate::holdfast::{Holdfast, within};
 use crate::server::{Fault, Lab, LabConfig, When};
 
@@ -41,7 +41,8 @@ impl Bench for Outbox {
         "10,000 texts accepted without a link: how long until all are acked, at what cost, and how long the bus takes meanwhile"
     }
 
-    async fn measure(&self, full: bool) -> anyhow::Result<Report> {
+    async fn measure(&self, terms: &Terms) -> anyhow::Result<Report> {
+        let full = terms.extent == Extent::Full;
         let mut report = Report::new(&["accept_s", "acked_s", "cpu_s", "answer_most_ms"]);
         let (few, many) = if full {
             (TEXTS, TEXTS_IN_FULL)

@@ -1,4 +1,6 @@
 //! `bench wear`: what a message costs the card, counted on the block device under a real ext4.
+//!
+//! Each figure is a slope: what so many messages more cost. A start and a stop are in none of them, and have columns of their own.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -6,26 +8,54 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use async_trait::async_trait;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::{Bench, Report};
+use super::report::NONE;
+use super::{Bench, Extent, Report, Terms};
 use crate::ledger::Act;
-use crate::peers::{Client, Kind, STEP, link};
+use crate::peers::bot::Bot;
+use crate::peers::{Client, Kind, Place, STEP, link};
 use crate::rig::disk::Disk;
 use crate::rig::log::Log;
 use crate::rig::{self, life};
-use crate::server::{DeviceId, Lab, LabConfig, MessageId, PhoneId};
+use crate::server::{DeviceId, Lab, LabConfig, MessageId, PhoneId, Times};
 
-/// Messages received and sent one at a time.
-const SINGLE: u32 = 16;
+/// How many messages are measured.
+struct Sizes {
+    /// Received and sent one at a time.
+    single: u32,
+    /// Received at [`RATE`].
+    stream: u32,
+    /// Received at once, connected; none in the short form, for how long it takes is no matter there.
+    burst: u32,
+    /// Waiting while the client is down; then four times as many. Several times what the library makes durable at once, which is 400.
+    drain: u32,
+}
+
+const USUAL: Sizes = Sizes {
+    single: 16,
+    stream: 1000,
+    burst: 1000,
+    drain: 2000,
+};
+
+const SHORT: Sizes = Sizes {
+    single: 8,
+    burst: 0,
+    ..USUAL
+};
 
 /// Between two of them: longer than anything may stay in memory, so that each pays for all of its own.
 const PAUSE: Duration = Duration::from_millis(2500);
 
-/// Messages received in a burst, connected; all of them are steps of the store.
-const BURST: u32 = 1000;
+/// Between two of a stream: 100 a second.
+const RATE: Duration = Duration::from_millis(10);
 
-/// Messages that wait while the client is down.
-const DRAIN: u32 = 1000;
+/// A stream that came to less than this, a second, was none at [`RATE`]: fewer messages share a flush, and what one cost is not told.
+const TOO_SLOW: f64 = 90.0;
+
+/// How much larger the second drain is than the first.
+const STEEP: u32 = 4;
 
 /// How long a burst or a drain may take.
 const LONG: Duration = Duration::from_secs(300);
@@ -33,15 +63,28 @@ const LONG: Duration = Duration::from_secs(300);
 /// Size of a client's disk, MiB.
 const DISK_MIB: u64 = 256;
 
-const CLIENTS: [Kind; 3] = [Kind::Holdfast, Kind::WhatsappRustFull, Kind::Baileys];
+/// Who is measured, and whether with a bot on its bus that acknowledges each message.
+const CLIENTS: [(&str, Kind, bool); 4] = [
+    ("holdfast", Kind::Holdfast, false),
+    (BOT, Kind::Holdfast, true),
+    ("sqlite-full", Kind::WhatsappRustFull, false),
+    ("baileys", Kind::Baileys, false),
+];
 
-const COLUMNS: [&str; 8] = [
+const BOT: &str = "holdfast, acknowledged";
+
+const COLUMNS: [&str; 13] = [
     "live_bytes",
-    "live_barriers",
+    "live_flushes",
+    "stream_bytes",
+    "stream_flushes",
     "sent_bytes",
-    "sent_barriers",
+    "sent_flushes",
     "drained_bytes",
-    "drained_barriers",
+    "drained_flushes",
+    "start_bytes",
+    "start_flushes",
+    "stream_per_s",
     "burst_per_s",
     "store_kib",
 ];
@@ -56,42 +99,91 @@ impl Bench for Wear {
     }
 
     fn about(&self) -> &'static str {
-        "bytes and barriers on the block device per message, of Holdfast beside SQLite at FULL and Baileys' files"
+        "bytes and flushes on the block device per message, of Holdfast beside SQLite at FULL and Baileys' files"
     }
 
-    async fn measure(&self, _full: bool) -> anyhow::Result<Report> {
+    fn is_checked(&self) -> bool {
+        true
+    }
+
+    async fn measure(&self, terms: &Terms) -> anyhow::Result<Report> {
+        let (sizes, clients) = match terms.extent {
+            Extent::Short => (SHORT, &CLIENTS[..2]),
+            Extent::Usual | Extent::Full => (USUAL, &CLIENTS[..]),
+        };
         let mut report = Report::new(&COLUMNS);
-        for (kind, number) in CLIENTS.into_iter().zip(1..) {
+        for (name, kind, with_bot) in clients {
             let missing = match rig::missing() {
                 Some(missing) => Some(missing),
                 None => kind.missing().await,
             };
             let figures = match missing {
                 Some(missing) => Err(missing),
-                None => Ok(Worn::new(kind, number).await?.out().await?),
+                None => {
+                    let worn = Worn::new(*kind, *with_bot, terms).await?;
+                    Ok(worn.out(&sizes).await?)
+                }
             };
-            report.row(kind.name(), figures);
+            report.row(*name, figures);
         }
-        let [of, full, files] = CLIENTS.map(Kind::name);
-        for (name, column, to) in [
-            ("bytes_vs_sqlite_full_live", "live_bytes", full),
-            ("bytes_vs_sqlite_full_sent", "sent_bytes", full),
-            ("bytes_vs_sqlite_full_drained", "drained_bytes", full),
-            ("barriers_vs_sqlite_full_live", "live_barriers", full),
-            ("bytes_vs_baileys_live", "live_bytes", files),
-            ("burst_vs_sqlite_full", "burst_per_s", full),
-            ("store_vs_sqlite_full", "store_kib", full),
-        ] {
-            report.ratio(name, column, of, to);
-        }
-        for (name, column) in [
-            ("barriers_per_live_message", "live_barriers"),
-            ("barriers_per_sent_message", "sent_barriers"),
-            ("barriers_per_drained_message", "drained_barriers"),
-        ] {
-            report.plain(name, column, of);
-        }
+        ratios(&mut report, terms.extent, &sizes);
         Ok(report)
+    }
+}
+
+fn ratios(report: &mut Report, extent: Extent, sizes: &Sizes) {
+    // What chance adds: one flush, one commit of ext4's, or one segment of the mail, which is written twice, more or less in a sample.
+    let flush = |messages: u32| 1.0 / f64::from(messages);
+    let commit = |messages: u32| 16384.0 / f64::from(messages);
+    let segment = |messages: u32| 1_048_576.0 / f64::from(messages);
+    let Sizes {
+        single,
+        stream,
+        drain,
+        ..
+    } = *sizes;
+    let more = drain * (STEEP - 1);
+    let (of, full, files) = ("holdfast", "sqlite-full", "baileys");
+    for (name, column, of, slack) in [
+        ("live_bytes", "live_bytes", of, commit(single)),
+        ("live_flushes", "live_flushes", of, 2.0 * flush(single)),
+        ("acknowledged_bytes", "live_bytes", BOT, commit(single)),
+        (
+            "acknowledged_flushes",
+            "live_flushes",
+            BOT,
+            2.0 * flush(single),
+        ),
+        ("stream_bytes", "stream_bytes", of, segment(stream)),
+        ("stream_flushes", "stream_flushes", of, 0.1),
+        (
+            "stream_acknowledged_bytes",
+            "stream_bytes",
+            BOT,
+            segment(stream),
+        ),
+        ("stream_acknowledged_flushes", "stream_flushes", BOT, 0.1),
+        ("sent_bytes", "sent_bytes", of, commit(single)),
+        ("sent_flushes", "sent_flushes", of, 2.0 * flush(single)),
+        ("drained_bytes", "drained_bytes", of, segment(more)),
+        ("drained_flushes", "drained_flushes", of, 4.0 * flush(more)),
+    ] {
+        report.plain(name, column, of);
+        report.steady(name, slack);
+    }
+    if extent == Extent::Short {
+        return;
+    }
+    for (name, column, to) in [
+        ("bytes_vs_sqlite_full_live", "live_bytes", full),
+        ("bytes_vs_sqlite_full_sent", "sent_bytes", full),
+        ("bytes_vs_sqlite_full_drained", "drained_bytes", full),
+        ("flushes_vs_sqlite_full_live", "live_flushes", full),
+        ("bytes_vs_baileys_live", "live_bytes", files),
+        ("burst_vs_sqlite_full", "burst_per_s", full),
+        ("store_vs_sqlite_full", "store_kib", full),
+    ] {
+        report.ratio(name, column, of, to);
     }
 }
 
@@ -103,26 +195,40 @@ struct Worn {
     phone: PhoneId,
     device: DeviceId,
     client: Box<dyn Client>,
+    bot: Option<Bot>,
+    place: Place,
+    /// Goes before the directory that it is in.
     disk: Disk,
-    place: tempfile::TempDir,
+    _scratch: tempfile::TempDir,
 }
 
 /// A stretch of the log, by its size before and after, bytes.
 type Stretch = (u64, u64);
 
 impl Worn {
-    async fn new(kind: Kind, number: u32) -> anyhow::Result<Worn> {
-        let place = rig::scratch()?;
-        let blank = rig::blank(place.path(), DISK_MIB)?;
-        let disk = Disk::begin(place.path(), &blank)?;
-        let lab = Lab::start(LabConfig::default()).await?;
+    async fn new(kind: Kind, with_bot: bool, terms: &Terms) -> anyhow::Result<Worn> {
+        let scratch = rig::scratch()?;
+        let blank = rig::blank(scratch.path(), DISK_MIB)?;
+        let disk = Disk::begin(scratch.path(), &blank)?;
+        // Whether a client takes what waits for one drain must not be chance.
+        let times = Times {
+            drain_ends_confirmed: true,
+            ..Times::default()
+        };
+        let lab = Lab::start(LabConfig {
+            times,
+            ..LabConfig::default()
+        })
+        .await?;
         let friend = lab.create_phone("15550000009", "Friend").await?;
-        let phone = lab
-            .create_phone(&format!("1555000000{number}"), "Owner")
-            .await?;
-        let data = life::data(&disk.path());
-        let mut client = kind.start(&lab, place.path(), &data).await?;
+        let phone = lab.create_phone("15550000001", "Owner").await?;
+        let place = Place {
+            keep: life::data(&disk.path()),
+            ..Place::of(scratch.path()).with(terms.daemon.as_deref())
+        };
+        let mut client = kind.start(&lab, &place).await?;
         let device = link(&lab, &phone, &mut *client).await?;
+        let bot = if with_bot { client.bot().await? } else { None };
         Ok(Worn {
             kind,
             lab,
@@ -130,72 +236,146 @@ impl Worn {
             phone,
             device,
             client,
-            disk,
+            bot,
             place,
+            disk,
+            _scratch: scratch,
         })
     }
 
     /// All of it, in the order of the columns.
-    async fn out(mut self) -> anyhow::Result<Vec<f64>> {
+    async fn out(mut self, sizes: &Sizes) -> anyhow::Result<Vec<f64>> {
         // Sessions are begun, and what follows a login is over.
-        self.receive(SINGLE, LONG).await?;
+        self.receive(sizes.single, LONG).await?;
         self.send().await?;
-        let live = self.singly(Way::In).await?;
-        let sent = self.singly(Way::Out).await?;
-        let begun = Instant::now();
-        self.receive(BURST, LONG).await?;
-        let burst = f64::from(BURST) / begun.elapsed().as_secs_f64();
-        let drained = self.drain().await?;
+        let live = self.singly(Way::In, sizes.single).await?;
+        let (stream, rate) = self.stream(sizes.stream).await?;
+        let stream = (rate >= TOO_SLOW).then_some(stream);
+        let (mut sent, mut drained) = (None, None);
+        let mut figures = vec![rate, NONE, NONE];
+        if self.bot.is_none() {
+            sent = Some(self.singly(Way::Out, sizes.single).await?);
+            let burst = self.burst(sizes.burst).await?;
+            let fewer = self.drain(sizes.drain).await?;
+            let more = self.drain(sizes.drain * STEEP).await?;
+            drained = Some([fewer.1, more.1, more.0]);
+            figures = vec![rate, burst, self.size()?];
+        }
+        drop(self.bot.take());
         self.client.end().await?;
         self.settle()?;
-        let store = self.size()?;
         let log = Log::open(self.disk.clock().log())?;
-        let mut figures = Vec::new();
-        for (stretch, messages) in [(live, SINGLE), (sent, SINGLE), (drained, DRAIN)] {
-            let (bytes, barriers) = log.cost(stretch.0, stretch.1);
-            let each = |sum: u64| sum as f64 / f64::from(messages);
-            figures.extend([each(bytes), each(barriers)]);
+        let mut all = Vec::new();
+        for (stretch, messages) in [
+            (Some(live), sizes.single),
+            (stream, sizes.stream),
+            (sent, sizes.single),
+        ] {
+            let cost = stretch.map(|stretch| cost(&log, stretch));
+            all.extend(cost.map_or([NONE; 2], |cost| cost.map(|sum| sum / f64::from(messages))));
         }
-        figures.extend([burst, store]);
-        Ok(figures)
+        let drained = drained.map(|stretches| {
+            let [fewer, more, start] = stretches.map(|stretch| cost(&log, stretch));
+            [slope(fewer, more, sizes.drain), start]
+        });
+        all.extend(drained.unwrap_or([[NONE; 2]; 2]).into_iter().flatten());
+        all.extend(figures);
+        Ok(all)
     }
 
-    async fn singly(&mut self, way: Way) -> anyhow::Result<Stretch> {
+    /// One at a time, each at its leisure.
+    async fn singly(&mut self, way: Way, count: u32) -> anyhow::Result<Stretch> {
         let from = self.settle()?;
-        for _ in 0..SINGLE {
+        for _ in 0..count {
             match way {
                 Way::In => self.receive(1, STEP).await?,
                 Way::Out => self.send().await?,
             }
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
         Ok((from, self.settle()?))
     }
 
-    /// From before the start to after the last ack: the start is part of it.
-    async fn drain(&mut self) -> anyhow::Result<Stretch> {
-        self.client.end().await?;
-        let ids = self.post(DRAIN).await?;
+    /// At a steady rate, and which that was: how many a second.
+    async fn stream(&mut self, count: u32) -> anyhow::Result<(Stretch, f64)> {
         let from = self.settle()?;
-        let data = life::data(&self.disk.path());
-        self.client = self.kind.start(&self.lab, self.place.path(), &data).await?;
+        let begun = Instant::now();
+        let seen = self.bot.as_ref().map_or(0, Bot::acknowledged);
+        let mut ids = BTreeSet::new();
+        let mut turns = interval(RATE);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        for number in 0..count {
+            turns.tick().await;
+            ids.insert(self.post(number).await?);
+        }
         self.acked(ids, LONG).await?;
-        Ok((from, self.settle()?))
+        self.acknowledged(seen, count, LONG).await?;
+        let rate = f64::from(count) / begun.elapsed().as_secs_f64();
+        Ok(((from, self.settle()?), rate))
     }
 
-    async fn receive(&self, count: u32, within: Duration) -> anyhow::Result<()> {
-        let ids = self.post(count).await?;
-        self.acked(ids, within).await
+    /// How many a second.
+    async fn burst(&mut self, count: u32) -> anyhow::Result<f64> {
+        if count == 0 {
+            return Ok(NONE);
+        }
+        let begun = Instant::now();
+        self.receive(count, LONG).await?;
+        Ok(f64::from(count) / begun.elapsed().as_secs_f64())
     }
 
-    async fn post(&self, count: u32) -> anyhow::Result<BTreeSet<MessageId>> {
+    /// From before a start to after the stop, with nothing that waited; then the same with so many messages.
+    async fn drain(&mut self, count: u32) -> anyhow::Result<(Stretch, Stretch)> {
+        self.client.end().await?;
+        // What the life before left to its next start is in neither drain.
+        let empty = self.life(BTreeSet::new()).await?;
         let mut ids = BTreeSet::new();
         for number in 0..count {
-            let text = format!("the same to all of them, {number} of {count}");
-            let to = self.phone.to_string();
-            ids.insert(self.lab.send_text(&self.friend, &to, &text).await?);
+            ids.insert(self.post(number).await?);
         }
-        Ok(ids)
+        let drain = self.life(ids).await?;
+        self.client = self.kind.start(&self.lab, &self.place).await?;
+        self.client.connected().await?;
+        Ok((empty, drain))
+    }
+
+    /// A start, these messages, and a stop.
+    async fn life(&mut self, ids: BTreeSet<MessageId>) -> anyhow::Result<Stretch> {
+        let from = self.settle()?;
+        self.client = self.kind.start(&self.lab, &self.place).await?;
+        self.acked(ids, LONG).await?;
+        self.client.connected().await?;
+        self.client.end().await?;
+        Ok((from, self.settle()?))
+    }
+
+    async fn receive(&mut self, count: u32, within: Duration) -> anyhow::Result<()> {
+        let seen = self.bot.as_ref().map_or(0, Bot::acknowledged);
+        let mut ids = BTreeSet::new();
+        for number in 0..count {
+            ids.insert(self.post(number).await?);
+        }
+        self.acked(ids, within).await?;
+        self.acknowledged(seen, count, within).await
+    }
+
+    async fn post(&self, number: u32) -> anyhow::Result<MessageId> {
+        let text = format!("the same to all of them, number {number}");
+        let to = self.phone.to_string();
+        Ok(self.lab.send_text(&self.friend, &to, &text).await?)
+    }
+
+    /// The bot, where there is one, has acknowledged so many more than `seen`.
+    async fn acknowledged(
+        &mut self,
+        seen: usize,
+        count: u32,
+        within: Duration,
+    ) -> anyhow::Result<()> {
+        match &mut self.bot {
+            Some(bot) => bot.has_acknowledged(seen + count as usize, within).await,
+            None => Ok(()),
+        }
     }
 
     async fn acked(&self, mut ids: BTreeSet<MessageId>, within: Duration) -> anyhow::Result<()> {
@@ -254,4 +434,42 @@ impl Worn {
 enum Way {
     In,
     Out,
+}
+
+/// Bytes and flushes of a stretch.
+fn cost(log: &Log, (from, to): Stretch) -> [f64; 2] {
+    let (bytes, flushes) = log.cost(from, to);
+    [bytes as f64, flushes as f64]
+}
+
+/// What one more message costs, where `count` cost `fewer` and [`STEEP`] times as many `more`.
+fn slope(fewer: [f64; 2], more: [f64; 2], count: u32) -> [f64; 2] {
+    [0, 1].map(|at| (more[at] - fewer[at]) / f64::from(count * (STEEP - 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drained_message_has_no_part_in_the_start() {
+        let at = |messages: f64| [352_000.0 + 1200.0 * messages, 36.0 + 0.0025 * messages];
+        let each = slope(at(400.0), at(1600.0), 400);
+        assert!((each[0] - 1200.0).abs() < 1e-6 && (each[1] - 0.0025).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_checked_does_not_hang_on_a_peer() {
+        let mut report = Report::new(&COLUMNS);
+        for (name, ..) in &CLIENTS[..2] {
+            report.row(*name, Ok(vec![1.0; COLUMNS.len()]));
+        }
+        ratios(&mut report, Extent::Short, &SHORT);
+        assert!(
+            report
+                .ratios()
+                .values()
+                .all(|ratio| ratio.value.is_some() && ratio.steady.is_some())
+        );
+    }
 }

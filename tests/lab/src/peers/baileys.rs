@@ -48,11 +48,16 @@ pub async fn missing() -> Option<String> {
 /// # Errors
 /// [`PeerError::Process`].
 pub fn start(lab: &Lab, auth: &Path) -> Result<Lines, PeerError> {
+    Lines::start("Baileys", &mut command(lab, auth))
+}
+
+/// Its command line.
+pub(super) fn command(lab: &Lab, auth: &Path) -> Command {
     let root_key = hex::encode(lab.root_key());
     let mut node = Command::new("node");
     node.current_dir(folder())
         .args(["client.mjs", "--url", &lab.url(), "--root-key", &root_key])
         .arg("--auth")
         .arg(auth);
-    Lines::start("Baileys", &mut node)
+    node
 }

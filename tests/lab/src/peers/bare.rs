@@ -1,10 +1,12 @@
 //! A whatsapp-rust client with its SQLite store and nothing else: what Holdfast is measured against.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use tokio::process::Command as Process;
 use tokio::sync::mpsc;
 use wacore::proto_helpers::MessageExt;
 use whatsapp_rust::InboundDurabilityHook;
@@ -16,6 +18,9 @@ use whatsapp_rust_sqlite_storage::{SqliteStore, SqliteStoreConfig, Synchronous};
 use super::PeerError;
 use super::lines::{Command, Event, Lines, MARK};
 use crate::server::Lab;
+
+/// What it is called in a complaint.
+const PEER: &str = "whatsapp-rust";
 
 /// Any version will do for the lab; naming one keeps the client from asking the internet.
 const VERSION: (u32, u32, u32) = (2, 3000, 1_030_000_000);
@@ -40,14 +45,19 @@ pub struct Options {
 /// # Errors
 /// [`PeerError::Process`].
 pub fn start(lab: &Lab, store: &Path, durable: bool) -> Result<Lines, PeerError> {
-    let peer = "whatsapp-rust";
-    let program = std::env::current_exe().map_err(|source| PeerError::Process { peer, source })?;
-    let mut process = tokio::process::Command::new(program);
+    let failed = |source| PeerError::Process { peer: PEER, source };
+    let mut process = command(lab, store, durable).map_err(failed)?;
+    Lines::start(PEER, &mut process)
+}
+
+/// Its command line.
+pub(super) fn command(lab: &Lab, store: &Path, durable: bool) -> io::Result<Process> {
+    let mut process = Process::new(std::env::current_exe()?);
     process
         .args(["bare-client", "--url", &lab.url(), "--store"])
         .arg(store)
         .args(durable.then_some("--durable"));
-    Lines::start(peer, &mut process)
+    Ok(process)
 }
 
 /// Runs the client in this process until it is told to stop.

@@ -4,22 +4,27 @@
 //! - [`whatsmeow`]: an unmodified whatsmeow, of which a copy is told where the lab is
 //! - [`bare`]: a whatsapp-rust client with its SQLite store and nothing else
 //!
-//! They speak JSON lines ([`lines`]). The daemon, driven through its screen and its bus, is [`crate::holdfast`].
+//! They speak JSON lines ([`lines`]). The daemon, driven through its screen and its bus, is [`crate::holdfast`]; a [`bot`] of its
+//! may hang on it.
 
 pub mod baileys;
 pub mod bare;
+pub mod bot;
 pub mod lines;
 pub mod whatsmeow;
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::process::Command;
 
 use crate::holdfast::Holdfast;
 use crate::server::{DeviceId, Lab, PhoneId};
+use bot::Bot;
+use lines::Lines;
 
 /// How long a client may take for one step; Baileys makes 812 pre-keys in JavaScript before it is connected.
 pub const STEP: Duration = Duration::from_secs(60);
@@ -37,6 +42,10 @@ pub trait Client: Send {
     fn process(&self) -> Option<u32>;
     /// Ends it in order.
     async fn end(&mut self) -> anyhow::Result<()>;
+    /// Begins a bot that acknowledges each message, where a client has consumers.
+    async fn bot(&mut self) -> anyhow::Result<Option<Bot>> {
+        Ok(None)
+    }
 }
 
 #[async_trait]
@@ -59,6 +68,41 @@ impl Client for Holdfast {
 
     async fn end(&mut self) -> anyhow::Result<()> {
         self.stop().await
+    }
+
+    async fn bot(&mut self) -> anyhow::Result<Option<Bot>> {
+        Ok(Some(Bot::start(self.messages().await?).await?))
+    }
+}
+
+/// Where a client lives, and what it is run under.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its session is kept below here.
+    pub keep: PathBuf,
+    /// Everything else is here.
+    pub home: PathBuf,
+    /// The program and its arguments that run it; none as a rule.
+    pub under: Vec<PathBuf>,
+    /// The daemon that is run, when it is none of this program's.
+    pub daemon: Option<PathBuf>,
+}
+
+impl Place {
+    /// All of it in one directory.
+    pub fn of(home: &Path) -> Place {
+        Place {
+            keep: home.to_owned(),
+            home: home.to_owned(),
+            under: Vec::new(),
+            daemon: None,
+        }
+    }
+
+    /// The same, with this daemon.
+    pub fn with(self, daemon: Option<&Path>) -> Place {
+        let daemon = daemon.map(Path::to_owned);
+        Place { daemon, ..self }
     }
 }
 
@@ -94,31 +138,48 @@ impl Kind {
         }
     }
 
-    /// Starts it; its session is kept below `keep`, everything else below `home`.
+    /// Starts it.
     ///
     /// # Errors
     /// The process cannot be started.
-    pub async fn start(
-        self,
-        lab: &Lab,
-        home: &Path,
-        keep: &Path,
-    ) -> anyhow::Result<Box<dyn Client>> {
+    pub async fn start(self, lab: &Lab, place: &Place) -> anyhow::Result<Box<dyn Client>> {
+        let keep = &place.keep;
         std::fs::create_dir_all(keep)?;
-        let bare = |durable| bare::start(lab, &keep.join("bare.db"), durable);
-        Ok(match self {
+        let process = match self {
             Kind::Holdfast => {
                 let program = std::env::current_exe()?;
-                let mut holdfast = Holdfast::new(&program, home, &lab.url())?;
+                let mut holdfast = Holdfast::new(&program, &place.home, &lab.url())?;
+                if let Some(daemon) = &place.daemon {
+                    holdfast.is_daemon(daemon);
+                }
                 holdfast.move_to(keep.join("data"));
+                holdfast.runs_in_memory()?;
+                holdfast.runs_under(place.under.clone());
                 holdfast.begin().await?;
-                Box::new(holdfast)
+                return Ok(Box::new(holdfast));
             }
-            Kind::WhatsappRust => Box::new(bare(false)?),
-            Kind::WhatsappRustFull => Box::new(bare(true)?),
-            Kind::Baileys => Box::new(baileys::start(lab, &keep.join("baileys"))?),
-        })
+            Kind::WhatsappRust => bare::command(lab, &keep.join("bare.db"), false)?,
+            Kind::WhatsappRustFull => bare::command(lab, &keep.join("full.db"), true)?,
+            Kind::Baileys => baileys::command(lab, &keep.join("baileys")),
+        };
+        let mut process = under(&place.under, process);
+        Ok(Box::new(Lines::start(self.name(), &mut process)?))
     }
+}
+
+/// The same command, run by these words.
+fn under(words: &[PathBuf], command: Command) -> Command {
+    let Some((first, others)) = words.split_first() else {
+        return command;
+    };
+    let inner = command.as_std();
+    let mut outer = Command::new(first);
+    outer.args(others).arg(inner.get_program());
+    outer.args(inner.get_args());
+    if let Some(dir) = inner.get_current_dir() {
+        outer.current_dir(dir);
+    }
+    outer
 }
 
 /// The clients that nobody here wrote.

@@ -262,6 +262,8 @@ async fn saved(medium: Medium, with_reserve: bool) -> anyhow::Result<()> {
 async fn opened(medium: Medium, with_reserve: bool) -> anyhow::Result<()> {
     let (partition, dir, _directory) = small(medium).await?;
     Stored::begin(&dir, with_reserve).await?.close().await?;
+    // An opening that finds everything as it should be writes nothing: this one has to name the live generation again.
+    fs::remove_file(dir.current())?;
     partition.fill(0)?;
     Reserve::of(dir.root()).make_room_to_open()?;
     let stored = Stored::open(&dir).await?;
@@ -425,12 +427,34 @@ impl Scene {
     /// Both directions work, under the same link.
     async fn goes_on(mut self) -> anyhow::Result<()> {
         self.holdfast.reaches("Connected").await?;
-        self.holdfast.sends(FRIEND, "it goes on").await?;
+        let id = self.sends_once_it_may("it goes on").await?;
+        let acked = timeout(SOON * 2, self.is_acked(&id)).await;
+        acked.context("no ack of the server's")??;
         self.write(1).await?;
         self.read(true).await?;
         let generation = self.holdfast.session().await?.generation().await?;
         ensure!(generation == "gen-0001", "{generation} was begun");
         self.holdfast.stop().await
+    }
+
+    /// Sends as a bot does that is refused for want of room: it reads on, and tries again. What WhatsApp repeats is taken in once more where
+    /// there was no room to keep what it is recognised by.
+    async fn sends_once_it_may(&self, text: &str) -> anyhow::Result<String> {
+        let messages = self.holdfast.messages().await?;
+        let mut news = follow(messages.receive_received().await?);
+        loop {
+            match messages.send(FRIEND, text, "").await {
+                Err(Error::Full(_)) => {}
+                sent => return Ok(sent?),
+            }
+            match messages.read("bot", 0, 0).await?.last() {
+                Some(last) => messages.acknowledge("bot", last.seq).await?,
+                None => {
+                    let more = timeout(SOON, news.changed()).await;
+                    more.context("all is read, and there is no room")??;
+                }
+            }
+        }
     }
 
     /// Waits until WhatsApp has acked a message that was accepted.

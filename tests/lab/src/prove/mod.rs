@@ -19,7 +19,7 @@ pub mod record;
 mod restore;
 pub mod round;
 mod simulation;
-mod source;
+pub(crate) mod source;
 mod story;
 
 use std::fmt;

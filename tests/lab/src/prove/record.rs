@@ -133,7 +133,8 @@ fn arguments(extent: &Extent) -> String {
     }
 }
 
-fn today() -> anyhow::Result<String> {
+/// The day, `2026-11-29`.
+pub(crate) fn today() -> anyhow::Result<String> {
     let asked = std::process::Command::new("date")
         .args(["--utc", "+%Y-%m-%d"])
         .output()
@@ -142,7 +143,7 @@ fn today() -> anyhow::Result<String> {
 }
 
 /// Its processors.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{processors} × {}", std::env::consts::ARCH)
 }

@@ -4,12 +4,15 @@
 //! that card's image, [`mounted`] mounts it, [`boot`] runs Holdfast's own boot on it in a process with a time limit, and
 //! [`promise`] judges what it found by what had been promised; [`states`] does so for many cuts.
 //!
+//! A card that is slow is made without a disk: [`flushes`].
+//!
 //! Three put it to use: [`recording`], a daemon's [`life`] cut afterwards; [`live`], a life that goes on after each cut; and
 //! [`writer`], the careful and the naive ways beside ours.
 
 pub mod boot;
 pub mod cut;
 pub mod disk;
+pub mod flushes;
 pub mod life;
 pub mod live;
 pub mod log;

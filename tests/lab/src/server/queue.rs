@@ -87,6 +87,15 @@ impl World {
             node.attrs.insert("offline", "1");
             self.write(serial, to, node);
         }
+        match self.connections.get_mut(&serial) {
+            Some(connection) if self.times.drain_ends_confirmed && count > 0 => {
+                connection.draining = Some(count);
+            }
+            _ => self.end_drain(serial, count),
+        }
+    }
+
+    fn end_drain(&self, serial: u64, count: usize) {
         let done = NodeBuilder::new("offline").attr("count", count).build();
         self.send(serial, ib(done));
     }
@@ -116,8 +125,16 @@ impl World {
             && let Some(device) = self.device_mut(from)
         {
             device.queue.remove(at);
+            let is_empty = device.queue.is_empty();
             self.ledger
                 .acked(&from.to_string(), confirmation.id, confirmation.error);
+            if is_empty
+                && let Some(serial) = self.connection_of(from)
+                && let Some(connection) = self.connections.get_mut(&serial)
+                && let Some(count) = connection.draining.take()
+            {
+                self.end_drain(serial, count);
+            }
         }
     }
 

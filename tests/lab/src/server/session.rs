@@ -106,6 +106,7 @@ impl World {
                 mute: false,
                 frozen: false,
                 held: None,
+                draining: None,
             },
         );
         match login {

@@ -84,7 +84,7 @@ impl<'de> Deserialize<'de> for DeviceId {
     }
 }
 
-/// How long a reference in a linking QR can be scanned, and how slow a slow link is.
+/// When things happen: how long a reference in a linking QR can be scanned, how slow a slow link is, when a drain is over.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// The first reference.
@@ -93,6 +93,9 @@ pub struct Times {
     pub next_ref: Duration,
     /// The pause before each stanza on a slow link.
     pub slow_link: Duration,
+    /// The end of what had waited is said once all of it is confirmed. Said at once it may be read before the messages in front of it
+    /// are decrypted, and how many of them a client then takes for live ones is chance.
+    pub drain_ends_confirmed: bool,
 }
 
 impl Default for Times {
@@ -101,6 +104,7 @@ impl Default for Times {
             first_ref: Duration::from_secs(60),
             next_ref: Duration::from_secs(20),
             slow_link: Duration::from_secs(1),
+            drain_ends_confirmed: false,
         }
     }
 }
@@ -178,6 +182,8 @@ pub(super) struct Connection {
     pub frozen: bool,
     /// A message held back until the next has gone out.
     pub held: Option<Node>,
+    /// How many stanzas the drain has whose end is still to be said.
+    pub draining: Option<usize>,
 }
 
 /// Who is at the other end.

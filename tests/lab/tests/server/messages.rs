@@ -1,7 +1,7 @@
 //! Texts, images and groups, between phones and clients of several accounts.
 
 use holdfast_lab::phone::inbox::Content;
-use holdfast_lab::server::{Lab, LabConfig};
+use holdfast_lab::server::{Lab, LabConfig, Times};
 use wacore::net::{HttpClient, HttpRequest, HttpResponse};
 use whatsapp_rust::prelude::Event;
 
@@ -104,6 +104,44 @@ async fn what_was_sent_meanwhile_arrives_once_after_login() {
         .unwrap();
     assert_eq!(again.times_received("one"), 1);
     assert_eq!(again.times_received("before"), 0);
+    again.stop().await;
+}
+
+#[tokio::test]
+async fn a_drain_may_end_only_once_it_is_confirmed() {
+    let times = Times {
+        drain_ends_confirmed: true,
+        ..Times::default()
+    };
+    let lab = Lab::start(LabConfig {
+        times,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let ada = Linked::new(&lab, "15550000001").await;
+    let bob = lab.create_phone("15550000002", "Bob").await.unwrap();
+    ada.client.stop().await;
+    lab.wait_devices(&ada.phone, DEADLINE, |devices| !devices[0].online)
+        .await
+        .unwrap();
+    for text in ["one", "two", "three"] {
+        lab.send_text(&bob, &ada.phone.0, text).await.unwrap();
+    }
+    let again = Client::start(&lab.url(), &ada.store).await;
+    let end = again.wait_from(0, "the end of the drain", |event| match event {
+        Event::RawNode(node) => {
+            let node = node.to_owned_node();
+            (node.tag == "ib" && node.get_optional_child("offline").is_some()).then_some(())
+        }
+        _ => None,
+    });
+    let ((), end) = end.await;
+    let read = again.wait_from(0, "the messages", |event| {
+        matches!(event, Event::Messages(_)).then_some(())
+    });
+    let ((), read) = read.await;
+    assert!(read < end, "the end was said before the messages were read");
     again.stop().await;
 }
 

@@ -68,7 +68,7 @@ impl Trouble {
                 "from 1980 it goes on with the time of the last run, and asks for no QR"
             }
             Trouble::ClockAhead => {
-                "from the future it is put right by the network, and asks for no QR"
+                "a run in the future is nothing that the next one waits for, and it asks for no QR"
             }
             Trouble::Panel => {
                 "without a panel the link works, and a panel that comes later is used"
