@@ -424,11 +424,46 @@ impl Inner {
     /// Gives back what every consumer has acknowledged. With the link down nothing would be appended, and whether it comes up
     /// again can hang on this room.
     async fn release(&self) -> Result<(), MailError> {
+        self.give_back().await?;
+        if self.room.is_scarce() && self.leave_large_segment().await? {
+            self.give_back().await?;
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self) -> Result<(), MailError> {
         if self.reader.release(&self.room, || self.cursors.slowest()) {
             let (reader, room) = (self.reader.clone(), self.room.clone());
             blocking(move || reader.give_back(&room)).await?;
         }
         Ok(())
+    }
+
+    /// Where all is acknowledged, and the segment that is written to is a large one: begins another, with a batch of no message. The next
+    /// message may never come. Whether it did.
+    async fn leave_large_segment(&self) -> Result<bool, MailError> {
+        if !self.reader.is_large() {
+            return Ok(false);
+        }
+        let turn = self.turn.lock().await;
+        if self.cursors.slowest() < turn.next - 1 {
+            return Ok(false);
+        }
+        let nothing: Vec<Stored> = Vec::new();
+        let draft = frame::draft(turn.next, 0, &to_cbor(&nothing));
+        let room = frame::room(draft.len());
+        if self
+            .room
+            .admit_in(|| self.reader.growth(room))
+            .await
+            .is_err()
+        {
+            return Ok(false);
+        }
+        self.barrier
+            .append(self.log, draft, Durability::Awaited)
+            .await?;
+        Ok(true)
     }
 
     async fn commit(&self, batch: Vec<Stored<'_>>, may_wait: bool) -> Result<(), MailError> {

@@ -1,9 +1,9 @@
 //! A mail log: segments in one directory, appended to by the barrier's thread, read by everybody.
 //!
 //! Every record has a sequence number, counted from 1 and never used twice. Segments are filled in order; a full
-//! one is followed by the next. Released segments are given back to the file system at once but for the newest
-//! [`KEPT`], the oldest of which is used again by the next rotation, and for those that are to stay for a time; where there
-//! is little room, but for the newest one.
+//! one is followed by the next. Released segments are given back to the file system at once but for the newest,
+//! [`KEPT`] bytes of them, the oldest of which is used again by the next rotation, and for those that are to stay for a time; where
+//! there is little room, but for [`LEAST`].
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -25,8 +25,8 @@ use super::{Finding, MailError, Room};
 
 /// The size of a segment, bytes; one that must hold a larger frame is as large as that.
 const SEGMENT: u64 = 1 << 20;
-/// How many segments stay after their release, while there is room: the window in which a duplicate is recognised.
-const KEPT: usize = 16;
+/// What stays after its release, while there is room, bytes: the window in which a duplicate is recognised.
+const KEPT: u64 = 16 * SEGMENT;
 
 /// A log as it was found on opening.
 pub(super) struct Opened {
@@ -111,21 +111,22 @@ pub(super) fn open(
     })
 }
 
-/// How many stay where there is little room: what was sent just now may be asked for again.
-const LEAST: usize = 1;
+/// What stays where there is little room, bytes: what was sent just now may be asked for again. A segment that is larger does not, for
+/// a batch may be as large as what is missing.
+const LEAST: u64 = SEGMENT;
 
 /// What stays of what is released.
 #[derive(Clone, Copy)]
 struct Window {
-    /// So many segments.
-    segments: usize,
+    /// Of the newest full segments so much, bytes.
+    size: u64,
     /// What was written until so long ago.
     stay: Duration,
 }
 
 impl Window {
     const LEAST: Self = Self {
-        segments: LEAST,
+        size: LEAST,
         stay: Duration::ZERO,
     };
 
@@ -133,10 +134,7 @@ impl Window {
         if room.is_scarce() {
             Self::LEAST
         } else {
-            Self {
-                segments: KEPT,
-                stay,
-            }
+            Self { size: KEPT, stay }
         }
     }
 }
@@ -168,7 +166,12 @@ impl Index {
 
     /// How many of the oldest segments may go if so much stays.
     fn spare(&self, window: Window) -> usize {
-        let most = self.full.len().saturating_sub(window.segments);
+        let mut size = 0;
+        let stay = self.full.iter().rev().take_while(|segment| {
+            size += segment.size;
+            size <= window.size
+        });
+        let most = self.full.len() - stay.count();
         let old = self.full.iter().take(most.min(self.released()));
         old.take_while(|segment| segment.since.elapsed() >= window.stay)
             .count()
@@ -177,7 +180,7 @@ impl Index {
     /// Tells whether the oldest segment may be used again.
     fn has_spare(&self) -> bool {
         let window = Window {
-            segments: KEPT - 1,
+            size: KEPT - SEGMENT,
             stay: self.stay,
         };
         self.spare(window) > 0
@@ -358,6 +361,12 @@ impl Reader {
         let mut index = self.0.lock();
         index.released = through();
         index.spare(Window::within(room, index.stay)) > 0
+    }
+
+    /// Tells whether the segment that is written to is larger than others, and holds something. It goes with the next rotation alone.
+    pub(super) fn is_large(&self) -> bool {
+        let index = self.0.lock();
+        index.live.size > SEGMENT && !index.live.frames.is_empty()
     }
 
     /// Removes the oldest released segments, but for the window in which a duplicate is recognised, while there is room for one.

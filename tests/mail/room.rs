@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use holdfast::mail::{Bounds, Inbox, MailError, OutState, Outbox, Room};
+use holdfast::mail::{Bounds, Inbox, MailError, Message, OutState, Outbox, Room};
 use holdfast_medium::barrier::Barrier;
 
 use super::inbox::fill;
@@ -70,6 +70,52 @@ async fn a_window_for_duplicates_goes_before_anything_is_refused() {
     let refused = outbox.unwrap().accept(outgoing("a", "text")).await;
     assert!(matches!(refused, Err(MailError::NoRoom { .. })));
     assert_eq!(place.segments("inbox").len(), 2);
+}
+
+/// Much as WhatsApp hands it over after an absence: one batch, eight times as large as a segment.
+fn much() -> Vec<Message> {
+    let long = |number: u32| Message {
+        raw: vec![7; 1 << 20],
+        ..message(&format!("much {number}"))
+    };
+    (0..8).map(long).collect()
+}
+
+#[tokio::test]
+async fn a_batch_larger_than_a_segment_is_given_back_where_room_is_scarce() {
+    let place = Place::new();
+    let barrier = Barrier::start().unwrap();
+    let scarce = Bounds {
+        window_leaves: ALL,
+        ..Bounds::NONE
+    };
+    let inbox = place.inbox_under(&barrier, scarce).await;
+    let taken = || {
+        let files = place.segments("inbox").into_iter();
+        files
+            .map(|path| fs::metadata(path).unwrap().len())
+            .sum::<u64>()
+    };
+    inbox.commit(much()).await.unwrap();
+    inbox.acknowledge("bot", 7).await.unwrap();
+    assert!(taken() > 8 << 20, "one is not read yet");
+    inbox.acknowledge("bot", 8).await.unwrap();
+    assert!(taken() <= 2 << 20, "it was the last there is");
+    assert_eq!(ids(&inbox, 1), numbered(&[]));
+
+    // Something came after the next one.
+    inbox.commit(much().split_off(1)).await.unwrap();
+    inbox.commit(vec![message("after it")]).await.unwrap();
+    inbox.acknowledge("bot", 16).await.unwrap();
+    assert!(taken() <= 2 << 20);
+    drop(inbox);
+    barrier.stop().await.unwrap();
+
+    let barrier = Barrier::start().unwrap();
+    let inbox = place.inbox_under(&barrier, scarce).await;
+    assert_eq!(inbox.findings(), []);
+    inbox.commit(vec![message("next")]).await.unwrap();
+    assert_eq!(ids(&inbox, 17), numbered(&[(17, "next")]));
 }
 
 #[tokio::test]
