@@ -164,7 +164,7 @@ fn append(source: &Source, entry: &Entry) -> anyhow::Result<()> {
 /// Says of each proof whether its last full run is older than what it proves; the exit code is 1 when one is.
 ///
 /// # Errors
-/// The record does not serve, or names a commit that git does not know.
+/// The record does not serve, or git does not.
 pub fn ages() -> Result<ExitCode, Unreadable> {
     let (text, all_young) = told(&Source::here(), ALL)?;
     print!("{text}");
@@ -187,17 +187,31 @@ fn told(source: &Source, proofs: &[&'static dyn Proof]) -> Result<(String, bool)
         // The record grows at its end: the last entry is the youngest.
         let mut last = None;
         for entry in of_it {
-            let since = source
-                .since(&entry.commit, proof.rooms())
-                .map_err(|mute| Unreadable::Git(entry.commit.clone(), mute))?;
-            last = Some((entry, since));
+            let since = source.has(&entry.commit).then(|| {
+                let since = source.since(&entry.commit, proof.rooms());
+                since.map_err(|mute| Unreadable::Git(entry.commit.clone(), mute))
+            });
+            last = Some((entry, since.transpose()?));
         }
         let _ = match last {
             None => {
                 all_young = false;
                 writeln!(told, "{name:12} NEVER run at length")
             }
-            Some((entry, since)) => {
+            Some((entry, None)) => {
+                all_young = false;
+                let Entry {
+                    arguments,
+                    commit,
+                    date,
+                    ..
+                } = entry;
+                writeln!(
+                    told,
+                    "{name:12} UNKNOWN: {arguments} on {date} at {commit}, which is not in this history: run it again"
+                )
+            }
+            Some((entry, Some(since))) => {
                 let as_it_is = since.lines == 0;
                 all_young &= as_it_is && entry.failed == 0;
                 writeln!(told, "{name:12} {}", age(entry, since))
@@ -287,14 +301,17 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_an_error() {
+    fn what_nobody_knows_is_said_and_what_does_not_serve_is_an_error() {
         let repository = Repository::new();
         let source = repository.source();
         assert!(matches!(told(&source, qr()), Err(Unreadable::Io(..))));
         repository.commit(RECORD, "", 0);
         append(&source, &entry("0123abc", 0)).unwrap();
-        let error = told(&source, qr()).unwrap_err().to_string();
-        assert!(error.contains("runs.toml: 0123abc"), "{error}");
+        let (said, young) = told(&source, qr()).unwrap();
+        assert!(
+            said.contains("UNKNOWN: --full on 2026-11-29 at 0123abc") && !young,
+            "{said}"
+        );
         assert!(matches!(told(&source, &[]), Err(Unreadable::Unknown(name)) if name == "qr"));
         repository.commit(RECORD, "[[run]]\nproof = 'qr'\n", 0);
         assert!(matches!(told(&source, qr()), Err(Unreadable::Table(_))));

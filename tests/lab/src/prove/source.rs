@@ -80,6 +80,12 @@ impl Source {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
+    /// Whether this history has such a commit: one that never landed is on no machine but the one it was made on.
+    pub fn has(&self, commit: &str) -> bool {
+        self.git(&["cat-file", "-e", &format!("{commit}^{{commit}}")])
+            .is_ok()
+    }
+
     /// What became of these paths since a commit.
     pub fn since(&self, commit: &str, paths: &[&str]) -> Result<Since, Mute> {
         let to_head = format!("{commit}..HEAD");
