@@ -1,8 +1,9 @@
 //! Every face, with ordinary values, for the tests that draw them.
 
-use holdfast::panel::{Credential, Frame, draw, glass::PLAIN};
+use holdfast::panel::{Credential, Figures, Frame, draw, glass::PLAIN};
 use holdfast_core::{
-    AuditEnd, CauseCode, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
+    AuditEnd, Cause, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour,
+    PairingFace,
 };
 use holdfast_medium::Secret;
 
@@ -34,6 +35,61 @@ pub fn frame(face: &Face, credential: Option<&Credential>) -> Frame {
     let mut frame = Frame::new(PLAIN);
     let Ok(()) = draw(face, credential, &mut frame);
     frame
+}
+
+/// What is known beside a face, with ordinary values.
+pub fn figures(face: &Face) -> Figures {
+    Figures {
+        cause: cause(face).map(Cause::from),
+        since_ms: Some(2 * 3_600_000),
+        address: Some("192.168.178.41".into()),
+        host: Some("holdfast".into()),
+        wifi: Some(72),
+        unread: Some(3),
+        unsent: Some(1),
+        traffic_ms: Some(5 * 60_000),
+        last_end: Some(LastEnd::PowerLoss),
+        has_key: Some(true),
+        slot: Some("a".into()),
+        generation: Some(GenerationId(7)),
+        audit: AuditEnd::of(14, "3f2a9c01"),
+        backup_ms: Some(3 * 86_400_000),
+        has_number: false,
+    }
+}
+
+/// A cause that leads to a face.
+fn cause(face: &Face) -> Option<CauseCode> {
+    match face {
+        Face::WaitingForNetwork { code, .. } | Face::StorageFault { code, .. } => Some(*code),
+        Face::WaitingForClock { .. } => Some(CauseCode::ClockBehind),
+        Face::Connected {
+            phone_away: true, ..
+        } => Some(CauseCode::PhoneAway),
+        Face::Stale { .. } => Some(CauseCode::Stale),
+        Face::Reconnecting { .. } => Some(CauseCode::ConnectionLost),
+        Face::Degraded { .. } => Some(CauseCode::ProxyFailed),
+        Face::Replaced { .. } => Some(CauseCode::Replaced),
+        Face::LogoutSuspected { .. } => Some(CauseCode::LogoutSuspected),
+        Face::Pairing(_) => Some(CauseCode::NotLinked),
+        Face::PairingPaused => Some(CauseCode::QrExhausted),
+        Face::PasskeyNeeded => Some(CauseCode::PasskeyNeeded),
+        Face::Banned { left_ms: Some(_) } => Some(CauseCode::Banned),
+        Face::Banned { left_ms: None } => Some(CauseCode::AccountLocked),
+        Face::ClientOutdated { .. } => Some(CauseCode::ClientOutdated),
+        _ => None,
+    }
+}
+
+fn done(listed: u32) -> Face {
+    Face::ResetDone {
+        emptied: Emptied {
+            links: 3,
+            listed,
+            system: true,
+            left: 0,
+        },
+    }
 }
 
 fn fault(code: CauseCode, next_ms: Option<u64>) -> Face {
@@ -180,6 +236,7 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             Face::ClientOutdated { next_ms: 3_000_000 },
             None,
         ),
+        ("network", Face::Network { left_ms: 60_000 }, None),
         ("about", about(AuditEnd::of(14, "3f2a9c01")), None),
         (
             "about-longest",
@@ -205,6 +262,30 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             },
             None,
         ),
+        (
+            "holding",
+            Face::Holding {
+                left_ms: 7_000,
+                relinks: true,
+            },
+            None,
+        ),
+        (
+            "holding-unlinked",
+            Face::Holding {
+                left_ms: 7_000,
+                relinks: false,
+            },
+            None,
+        ),
+        (
+            "confirm-reset",
+            Face::ConfirmReset { left_ms: 29_100 },
+            None,
+        ),
+        ("resetting", Face::Resetting, None),
+        ("reset-done", done(0), None),
+        ("reset-done-listed", done(2), None),
         ("storage-full", fault(CauseCode::NoSpace, None), None),
         (
             "storage-outbox-full",
@@ -222,10 +303,19 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             fault(CauseCode::IdentityDamaged, Some(42_000)),
             None,
         ),
+        ("storage-in-use", fault(CauseCode::InUse, Some(42_000)), None),
+        ("storage-read-only", fault(CauseCode::ReadOnly, Some(42_000)), None),
+        ("storage-not-permitted", fault(CauseCode::NotPermitted, Some(42_000)), None),
+        ("storage-wrong-file", fault(CauseCode::WrongFile, Some(42_000)), None),
+        ("storage-no-descriptors", fault(CauseCode::NoDescriptors, Some(42_000)), None),
+        ("storage-no-memory", fault(CauseCode::NoMemory, Some(42_000)), None),
+        ("storage-no-threads", fault(CauseCode::NoThreads, Some(42_000)), None),
         ("last-end-process-crash", ended(LastEnd::ProcessCrash), None),
         ("last-end-kernel-crash", ended(LastEnd::KernelCrash), None),
         ("last-end-watchdog", ended(LastEnd::Watchdog), None),
         ("last-end-power-loss", ended(LastEnd::PowerLoss), None),
+        ("last-end-clean", ended(LastEnd::Clean), None),
+        ("last-end-first-start", ended(LastEnd::FirstStart), None),
         ("last-end-unknown", ended(LastEnd::Unknown), None),
         ("stopping", Face::Stopped { saved: false }, None),
         ("stopped", Face::Stopped { saved: true }, None),

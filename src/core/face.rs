@@ -2,7 +2,7 @@
 
 use crate::ground::limits::DEGRADED_AFTER;
 use crate::ground::{
-    AuditEnd, CauseCode, GenerationId, LastEnd, LastFour, Now, Successor, Wait, Way,
+    AuditEnd, CauseCode, Emptied, GenerationId, LastEnd, LastFour, Now, Successor, Wait, Way,
 };
 use crate::parts::{Ignored, Notice, PairingFace, Phase, Then};
 use crate::state::State;
@@ -103,7 +103,12 @@ pub enum Face {
         /// Until this goes away.
         left_ms: u64,
     },
-    /// What this device is: somebody turned the page.
+    /// Where this device is found on the network: somebody turned the page.
+    Network {
+        /// Until this goes away.
+        left_ms: u64,
+    },
+    /// What this device is: somebody turned the page once more.
     About {
         /// The live generation.
         generation: GenerationId,
@@ -112,7 +117,14 @@ pub enum Face {
         /// Until this goes away.
         left_ms: u64,
     },
-    /// The button is held or was held: re-link?
+    /// The button is held on, and was for so long that letting go asks for something already.
+    Holding {
+        /// Until the next question, whether to forget everything.
+        left_ms: u64,
+        /// Letting go asks for a new link.
+        relinks: bool,
+    },
+    /// The button was held: re-link?
     ConfirmRelink {
         /// Until the question goes away.
         left_ms: u64,
@@ -120,6 +132,18 @@ pub enum Face {
         account: Option<LastFour>,
         /// The generation that would be retired.
         generation: GenerationId,
+    },
+    /// The button was held on: forget everything?
+    ConfirmReset {
+        /// Until the question goes away.
+        left_ms: u64,
+    },
+    /// Everything is being forgotten; the device restarts.
+    Resetting,
+    /// Everything was forgotten: what was done, until somebody has seen it.
+    ResetDone {
+        /// What was done.
+        emptied: Emptied,
     },
     /// Told to stop.
     Stopped {
@@ -275,8 +299,13 @@ impl Face {
             Self::StorageFault { .. } => "StorageFault",
             Self::LastEnd { .. } => "LastEnd",
             Self::SettingsIgnored { .. } => "SettingsIgnored",
+            Self::Network { .. } => "Network",
             Self::About { .. } => "About",
+            Self::Holding { .. } => "Holding",
             Self::ConfirmRelink { .. } => "ConfirmRelink",
+            Self::ConfirmReset { .. } => "ConfirmReset",
+            Self::Resetting => "Resetting",
+            Self::ResetDone { .. } => "ResetDone",
             Self::Stopped { .. } => "Stopped",
         }
     }

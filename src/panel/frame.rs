@@ -2,18 +2,25 @@
 
 use std::{convert::Infallible, fmt};
 
-use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
+use embedded_graphics::{Pixel, prelude::*};
 
-/// Bits of a pixel: how many levels of grey a glass has.
+use super::{
+    glass::PLAIN,
+    ink::{Ground, Ink},
+};
+
+/// Bits of a pixel: what a glass can show of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Dark or lit.
     One = 1,
     /// Dark, two greys, lit.
     Two = 2,
+    /// Red, green and blue in 5, 6 and 5 bits.
+    Sixteen = 16,
 }
 
-/// Size and depth of a glass, and of the pictures for it.
+/// What is known of a glass before it is there, and of the pictures for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     /// Pixels from left to right.
@@ -22,43 +29,37 @@ pub struct Format {
     pub height: u32,
     /// Bits of a pixel.
     pub depth: Depth,
+    /// From one pixel to the next, micrometres: what a phone can read of a QR follows from it.
+    pub pitch_um: u32,
+    /// What a screen is written on.
+    pub ground: Ground,
 }
 
-/// A picture in memory, packed as PNG has it.
-#[derive(Clone, PartialEq, Eq)]
+/// A picture in memory.
+#[derive(Clone)]
 pub struct Frame {
     format: Format,
-    /// Row by row from the top; each row begins with a byte of its own, the leftmost pixel in its highest bits.
-    bytes: Vec<u8>,
+    /// Row by row from the top, from left to right.
+    levels: Vec<u16>,
 }
 
 impl Depth {
-    /// The level of a lit pixel.
-    pub fn lit(self) -> u8 {
+    /// The level of a lit, or white, pixel.
+    pub fn lit(self) -> u16 {
         match self {
             Self::One => 1,
             Self::Two => 3,
+            Self::Sixteen => 0xffff,
         }
-    }
-
-    fn bits(self) -> u32 {
-        self as u32
-    }
-}
-
-impl Format {
-    fn row_bytes(self) -> u32 {
-        (self.width * self.depth.bits()).div_ceil(8)
     }
 }
 
 impl Frame {
     /// Makes a picture with all pixels dark.
     pub fn new(format: Format) -> Self {
-        let bytes = format.row_bytes() as usize * format.height as usize;
         Self {
             format,
-            bytes: vec![0; bytes],
+            levels: vec![0; format.width as usize * format.height as usize],
         }
     }
 
@@ -66,14 +67,21 @@ impl Frame {
     pub fn from_bits(width: u32, height: u32, bits: &[u8]) -> Option<Self> {
         let row = u64::from(width.div_ceil(8));
         let fits = row.checked_mul(height.into()) == Some(bits.len() as u64) && !bits.is_empty();
-        let format = Format {
-            width,
-            height,
-            depth: Depth::One,
+        let lit = |x: u32, y: u32| {
+            let at = (y * width.div_ceil(8) + x / 8) as usize;
+            u16::from(bits[at] >> (7 - x % 8) & 1)
         };
         fits.then(|| Self {
-            format,
-            bytes: bits.to_vec(),
+            format: Format {
+                width,
+                height,
+                depth: Depth::One,
+                ..PLAIN
+            },
+            levels: (0..height)
+                .flat_map(|y| (0..width).map(move |x| (x, y)))
+                .map(|(x, y)| lit(x, y))
+                .collect(),
         })
     }
 
@@ -90,52 +98,72 @@ impl Frame {
         })
     }
 
-    /// Tells the brightness of a pixel, from 0 to [`Depth::lit`]; outside of the picture all are dark.
-    pub fn level(&self, x: u32, y: u32) -> u8 {
-        self.place(x, y).map_or(0, |(at, shift)| {
-            self.bytes[at] >> shift & self.format.depth.lit()
-        })
+    /// Tells the level of a pixel, from 0 to [`Depth::lit`], with 16 bits its colour; outside of the picture all are dark.
+    pub fn level(&self, x: u32, y: u32) -> u16 {
+        self.place(x, y).map_or(0, |at| self.levels[at])
     }
 
     /// Tells whether a pixel is nearer to lit than to dark.
     pub fn lit(&self, x: u32, y: u32) -> bool {
-        self.level(x, y) * 2 > self.format.depth.lit()
+        let level = u32::from(self.level(x, y));
+        match self.format.depth {
+            Depth::One | Depth::Two => level * 2 > u32::from(self.format.depth.lit()),
+            Depth::Sixteen => luma(level) > 127,
+        }
     }
 
-    /// Encodes a greyscale PNG with each pixel `scale` wide and high (0 counts as 1); lit is white.
+    /// Encodes a PNG with each pixel `scale` wide and high (0 counts as 1): greys, lit is white, or with 16 bits colours.
     pub fn to_png(&self, scale: u8) -> Vec<u8> {
         let scale = u32::from(scale.max(1));
         let (width, height) = (self.format.width * scale, self.format.height * scale);
-        let rows = pack(width, height, self.format.depth.bits(), |x, y| {
-            self.level(x / scale, y / scale)
-        });
+        let level = |x: u32, y: u32| self.level(x / scale, y / scale);
+        let (color, depth, bytes) = match self.format.depth {
+            Depth::One | Depth::Two => {
+                let bits = self.format.depth as u32;
+                // No level of these has more than two bits.
+                let rows = pack(width, height, bits, |x, y| level(x, y) as u8);
+                let depth = match self.format.depth {
+                    Depth::One => png::BitDepth::One,
+                    _ => png::BitDepth::Two,
+                };
+                (png::ColorType::Grayscale, depth, rows)
+            }
+            Depth::Sixteen => {
+                let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+                let bytes = pixels.flat_map(|(x, y)| rgb(level(x, y).into()));
+                (png::ColorType::Rgb, png::BitDepth::Eight, bytes.collect())
+            }
+        };
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, width, height);
-        encoder.set_color(png::ColorType::Grayscale);
-        encoder.set_depth(match self.format.depth {
-            Depth::One => png::BitDepth::One,
-            Depth::Two => png::BitDepth::Two,
-        });
+        encoder.set_color(color);
+        encoder.set_depth(depth);
         encoder
             .write_header()
-            .and_then(|mut writer| writer.write_image_data(&rows))
+            .and_then(|mut writer| writer.write_image_data(&bytes))
             .expect("memory takes every byte, and the rows are as long as the header says");
         file
     }
 
-    /// Locates a pixel: its byte, and how far its bits are from the byte's lowest.
-    fn place(&self, x: u32, y: u32) -> Option<(usize, u32)> {
-        let Format {
-            width,
-            height,
-            depth,
-        } = self.format;
-        (x < width && y < height).then(|| {
-            let bit = x * depth.bits();
-            let at = (y * self.format.row_bytes() + bit / 8) as usize;
-            (at, 8 - depth.bits() - bit % 8)
-        })
+    fn place(&self, x: u32, y: u32) -> Option<usize> {
+        let Format { width, height, .. } = self.format;
+        (x < width && y < height).then(|| y as usize * width as usize + x as usize)
     }
+}
+
+/// Red, green and blue of a colour of 16 bits, 0 to 255 each.
+fn rgb(level: u32) -> [u8; 3] {
+    let part = |shift: u32, bits: u32| {
+        let most = (1 << bits) - 1;
+        u8::try_from((level >> shift & most) * 255 / most).unwrap_or(u8::MAX)
+    };
+    [part(11, 5), part(5, 6), part(0, 5)]
+}
+
+/// How bright a colour of 16 bits looks, 0 to 255 (ITU-R BT.601).
+fn luma(level: u32) -> u32 {
+    let [red, green, blue] = rgb(level).map(u32::from);
+    (299 * red + 587 * green + 114 * blue) / 1000
 }
 
 /// Packs rows of pixels of so many bits, each row filled up to a whole byte.
@@ -152,6 +180,24 @@ fn pack(width: u32, height: u32, bits: u32, level: impl Fn(u32, u32) -> u8) -> V
         .collect()
 }
 
+/// Two pictures are the same when every pixel is: on which glass they are does not matter.
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |frame: &Self| {
+            let Format {
+                width,
+                height,
+                depth,
+                ..
+            } = frame.format;
+            (width, height, depth)
+        };
+        of(self) == of(other) && self.levels == other.levels
+    }
+}
+
+impl Eq for Frame {}
+
 /// A picture may show a QR, so it does not print itself.
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,23 +212,19 @@ impl OriginDimensions for Frame {
 }
 
 impl DrawTarget for Frame {
-    type Color = BinaryColor;
+    type Color = Ink;
     type Error = Infallible;
 
     fn draw_iter<I>(&mut self, pixels: I) -> Result<(), Infallible>
     where
-        I: IntoIterator<Item = Pixel<BinaryColor>>,
+        I: IntoIterator<Item = Pixel<Ink>>,
     {
-        for Pixel(point, color) in pixels {
+        for Pixel(point, ink) in pixels {
             let (Ok(x), Ok(y)) = (u32::try_from(point.x), u32::try_from(point.y)) else {
                 continue;
             };
-            if let Some((at, shift)) = self.place(x, y) {
-                let lit = self.format.depth.lit() << shift;
-                match color {
-                    BinaryColor::On => self.bytes[at] |= lit,
-                    BinaryColor::Off => self.bytes[at] &= !lit,
-                }
+            if let Some(at) = self.place(x, y) {
+                self.levels[at] = ink.level(self.format.depth, self.format.ground);
             }
         }
         Ok(())

@@ -1,17 +1,24 @@
 //! The face of Holdfast: from what an owner meets to pixels, and the glass they appear on.
 //!
-//! - [`screens`](draw): one pure function, a screen for each face (`page` is their layout, `qr` the code)
-//! - [`Frame`]: the pixels, in the [`Format`] of the glass
+//! - [`Scene`]: a pure function from a face, and what belongs to it, to pixels of a glass of any size
+//! - `screens`: the words and figures of each face, in the owner's [`Language`] (`words`); `page` is their layout, `qr` the code
+//! - [`Frame`]: the pixels, in the [`Format`] of the glass; [`Ink`] is what is drawn with, `letters` and `icon` what is
 //! - [`Showing`] and [`Picture`]: a face over time, and its picture at a moment
 //! - [`glass`]: the displays, one file per controller
 //! - [`Panel`]: the task that paints
 
+mod figures;
 mod frame;
 pub mod glass;
+mod icon;
+mod ink;
+mod letters;
 mod page;
 mod qr;
+mod scene;
 mod screens;
 mod showing;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,9 +29,13 @@ use tokio::{
 
 use self::glass::PLAIN;
 pub use self::{
+    figures::Figures,
     frame::{Depth, Format, Frame},
-    screens::{Credential, draw, name},
+    ink::{Ground, Ink},
+    qr::is_readable,
+    scene::{Credential, Scene, draw},
     showing::{Picture, Showing},
+    words::Language,
 };
 use crate::wires::{Board, Description, Inputs, MachineWires, Wires, button};
 

@@ -1,73 +1,14 @@
-//! One screen for each face: pure functions from what an owner meets to pixels.
+//! One screen for each face: its words and figures, in the owner's language.
 
-use embedded_graphics::{
-    mono_font::MonoFont,
-    pixelcolor::BinaryColor,
-    prelude::*,
-    primitives::{PrimitiveStyle, Rectangle},
-};
-use holdfast_core::{CauseCode, Face, LastEnd, LastFour, PairingFace};
-use holdfast_medium::Secret;
+use holdfast_core::{CauseCode, Face, Ignored, PairingFace};
 
 use super::{
-    page::{Page, SMALL, small},
-    qr::Qr,
+    Figures,
+    figures::ending,
+    icon::Mood,
+    page::Page,
+    words::{Screen, Words},
 };
-
-/// The secret that links a phone; on the glass only while it is valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// The text of the QR.
-    Qr(Secret<String>),
-    /// The 8 letters of the pairing code.
-    Code(Secret<String>),
-}
-
-impl Credential {
-    /// Tells whether a face shows it: the face is about it, and it is still valid.
-    pub fn is_shown_by(&self, face: &Face) -> bool {
-        match (self, face) {
-            (Self::Qr(_), Face::Pairing(PairingFace::Qr { left_ms }))
-            | (Self::Code(_), Face::Pairing(PairingFace::Code { left_ms })) => *left_ms > 0,
-            _ => false,
-        }
-    }
-}
-
-/// Draws the screen of a face over the whole target. A credential the face does not show is not drawn.
-///
-/// # Errors
-/// The target's own.
-pub fn draw<D: DrawTarget<Color = BinaryColor>>(
-    face: &Face,
-    credential: Option<&Credential>,
-    target: &mut D,
-) -> Result<(), D::Error> {
-    target.clear(BinaryColor::Off)?;
-    match credential.filter(|credential| credential.is_shown_by(face)) {
-        Some(Credential::Qr(text)) => {
-            match Qr::fit(text.expose(), target.bounding_box().size.height) {
-                Some(qr) => scan(&qr, left_ms(face), target),
-                None => too_big().draw(target),
-            }
-        }
-        Some(Credential::Code(code)) => enter(code.expose(), left_ms(face), target),
-        None => page(face).draw(target),
-    }
-}
-
-/// Draws the screen of a fault with the file that it is about, and what the system said of it, below its title.
-///
-/// # Errors
-/// The target's own.
-pub fn name<D: DrawTarget<Color = BinaryColor>>(
-    face: &Face,
-    named: &str,
-    target: &mut D,
-) -> Result<(), D::Error> {
-    target.clear(BinaryColor::Off)?;
-    page(face).with_text(named, target)
-}
 
 /// The countdown of a face, milliseconds.
 pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
@@ -79,6 +20,8 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::Pairing(PairingFace::Preparing)
         | Face::PairingPaused
         | Face::PasskeyNeeded
+        | Face::Resetting
+        | Face::ResetDone { .. }
         | Face::Stopped { .. } => None,
         Face::Stale { left_ms: next_ms }
         | Face::WaitingForNetwork { next_ms, .. }
@@ -91,338 +34,254 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms })
         | Face::LastEnd { left_ms, .. }
         | Face::SettingsIgnored { left_ms, .. }
+        | Face::Network { left_ms }
         | Face::About { left_ms, .. }
-        | Face::ConfirmRelink { left_ms, .. } => Some(left_ms),
+        | Face::Holding { left_ms, .. }
+        | Face::ConfirmRelink { left_ms, .. }
+        | Face::ConfirmReset { left_ms } => Some(left_ms),
         Face::StorageFault { next_ms, .. } => next_ms.as_mut(),
         Face::Banned { left_ms } => left_ms.as_mut(),
     }
 }
 
-fn left_ms(face: &Face) -> u64 {
-    countdown(&mut face.clone()).map_or(0, |left_ms| *left_ms)
+/// Gives a face its page. Where the QR is too small for phones, it says how a number is configured; unless one is.
+pub(super) fn page(face: &Face, figures: &Figures, words: &Words, qr_reads: bool) -> Page {
+    let page = in_words(face, figures, words, qr_reads);
+    let time = time(face, words);
+    let is_state = !matches!(
+        face,
+        Face::LastEnd { .. }
+            | Face::SettingsIgnored { .. }
+            | Face::Network { .. }
+            | Face::About { .. }
+            | Face::Holding { .. }
+            | Face::ConfirmRelink { .. }
+            | Face::ConfirmReset { .. }
+            | Face::Resetting
+            | Face::ResetDone { .. }
+            | Face::Stopped { .. }
+    );
+    let mut page = Page { time, ..page };
+    if is_state {
+        let [sentence, action] = figures.cause.map_or(["", ""], |cause| (words.cause)(cause.code));
+        let spoken = [sentence, action].into_iter().filter(|text| !text.is_empty());
+        page.sentences = spoken.map(str::to_owned).collect();
+        page.rows = figures.of_state(words);
+    }
+    page
 }
 
-const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"));
-
-/// Gives each face its words.
-fn page(face: &Face) -> Page {
-    let page = |title: &str, line: &str, strong: &str, foot: &str| Page {
-        title: title.into(),
-        line: line.into(),
-        strong: strong.into(),
-        foot: foot.into(),
-    };
+fn in_words(face: &Face, figures: &Figures, words: &Words, qr_reads: bool) -> Page {
+    let (bad, ask, work, good) = (Mood::Bad, Mood::Ask, Mood::Work, Mood::Good);
+    let counted = |number: &u32| [number.to_string()];
     match face {
-        Face::Starting => page("Holdfast", "is starting", "One moment", VERSION),
-        Face::Repairing => page(
-            "Repairing",
-            "the data partition",
-            "One moment",
-            "do not unplug",
-        ),
-        Face::WaitingForNetwork {
-            code,
-            attempt,
-            next_ms,
-        } => {
-            let (title, line) = match code {
-                CauseCode::NoAddress => ("No address", "the router gives none"),
-                CauseCode::NoRoute => ("No internet", "check the router"),
-                CauseCode::DnsFailed => ("No internet", "WhatsApp is not found"),
-                _ => ("No network", "check cable and Wi-Fi"),
-            };
-            page(title, line, &again(*next_ms), &format!("attempt {attempt}"))
-        }
-        Face::WaitingForClock { next_ms } => page(
-            "Clock",
-            "the network has to set it",
-            &again(*next_ms),
-            "press: go on without",
-        ),
-        Face::Connecting => page("Connecting", "logging in to", "WhatsApp", ""),
+        Face::Starting => said(work, &words.starting),
+        Face::Repairing => said(work, &words.repairing),
+        Face::WaitingForNetwork { code, .. } => match code {
+            CauseCode::NoAddress => said(bad, &words.no_address),
+            CauseCode::NoRoute => said(bad, &words.no_route),
+            CauseCode::DnsFailed => said(bad, &words.no_name),
+            _ => said(bad, &words.no_link),
+        },
+        Face::WaitingForClock { .. } => said(work, &words.clock),
+        Face::Connecting => said(work, &words.connecting),
         Face::Connected {
-            account,
-            phone_away,
-        } => {
-            let foot = if *phone_away { "turn the phone on" } else { "" };
-            match account {
-                Some(account) => page("Connected", "to WhatsApp as", &own(*account), foot),
-                None => page("Connected", "to", "WhatsApp", foot),
-            }
-        }
-        Face::Stale { .. } => page("Silence", "WhatsApp is not heard", "Asking again", ""),
-        Face::Reconnecting { attempt, next_ms } => page(
-            "Reconnecting",
-            "not connected now",
-            &again(*next_ms),
-            &format!("attempt {attempt}"),
-        ),
-        Face::Degraded { attempt, next_ms } => page(
-            "Still trying",
-            "many attempts failed",
-            &again(*next_ms),
-            &format!("attempt {attempt}"),
-        ),
-        Face::Replaced { next_ms } => page(
-            "In use",
-            "by another copy",
-            &again(*next_ms),
-            "press: take it back",
-        ),
-        Face::LogoutSuspected { next_ms } => page(
-            "Logged out?",
-            "WhatsApp says so",
-            &again(*next_ms),
-            "nothing is lost yet",
-        ),
-        Face::Pairing(_) => page("Link me", "asking WhatsApp", "for a new code", ""),
-        Face::PairingPaused => page("Paused", "no phone linked", "Press for code", ""),
-        Face::PasskeyNeeded => page(
-            "Passkey",
-            "WhatsApp asks for one",
-            "Press to retry",
-            "none can be given here",
-        ),
-        Face::Banned {
-            left_ms: Some(left_ms),
-        } => page(
-            "Banned",
-            "by WhatsApp for",
-            &duration(*left_ms),
-            "the phone says why",
-        ),
-        Face::Banned { left_ms: None } => page(
-            "Blocked",
-            "by WhatsApp",
-            "See the phone",
-            "then press the button",
-        ),
-        Face::ClientOutdated { next_ms } => page(
-            "Outdated",
-            "for WhatsApp",
-            "Update Holdfast",
-            &again(*next_ms),
-        ),
-        Face::StorageFault { code, next_ms } => {
-            let again = next_ms.map_or_else(|| "restarting".into(), again);
-            match code {
-                CauseCode::NoSpace => page(
-                    "Disk full",
-                    "WhatsApp keeps messages",
-                    "Read the inbox",
-                    "or use a larger card",
-                ),
-                CauseCode::OutboxFull => page(
-                    "Disk full",
-                    "of messages to send",
-                    "Drop some, or use",
-                    "a larger card",
-                ),
-                CauseCode::IdentityDamaged => page(
-                    "Damaged",
-                    "the keys, both copies",
-                    "Ask the operator",
-                    &again,
-                ),
-                CauseCode::NotPermitted => page(
-                    "No access",
-                    "to the data directory",
-                    "Ask the operator",
-                    &again,
-                ),
-                CauseCode::WrongFile => page(
-                    "Wrong file",
-                    "where the data belongs",
-                    "Ask the operator",
-                    &again,
-                ),
-                CauseCode::ReadOnly => page(
-                    "Read-only",
-                    "is the data partition",
-                    &again,
-                    "if it stays: new card",
-                ),
-                CauseCode::NoDescriptors => {
-                    page("System", "no descriptors left", &again, "the card is sound")
-                }
-                CauseCode::NoMemory => {
-                    page("System", "no memory left", &again, "the card is sound")
-                }
-                CauseCode::NoThreads => {
-                    page("System", "starts no thread", &again, "the card is sound")
-                }
-                CauseCode::SetAside => page(
-                    "Card broken",
-                    "its data is set aside",
-                    "Replace the card",
-                    "nothing was changed",
-                ),
-                _ => page(
-                    "Disk error",
-                    "if it stays: new card",
-                    &again,
-                    "press: try now",
-                ),
-            }
-        }
-        Face::LastEnd { end, .. } => {
-            let (title, line) = match end {
-                LastEnd::Clean => ("Stopped", "in order, the last time"),
-                LastEnd::FirstStart => ("Welcome", "this is the first start"),
-                LastEnd::ProcessCrash => ("Crashed", "Holdfast, and restarted"),
-                LastEnd::KernelCrash => ("Crashed", "the system, and restarted"),
-                LastEnd::Watchdog => ("Hung", "and reset by the watchdog"),
-                LastEnd::PowerLoss => ("Power cut", "ended the last run"),
-                LastEnd::Unknown => ("Restarted", "the last run broke off"),
-            };
-            page(title, line, "Going on", "see: holdfastctl boot")
-        }
-        Face::SettingsIgnored { ignored, .. } => {
-            let file = ignored.file.unwrap_or("on the boot partition");
-            let line = match ignored.line {
-                Some(line) if ignored.file.is_some() => format!("{file}, line {line}"),
-                _ => file.to_owned(),
-            };
-            // More letters than that no font brings on the small glass; the file is the more important half.
-            let line = if line.len() > 25 {
-                file.to_owned()
-            } else {
-                line
-            };
-            let foot = match (ignored.file, ignored.count) {
-                // Who may not come in yet has no other advice than this.
-                (Some(file), _) if file != "holdfast.toml" => "use holdfast.toml".into(),
-                (_, 1) => "the rest counts".into(),
-                (_, count) => format!("{count} mistakes"),
-            };
-            page("Settings", &line, "Not taken", &foot)
-        }
+            phone_away: true, ..
+        } => said(ask, &words.phone_away),
+        Face::Connected { account: None, .. } => said(good, &words.connected),
+        Face::Connected {
+            account: Some(account),
+            ..
+        } => Page {
+            about: filled(words.connected_as, [account.to_string()]),
+            ..said(good, &words.connected)
+        },
+        Face::Stale { .. } => said(work, &words.stale),
+        Face::Reconnecting { attempt, .. } => with(work, &words.reconnecting, counted(attempt)),
+        Face::Degraded { attempt, .. } => with(bad, &words.degraded, counted(attempt)),
+        Face::Replaced { .. } => said(ask, &words.replaced),
+        Face::LogoutSuspected { .. } => said(work, &words.logged_out),
+        Face::Pairing(_) => linking(work, &words.preparing, figures, words, qr_reads),
+        Face::PairingPaused => linking(ask, &words.paused, figures, words, qr_reads),
+        Face::PasskeyNeeded => said(ask, &words.passkey),
+        Face::Banned { left_ms: Some(_) } => said(bad, &words.banned),
+        Face::Banned { left_ms: None } => said(bad, &words.blocked),
+        Face::ClientOutdated { .. } => said(ask, &words.outdated),
+        Face::StorageFault { code, .. } => said(bad, fault(*code, words)),
+        Face::LastEnd { end, .. } => said(work, ending(*end, words)),
+        Face::SettingsIgnored { ignored, .. } => settings(ignored, words),
+        Face::Network { .. } => network(figures, words),
         Face::About {
             generation, audit, ..
         } => {
-            let line = format!("{VERSION}, {generation}");
-            match audit {
-                Some(end) => page("About", &line, &end.to_string(), "ends the audit"),
-                None => page("About", &line, "No entry", "is in the audit yet"),
+            let figures = Figures {
+                generation: Some(*generation),
+                audit: *audit,
+                ..figures.clone()
+            };
+            Page {
+                rows: figures.of_device(words),
+                ..said(Mood::Page, &words.about)
             }
         }
+        Face::Holding { relinks: true, .. } => said(ask, &words.holding),
+        Face::Holding { relinks: false, .. } => said(ask, &words.holding_unlinked),
         Face::ConfirmRelink {
-            left_ms,
             account,
             generation,
+            ..
         } => {
-            let line = match account {
-                Some(account) => format!("unlinks {}, {generation}", own(*account)),
-                None => format!("retires {generation}"),
+            let generation = generation.to_string();
+            let about = match account {
+                Some(account) => filled(words.relink.about, [account.to_string(), generation]),
+                None => filled(words.retires, [generation]),
             };
-            let foot = format!("no in {}", duration(*left_ms));
-            page("Re-link?", &line, "Press for yes", &foot)
+            Page {
+                about,
+                ..said(ask, &words.relink)
+            }
         }
-        Face::Stopped { saved: true } => {
-            page("Stopped", "everything is saved", "Safe to unplug", "")
-        }
-        Face::Stopped { saved: false } => page(
-            "Stopping",
-            "everything is being saved",
-            "One moment",
-            "do not unplug",
-        ),
+        Face::ConfirmReset { .. } => said(bad, &words.reset),
+        Face::Resetting => said(work, &words.resetting),
+        Face::ResetDone { emptied } if emptied.listed > 0 => Page {
+            about: filled(words.still_listed, counted(&emptied.listed)),
+            ..with(ask, &words.reset_done, counted(&emptied.links))
+        },
+        Face::ResetDone { emptied } => with(good, &words.reset_done, counted(&emptied.links)),
+        Face::Stopped { saved: true } => said(good, &words.stopped),
+        Face::Stopped { saved: false } => said(work, &words.stopping),
     }
 }
 
-/// The QR on lit ground at the left, what to do with it at the right.
-fn scan<D: DrawTarget<Color = BinaryColor>>(
-    qr: &Qr,
-    left_ms: u64,
-    target: &mut D,
-) -> Result<(), D::Error> {
-    /// The validity of a pairing's first code; the bar is full then.
-    const LONGEST_MS: u64 = 60_000;
-    /// The longest text in the smallest letters: a square glass has the QR alone.
-    const LEAST_ROOM: u32 = 55;
-    let area = target.bounding_box();
-    let left = area.top_left + Size::new(qr.right() + 3, 0);
-    let room = Size::new(
-        area.size.width.saturating_sub(qr.right() + 3),
-        area.size.height,
-    );
-    let middle = Rectangle::new(left, room).center().x;
-    qr.draw(target)?;
-    if room.width < LEAST_ROOM {
-        return Ok(());
+/// The words about a fault of the data partition or of the system.
+fn fault(code: CauseCode, words: &Words) -> &Screen {
+    match code {
+        CauseCode::NoSpace => &words.full,
+        CauseCode::OutboxFull => &words.outbox_full,
+        CauseCode::IdentityDamaged => &words.damaged,
+        CauseCode::NotPermitted => &words.not_permitted,
+        CauseCode::WrongFile => &words.wrong_file,
+        CauseCode::ReadOnly => &words.read_only,
+        CauseCode::InUse => &words.in_use,
+        CauseCode::SetAside => &words.set_aside,
+        CauseCode::NoDescriptors => &words.no_descriptors,
+        CauseCode::NoMemory => &words.no_memory,
+        CauseCode::NoThreads => &words.no_threads,
+        _ => &words.failed,
     }
-    let mut say = |text: &str, fonts: &[&MonoFont<'_>], y: i32| {
-        small(
-            text,
-            fonts,
-            room.width,
-            Point::new(middle, left.y + y),
-            target,
-        )
+}
+
+/// While a code is fetched, or none is: on a glass whose QR no phone reads, and with no number, it says how to set one.
+fn linking(mood: Mood, screen: &Screen, figures: &Figures, words: &Words, qr_reads: bool) -> Page {
+    let page = said(mood, screen);
+    if qr_reads || figures.has_number {
+        return page;
+    }
+    Page {
+        about: words.set_number_why.to_owned(),
+        hint: words.set_number.to_owned(),
+        ..page
+    }
+}
+
+fn settings(ignored: &Ignored, words: &Words) -> Page {
+    /// More letters than that no font brings on a small glass; the file is the more important half.
+    const LONGEST: usize = 24;
+    let file = ignored.file.unwrap_or(words.boot_partition);
+    let line = ignored.line.filter(|_| ignored.file.is_some());
+    let line = line.map(|line| filled(words.line, [file.to_owned(), line.to_string()]));
+    let about = line.filter(|line| line.chars().count() <= LONGEST);
+    let page = said(Mood::Ask, &words.settings);
+    let (next, hint) = match (ignored.file, ignored.count) {
+        // Who may not come in yet has no other advice than this.
+        (Some(file), _) if file != "holdfast.toml" => (words.use_our_file.to_owned(), page.hint),
+        (_, 1) => (page.next, page.hint),
+        (_, count) => (page.next, filled(words.mistakes, [count.to_string()])),
     };
-    say("Scan me", &SMALL, 6)?;
-    say("WhatsApp:", &SMALL[2..], 20)?;
-    say("Linked", &SMALL[2..], 29)?;
-    say("devices", &SMALL[2..], 38)?;
-    say(&duration(left_ms), &SMALL, 50)?;
-    let filled = u64::from(room.width) * left_ms.min(LONGEST_MS) / LONGEST_MS;
-    Rectangle::new(
-        left + Size::new(0, 60),
-        Size::new(u32::try_from(filled).unwrap_or(room.width), 4),
-    )
-    .into_styled(PrimitiveStyle::with_fill(BinaryColor::On))
-    .draw(target)
+    Page {
+        next,
+        about: about.unwrap_or_else(|| file.to_owned()),
+        hint,
+        ..said(Mood::Ask, &words.settings)
+    }
 }
 
-/// The pairing code as `XXXX-XXXX`, and where to enter it.
-fn enter<D: DrawTarget<Color = BinaryColor>>(
-    code: &str,
-    left_ms: u64,
-    target: &mut D,
-) -> Result<(), D::Error> {
-    let mut code: String = code.chars().filter(|letter| *letter != '-').collect();
-    if let Some((middle, _)) = code.char_indices().nth(4) {
-        code.insert(middle, '-');
+fn network(figures: &Figures, words: &Words) -> Page {
+    let page = Page {
+        rows: figures.of_network(words),
+        ..said(Mood::Page, &words.network)
+    };
+    if figures.has_key != Some(false) {
+        return page;
     }
     Page {
-        title: code,
-        line: "WhatsApp: Link device".into(),
-        strong: format!("{} left", duration(left_ms)),
-        foot: "with phone number instead".into(),
-    }
-    .draw(target)
-}
-
-fn too_big() -> Page {
-    Page {
-        title: "No room".into(),
-        line: "QR too big to show".into(),
-        strong: "Use a code".into(),
-        foot: "set pairing.phone".into(),
+        next: words.no_key_next.to_owned(),
+        about: words.no_key_about.to_owned(),
+        sentences: vec![words.no_key.to_owned()],
+        ..page
     }
 }
 
-/// The last four digits, marked as an end.
-fn own(account: LastFour) -> String {
-    format!("...{account}")
+/// What is counted down, and what it leads to.
+fn time(face: &Face, words: &Words) -> String {
+    let is_fault = matches!(face, Face::StorageFault { .. });
+    let Some(left_ms) = countdown(&mut face.clone()).map(|left_ms| *left_ms) else {
+        return String::new();
+    };
+    let words = match face {
+        Face::WaitingForClock { .. } => words.goes_on,
+        Face::Banned { .. } => words.ends_in,
+        Face::ConfirmRelink { .. } | Face::ConfirmReset { .. } => words.no_in,
+        Face::Holding { .. } => words.erases_in,
+        Face::LastEnd { .. }
+        | Face::SettingsIgnored { .. }
+        | Face::Network { .. }
+        | Face::About { .. } => return String::new(),
+        Face::Pairing(_) => words.left,
+        _ if left_ms == 0 && is_fault => words.restarting,
+        _ if left_ms == 0 => words.trying,
+        _ => words.next_try,
+    };
+    filled(words, [duration(left_ms)])
 }
 
-fn again(next_ms: u64) -> String {
-    match next_ms {
-        0 => "trying now".into(),
-        _ => format!("again in {}", duration(next_ms)),
-    }
-}
-
-/// Formats the time left, rounded up: `42 s`, `4:59`, `23 h 59 min`, `12 d 3 h`.
-fn duration(ms: u64) -> String {
+/// Formats the time left, rounded up: `0:42`, `4:59`, `23 h 59 min`, `12 d 3 h`.
+pub(super) fn duration(ms: u64) -> String {
     let seconds = ms.div_ceil(1000);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (1000.., _, _) => "over 999 d".into(),
-        (1.., _, _) => format!("{days} d {} h", hours % 24),
-        (_, 1.., _) => format!("{hours} h {} min", minutes % 60),
-        (_, _, 1..) => format!("{minutes}:{:02}", seconds % 60),
-        _ => format!("{seconds} s"),
+    match (days, hours) {
+        (1000.., _) => "> 999 d".into(),
+        (1.., _) => format!("{days} d {} h", hours % 24),
+        (_, 1..) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{minutes}:{:02}", seconds % 60),
     }
+}
+
+/// A page of the words of a screen.
+pub(super) fn said(mood: Mood, screen: &Screen) -> Page {
+    Page {
+        mood,
+        title: screen.title.to_owned(),
+        next: screen.next.to_owned(),
+        about: screen.about.to_owned(),
+        sentences: Vec::new(),
+        named: String::new(),
+        hint: screen.hint.to_owned(),
+        time: String::new(),
+        rows: Vec::new(),
+    }
+}
+
+fn with<const N: usize>(mood: Mood, screen: &Screen, values: [String; N]) -> Page {
+    Page {
+        about: filled(screen.about, values),
+        ..said(mood, screen)
+    }
+}
+
+/// Fills in the values of a text, in their order.
+pub(super) fn filled<const N: usize>(text: &str, values: [String; N]) -> String {
+    values
+        .into_iter()
+        .fold(text.to_owned(), |text, value| text.replacen("{}", &value, 1))
 }

@@ -6,8 +6,7 @@ use holdfast_core::Face;
 use tokio::time::Instant;
 
 use super::{
-    frame::{Format, Frame},
-    screens::{self, Credential},
+    Credential, Figures, Format, Frame, Language, Scene, screens,
 };
 
 /// A face for the panel to show. Its countdown runs on by itself, and its credential leaves the glass with it.
@@ -16,6 +15,8 @@ pub struct Showing {
     face: Face,
     credential: Option<Credential>,
     named: Option<String>,
+    figures: Figures,
+    language: Language,
     since: Instant,
 }
 
@@ -35,6 +36,8 @@ impl Showing {
             face,
             credential,
             named: None,
+            figures: Figures::default(),
+            language: Language::default(),
             since: Instant::now(),
         }
     }
@@ -42,6 +45,16 @@ impl Showing {
     /// Has the screen of a fault name the file that it is about, and what the system said of it.
     pub fn naming(self, named: Option<String>) -> Self {
         Self { named, ..self }
+    }
+
+    /// Shows these figures where the glass has room.
+    pub fn with(self, figures: Figures) -> Self {
+        Self { figures, ..self }
+    }
+
+    /// Speaks this language.
+    pub fn in_language(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     /// Draws the picture of a moment.
@@ -52,12 +65,14 @@ impl Showing {
         }
         let credential = self.credential.as_ref();
         let mut frame = Frame::new(format);
-        let Ok(()) = match &self.named {
-            Some(named) if matches!(face, Face::StorageFault { .. }) => {
-                screens::name(&face, named, &mut frame)
-            }
-            _ => screens::draw(&face, credential, &mut frame),
+        let scene = Scene {
+            face: &face,
+            credential,
+            figures: &self.figures,
+            named: self.named.as_deref(),
+            language: self.language,
         };
+        let Ok(()) = scene.draw(format, &mut frame);
         Picture {
             frame,
             confidential: credential.is_some_and(|credential| credential.is_shown_by(&face)),

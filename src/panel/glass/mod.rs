@@ -18,7 +18,10 @@ use std::time::Duration;
 
 pub use self::{follow::put, terminal::text};
 pub(super) use self::{follow::spawn, terminal::spawn as spawn_in_terminal};
-use super::frame::{Depth, Format, Frame};
+use super::{
+    frame::{Depth, Format, Frame},
+    ink::Ground,
+};
 use crate::wires::{Display, WireError, Wires};
 
 /// Every controller this build drives; the first one is meant where a board description names none.
@@ -30,6 +33,8 @@ pub const PLAIN: Format = Format {
     width: 128,
     height: 64,
     depth: Depth::One,
+    pitch_um: 1000,
+    ground: Ground::Dark,
 };
 
 /// A display controller: what is known of its glass before it is there, and how it is set up.

@@ -6,7 +6,10 @@ use std::{array, ops::RangeInclusive, time::Duration};
 
 use super::{Controller, Glass, Opened, oled::Oled};
 use crate::{
-    panel::frame::{Depth, Format, Frame},
+    panel::{
+        frame::{Depth, Format, Frame},
+        ink::Ground,
+    },
     wires::{Display, WireError, Wires},
 };
 
@@ -16,6 +19,8 @@ pub(super) const CONTROLLER: Controller = Controller {
         width: COLUMNS as u32,
         height: PAGES as u32 * 8,
         depth: Depth::One,
+        pitch_um: 230,
+        ground: Ground::Dark,
     },
     cadence: Duration::from_millis(50),
     open,

@@ -13,7 +13,10 @@ use ssd1306::{
 
 use super::{Controller, Glass, Opened, oled::Oled};
 use crate::{
-    panel::frame::{Depth, Format, Frame},
+    panel::{
+        frame::{Depth, Format, Frame},
+        ink::Ground,
+    },
     wires::{Display, WireError, Wires},
 };
 
@@ -28,6 +31,8 @@ const FORMAT: Format = Format {
     width: 128,
     height: 64,
     depth: Depth::One,
+    pitch_um: 170,
+    ground: Ground::Dark,
 };
 
 /// The command that switches the display off.

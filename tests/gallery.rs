@@ -1,0 +1,174 @@
+//! Pictures of every screen on every glass: one sheet for each glass in English, and one for each other language.
+
+use std::{fs, path::Path};
+
+use holdfast::panel::{Depth, Figures, Format, Frame, Ground, Language, Scene, glass::PLAIN};
+use holdfast_core::Face;
+
+use super::faces::{faces, figures};
+
+/// A glass that pictures are taken of.
+pub struct Glass {
+    /// The name of its sheet.
+    pub name: &'static str,
+    pub format: Format,
+}
+
+const fn glass(name: &'static str, size: (u32, u32), pitch_um: u32, ground: Ground) -> Glass {
+    let (width, height) = size;
+    Glass {
+        name,
+        format: Format {
+            width,
+            height,
+            pitch_um,
+            ground,
+            ..PLAIN
+        },
+    }
+}
+
+/// One of each size.
+pub const GLASSES: [Glass; 7] = [
+    glass("128x32", (128, 32), 174, Ground::Dark),
+    glass("128x64", (128, 64), 170, Ground::Dark),
+    glass("128x128", (128, 128), 210, Ground::Dark),
+    Glass {
+        name: "240x240",
+        format: Format {
+            width: 240,
+            height: 240,
+            depth: Depth::Sixteen,
+            pitch_um: 98,
+            ground: Ground::Dark,
+        },
+    },
+    glass("250x122", (250, 122), 194, Ground::Light),
+    glass("296x128", (296, 128), 227, Ground::Light),
+    glass("400x300", (400, 300), 212, Ground::Light),
+];
+
+/// Pixels around each picture.
+const EDGE: u32 = 6;
+/// Pictures beside each other.
+const COLUMNS: u32 = 7;
+/// What stands around the pictures.
+const AROUND: [u8; 3] = [128, 128, 140];
+
+/// Draws every screen for a glass, in a language, with ordinary figures beside it.
+pub fn pictures(format: Format, language: Language) -> Vec<(&'static str, Frame)> {
+    let pictures = faces().into_iter().map(|(name, face, credential)| {
+        let mut frame = Frame::new(format);
+        let scene = Scene {
+            face: &face,
+            credential: credential.as_ref(),
+            figures: &figures(&face),
+            named: None,
+            language,
+        };
+        let Ok(()) = scene.draw(format, &mut frame);
+        (name, frame)
+    });
+    let mut pictures: Vec<_> = pictures.collect();
+    let keyless = Figures {
+        has_key: Some(false),
+        ..figures(&Face::Connecting)
+    };
+    let mut frame = Frame::new(format);
+    let scene = Scene {
+        face: &Face::Network { left_ms: 60_000 },
+        credential: None,
+        figures: &keyless,
+        named: None,
+        language,
+    };
+    let Ok(()) = scene.draw(format, &mut frame);
+    pictures.push(("network-without-key", frame));
+    pictures
+}
+
+/// Every sheet: its name and its PNG.
+pub fn sheets() -> Vec<(String, Vec<u8>)> {
+    let english = GLASSES
+        .iter()
+        .map(|glass| (glass.name.to_owned(), glass.format, Language::English));
+    let others = Language::ALL[1..].iter().map(|language| {
+        let small = GLASSES.iter().find(|glass| glass.name == "128x64");
+        let format = small.expect("it is among them").format;
+        (format!("128x64-{}", language.code()), format, *language)
+    });
+    english
+        .chain(others)
+        .map(|(name, format, language)| (name, sheet(&pictures(format, language))))
+        .collect()
+}
+
+/// Lays pictures out in rows, from left to right.
+fn sheet(pictures: &[(&'static str, Frame)]) -> Vec<u8> {
+    let Format { width, height, .. } = pictures[0].1.format();
+    let rows = (pictures.len() as u32).div_ceil(COLUMNS);
+    let (wide, high) = (
+        COLUMNS * (width + EDGE) + EDGE,
+        rows * (height + EDGE) + EDGE,
+    );
+    let mut colors: Vec<[u8; 3]> = vec![AROUND];
+    let mut pixels = vec![0; (wide * high) as usize];
+    for (at, (_, frame)) in (0..).zip(pictures) {
+        let (left, top) = (
+            at % COLUMNS * (width + EDGE) + EDGE,
+            at / COLUMNS * (height + EDGE) + EDGE,
+        );
+        for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
+            let color = color(frame, x, y);
+            let known = colors.iter().position(|known| *known == color);
+            let index = known.unwrap_or_else(|| {
+                colors.push(color);
+                colors.len() - 1
+            });
+            pixels[((top + y) * wide + left + x) as usize] = index as u8;
+        }
+    }
+    // Eight colours at most: two pixels in a byte.
+    let rows = pixels.chunks(wide as usize).map(|row| {
+        let bytes = row.chunks(2);
+        bytes.map(|two| two[0] << 4 | two.get(1).unwrap_or(&0))
+    });
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, wide, high);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Four);
+    encoder.set_palette(colors.concat());
+    encoder.set_compression(png::Compression::High);
+    let bytes: Vec<u8> = rows.flatten().collect();
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&bytes).unwrap();
+    drop(writer);
+    file
+}
+
+fn color(frame: &Frame, x: u32, y: u32) -> [u8; 3] {
+    let level = frame.level(x, y);
+    match frame.format().depth {
+        Depth::One | Depth::Two => [(level * 255 / frame.format().depth.lit()) as u8; 3],
+        Depth::Sixteen => [(level >> 11) << 3, (level >> 5 & 63) << 2, (level & 31) << 3]
+            .map(|part| (part | part >> 5) as u8),
+    }
+}
+
+/// Compares the sheets with those in a folder, or writes them there.
+pub fn compare(folder: &Path) {
+    let writes = std::env::var_os("HOLDFAST_WRITE").is_some();
+    for (name, sheet) in sheets() {
+        let file = folder.join(name).with_extension("png");
+        if writes {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(&file, &sheet).unwrap();
+        }
+        let approved = fs::read(&file).unwrap_or_default();
+        assert!(
+            approved == sheet,
+            "{} shows other screens; look at them after HOLDFAST_WRITE=1",
+            file.display()
+        );
+    }
+}
