@@ -20,7 +20,7 @@ use thiserror::Error;
 use toml::de::DeValue;
 use tracing::Level;
 
-use crate::panel::glass;
+use crate::panel::{Language, glass};
 use crate::sheet::{Problem, Sheet, Unclear, walk};
 use crate::wires::Board;
 pub use proxy::{Proxy, ProxyProtocol};
@@ -177,6 +177,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `inbox.status`, `inbox.newsletters`, `inbox.groups`.
     pub chats: Chats,
+    /// `panel.language`: what the screens are written in.
+    pub language: Language,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
 }
@@ -198,6 +200,7 @@ impl Default for Settings {
                 newsletters: true,
                 groups: true,
             },
+            language: Language::English,
             log_level: Level::INFO,
         }
     }
@@ -392,10 +395,11 @@ impl Settings {
             ("inbox", "newsletters") => self.chats.newsletters = yes_or_no(value)?,
             ("inbox", "groups") => self.chats.groups = yes_or_no(value)?,
             ("outbox", "most") => self.limits.outgoing_bytes = Some(limits::size(value)?),
+            ("panel", "language") => self.language = language(value)?,
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, log.level",
+                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, panel.language, log.level",
                 );
             }
         }
@@ -463,6 +467,11 @@ fn phone(value: &DeValue<'_>) -> Result<Secret<String>, &'static str> {
         .ok_or("must be the international number in quotes: country code, then the rest")?;
     let number = PhoneNumber::parse(text).map_err(NotANumber::sentence)?;
     Ok(Secret::new(number.into_digits()))
+}
+
+fn language(value: &DeValue<'_>) -> Result<Language, &'static str> {
+    let language = value.as_str().and_then(Language::of);
+    language.ok_or("must be \"en\", \"de\", \"es\" or \"pt\"")
 }
 
 fn log_level(value: &DeValue<'_>) -> Result<Level, &'static str> {

@@ -12,6 +12,7 @@ mod fault;
 mod generations;
 mod hands;
 mod incidents;
+mod known;
 mod last_resort;
 #[cfg(test)]
 mod limits;
@@ -144,12 +145,17 @@ async fn with_panel(
     descriptors: u64,
 ) -> anyhow::Result<()> {
     let captions = captions(&config, log);
-    let (showing, showings) = watch::channel(Showing::new(Face::Starting, None));
+    let (showing, showings) = watch::channel(first(&config));
     let (inputs, hand) = mpsc::unbounded_channel();
     let panel = Panel::start(&config.board, captions, showings, inputs);
     let ended = serve((config, claim), (log, descriptors), &panel, showing, hand).await;
     panel.stop().await;
     ended
+}
+
+/// What is shown until the core says more.
+fn first(config: &Config) -> Showing {
+    Showing::new(Face::Starting, None).in_language(config.settings.language)
 }
 
 /// The captions below a screen drawn in the terminal.
@@ -179,7 +185,7 @@ async fn serve(
         journal::setting_ignored(&problem.to_string());
     }
     let (verdict, report) = start::evidence(&config.data).await?;
-    let publisher = Publisher::new(Instant::now(), showing, report.clone());
+    let publisher = Publisher::new(Instant::now(), showing, report.clone(), &config.settings);
     let (barrier, lane) = (Barrier::start()?, Lane::new());
     let last_resort = LastResort::begin(barrier.watch()).context("the last resort")?;
     let signals = Signals::new()?;

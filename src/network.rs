@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use holdfast_core::{Event, Way};
@@ -100,6 +101,75 @@ pub fn way(machine: &Machine, aim: Aim) -> Way {
     }
 }
 
+/// Where this machine is found on the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Its address, that on the way to the outside where it has several.
+    pub address: Option<String>,
+    /// Its name.
+    pub host: Option<String>,
+    /// The strength of the Wi-Fi, percent; `None` without one.
+    pub wifi: Option<u8>,
+}
+
+/// Looks where this machine is found on the network. Blocks.
+pub fn whereabouts(machine: &Machine) -> Whereabouts {
+    let file = |path: &str| fs::read_to_string(machine.file(path)).unwrap_or_default();
+    let (routes, trie) = (file("proc/net/route"), file("proc/net/fib_trie"));
+    let host = file("proc/sys/kernel/hostname").trim().to_owned();
+    let address = address(&routes, &trie).map(|address| address.to_string());
+    Whereabouts {
+        address: address.or_else(|| address6(&file("proc/net/if_inet6"))),
+        host: Some(host).filter(|host| !host.is_empty()),
+        wifi: strength(&file("proc/net/wireless")),
+    }
+}
+
+/// Finds the address in the network that the default route leads through, else the first.
+fn address(routes: &str, trie: &str) -> Option<Ipv4Addr> {
+    let mut all = addresses(trie).filter_map(|address| address.parse::<Ipv4Addr>().ok());
+    let first = all.clone().next();
+    let rows = || {
+        routes
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+    };
+    let out = rows().find_map(|fields| match fields[..] {
+        [link, "00000000", _, flags, ..] if is_usable(flags) => Some(link),
+        _ => None,
+    });
+    // The boards are little-endian, and the table shows numbers as they lie in memory: the first byte is the lowest.
+    let number = |hex: &str| u32::from_str_radix(hex, 16).ok().map(u32::swap_bytes);
+    let nets: Vec<(u32, u32)> = rows()
+        .filter_map(|fields| match fields[..] {
+            [link, net, _, _, _, _, _, mask, ..] if Some(link) == out && mask != "00000000" => {
+                Some((number(net)?, number(mask)?))
+            }
+            _ => None,
+        })
+        .collect();
+    let is_inside = |address: &Ipv4Addr| {
+        let address = u32::from(*address);
+        nets.iter().any(|(net, mask)| address & mask == *net)
+    };
+    all.find(is_inside).or(first)
+}
+
+/// Finds the first global address in `/proc/net/if_inet6`.
+fn address6(table: &str) -> Option<String> {
+    let global = table.lines().find(|line| has_address6(line))?;
+    let digits = u128::from_str_radix(global.split_whitespace().next()?, 16).ok()?;
+    Some(Ipv6Addr::from(digits).to_string())
+}
+
+/// Reads the quality of the first link in `/proc/net/wireless`, of 70 (Linux net/wireless/wext-compat.c).
+fn strength(table: &str) -> Option<u8> {
+    let row = table.lines().nth(2)?;
+    let quality = row.split_whitespace().nth(2)?.trim_end_matches('.');
+    let quality: u32 = quality.parse().ok()?;
+    u8::try_from(quality.min(70) * 100 / 70).ok()
+}
+
 /// Tells whether a link has a carrier (Linux Documentation/ABI/testing/sysfs-class-net).
 fn has_link(machine: &Machine) -> bool {
     let Ok(links) = fs::read_dir(machine.file("sys/class/net")) else {
@@ -136,15 +206,21 @@ fn is_usable(flags: &str) -> bool {
 
 /// Finds an address of this machine in `/proc/net/fib_trie`, but for those it gave itself: loopback, and link-local (RFC 3927).
 fn has_address(trie: &str) -> bool {
-    let mut address = "";
-    trie.lines().map(str::trim).any(|line| {
+    addresses(trie).next().is_some()
+}
+
+/// Lists these addresses.
+fn addresses(trie: &str) -> impl Iterator<Item = &str> + Clone {
+    let lines = trie.lines().map(str::trim);
+    let local = lines.scan("", |address, line| {
         if let Some(leaf) = line.strip_prefix("|-- ") {
-            address = leaf;
+            *address = leaf;
         }
-        line.starts_with("/32 host LOCAL")
-            && !address.starts_with("127.")
-            && !address.starts_with("169.254.")
-    })
+        Some(line.starts_with("/32 host LOCAL").then_some(*address))
+    });
+    local
+        .flatten()
+        .filter(|address| !address.starts_with("127.") && !address.starts_with("169.254."))
 }
 
 /// Finds a global address in `/proc/net/if_inet6`: address, index, prefix length, scope, flags, interface.
@@ -243,6 +319,31 @@ Main:
         assert_eq!(scene.way(), Way::NoRoute);
         scene.put("proc/net/ipv6_route", &format!("{REFUSED6}{ROUTE6}"));
         assert_eq!(scene.way(), Way::Open);
+    }
+
+    #[test]
+    fn the_machine_is_found_where_its_default_route_is() {
+        let scene = Scene::new();
+        let found = || whereabouts(&Machine::at(scene.0.path()));
+        assert_eq!(found(), Whereabouts::default());
+        let address6 = "20010db8000000000000000000000007 02 40 00 80 eth0\n";
+        scene.put("proc/net/if_inet6", address6);
+        assert_eq!(found().address.as_deref(), Some("2001:db8::7"));
+        // A bridge of containers sorts before the way out.
+        let bridge = "           |-- 172.17.0.1\n              /32 host LOCAL\n";
+        let (main, rest) = ADDRESSES.split_once('\n').unwrap();
+        let trie = format!("{main}\n{bridge}{rest}");
+        scene.put("proc/net/fib_trie", &trie);
+        assert_eq!(found().address.as_deref(), Some("172.17.0.1"));
+        scene.put("proc/net/route", ROUTES);
+        assert_eq!(found().address.as_deref(), Some("192.168.1.7"));
+        scene.put("proc/sys/kernel/hostname", "holdfast\n");
+        assert_eq!(found().host.as_deref(), Some("holdfast"));
+        scene.put(
+            "proc/net/wireless",
+            "Inter-| sta-|   Quality        |   Discarded packets\n face | tus | link level noise |  nwid  crypt\n wlan0: 0000   35.  -75.  -256        0      0\n",
+        );
+        assert_eq!(found().wifi, Some(50));
     }
 
     #[tokio::test(start_paused = true)]

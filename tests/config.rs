@@ -8,6 +8,7 @@ use std::{
 
 use clap::Parser;
 use holdfast::config::{Args, Config, ConfigError, Places};
+use holdfast::panel::Language;
 use holdfast::wires::Board;
 use holdfast_core::Limits;
 use tracing::Level;
@@ -343,6 +344,37 @@ fn the_version_names_the_features() {
 }
 
 const MIB: u64 = 1 << 20;
+
+#[test]
+fn the_screens_speak_the_owner_s_language() {
+    let machine = Machine::new();
+    assert_eq!(
+        machine.load(&[]).unwrap().settings.language,
+        Language::English
+    );
+    for language in Language::ALL {
+        let text = format!("[panel]\nlanguage = \"{}\"\n", language.code());
+        machine.write("boot/holdfast.toml", &text);
+        let config = machine.load(&[]).unwrap();
+        assert_eq!(
+            (config.settings.language, config.ignored.len()),
+            (language, 0)
+        );
+    }
+    machine.write("boot/holdfast.toml", "[panel]\nlanguage = \"fr\"\n");
+    let config = machine.load(&[]).unwrap();
+    assert_eq!(config.settings.language, Language::English);
+    let said = config.ignored[0].to_string();
+    assert!(
+        said.ends_with("holdfast.toml:2: panel.language: must be \"en\", \"de\", \"es\" or \"pt\""),
+        "{said}"
+    );
+    let said = machine.complaint("[panel]\nlanguage = 1\n");
+    assert!(
+        said.contains("bad.toml:2: panel.language: must be"),
+        "{said}"
+    );
+}
 
 #[test]
 fn limits_of_the_card_can_be_set() {

@@ -28,10 +28,13 @@ const fn glass(name: &'static str, size: (u32, u32), pitch_um: u32, ground: Grou
     }
 }
 
+/// The one that most people have.
+const SMALL: Glass = glass("128x64", (128, 64), 170, Ground::Dark);
+
 /// One of each size.
 pub const GLASSES: [Glass; 7] = [
     glass("128x32", (128, 32), 174, Ground::Dark),
-    glass("128x64", (128, 64), 170, Ground::Dark),
+    SMALL,
     glass("128x128", (128, 128), 210, Ground::Dark),
     Glass {
         name: "240x240",
@@ -93,33 +96,42 @@ pub fn sheets() -> Vec<(String, Vec<u8>)> {
         .iter()
         .map(|glass| (glass.name.to_owned(), glass.format, Language::English));
     let others = Language::ALL[1..].iter().map(|language| {
-        let small = GLASSES.iter().find(|glass| glass.name == "128x64");
-        let format = small.expect("it is among them").format;
-        (format!("128x64-{}", language.code()), format, *language)
+        let name = format!("{}-{}", SMALL.name, language.code());
+        (name, SMALL.format, *language)
     });
-    english
-        .chain(others)
-        .map(|(name, format, language)| (name, sheet(&pictures(format, language))))
+    let sheets = english.chain(others).map(|(name, format, language)| {
+        let pictures = pictures(format, language);
+        (name, sheet(&pictures, COLUMNS, 1))
+    });
+    // What the project's first page shows.
+    let front = ["connected", "no-route", "pairing-qr"].map(|wanted| {
+        let small = pictures(SMALL.format, Language::English);
+        let found = small.into_iter().find(|(name, _)| *name == wanted);
+        found.expect("there is such a picture")
+    });
+    sheets
+        .chain([("front".to_owned(), sheet(&front, 3, 2))])
         .collect()
 }
 
-/// Lays pictures out in rows, from left to right.
-fn sheet(pictures: &[(&'static str, Frame)]) -> Vec<u8> {
+/// Lays pictures out in rows, from left to right, each pixel `scale` wide and high.
+fn sheet(pictures: &[(&'static str, Frame)], columns: u32, scale: u32) -> Vec<u8> {
     let Format { width, height, .. } = pictures[0].1.format();
-    let rows = (pictures.len() as u32).div_ceil(COLUMNS);
+    let (width, height) = (width * scale, height * scale);
+    let rows = (pictures.len() as u32).div_ceil(columns);
     let (wide, high) = (
-        COLUMNS * (width + EDGE) + EDGE,
+        columns * (width + EDGE) + EDGE,
         rows * (height + EDGE) + EDGE,
     );
     let mut colors: Vec<[u8; 3]> = vec![AROUND];
     let mut pixels = vec![0; (wide * high) as usize];
     for (at, (_, frame)) in (0..).zip(pictures) {
         let (left, top) = (
-            at % COLUMNS * (width + EDGE) + EDGE,
-            at / COLUMNS * (height + EDGE) + EDGE,
+            at % columns * (width + EDGE) + EDGE,
+            at / columns * (height + EDGE) + EDGE,
         );
         for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
-            let color = color(frame, x, y);
+            let color = color(frame, x / scale, y / scale);
             let known = colors.iter().position(|known| *known == color);
             let index = known.unwrap_or_else(|| {
                 colors.push(color);
@@ -150,8 +162,12 @@ fn color(frame: &Frame, x: u32, y: u32) -> [u8; 3] {
     let level = frame.level(x, y);
     match frame.format().depth {
         Depth::One | Depth::Two => [(level * 255 / frame.format().depth.lit()) as u8; 3],
-        Depth::Sixteen => [(level >> 11) << 3, (level >> 5 & 63) << 2, (level & 31) << 3]
-            .map(|part| (part | part >> 5) as u8),
+        Depth::Sixteen => [
+            (level >> 11) << 3,
+            (level >> 5 & 63) << 2,
+            (level & 31) << 3,
+        ]
+        .map(|part| (part | part >> 5) as u8),
     }
 }
 

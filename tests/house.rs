@@ -25,7 +25,7 @@ bus -> medium: secrets
 bus -> panel: pictures, translated
 config -> core: limits of the data partition
 config -> medium: the data directory, secrets
-config -> panel: which controllers a board may name
+config -> panel: which controllers a board may name, which languages its screens speak
 config -> sheet: the fragments
 config -> wires: the board
 ctl -> boot: a report, printed

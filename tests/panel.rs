@@ -1,13 +1,14 @@
 //! The panel: what an owner sees for each face, whether a phone can read it, and that it is gone in time.
 
 mod faces;
+mod gallery;
 
-use std::{convert::Infallible, fs, path::Path, time::Duration};
+use std::{convert::Infallible, path::Path, time::Duration};
 
-use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
+use embedded_graphics::{Pixel, prelude::*};
 use holdfast::{
     panel::{
-        Credential, Depth, Format, Frame, Panel, Showing, draw,
+        Credential, Depth, Figures, Format, Frame, Ink, Language, Panel, Scene, Showing,
         glass::{PLAIN, text},
     },
     wires::Board,
@@ -20,7 +21,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::faces::{CODE_FACE, QR_FACE, code, faces, frame, payload, qr};
+use self::{
+    faces::{CODE_FACE, QR_FACE, code, faces, figures, frame, payload, qr},
+    gallery::GLASSES,
+};
 
 /// Pixels of the usual glass.
 const WIDTH: u32 = PLAIN.width;
@@ -30,15 +34,12 @@ const HEIGHT: u32 = PLAIN.height;
 const PREFIX: &str = "https://wa.me/settings/linked_devices#";
 
 /// What a phone reads from the pixels, each of them four by four of its own.
-fn read(lit: impl Fn(u32, u32) -> bool) -> Option<String> {
-    let (width, height) = (WIDTH as usize * 4, HEIGHT as usize * 4);
-    let grey = |x: usize, y: usize| {
-        if lit(x as u32 / 4, y as u32 / 4) {
-            255
-        } else {
-            0
-        }
+fn read(Format { width, height, .. }: Format, lit: impl Fn(u32, u32) -> bool) -> Option<String> {
+    let grey = |x: usize, y: usize| match lit(x as u32 / 4, y as u32 / 4) {
+        true => 255,
+        false => 0,
     };
+    let (width, height) = (width as usize * 4, height as usize * 4);
     let mut photo = rqrr::PreparedImage::prepare_from_greyscale(width, height, grey);
     photo
         .detect_grids()
@@ -48,16 +49,25 @@ fn read(lit: impl Fn(u32, u32) -> bool) -> Option<String> {
         .map(|(_, text)| text)
 }
 
-/// Each face as it looks, in Braille. After a change look at the PNGs the test leaves in `target/tmp/faces`.
+/// A scene without anything known beside it.
+fn scene<'a>(
+    face: &'a Face,
+    credential: Option<&'a Credential>,
+    figures: &'a Figures,
+) -> Scene<'a> {
+    Scene {
+        face,
+        credential,
+        figures,
+        named: None,
+        language: Language::English,
+    }
+}
+
+/// Every screen on every glass; `HOLDFAST_WRITE=1` writes the pictures anew: look at them.
 #[test]
 fn every_face_looks_as_it_was_approved() {
-    let gallery = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faces");
-    fs::create_dir_all(&gallery).unwrap();
-    for (name, face, credential) in faces() {
-        let frame = frame(&face, credential.as_ref());
-        fs::write(gallery.join(name).with_extension("png"), frame.to_png(4)).unwrap();
-        insta::assert_snapshot!(name, text(&frame, 64, 16).join("\n"));
-    }
+    gallery::compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screens"));
 }
 
 #[test]
@@ -67,7 +77,7 @@ fn a_phone_reads_the_qr_from_the_pixels() {
         assert_eq!(text.len(), length);
         let shown = frame(&QR_FACE, Some(&qr(&text)));
         assert_eq!(
-            read(|x, y| shown.lit(x, y)),
+            read(PLAIN, |x, y| shown.lit(x, y)),
             Some(text.clone()),
             "{length} bytes"
         );
@@ -77,7 +87,7 @@ fn a_phone_reads_the_qr_from_the_pixels() {
             "the prefix is dropped for the sake of the quiet zone"
         );
         assert_eq!(
-            read(|x, y| !shown.lit(x, y)),
+            read(PLAIN, |x, y| !shown.lit(x, y)),
             None,
             "the control: light on dark must not read"
         );
@@ -98,33 +108,64 @@ fn the_qr_stands_on_lit_ground() {
 #[test]
 fn a_qr_that_has_no_room_is_not_drawn() {
     let shown = frame(&QR_FACE, Some(&qr(&payload(322))));
-    assert_eq!(read(|x, y| shown.lit(x, y)), None);
+    assert_eq!(read(PLAIN, |x, y| shown.lit(x, y)), None);
 }
 
 #[test]
-fn a_phone_reads_the_qr_from_larger_glasses_too() {
-    for (width, height) in [(128, 128), (250, 122), (240, 240), (400, 300)] {
-        let text = format!("{PREFIX}{}", payload(239));
-        let mut canvas = Canvas::new(width, height);
-        let Ok(()) = draw(&QR_FACE, Some(&qr(&text)), &mut canvas);
-        let grey = |x: usize, y: usize| {
-            if canvas.lit[(y / 2) * width as usize + x / 2] {
-                255
-            } else {
-                0
+fn a_phone_reads_the_qr_from_every_glass_that_has_room_for_it() {
+    let credential = qr(&format!("{PREFIX}{}", payload(239)));
+    for glass in &GLASSES {
+        let mut frame = Frame::new(glass.format);
+        let nothing = Figures::default();
+        let scene = scene(&QR_FACE, Some(&credential), &nothing);
+        let Ok(()) = scene.draw(glass.format, &mut frame);
+        let wanted = (glass.format.height > 32).then(|| payload(239));
+        let read = read(glass.format, |x, y| frame.lit(x, y));
+        assert_eq!(read, wanted, "{}", glass.name);
+    }
+}
+
+#[test]
+fn the_edge_of_every_glass_stays_as_its_ground() {
+    const MARGIN: u32 = 2;
+    for glass in &GLASSES {
+        let Format { width, height, .. } = glass.format;
+        let is_edge =
+            |x: u32, y: u32| x.min(y) < MARGIN || x + MARGIN >= width || y + MARGIN >= height;
+        for language in Language::ALL {
+            for (name, frame) in gallery::pictures(glass.format, language) {
+                if name.starts_with("pairing-qr") && glass.name != "128x32" {
+                    continue;
+                }
+                let ground = frame.level(0, 0);
+                let mut pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+                let drawn = pixels.find(|(x, y)| is_edge(*x, *y) && frame.level(*x, *y) != ground);
+                assert_eq!(
+                    drawn,
+                    None,
+                    "{name} on {} in {}",
+                    glass.name,
+                    language.code()
+                );
             }
+        }
+    }
+}
+
+#[test]
+fn a_screen_is_the_same_whatever_is_known_where_there_is_no_room_for_it() {
+    let strip = GLASSES[0].format;
+    for (name, face, credential) in faces() {
+        if matches!(face, Face::Network { .. } | Face::About { .. }) {
+            continue;
+        }
+        let (nothing, all) = (Figures::default(), figures(&face));
+        let picture = |figures: &Figures| {
+            let mut frame = Frame::new(strip);
+            let Ok(()) = scene(&face, credential.as_ref(), figures).draw(strip, &mut frame);
+            frame
         };
-        let mut photo = rqrr::PreparedImage::prepare_from_greyscale(
-            width as usize * 2,
-            height as usize * 2,
-            grey,
-        );
-        let read = photo
-            .detect_grids()
-            .first()
-            .and_then(|grid| grid.decode().ok())
-            .map(|(_, text)| text);
-        assert_eq!(read, Some(payload(239)), "{width}x{height}");
+        assert!(picture(&nothing) == picture(&all), "{name}");
     }
 }
 
@@ -270,11 +311,12 @@ fn a_frame_has_the_size_and_the_depth_of_its_glass() {
                 width,
                 height,
                 depth,
+                ..PLAIN
             };
             let mut frame = Frame::new(format);
             let last = Point::new(width as i32 - 1, height as i32 - 1);
             let beside = last + Point::new(1, 0);
-            let Ok(()) = frame.draw_iter([last, beside].map(|point| Pixel(point, BinaryColor::On)));
+            let Ok(()) = frame.draw_iter([last, beside].map(|point| Pixel(point, Ink::Text)));
             assert_eq!(frame.level(width - 1, height - 1), depth.lit());
             frame
         };
@@ -299,7 +341,7 @@ fn pixels(png: &[u8]) -> Vec<u8> {
 #[test]
 fn a_terminal_gets_the_finest_picture_it_has_room_for() {
     let mut corner = Frame::new(PLAIN);
-    let Ok(()) = corner.draw_iter([Pixel(Point::new(1, 3), BinaryColor::On)]);
+    let Ok(()) = corner.draw_iter([Pixel(Point::new(1, 3), Ink::Text)]);
     for (columns, rows, wide, high, mark) in [
         (200, 50, 128, 32, ' '),
         (128, 32, 128, 32, ' '),
@@ -349,17 +391,17 @@ impl OriginDimensions for Canvas {
 }
 
 impl DrawTarget for Canvas {
-    type Color = BinaryColor;
+    type Color = Ink;
     type Error = Infallible;
 
-    fn draw_iter<I: IntoIterator<Item = Pixel<BinaryColor>>>(
+    fn draw_iter<I: IntoIterator<Item = Pixel<Ink>>>(
         &mut self,
         pixels: I,
     ) -> Result<(), Infallible> {
         for Pixel(point, color) in pixels {
             if self.bounding_box().contains(point) {
                 self.lit[(point.y as u32 * self.size.width + point.x as u32) as usize] =
-                    color.is_on();
+                    matches!(color, Ink::Text | Ink::White);
             } else {
                 self.outside += 1;
             }
@@ -409,7 +451,8 @@ proptest! {
     fn every_face_fits_the_glass_whatever_its_numbers(face in any_face(), qr_face in any::<bool>()) {
         let credential = if qr_face { qr(&payload(239)) } else { code() };
         let mut canvas = Canvas::new(WIDTH, HEIGHT);
-        let Ok(()) = draw(&face, Some(&credential), &mut canvas);
+        let nothing = Figures::default();
+        let Ok(()) = scene(&face, Some(&credential), &nothing).draw(PLAIN, &mut canvas);
         prop_assert_eq!(canvas.outside, 0);
         prop_assert!(canvas.lit.contains(&true));
     }
@@ -419,7 +462,9 @@ proptest! {
         face in any_face(), words in any::<String>(), is_qr in any::<bool>(), width in 0..300_u32, height in 0..300_u32
     ) {
         let credential = if is_qr { qr(&words) } else { Credential::Code(Secret::new(words)) };
-        let Ok(()) = draw(&face, Some(&credential), &mut Canvas::new(width, height));
+        let nothing = Figures::default();
+        let scene = scene(&face, Some(&credential), &nothing);
+        let Ok(()) = scene.draw(Format { width, height, ..PLAIN }, &mut Canvas::new(width, height));
     }
 
     #[test]

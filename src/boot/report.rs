@@ -144,11 +144,15 @@ impl BootReport {
 
     /// How the last run ended, in a sentence.
     pub fn sentence(&self) -> &'static str {
+        self.end().sentence()
+    }
+
+    /// How the last run ended.
+    pub fn end(&self) -> LastEnd {
         LastEnd::ALL
-            .iter()
+            .into_iter()
             .find(|end| end.as_str() == self.last_end)
-            .unwrap_or(&LastEnd::Unknown)
-            .sentence()
+            .unwrap_or(LastEnd::Unknown)
     }
 }
 

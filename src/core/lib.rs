@@ -28,8 +28,8 @@ pub use effect::{Effect, Outcome, Refusal, Reply};
 pub use event::{Command, Ending, Event, Facts};
 pub use face::{Face, face};
 pub use ground::{
-    ArchiveId, AuditEnd, Cause, CauseClass, CauseCode, Emptied, GenerationId, LastEnd, LastFour, Linked,
-    NotAName, NotANumber, Now, Order, PhoneNumber, Trigger, Way, limits,
+    ArchiveId, AuditEnd, Cause, CauseClass, CauseCode, Emptied, GenerationId, LastEnd, LastFour,
+    Linked, NotAName, NotANumber, Now, Order, PhoneNumber, Trigger, Way, limits,
 };
 pub use parts::{
     Bounds, Deed, Findings, IdentityFound, Ignored, Limits, PairingFace, Part, Plan, Space,

@@ -2,6 +2,7 @@
 
 use holdfast_core::{CauseCode, Event, Space};
 
+use super::known::Known;
 use super::opening::Opening;
 use super::rooms::Rooms;
 use crate::boot::BootReport;
@@ -11,6 +12,8 @@ use crate::vault::Inspection;
 pub(super) enum Answer {
     /// An event for the core.
     Event(Event),
+    /// The data partition is measured, and what large screens show is looked at.
+    Measured(Option<Space>, Box<Known>),
     /// The vault is looked through.
     Inspected(Box<Inspection>, Box<Opening>),
     /// The rooms are open, and so full is the data partition.

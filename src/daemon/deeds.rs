@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdfast_core::{ArchiveId, CauseCode, Event, Order, Past, Plan, Space};
 use holdfast_medium::barrier::BarrierError;
-use holdfast_medium::{Stopped, atomic, blocking, wear};
+use holdfast_medium::{Machine, Stopped, atomic, blocking, wear};
 use tokio::sync::oneshot;
 
 use super::answer::Answer;
@@ -247,13 +247,15 @@ impl Hands {
             return;
         };
         let time = open.link.time().filter(|_| connected);
+        let lookout = Arc::clone(&self.lookout);
         self.with_rooms(async move |rooms| {
             let space = gauge.space(&rooms).await;
+            let known = lookout.look(Machine::this(), &rooms).await;
             if let Some(time) = time {
                 around.is_good(time).await;
             }
             gauge.ends();
-            space.map(Event::Space).map(Answer::Event)
+            Some(Answer::Measured(space, Box::new(known)))
         });
     }
 

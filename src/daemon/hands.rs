@@ -13,6 +13,7 @@ use super::LEAVE;
 use super::answer::Answer;
 use super::around::Around;
 use super::incidents::IncidentLog;
+use super::known::Lookout;
 use super::opening::{Opening, Progress};
 use super::publish::Publisher;
 use super::rooms::Rooms;
@@ -36,6 +37,7 @@ pub(super) struct Hands {
     pub(super) incidents: IncidentLog,
     pub(super) barrier: Barrier,
     pub(super) gauge: Gauge,
+    pub(super) lookout: Arc<Lookout>,
     pub(super) around: Around,
     /// The start under way, until the rooms are open or cannot be.
     pub(super) start: Progress,
@@ -148,6 +150,7 @@ impl Hands {
         Self {
             incidents,
             gauge: Gauge::new(&config.data),
+            lookout: Arc::default(),
             around,
             start: Progress::Closed(opening),
             ahead: Arc::new(Ahead::new(&config.settings)),
@@ -174,6 +177,10 @@ impl Hands {
     pub(super) fn answered(&mut self, answer: Answer) -> Vec<Event> {
         match answer {
             Answer::Event(event) => vec![event],
+            Answer::Measured(space, known) => {
+                self.publisher.learns(*known);
+                space.map(Event::Space).into_iter().collect()
+            }
             Answer::Inspected(inspection, opening) => self.inspected(inspection, *opening),
             Answer::Opened(rooms, report, space) => self.opened(*rooms, report, space),
             Answer::NotOpened(error, report) => self.not_opened(error, report),

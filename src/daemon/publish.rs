@@ -8,13 +8,14 @@ use holdfast_core::{Cause, Face, Now, PairingFace, Reply, State, Tested, face};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::known::{Known, minutes_since};
 use super::service;
 use crate::boot::BootReport;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::desk::{Desk, Lines, Request, Rooms, Status};
 use crate::journal;
 use crate::link::Credentials;
-use crate::panel::{Credential, Panel, Showing};
+use crate::panel::{Credential, Figures, Language, Panel, Showing};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::wear::Card;
 
@@ -36,6 +37,12 @@ pub(super) struct Publisher {
     reported: Vec<Cause>,
     /// The file that a fault is about, and what the system said of it.
     named: Option<String>,
+    /// What large screens show, and the core does not know.
+    known: Option<Known>,
+    /// Since when the state is what it is.
+    since: Instant,
+    language: Language,
+    has_number: bool,
     /// The service manager was told that we are ready.
     ready: bool,
 }
@@ -46,6 +53,7 @@ impl Publisher {
         started: Instant,
         showing: watch::Sender<Showing>,
         report: BootReport,
+        settings: &Settings,
     ) -> Self {
         Self {
             started,
@@ -60,6 +68,10 @@ impl Publisher {
             requests: 0,
             reported: Vec::new(),
             named: None,
+            known: None,
+            since: started,
+            language: settings.language,
+            has_number: settings.pairing_phone.is_some(),
             ready: false,
         }
     }
@@ -167,6 +179,9 @@ impl Publisher {
             if changes {
                 service::status(status.state, status.cause);
             }
+            if published.state != status.state {
+                self.since = Instant::now();
+            }
             let new = *published != status;
             *published = status;
             new
@@ -179,6 +194,36 @@ impl Publisher {
         self.named = named;
     }
 
+    /// Takes what large screens show beside the face: with the next one.
+    pub(super) fn learns(&mut self, known: Known) {
+        self.known = Some(known);
+    }
+
+    fn figures(&self) -> Figures {
+        let status = self.status.borrow();
+        let figures = Figures {
+            cause: status.cause,
+            since_ms: Some(minutes_since(self.since)),
+            last_end: Some(self.boot.borrow().end()),
+            generation: Some(status.linked.generation),
+            has_number: self.has_number,
+            ..Figures::default()
+        };
+        let Some(known) = self.known.clone() else {
+            return figures;
+        };
+        Figures {
+            address: known.whereabouts.address,
+            host: known.whereabouts.host,
+            wifi: known.whereabouts.wifi,
+            has_key: known.has_key,
+            unread: Some(known.unread),
+            unsent: Some(known.unsent),
+            message_ms: known.newest.map(minutes_since),
+            ..figures
+        }
+    }
+
     /// Puts a face on the glass, with the code or the file it is about.
     pub(super) fn face(&self, face: Face) {
         let codes = self.credentials.borrow();
@@ -188,7 +233,10 @@ impl Publisher {
             _ => None,
         };
         drop(codes);
-        let showing = Showing::new(face, credential).naming(self.named.clone());
+        let showing = Showing::new(face, credential)
+            .naming(self.named.clone())
+            .with(self.figures())
+            .in_language(self.language);
         self.showing.send_replace(showing);
     }
 }
@@ -231,7 +279,8 @@ mod tests {
         let evidence = Evidence::gather(&Machine::at(root.path()), &DataDir::new(root.path()));
         let report = BootReport::new(&evidence, &evidence.verdict());
         let showing = watch::Sender::new(Showing::new(Face::Starting, None));
-        let mut publisher = Publisher::new(Instant::now(), showing, report);
+        let settings = Settings::default();
+        let mut publisher = Publisher::new(Instant::now(), showing, report, &settings);
         let mut state = State::new(1);
         let linked = Linked {
             generation: GenerationId(1),

@@ -364,6 +364,11 @@ impl Outbox {
             .map(|(_, state)| state.clone())
     }
 
+    /// How many messages are not final.
+    pub fn waiting(&self) -> u64 {
+        u64::try_from(self.0.queue.lock().count_open()).unwrap_or(u64::MAX)
+    }
+
     /// What the messages that are not final take, with what will be noted of them, bytes.
     pub fn taken_bytes(&self) -> u64 {
         self.0.taken()

@@ -29,8 +29,8 @@ pub struct Figures {
     pub unread: Option<u64>,
     /// Messages that wait to be sent.
     pub unsent: Option<u64>,
-    /// How long ago something last came from WhatsApp, milliseconds.
-    pub traffic_ms: Option<u64>,
+    /// How long ago the last message came in, milliseconds.
+    pub message_ms: Option<u64>,
     /// How the last run ended.
     pub last_end: Option<LastEnd>,
     /// Whether somebody may log in by SSH; `None` where that is not ours to say.
@@ -55,7 +55,7 @@ impl Figures {
             (words.since, self.since_ms.map(|ms| age(ms, words.now))),
             (words.unread, self.unread.map(|count| count.to_string())),
             (words.unsent, self.unsent.map(|count| count.to_string())),
-            (words.traffic, self.traffic_ms.map(|ms| ago(ms, words))),
+            (words.last_message, self.message_ms.map(|ms| ago(ms, words))),
             (words.address, self.address.clone()),
             (words.wifi, self.wifi.map(percent)),
             (words.last_run, ended),

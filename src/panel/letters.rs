@@ -53,7 +53,8 @@ impl Font {
     /// Pixels from the left of a text to where the next one would begin.
     pub(super) fn width(self, text: &str) -> u32 {
         let font = (self.renderer)();
-        let measured = font.get_rendered_dimensions(text, Point::zero(), VerticalPosition::Baseline);
+        let measured =
+            font.get_rendered_dimensions(text, Point::zero(), VerticalPosition::Baseline);
         let advance = measured.map_or(0, |measured| measured.advance.x);
         u32::try_from(advance).unwrap_or(0)
     }
@@ -61,7 +62,8 @@ impl Font {
     /// The rows that letters of a text light, above and below its base line.
     pub(super) fn extent(self, text: &str) -> (u32, u32) {
         let font = (self.renderer)();
-        let measured = font.get_rendered_dimensions(text, Point::zero(), VerticalPosition::Baseline);
+        let measured =
+            font.get_rendered_dimensions(text, Point::zero(), VerticalPosition::Baseline);
         let lit = measured.ok().and_then(|measured| measured.bounding_box);
         lit.map_or((0, 0), |Rectangle { top_left, size }| {
             let above = u32::try_from(-top_left.y).unwrap_or(0);
@@ -116,7 +118,8 @@ mod tests {
     use crate::panel::Language;
 
     /// What is written beside the words of the tables: numbers, times, names, addresses, files.
-    const VALUES: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:;-+_/%?!()<>'\"`";
+    const VALUES: &str =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:;-+_/%?!()<>'\"`";
 
     #[test]
     fn every_font_has_every_letter_of_every_language() {
@@ -144,7 +147,10 @@ mod tests {
             assert_eq!(font.extent("H"), (font.capital, 0), "{name}");
             assert_eq!(font.extent("gpqyç,").1, font.below, "{name}");
         }
-        assert_eq!(R8.width("WhatsApp: ok"), R8.width("WhatsApp:") + R8.width(" ") + R8.width("ok"));
+        assert_eq!(
+            R8.width("WhatsApp: ok"),
+            R8.width("WhatsApp:") + R8.width(" ") + R8.width("ok")
+        );
     }
 
     #[test]

@@ -270,16 +270,18 @@ impl Page {
             inner.size.width.saturating_sub(2 * INDENT),
             inner.size.height - bar.size.height,
         );
-        let blocks = self.blocks(style, room);
+        let blocks = self.blocks(style, room, true);
         #[cfg(test)]
         let is_whole = blocks.is_some();
+        let blocks = blocks.or_else(|| self.blocks(style, room, false));
         let blocks = blocks.unwrap_or_default();
         let needed: u32 = blocks.iter().map(Block::height).sum();
-        let gaps = u32::try_from(blocks.len()).unwrap_or(1).max(1);
-        let gap = room.height.saturating_sub(needed) / gaps;
-        let gap = gap.min(2 * style.gap + 4);
+        // What to do next keeps its place, whatever else is known.
+        let left = room.height.saturating_sub(needed + style.gap);
+        let gaps = u32::try_from(blocks.len()).unwrap_or(1).max(2) - 1;
+        let gap = (left / gaps).min(2 * style.gap + 4);
         let corner = inner.top_left + Size::new(INDENT, bar.size.height);
-        let (mut texts, mut down) = (Vec::new(), gap);
+        let (mut texts, mut down) = (Vec::new(), style.gap);
         for block in blocks {
             let height = block.height();
             texts.extend(block.texts(corner + Size::new(0, down)));
@@ -327,8 +329,8 @@ impl Page {
     }
 
     /// What stands below the title: all that has to be said in the largest letters in which it has room, then names and values for
-    /// as long as there is some. `None` when there is no room.
-    fn blocks(&self, style: &Style, room: Size) -> Option<Vec<Block>> {
+    /// as long as there is some. `None` when there is no room; but what is not wanted `whole` may lack what is too wide: a number.
+    fn blocks(&self, style: &Style, room: Size, whole: bool) -> Option<Vec<Block>> {
         // A page is there for its rows.
         let least = match self.mood {
             Mood::Page => self.rows.len(),
@@ -340,17 +342,18 @@ impl Page {
             .map(|most| self.sentences[..most].join(" "))
             .collect();
         abouts.push(self.about.clone());
+        let said = |about: &str, fonts: &(Font, Font), rows: usize| {
+            self.said(style, about, *fonts, rows, room, whole)
+        };
         let (rows, about, fonts) = (0..=least).rev().find_map(|rows| {
             let mut abouts = abouts.iter();
             abouts.find_map(|about| {
-                let fits = |fonts: &(Font, Font)| {
-                    self.said(style, about, *fonts, rows, room).is_some()
-                };
+                let fits = |fonts: &(Font, Font)| said(about, fonts, rows).is_some();
                 Some((rows, about, style.fonts().find(fits)?))
             })
         })?;
         let mut more = (rows..=self.rows.len()).rev();
-        more.find_map(|rows| self.said(style, about, fonts, rows, room))
+        more.find_map(|rows| said(about, &fonts, rows))
     }
 
     /// The same in fonts for what to do next and for what there is to know, with so many rows.
@@ -361,25 +364,35 @@ impl Page {
         (next, font): (Font, Font),
         rows: usize,
         room: Size,
+        whole: bool,
     ) -> Option<Vec<Block>> {
+        let or_less = |block: Option<Block>| match whole {
+            true => block,
+            false => Some(block.unwrap_or_else(|| Block::new(R8, Vec::new()))),
+        };
         let wrapped = |font: Font, text: &str, most: usize| {
             let lines = font.wrap(text, room.width)?;
             (lines.len() <= most).then(|| Block::new(font, lines))
         };
-        let mut blocks = vec![wrapped(next, &self.next, style.next_lines)?];
+        let mut blocks = vec![or_less(wrapped(next, &self.next, style.next_lines))?];
         if style.about_lines > 0 {
             blocks.push(match self.named.is_empty() {
-                true => wrapped(font, about, style.about_lines)?,
+                true => or_less(wrapped(font, about, style.about_lines))?,
                 false => tail(R8, &self.named, room.width, style.about_lines + 1),
             });
         }
         let feet = [&self.hint, &self.time].into_iter();
         let feet = feet.filter(|text| !text.is_empty()).take(style.feet);
-        let feet = pack(style.foot, feet.map(|text| [text.as_str(), text]), room.width)?;
+        let feet = feet.map(|text| [text.as_str(), text]);
+        let feet = or_less(pack(style.foot, feet, room.width))?;
         let rows = self.rows.iter().take(rows);
         blocks.push(match style.is_table {
             true => table(style.rows, rows, room.width)?,
-            false => pack(style.rows, rows.map(|row| [row.joined(), row.value.clone()]), room.width)?,
+            false => pack(
+                style.rows,
+                rows.map(|row| [row.joined(), row.value.clone()]),
+                room.width,
+            )?,
         });
         blocks.push(feet);
         blocks.retain(|block| !block.lines.is_empty());
@@ -391,7 +404,10 @@ impl Page {
 
 impl Row {
     fn joined(&self) -> String {
-        [self.name.as_str(), &self.value].join(" ").trim().to_owned()
+        [self.name.as_str(), &self.value]
+            .join(" ")
+            .trim()
+            .to_owned()
     }
 }
 

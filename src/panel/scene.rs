@@ -86,7 +86,10 @@ impl Scene<'_> {
     ) -> Result<(), D::Error> {
         target.clear(Ink::Ground)?;
         let words = self.language.words();
-        match self.credential.filter(|credential| credential.is_shown_by(self.face)) {
+        match self
+            .credential
+            .filter(|credential| credential.is_shown_by(self.face))
+        {
             Some(Credential::Qr(text)) => {
                 let Size { width, height } = target.bounding_box().size;
                 match Qr::fit(text.expose(), width.min(height), format.pitch_um) {

@@ -63,8 +63,12 @@ pub(super) fn page(face: &Face, figures: &Figures, words: &Words, qr_reads: bool
     );
     let mut page = Page { time, ..page };
     if is_state {
-        let [sentence, action] = figures.cause.map_or(["", ""], |cause| (words.cause)(cause.code));
-        let spoken = [sentence, action].into_iter().filter(|text| !text.is_empty());
+        let [sentence, action] = figures
+            .cause
+            .map_or(["", ""], |cause| (words.cause)(cause.code));
+        let spoken = [sentence, action]
+            .into_iter()
+            .filter(|text| !text.is_empty());
         page.sentences = spoken.map(str::to_owned).collect();
         page.rows = figures.of_state(words);
     }
@@ -236,8 +240,8 @@ fn time(face: &Face, words: &Words) -> String {
         Face::LastEnd { .. }
         | Face::SettingsIgnored { .. }
         | Face::Network { .. }
-        | Face::About { .. } => return String::new(),
-        Face::Pairing(_) => words.left,
+        | Face::About { .. }
+        | Face::Pairing(_) => return String::new(),
         _ if left_ms == 0 && is_fault => words.restarting,
         _ if left_ms == 0 => words.trying,
         _ => words.next_try,
@@ -281,7 +285,7 @@ fn with<const N: usize>(mood: Mood, screen: &Screen, values: [String; N]) -> Pag
 
 /// Fills in the values of a text, in their order.
 pub(super) fn filled<const N: usize>(text: &str, values: [String; N]) -> String {
-    values
-        .into_iter()
-        .fold(text.to_owned(), |text, value| text.replacen("{}", &value, 1))
+    values.into_iter().fold(text.to_owned(), |text, value| {
+        text.replacen("{}", &value, 1)
+    })
 }

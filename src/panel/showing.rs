@@ -5,9 +5,7 @@ use std::time::Duration;
 use holdfast_core::Face;
 use tokio::time::Instant;
 
-use super::{
-    Credential, Figures, Format, Frame, Language, Scene, screens,
-};
+use super::{Credential, Figures, Format, Frame, Language, Scene, screens};
 
 /// A face for the panel to show. Its countdown runs on by itself, and its credential leaves the glass with it.
 #[derive(Clone, Debug)]

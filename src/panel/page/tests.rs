@@ -1,7 +1,9 @@
 //! Every word of every language has room on a glass of every size.
 
 use embedded_graphics::prelude::*;
-use holdfast_core::{Cause, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace};
+use holdfast_core::{
+    Cause, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
+};
 
 use super::Page;
 use crate::panel::{
@@ -31,7 +33,7 @@ fn figures(cause: CauseCode) -> Figures {
         wifi: Some(100),
         unread: Some(100_000),
         unsent: Some(100_000),
-        traffic_ms: Some(59 * 60_000),
+        message_ms: Some(59 * 60_000),
         last_end: Some(LastEnd::Unknown),
         has_key: Some(false),
         slot: Some("b".into()),
@@ -54,39 +56,80 @@ fn faces() -> Vec<Face> {
         Face::Connecting,
         Face::Stale { left_ms },
         Face::Reconnecting { attempt, next_ms },
-        Face::Reconnecting { attempt, next_ms: 0 },
+        Face::Reconnecting {
+            attempt,
+            next_ms: 0,
+        },
         Face::Degraded { attempt, next_ms },
         Face::Replaced { next_ms },
         Face::LogoutSuspected { next_ms },
         Face::Pairing(PairingFace::Preparing),
         Face::PairingPaused,
         Face::PasskeyNeeded,
-        Face::Banned { left_ms: Some(left_ms) },
+        Face::Banned {
+            left_ms: Some(left_ms),
+        },
         Face::Banned { left_ms: None },
         Face::ClientOutdated { next_ms },
         Face::Network { left_ms },
-        Face::About { generation, audit: None, left_ms },
-        Face::Holding { left_ms, relinks: true },
-        Face::Holding { left_ms, relinks: false },
-        Face::ConfirmRelink { left_ms, account, generation },
-        Face::ConfirmRelink { left_ms, account: None, generation },
+        Face::About {
+            generation,
+            audit: None,
+            left_ms,
+        },
+        Face::Holding {
+            left_ms,
+            relinks: true,
+        },
+        Face::Holding {
+            left_ms,
+            relinks: false,
+        },
+        Face::ConfirmRelink {
+            left_ms,
+            account,
+            generation,
+        },
+        Face::ConfirmRelink {
+            left_ms,
+            account: None,
+            generation,
+        },
         Face::ConfirmReset { left_ms },
         Face::Resetting,
         Face::Stopped { saved: true },
         Face::Stopped { saved: false },
     ];
     for phone_away in [false, true] {
-        faces.extend([account, None].map(|account| Face::Connected { account, phone_away }));
+        faces.extend([account, None].map(|account| Face::Connected {
+            account,
+            phone_away,
+        }));
     }
     for &code in CauseCode::ALL {
-        faces.push(Face::WaitingForNetwork { code, attempt, next_ms });
-        faces.extend([Some(0), Some(next_ms), None].map(|next_ms| Face::StorageFault { code, next_ms }));
+        faces.push(Face::WaitingForNetwork {
+            code,
+            attempt,
+            next_ms,
+        });
+        faces.extend(
+            [Some(0), Some(next_ms), None].map(|next_ms| Face::StorageFault { code, next_ms }),
+        );
     }
     faces.extend(LastEnd::ALL.map(|end| Face::LastEnd { end, left_ms }));
     faces.extend([0, 99].map(|listed| Face::ResetDone {
-        emptied: Emptied { links: 99, listed, system: true, left: 0 },
+        emptied: Emptied {
+            links: 99,
+            listed,
+            system: true,
+            left: 0,
+        },
     }));
-    for (file, line) in [(Some("holdfast.toml"), Some(999)), (Some("network-config"), None), (None, None)] {
+    for (file, line) in [
+        (Some("holdfast.toml"), Some(999)),
+        (Some("network-config"), None),
+        (None, None),
+    ] {
         faces.extend([1, 99].map(|count| Face::SettingsIgnored {
             ignored: Ignored { count, file, line },
             left_ms,
@@ -96,7 +139,14 @@ fn faces() -> Vec<Face> {
 }
 
 fn name(language: Language, (width, height): (u32, u32), page: &Page) -> String {
-    let Page { title, next, about, hint, time, .. } = page;
+    let Page {
+        title,
+        next,
+        about,
+        hint,
+        time,
+        ..
+    } = page;
     let code = language.code();
     format!("{code} {width}x{height}: {title} | {next} | {about} | {hint} | {time}")
 }
@@ -107,11 +157,15 @@ fn every_word_has_room_on_every_glass() {
     for language in Language::ALL {
         let words = language.words();
         let pages = faces().into_iter().flat_map(|face| {
-            [true, false].map(|reads| page(&face, &figures(CauseCode::ConnectionLost), words, reads))
+            [true, false]
+                .map(|reads| page(&face, &figures(CauseCode::ConnectionLost), words, reads))
         });
         let more = [
             said(Mood::Bad, &words.too_big),
-            Page { title: "WWWW-WWWW".into(), ..said(Mood::Code, &words.enter) },
+            Page {
+                title: "WWWW-WWWW".into(),
+                ..said(Mood::Code, &words.enter)
+            },
         ];
         for page in pages.chain(more) {
             for size in SIZES {
@@ -128,20 +182,42 @@ fn every_word_has_room_on_every_glass() {
 #[test]
 fn every_cause_has_room_where_it_is_said() {
     let mut cut = Vec::new();
-    for (language, size) in Language::ALL.into_iter().flat_map(|language| SIZES.map(|size| (language, size))) {
+    for (language, size) in Language::ALL
+        .into_iter()
+        .flat_map(|language| SIZES.map(|size| (language, size)))
+    {
         let area = Size::new(size.0, size.1);
         if size.0 < 200 {
             continue;
         }
         for &code in CauseCode::ALL {
-            let face = Face::Degraded { attempt: 12, next_ms: 300_000 };
+            let face = Face::Degraded {
+                attempt: 12,
+                next_ms: 300_000,
+            };
             let page = page(&face, &figures(code), language.words(), true);
             let first = page.sentences[0].clone();
-            let said = page.lay(area).texts.into_iter().map(|text| text.text).collect::<Vec<_>>().join(" ");
+            let said = page
+                .lay(area)
+                .texts
+                .into_iter()
+                .map(|text| text.text)
+                .collect::<Vec<_>>()
+                .join(" ");
             if !said.contains(&first) {
-                cut.push(format!("{} {}x{}: {first}", language.code(), size.0, size.1));
+                cut.push(format!(
+                    "{} {}x{}: {first}",
+                    language.code(),
+                    size.0,
+                    size.1
+                ));
             }
         }
     }
-    assert!(cut.is_empty(), "{} have no room:\n{}", cut.len(), cut.join("\n"));
+    assert!(
+        cut.is_empty(),
+        "{} have no room:\n{}",
+        cut.len(),
+        cut.join("\n")
+    );
 }

@@ -4,6 +4,8 @@ use super::{Words, causes, screen};
 
 const NOTHING: &str = "Nichts zu tun";
 
+// A screen, a line: title, what to do next, what there is to know, further advice.
+#[rustfmt::skip]
 pub(super) const WORDS: Words = Words {
     starting: screen("Startet", NOTHING, "Holdfast fährt hoch", ""),
     repairing: screen("Repariert", "Nicht ausstecken", "die Daten werden geheilt", ""),
@@ -94,7 +96,7 @@ pub(super) const WORDS: Words = Words {
     wifi: "WLAN",
     unread: "Ungelesen",
     unsent: "Ungesendet",
-    traffic: "Letzter Verkehr",
+    last_message: "Nachricht",
     last_run: "Letzter Lauf",
     version: "Version",
     slot: "Slot",

@@ -6,6 +6,8 @@ use super::{Words, screen};
 
 const NOTHING: &str = "Nothing to do";
 
+// A screen, a line: title, what to do next, what there is to know, further advice.
+#[rustfmt::skip]
 pub(super) const WORDS: Words = Words {
     starting: screen("Starting", NOTHING, "Holdfast comes up", ""),
     repairing: screen("Repairing", "Do not unplug", "the data is being mended", ""),
@@ -96,7 +98,7 @@ pub(super) const WORDS: Words = Words {
     wifi: "Wi-Fi",
     unread: "Unread",
     unsent: "Unsent",
-    traffic: "Last traffic",
+    last_message: "Last message",
     last_run: "Last run",
     version: "Version",
     slot: "Slot",
@@ -111,5 +113,8 @@ pub(super) const WORDS: Words = Words {
 
 /// The core's own.
 fn cause(code: CauseCode) -> [&'static str; 2] {
-    [code.sentence(), Cause::from(code).advice().unwrap_or_default()]
+    [
+        code.sentence(),
+        Cause::from(code).advice().unwrap_or_default(),
+    ]
 }

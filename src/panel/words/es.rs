@@ -4,6 +4,8 @@ use super::{Words, causes, screen};
 
 const NOTHING: &str = "Nada que hacer";
 
+// A screen, a line: title, what to do next, what there is to know, further advice.
+#[rustfmt::skip]
 pub(super) const WORDS: Words = Words {
     starting: screen("Arrancando", NOTHING, "Holdfast está arrancando", ""),
     repairing: screen("Reparando", "No desenchufar", "se reparan los datos", ""),
@@ -94,7 +96,7 @@ pub(super) const WORDS: Words = Words {
     wifi: "Wifi",
     unread: "Sin leer",
     unsent: "Sin enviar",
-    traffic: "Último tráfico",
+    last_message: "Mensaje",
     last_run: "Última vez",
     version: "Versión",
     slot: "Ranura",

@@ -26,12 +26,7 @@ pub enum Language {
 
 impl Language {
     /// Every language.
-    pub const ALL: [Self; 4] = [
-        Self::English,
-        Self::German,
-        Self::Spanish,
-        Self::Portuguese,
-    ];
+    pub const ALL: [Self; 4] = [Self::English, Self::German, Self::Spanish, Self::Portuguese];
 
     /// Its code (ISO 639-1), as settings name it.
     pub fn code(self) -> &'static str {
@@ -45,7 +40,9 @@ impl Language {
 
     /// The language with this code.
     pub fn of(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|language| language.code() == code)
+        Self::ALL
+            .into_iter()
+            .find(|language| language.code() == code)
     }
 
     /// Its table.
@@ -134,7 +131,7 @@ table! {
         // Times; `{}` is how long.
         next_try trying restarting goes_on ends_in no_in erases_in left ago now
         // Names of figures, and values of unknown ones.
-        since address host wifi unread unsent traffic last_run version slot generation audit backup never none
+        since address host wifi unread unsent last_message last_run version slot generation audit backup never none
     }
 }
 

@@ -4,6 +4,8 @@ use super::{Words, causes, screen};
 
 const NOTHING: &str = "Nada a fazer";
 
+// A screen, a line: title, what to do next, what there is to know, further advice.
+#[rustfmt::skip]
 pub(super) const WORDS: Words = Words {
     starting: screen("Iniciando", NOTHING, "Holdfast está iniciando", ""),
     repairing: screen("Reparando", "Não desligar", "os dados são reparados", ""),
@@ -94,7 +96,7 @@ pub(super) const WORDS: Words = Words {
     wifi: "Wi-Fi",
     unread: "Não lidas",
     unsent: "Não enviadas",
-    traffic: "Último tráfego",
+    last_message: "Mensagem",
     last_run: "Última vez",
     version: "Versão",
     slot: "Slot",
