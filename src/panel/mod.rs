@@ -1,12 +1,13 @@
 //! The face of Holdfast: from what an owner meets to pixels, and the glass they appear on.
 //!
 //! - [`Scene`]: a pure function from a face, and what belongs to it, to pixels of a glass of any size
-//! - `screens`: the words and figures of each face, in the owner's [`Language`] (`words`); `page` is their layout, `qr` the code
+//! - `screens`: the words and figures of each face, in the owner's [`Language`] (`words`); `page` is their layout, `qr` the code, `beside` its words
 //! - [`Frame`]: the pixels, in the [`Format`] of the glass; [`Ink`] is what is drawn with, `letters` and `icon` what is
 //! - [`Showing`] and [`Picture`]: a face over time, and its picture at a moment
 //! - [`glass`]: the displays, one file per controller
 //! - [`Panel`]: the task that paints
 
+mod beside;
 mod figures;
 mod frame;
 pub mod glass;

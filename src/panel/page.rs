@@ -100,7 +100,7 @@ const SMALL: Style = Style {
 
 /// 128x128.
 const SQUARE: Style = Style {
-    bar: [24, 18],
+    bar: [22, 18],
     titles: &[B19, B14, B12, B11],
     next: &[B19, B14, B12],
     next_lines: 2,
@@ -291,7 +291,7 @@ impl Page {
         let side = bar.size.height.saturating_sub(2 * pad);
         let left = match self.mood {
             Mood::Page | Mood::Code => INDENT,
-            _ => INDENT + side + 2 + bar.size.height / 8,
+            _ => INDENT + side + 1 + bar.size.height / 8,
         };
         let title = self.title(style, bar, left);
         #[cfg(test)]

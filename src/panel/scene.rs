@@ -2,18 +2,14 @@
 
 use std::convert::Infallible;
 
-use embedded_graphics::{
-    prelude::*,
-    primitives::{PrimitiveStyle, Rectangle},
-};
+use embedded_graphics::{prelude::*, primitives::Rectangle};
 use holdfast_core::{Face, PairingFace};
 use holdfast_medium::Secret;
 
 use super::{
-    Figures, Format, Frame, Language,
+    Figures, Format, Frame, Language, beside,
     icon::Mood,
     ink::Ink,
-    letters::{B8, B11, B14, B19, B25, Font, R8, R11, R12, R14},
     page::{MARGIN, Page},
     qr::{Qr, is_readable},
     screens::{countdown, duration, filled, page, said},
@@ -93,7 +89,7 @@ impl Scene<'_> {
             Some(Credential::Qr(text)) => {
                 let Size { width, height } = target.bounding_box().size;
                 match Qr::fit(text.expose(), width.min(height), format.pitch_um) {
-                    Some(qr) => self.scan(&qr, words, target),
+                    Some(qr) => self.scan(&qr, target),
                     None => said(Mood::Bad, &words.too_big).draw(target),
                 }
             }
@@ -122,64 +118,15 @@ impl Scene<'_> {
         countdown(&mut self.face.clone()).map_or(0, |left_ms| *left_ms)
     }
 
-    /// The QR at the left, what to do with it at the right: a square glass has the QR alone.
-    fn scan<D: DrawTarget<Color = Ink>>(
-        &self,
-        qr: &Qr,
-        words: &Words,
-        target: &mut D,
-    ) -> Result<(), D::Error> {
-        /// The validity of a pairing's first code; the bar is full then.
-        const LONGEST_MS: u64 = 60_000;
-        /// The least for words beside the QR, pixels.
-        const LEAST_ROOM: u32 = 52;
-        const GAP: u32 = 4;
-        const BAR: u32 = 3;
+    /// The QR at the left, what to do with it at the right.
+    fn scan<D: DrawTarget<Color = Ink>>(&self, qr: &Qr, target: &mut D) -> Result<(), D::Error> {
         qr.draw(target)?;
         let area = target.bounding_box();
-        let begin = qr.right() + GAP;
-        let width = area.size.width.saturating_sub(begin + MARGIN);
-        if width < LEAST_ROOM {
-            return Ok(());
-        }
-        let corner = area.top_left + Size::new(begin, MARGIN);
-        let height = area.size.height.saturating_sub(2 * MARGIN);
-        let time = duration(self.left_ms());
-        let fonts: [[Font; 2]; 3] = match (width, height) {
-            (..90, _) => [[B11, B8], [R8, R8], [B8, B8]],
-            (_, ..200) => [[B19, B14], [R11, R8], [B14, B11]],
-            _ => [[B25, B19], [R14, R12], [B25, B19]],
-        };
-        let mut down = 0;
-        for (text, fonts, lines) in [
-            (words.scan, fonts[0], 1),
-            (words.scan_where, fonts[1], 4),
-            (&time, fonts[2], 1),
-        ] {
-            let wrap = |font: &Font| {
-                let wrapped = font.wrap(text, width)?;
-                (wrapped.len() <= lines).then_some((*font, wrapped))
-            };
-            let Some((font, wrapped)) = fonts.iter().find_map(wrap) else {
-                continue;
-            };
-            if text == time {
-                down = down.max(height.saturating_sub(font.capital + BAR + GAP));
-            }
-            for line in wrapped {
-                let base = corner + Size::new(0, down + font.capital);
-                font.draw(&line, base, Ink::Text, target)?;
-                down += font.capital + font.below + 1;
-            }
-            down += font.capital / 4;
-        }
-        let filled = u64::from(width) * self.left_ms().min(LONGEST_MS) / LONGEST_MS;
-        Rectangle::new(
-            corner + Size::new(0, height.saturating_sub(BAR)),
-            Size::new(u32::try_from(filled).unwrap_or(width), BAR),
-        )
-        .into_styled(PrimitiveStyle::with_fill(Ink::Text))
-        .draw(target)
+        // This screen is never shifted: a pixel at the side is enough.
+        let begin = Size::new(qr.right() + 1, MARGIN);
+        let rest = area.size.saturating_sub(begin + Size::new(1, MARGIN));
+        let rest = Rectangle::new(area.top_left + begin, rest);
+        beside::draw(self.language.words(), self.left_ms(), rest, target)
     }
 
     /// The pairing code as `XXXX-XXXX`, and where to enter it.

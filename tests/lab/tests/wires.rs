@@ -10,7 +10,7 @@ use embedded_graphics::{Pixel, prelude::*};
 use holdfast::{
     boot::{self, Early, Recovery, Said},
     panel::{
-        Credential, Format, Frame, Panel, Showing, draw,
+        Credential, Format, Frame, Ink, Panel, Showing, draw,
         glass::{self, PLAIN},
     },
     wires::{
@@ -207,7 +207,11 @@ async fn a_display_mounted_the_wrong_way_up_shows_the_right_way_up() {
         let mut wanted = Frame::new(upright.format());
         let Ok(()) = wanted.draw_iter(wanted.bounding_box().points().map(|point| {
             let (x, y) = (width - 1 - point.x as u32, height - 1 - point.y as u32);
-            Pixel(point, upright.lit(x, y).into())
+            let ink = match upright.lit(x, y) {
+                true => Ink::White,
+                false => Ink::Black,
+            };
+            Pixel(point, ink)
         }));
         rig.shows_as(QR_FACE, Some(qr(&payload(239))), wanted).await;
     }
