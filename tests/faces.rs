@@ -1,9 +1,8 @@
 //! Every face, with ordinary values, for the tests that draw them.
 
-use holdfast::panel::{Credential, Figures, Frame, draw, glass::PLAIN};
+use holdfast::panel::{Credential, Frame, draw, glass::PLAIN};
 use holdfast_core::{
-    AuditEnd, Cause, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour,
-    PairingFace,
+    AuditEnd, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
 };
 use holdfast_medium::Secret;
 
@@ -35,50 +34,6 @@ pub fn frame(face: &Face, credential: Option<&Credential>) -> Frame {
     let mut frame = Frame::new(PLAIN);
     let Ok(()) = draw(face, credential, &mut frame);
     frame
-}
-
-/// What is known beside a face, with ordinary values.
-pub fn figures(face: &Face) -> Figures {
-    Figures {
-        cause: cause(face).map(Cause::from),
-        since_ms: Some(2 * 3_600_000),
-        address: Some("192.168.178.41".into()),
-        host: Some("holdfast".into()),
-        wifi: Some(72),
-        unread: Some(3),
-        unsent: Some(1),
-        message_ms: Some(5 * 60_000),
-        last_end: Some(LastEnd::PowerLoss),
-        has_key: Some(true),
-        slot: Some("a".into()),
-        generation: Some(GenerationId(7)),
-        audit: AuditEnd::of(14, "3f2a9c01"),
-        backup_ms: Some(3 * 86_400_000),
-        has_number: false,
-    }
-}
-
-/// A cause that leads to a face.
-fn cause(face: &Face) -> Option<CauseCode> {
-    match face {
-        Face::WaitingForNetwork { code, .. } | Face::StorageFault { code, .. } => Some(*code),
-        Face::WaitingForClock { .. } => Some(CauseCode::ClockBehind),
-        Face::Connected {
-            phone_away: true, ..
-        } => Some(CauseCode::PhoneAway),
-        Face::Stale { .. } => Some(CauseCode::Stale),
-        Face::Reconnecting { .. } => Some(CauseCode::ConnectionLost),
-        Face::Degraded { .. } => Some(CauseCode::ProxyFailed),
-        Face::Replaced { .. } => Some(CauseCode::Replaced),
-        Face::LogoutSuspected { .. } => Some(CauseCode::LogoutSuspected),
-        Face::Pairing(_) => Some(CauseCode::NotLinked),
-        Face::PairingPaused => Some(CauseCode::QrExhausted),
-        Face::PasskeyNeeded => Some(CauseCode::PasskeyNeeded),
-        Face::Banned { left_ms: Some(_) } => Some(CauseCode::Banned),
-        Face::Banned { left_ms: None } => Some(CauseCode::AccountLocked),
-        Face::ClientOutdated { .. } => Some(CauseCode::ClientOutdated),
-        _ => None,
-    }
 }
 
 fn done(listed: u32) -> Face {

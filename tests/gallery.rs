@@ -3,9 +3,9 @@
 use std::{fs, io::Cursor, path::Path};
 
 use holdfast::panel::{Depth, Figures, Format, Frame, Ground, Language, Scene, glass::PLAIN};
-use holdfast_core::Face;
+use holdfast_core::{AuditEnd, Cause, CauseCode, Face, GenerationId, LastEnd};
 
-use super::faces::{faces, figures};
+use super::faces::faces;
 
 /// A glass that pictures are taken of.
 pub struct Glass {
@@ -57,6 +57,50 @@ const EDGE: u32 = 6;
 const COLUMNS: u32 = 7;
 /// What stands around the pictures.
 const AROUND: [u8; 3] = [128, 128, 140];
+
+/// What is known beside a face, with ordinary values.
+pub fn figures(face: &Face) -> Figures {
+    Figures {
+        cause: cause(face).map(Cause::from),
+        since_ms: Some(2 * 3_600_000),
+        address: Some("192.168.178.41".into()),
+        host: Some("holdfast".into()),
+        wifi: Some(72),
+        unread: Some(3),
+        unsent: Some(1),
+        message_ms: Some(5 * 60_000),
+        last_end: Some(LastEnd::PowerLoss),
+        has_key: Some(true),
+        slot: Some("a".into()),
+        generation: Some(GenerationId(7)),
+        audit: AuditEnd::of(14, "3f2a9c01"),
+        backup_ms: Some(3 * 86_400_000),
+        has_number: false,
+    }
+}
+
+/// A cause that leads to a face.
+fn cause(face: &Face) -> Option<CauseCode> {
+    match face {
+        Face::WaitingForNetwork { code, .. } | Face::StorageFault { code, .. } => Some(*code),
+        Face::WaitingForClock { .. } => Some(CauseCode::ClockBehind),
+        Face::Connected {
+            phone_away: true, ..
+        } => Some(CauseCode::PhoneAway),
+        Face::Stale { .. } => Some(CauseCode::Stale),
+        Face::Reconnecting { .. } => Some(CauseCode::ConnectionLost),
+        Face::Degraded { .. } => Some(CauseCode::ProxyFailed),
+        Face::Replaced { .. } => Some(CauseCode::Replaced),
+        Face::LogoutSuspected { .. } => Some(CauseCode::LogoutSuspected),
+        Face::Pairing(_) => Some(CauseCode::NotLinked),
+        Face::PairingPaused => Some(CauseCode::QrExhausted),
+        Face::PasskeyNeeded => Some(CauseCode::PasskeyNeeded),
+        Face::Banned { left_ms: Some(_) } => Some(CauseCode::Banned),
+        Face::Banned { left_ms: None } => Some(CauseCode::AccountLocked),
+        Face::ClientOutdated { .. } => Some(CauseCode::ClientOutdated),
+        _ => None,
+    }
+}
 
 /// Draws every screen for a glass, in a language, with ordinary figures beside it.
 pub fn pictures(format: Format, language: Language) -> Vec<(&'static str, Frame)> {

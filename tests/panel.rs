@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use self::{
-    faces::{CODE_FACE, QR_FACE, code, faces, figures, frame, payload, qr},
-    gallery::GLASSES,
+    faces::{CODE_FACE, QR_FACE, code, faces, frame, payload, qr},
+    gallery::{GLASSES, figures},
 };
 
 /// Pixels of the usual glass.
