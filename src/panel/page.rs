@@ -180,7 +180,16 @@ struct Text {
     ink: Ink,
 }
 
+/// What a page says, without its names and values.
+struct Said {
+    /// What to do next, and what there is to know.
+    above: Vec<Block>,
+    /// Further advice, and the time.
+    foot: Block,
+}
+
 /// Lines in one font, with values in a column of their own where there are some.
+#[derive(Clone)]
 struct Block {
     font: Font,
     lines: Vec<String>,
@@ -342,30 +351,48 @@ impl Page {
             .map(|most| self.sentences[..most].join(" "))
             .collect();
         abouts.push(self.about.clone());
-        let said = |about: &str, fonts: &(Font, Font), rows: usize| {
-            self.said(style, about, *fonts, rows, room, whole)
-        };
-        let (rows, about, fonts) = (0..=least).rev().find_map(|rows| {
-            let mut abouts = abouts.iter();
-            abouts.find_map(|about| {
-                let fits = |fonts: &(Font, Font)| said(about, fonts, rows).is_some();
-                Some((rows, about, style.fonts().find(fits)?))
-            })
+        let (rows, said) = (0..=least).rev().find_map(|rows| {
+            let said = abouts.iter().find_map(|about| {
+                let mut fonts = style.fonts();
+                fonts.find_map(|fonts| {
+                    let said = self.said(style, about, fonts, room, whole)?;
+                    self.with_rows(&said, style, rows, room).map(|_| said)
+                })
+            });
+            Some((rows, said?))
         })?;
-        let mut more = (rows..=self.rows.len()).rev();
-        more.find_map(|rows| said(about, &fonts, rows))
+        let more = rows..=self.rows.len();
+        more.map_while(|rows| self.with_rows(&said, style, rows, room))
+            .last()
     }
 
-    /// The same in fonts for what to do next and for what there is to know, with so many rows.
+    /// Puts so many rows between what is said and its foot; `None` when there is no room.
+    fn with_rows(&self, said: &Said, style: &Style, rows: usize, room: Size) -> Option<Vec<Block>> {
+        let rows = self.rows.iter().take(rows);
+        let rows = match style.is_table {
+            true => table(style.rows, rows, room.width)?,
+            false => {
+                let rows = rows.map(|row| [row.joined(), row.value.clone()]);
+                pack(style.rows, rows, room.width)?
+            }
+        };
+        let blocks = said.above.iter().chain([&rows, &said.foot]);
+        let blocks = blocks.filter(|block| !block.lines.is_empty()).cloned();
+        let blocks: Vec<Block> = blocks.collect();
+        let height = |block: &Block| block.height() + style.gap;
+        let needed: u32 = blocks.iter().map(height).sum();
+        (needed <= room.height).then_some(blocks)
+    }
+
+    /// Everything but names and values, in fonts for what to do next and for what there is to know; `None` when a text is too long.
     fn said(
         &self,
         style: &Style,
         about: &str,
         (next, font): (Font, Font),
-        rows: usize,
         room: Size,
         whole: bool,
-    ) -> Option<Vec<Block>> {
+    ) -> Option<Said> {
         let or_less = |block: Option<Block>| match whole {
             true => block,
             false => Some(block.unwrap_or_else(|| Block::new(R8, Vec::new()))),
@@ -374,9 +401,9 @@ impl Page {
             let lines = font.wrap(text, room.width)?;
             (lines.len() <= most).then(|| Block::new(font, lines))
         };
-        let mut blocks = vec![or_less(wrapped(next, &self.next, style.next_lines))?];
+        let mut above = vec![or_less(wrapped(next, &self.next, style.next_lines))?];
         if style.about_lines > 0 {
-            blocks.push(match self.named.is_empty() {
+            above.push(match self.named.is_empty() {
                 true => or_less(wrapped(font, about, style.about_lines))?,
                 false => tail(R8, &self.named, room.width, style.about_lines + 1),
             });
@@ -384,21 +411,8 @@ impl Page {
         let feet = [&self.hint, &self.time].into_iter();
         let feet = feet.filter(|text| !text.is_empty()).take(style.feet);
         let feet = feet.map(|text| [text.as_str(), text]);
-        let feet = or_less(pack(style.foot, feet, room.width))?;
-        let rows = self.rows.iter().take(rows);
-        blocks.push(match style.is_table {
-            true => table(style.rows, rows, room.width)?,
-            false => pack(
-                style.rows,
-                rows.map(|row| [row.joined(), row.value.clone()]),
-                room.width,
-            )?,
-        });
-        blocks.push(feet);
-        blocks.retain(|block| !block.lines.is_empty());
-        let height = |block: &Block| block.height() + style.gap;
-        let needed: u32 = blocks.iter().map(height).sum();
-        (needed <= room.height).then_some(blocks)
+        let foot = or_less(pack(style.foot, feet, room.width))?;
+        Some(Said { above, foot })
     }
 }
 

@@ -98,37 +98,37 @@ mod tests {
     use super::*;
     use crate::panel::{Depth, Ground};
 
-    fn glass(width: u32, height: u32, pitch_um: u32) -> Format {
-        Format {
-            width,
-            height,
-            depth: Depth::One,
-            pitch_um,
-            ground: Ground::Dark,
-        }
-    }
+    /// A glass: its name, width, height and pitch; pixels of a module there, and whether phones read it.
+    type Row = (&'static str, [u32; 3], Option<u32>, bool);
 
-    /// Glass, pixels of a module, and whether phones read it.
-    const GLASSES: [(&str, u32, u32, u32, Option<u32>, bool); 10] = [
-        ("0.91\"", 128, 32, 174, None, false),
-        ("0.96\"", 128, 64, 170, Some(1), false),
-        ("1.3\"", 128, 64, 230, Some(1), true),
-        ("2.42\"", 128, 64, 430, Some(1), true),
-        ("1.5\" SH1107", 128, 128, 210, Some(2), true),
-        ("2.13\"", 250, 122, 194, Some(2), true),
-        ("2.9\"", 296, 128, 227, Some(2), true),
+    const GLASSES: [Row; 10] = [
+        ("0.91\"", [128, 32, 174], None, false),
+        ("0.96\"", [128, 64, 170], Some(1), false),
+        ("1.3\"", [128, 64, 230], Some(1), true),
+        ("2.42\"", [128, 64, 430], Some(1), true),
+        ("1.5\" SH1107", [128, 128, 210], Some(2), true),
+        ("2.13\"", [250, 122, 194], Some(2), true),
+        ("2.9\"", [296, 128, 227], Some(2), true),
         // The quiet zone wins over a fifth pixel,
-        ("4.2\"", 400, 300, 212, Some(4), true),
+        ("4.2\"", [400, 300, 212], Some(4), true),
         // but not where it would make small modules.
-        ("1.3\" ST7789", 240, 240, 98, Some(4), true),
-        ("none", 0, 0, 0, None, false),
+        ("1.3\" ST7789", [240, 240, 98], Some(4), true),
+        ("none", [0, 0, 0], None, false),
     ];
 
     #[test]
     fn a_module_is_as_large_as_is_good_for_a_phone() {
-        for (name, width, height, pitch, wanted, readable) in GLASSES {
-            assert_eq!(scale(ORDINARY, width.min(height), pitch), wanted, "{name}");
-            assert_eq!(is_readable(glass(width, height, pitch)), readable, "{name}");
+        for (name, [width, height, pitch_um], wanted, readable) in GLASSES {
+            let format = Format {
+                width,
+                height,
+                depth: Depth::One,
+                pitch_um,
+                ground: Ground::Dark,
+            };
+            let scale = scale(ORDINARY, width.min(height), pitch_um);
+            assert_eq!(scale, wanted, "{name}");
+            assert_eq!(is_readable(format), readable, "{name}");
         }
     }
 }

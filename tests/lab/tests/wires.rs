@@ -282,8 +282,8 @@ async fn a_credential_is_gone_from_the_glass_with_its_time() {
     let rig = Rig::new();
     let short = Face::Pairing(PairingFace::Qr { left_ms: 3_000 });
     rig.shows(short, Some(qr(&payload(239)))).await;
-    rig.reaches(frame(&Face::Pairing(PairingFace::Preparing), None))
-        .await;
+    let wanted = rig.frame(&Face::Pairing(PairingFace::Preparing), None);
+    rig.reaches(wanted).await;
 }
 
 #[tokio::test]
