@@ -1,6 +1,6 @@
 //! One screen for each face: its words and figures, in the owner's language.
 
-use holdfast_core::{CauseCode, Face, Ignored, PairingFace};
+use holdfast_core::{CauseCode, Emptied, Face, Ignored, PairingFace};
 
 use super::{
     Figures,
@@ -147,13 +147,38 @@ fn in_words(face: &Face, figures: &Figures, words: &Words, qr_reads: bool) -> Pa
         }
         Face::ConfirmReset { .. } => said(bad, &words.reset),
         Face::Resetting => said(work, &words.resetting),
-        Face::ResetDone { emptied } if emptied.listed > 0 => Page {
-            about: filled(words.still_listed, counted(&emptied.listed)),
-            ..with(ask, &words.reset_done, counted(&emptied.links))
-        },
-        Face::ResetDone { emptied } => with(good, &words.reset_done, counted(&emptied.links)),
+        Face::ResetDone { emptied } => reset_done(emptied, words),
         Face::Stopped { saved: true } => said(good, &words.stopped),
         Face::Stopped { saved: false } => said(work, &words.stopping),
+    }
+}
+
+/// What a factory reset did, and what it could not do: links that WhatsApp still lists go from the phone alone.
+fn reset_done(emptied: &Emptied, words: &Words) -> Page {
+    let counted = |text: &str, number: u32| filled(text, [number.to_string()]);
+    let page = said(Mood::Good, &words.reset_done);
+    let about = match emptied.system {
+        true => words.reset_done.about,
+        false => words.links_gone,
+    };
+    let page = Page {
+        about: counted(about, emptied.links),
+        ..page
+    };
+    let page = match emptied.left {
+        0 => page,
+        left => Page {
+            hint: counted(words.things_left, left),
+            ..page
+        },
+    };
+    match emptied.listed {
+        0 => page,
+        listed => Page {
+            mood: Mood::Ask,
+            next: counted(words.still_listed, listed),
+            ..page
+        },
     }
 }
 

@@ -117,12 +117,13 @@ fn faces() -> Vec<Face> {
         );
     }
     faces.extend(LastEnd::ALL.map(|end| Face::LastEnd { end, left_ms }));
-    faces.extend([0, 99].map(|listed| Face::ResetDone {
+    let done = [(0, true, 0), (99, true, 0), (0, false, 99), (99, false, 99)];
+    faces.extend(done.map(|(listed, system, left)| Face::ResetDone {
         emptied: Emptied {
             links: 99,
             listed,
-            system: true,
-            left: 0,
+            system,
+            left,
         },
     }));
     for (file, line) in [

@@ -74,8 +74,10 @@ pub(super) const WORDS: Words = Words {
     holding_unlinked: screen("Gehalten", "Loslassen: zurück", "oder halten: alles löschen", ""),
     reset: screen("Löschen?", "Taste: ja, alles", "Kopplung, WLAN, Keys", ""),
     resetting: screen("Löscht", "Nicht ausstecken", "startet selbst wieder", ""),
-    reset_done: screen("Gelöscht", "Neu einrichten", "{} Links, WLAN, Keys", ""),
-    still_listed: "am Handy {} entfernen",
+    reset_done: screen("Gelöscht", "Neu einrichten", "{} Links, WLAN, Keys", "Taste: weiter"),
+    links_gone: "{} Kopplungen sind weg",
+    things_left: "{} Dinge blieben übrig",
+    still_listed: "{} am Handy trennen",
     stopping: screen("Hält an", "Nicht ausstecken", "alles wird gespeichert", ""),
     stopped: screen("Beendet", "Jetzt ausstecken", "alles ist gespeichert", ""),
 

@@ -76,8 +76,10 @@ pub(super) const WORDS: Words = Words {
     holding_unlinked: screen("Holding", "Let go to go back", "or hold on to erase all", ""),
     reset: screen("Erase all?", "Press for yes", "links, Wi-Fi, keys go", ""),
     resetting: screen("Erasing", "Do not unplug", "it starts again by itself", ""),
-    reset_done: screen("Erased", "Set it up anew", "{} links, Wi-Fi, keys", ""),
-    still_listed: "remove {} on the phone",
+    reset_done: screen("Erased", "Set it up anew", "{} links, Wi-Fi, keys", "press: go on"),
+    links_gone: "{} links are gone",
+    things_left: "{} things are left",
+    still_listed: "Unlink {} on phone",
     stopping: screen("Stopping", "Do not unplug", "everything is being saved", ""),
     stopped: screen("Stopped", "Safe to unplug", "everything is saved", ""),
 

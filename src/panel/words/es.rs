@@ -74,8 +74,10 @@ pub(super) const WORDS: Words = Words {
     holding_unlinked: screen("Pulsado", "Soltar: volver", "o seguir: borrar todo", ""),
     reset: screen("¿Borrar?", "Botón: sí, todo", "vínculos, wifi, claves", ""),
     resetting: screen("Borrando", "No desenchufar", "volverá a arrancar solo", ""),
-    reset_done: screen("Borrado", "Configurar de nuevo", "{} vínculos, wifi, claves", ""),
-    still_listed: "quitar {} en el móvil",
+    reset_done: screen("Borrado", "Configurar de nuevo", "{} vínculos, wifi, claves", "botón: seguir"),
+    links_gone: "{} vínculos borrados",
+    things_left: "quedan {} cosas",
+    still_listed: "Quitar {} del móvil",
     stopping: screen("Parando", "No desenchufar", "se está guardando todo", ""),
     stopped: screen("Parado", "Ya se desenchufa", "todo está guardado", ""),
 

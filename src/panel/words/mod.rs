@@ -124,7 +124,7 @@ table! {
     }
     texts {
         // In place of a screen's own, where there is more to say: an account, how to set a number, a file that is not ours, no SSH key.
-        connected_as set_number_why set_number use_our_file boot_partition line mistakes retires still_listed
+        connected_as set_number_why set_number use_our_file boot_partition line mistakes retires links_gone things_left still_listed
         no_key_next no_key_about no_key
         // Beside the QR.
         scan scan_where

@@ -74,8 +74,10 @@ pub(super) const WORDS: Words = Words {
     holding_unlinked: screen("Apertado", "Soltar: voltar", "ou segurar: apagar tudo", ""),
     reset: screen("Apagar tudo?", "Botão: sim, tudo", "conexões, Wi-Fi, chaves", ""),
     resetting: screen("Apagando", "Não desligar", "volta a iniciar sozinho", ""),
-    reset_done: screen("Apagado", "Configurar de novo", "{} links, Wi-Fi, chaves", ""),
-    still_listed: "remover {} no celular",
+    reset_done: screen("Apagado", "Configurar de novo", "{} links, Wi-Fi, chaves", "botão: seguir"),
+    links_gone: "{} conexões apagadas",
+    things_left: "restam {} coisas",
+    still_listed: "Tirar {} do celular",
     stopping: screen("Parando", "Não desligar", "tudo está sendo salvo", ""),
     stopped: screen("Parado", "Já pode desligar", "tudo está salvo", ""),
 
