@@ -179,8 +179,12 @@ pub struct Settings {
     pub chats: Chats,
     /// `panel.language`: what the screens are written in.
     pub language: Language,
+    /// `panel.board`: the board, as `--board` names it, for who has no command line.
+    pub board: Option<String>,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
+    /// The names that `panel.board` may be; those of [`Board::names`].
+    pub boards: Vec<String>,
 }
 
 impl Default for Settings {
@@ -201,7 +205,9 @@ impl Default for Settings {
                 groups: true,
             },
             language: Language::English,
+            board: None,
             log_level: Level::INFO,
+            boards: Vec::new(),
         }
     }
 }
@@ -228,26 +234,14 @@ impl Config {
     /// # Errors
     /// With all that is wrong outside the owner's file.
     pub fn load(args: &Args, places: &Places) -> Result<Self, ConfigError> {
-        let mut settings = Settings::default();
         let mut wrong = Vec::new();
-        for directory in &places.fragments {
-            match fragments(directory) {
-                Ok(files) => files
-                    .iter()
-                    .for_each(|file| wrong.extend(settings.read(file))),
-                Err(error) => wrong.push(Problem::unreadable(directory, &error)),
-            }
-        }
-        let ignored = match places.owner.try_exists() {
-            Ok(false) => Vec::new(),
-            _ => settings.read_owner(&places.owner),
-        };
+        let (mut settings, ignored) = Settings::of_files(places, &mut wrong);
         args.config
             .iter()
             .for_each(|file| wrong.extend(settings.read(file)));
         wrong.extend(settings.ask_environment(places).err());
         let board = Board::choose(
-            args.board.as_deref(),
+            args.board.as_deref().or(settings.board.as_deref()),
             &places.boards,
             &glass::drivers(),
             &places.models,
@@ -289,7 +283,33 @@ fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The board that the files name, for the first picture, which comes before the daemon.
+pub(crate) fn named_board(places: &Places) -> Option<String> {
+    Settings::of_files(places, &mut Vec::new()).0.board
+}
+
 impl Settings {
+    /// Reads the fragments and the owner's file in order, and tells what is ignored in the latter.
+    fn of_files(places: &Places, wrong: &mut Vec<Problem>) -> (Self, Vec<Problem>) {
+        let mut settings = Self {
+            boards: Board::names(&places.boards),
+            ..Self::default()
+        };
+        for directory in &places.fragments {
+            match fragments(directory) {
+                Ok(files) => files
+                    .iter()
+                    .for_each(|file| wrong.extend(settings.read(file))),
+                Err(error) => wrong.push(Problem::unreadable(directory, &error)),
+            }
+        }
+        let ignored = match places.owner.try_exists() {
+            Ok(false) => Vec::new(),
+            _ => settings.read_owner(&places.owner),
+        };
+        (settings, ignored)
+    }
+
     /// Takes over every good key of one file and says what is wrong with the others.
     fn read(&mut self, file: &Path) -> Vec<Problem> {
         let text = match fs::read_to_string(file) {
@@ -396,10 +416,11 @@ impl Settings {
             ("inbox", "groups") => self.chats.groups = yes_or_no(value)?,
             ("outbox", "most") => self.limits.outgoing_bytes = Some(limits::size(value)?),
             ("panel", "language") => self.language = language(value)?,
+            ("panel", "board") => self.board = Some(board(value, &self.boards)?),
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, panel.language, log.level",
+                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, panel.board, panel.language, log.level",
                 );
             }
         }
@@ -472,6 +493,12 @@ fn phone(value: &DeValue<'_>) -> Result<Secret<String>, &'static str> {
 fn language(value: &DeValue<'_>) -> Result<Language, &'static str> {
     let language = value.as_str().and_then(Language::of);
     language.ok_or("must be \"en\", \"de\", \"es\" or \"pt\"")
+}
+
+fn board(value: &DeValue<'_>, known: &[String]) -> Result<String, &'static str> {
+    let name = value.as_str().map(str::to_owned);
+    name.filter(|name| known.contains(name))
+        .ok_or("must be a board of docs/hardware.md in quotes, such as \"raspberrypi-epd2in13-v4\"")
 }
 
 fn log_level(value: &DeValue<'_>) -> Result<Level, &'static str> {

@@ -7,14 +7,26 @@ use holdfast::{
     config::{Args, Config, Places},
     panel::glass,
     wires::{
-        Backend, Board, Button, Description, Display, DisplayBus, I2cBus, LineName, Pull, SpiBus,
+        Backend, Board, Button, Description, Display, DisplayBus, Driver, I2cBus, LineName, Pull,
+        SpiBus, Wire,
     },
 };
 
+/// A driver that needs nothing beside its bus, and one that needs every wire.
+const DRIVERS: &[Driver] = &[
+    Driver {
+        name: "ssd1306",
+        needs: &[],
+    },
+    Driver {
+        name: "paper",
+        needs: &[Wire::Spi, Wire::Reset, Wire::Busy],
+    },
+];
+
 /// What is said of a bad description, by line.
 fn complaints(text: &str) -> String {
-    let problems =
-        Description::parse("bad", &["ssd1306"], Path::new("bad.toml"), text).expect_err(text);
+    let problems = Description::parse("bad", DRIVERS, Path::new("bad.toml"), text).expect_err(text);
     let mut said: Vec<_> = problems
         .iter()
         .map(|problem| (problem.line, problem.to_string()))
@@ -62,11 +74,15 @@ fn the_raspberry_pi_is_wired_as_the_documentation_says() {
         display: Some(Display {
             driver: "ssd1306".into(),
             bus: DisplayBus::I2c(I2cBus {
-                buses: vec!["i2c@7e804000".into(), "i2c@74000".into()],
+                buses: ["i2c@7e804000", "i2c@40074000", "i2c@74000"]
+                    .map(str::to_owned)
+                    .into(),
                 address: 0x3c,
             }),
             reset: Vec::new(),
             busy: Vec::new(),
+            power: Vec::new(),
+            backlight: Vec::new(),
             upside_down: false,
         }),
         button: Some(Button {
@@ -87,15 +103,60 @@ fn the_raspberry_pi_is_wired_as_the_documentation_says() {
 #[test]
 fn every_built_in_board_is_sound() {
     let nowhere = Path::new("/nonexistent");
-    assert_eq!(Description::names(nowhere), ["qemu", "raspberrypi"]);
     for name in Description::names(nowhere) {
         let board = Description::find(nowhere, &glass::drivers(), &name)
             .unwrap()
             .unwrap();
-        assert!(board.display.is_some(), "{name}");
+        // Its models are told apart by nothing but what the owner writes.
+        assert_eq!(board.models.is_empty(), name.contains('-'), "{name}");
+        let display = board.display.unwrap();
+        if let Some((_, model)) = name.split_once('-') {
+            assert_eq!(display.driver, model, "{name}");
+        }
         let backends = board.button.unwrap().backends;
         assert_eq!(backends[0], Backend::Cdev, "{name}: the kernel's way first");
     }
+}
+
+#[test]
+fn every_display_that_is_driven_has_a_board_and_its_line_in_the_documentation() {
+    let documented = include_str!("../docs/hardware.md");
+    let names = Description::names(Path::new("/nonexistent"));
+    for driver in glass::drivers() {
+        let board = match driver.name {
+            "ssd1306" => "raspberrypi".to_owned(),
+            name => format!("raspberrypi-{name}"),
+        };
+        assert!(names.contains(&board), "{board}");
+        let line = format!("`board = \"{board}\"`");
+        assert!(documented.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn the_owner_s_line_names_the_board_and_a_wrong_one_is_ignored_with_its_line() {
+    let (dir, places) = machine("Raspberry Pi 4 Model B Rev 1.4");
+    let named = |text: &str| {
+        fs::write(dir.path().join("holdfast.toml"), text).unwrap();
+        let config = Config::load(&Args::parse_from(["holdfastd"]), &places).unwrap();
+        let Board::Wired(board) = config.board else {
+            panic!("{:?}", config.board);
+        };
+        let ignored: Vec<_> = config.ignored.iter().map(ToString::to_string).collect();
+        (board.name, ignored.join("; "))
+    };
+    let line = "[panel]\nboard = \"raspberrypi-epd2in13-v4\"\n";
+    let (board, ignored) = named(line);
+    assert_eq!((&*board, &*ignored), ("raspberrypi-epd2in13-v4", ""));
+    let (board, ignored) = named("[panel]\nboard = \"epaper\"\n");
+    assert_eq!(board, "raspberrypi");
+    assert!(
+        ignored.contains(":2: panel.board: must be a board"),
+        "{ignored}"
+    );
+    fs::write(dir.path().join("holdfast.toml"), line).unwrap();
+    let argument = load(&places, &["--board", "qemu"]);
+    assert!(matches!(argument, Ok(Board::Wired(board)) if board.name == "qemu"));
 }
 
 #[test]
@@ -132,11 +193,11 @@ line = 1
     bad.toml:1: `top` stands outside a section, such as [device]
     bad.toml:3: board.models: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:4: board.colour: no such key; known are board.models and the sections [display] and [button]
-    bad.toml:6: display.driver: must be one of "ssd1306"
+    bad.toml:6: display.driver: must be one of "ssd1306", "paper"
     bad.toml:7: display.bus: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:8: display.address: must be a 7-bit I2C address from 0x08 to 0x77, such as 0x3c
     bad.toml:9: display.rotation: must be 0 or 180 degrees
-    bad.toml:10: display.size: no such key; known are driver, bus, address, spi, chip_select, clock_hz, data_command, reset, busy, rotation
+    bad.toml:10: display.size: no such key; known are driver, bus, address, spi, chip_select, clock_hz, data_command, reset, busy, power, backlight, rotation
     bad.toml:11: display.spi: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:12: display.chip_select: must be the number of a chip select, such as 0
     bad.toml:13: display.clock_hz: must be a number of Hz from 10000 to 50000000
@@ -164,6 +225,25 @@ fn what_is_missing_is_said() {
     insta::assert_snapshot!(combined("bus = [\"a\"]\nclock_hz = 1000000"), @"bad.toml: display.chip_select, clock_hz and data_command are for display.spi, not for display.bus, which is I2C; remove them");
     insta::assert_snapshot!(combined("spi = [\"a\"]\ndata_command = [\"a:1\"]\naddress = 0x3c"), @"bad.toml: display.address is for display.bus, which is I2C, not for display.spi; remove it");
     insta::assert_snapshot!(combined("spi = [\"a\"]"), @"bad.toml: display.data_command is missing: which GPIO line tells an SPI display data from commands");
+    for (keys, wanted) in [
+        (
+            "bus = [\"a\"]",
+            "`paper` is on SPI; add spi and data_command, such as spi = [\"spi@7e204000\"]",
+        ),
+        (
+            "spi = [\"a\"]\ndata_command = [\"a:1\"]",
+            "`paper` is reset by a line; add it, such as reset = [\"pinctrl-bcm2835:17\"]",
+        ),
+        (
+            "spi = [\"a\"]\nreset = [\"a:2\"]\ndata_command = [\"a:1\"]",
+            "`paper` says on a line that it is busy; add it, such as busy = [\"pinctrl-bcm2835:24\"]",
+        ),
+    ] {
+        let said = combined(&format!("{keys}\ndriver = \"paper\""));
+        let line = keys.lines().count() + 2;
+        let wanted = format!("bad.toml:{line}: display.driver: {wanted}");
+        assert!(said.starts_with(&wanted), "{said}");
+    }
     insta::assert_snapshot!(complaints("[display\n"), @"bad.toml:1: unclosed table, expected `]`");
 }
 
@@ -177,7 +257,7 @@ reset = ["pinctrl-bcm2835:27"]
 busy = ["pinctrl-bcm2835:24"]
 rotation = 180
 "#;
-    let board = Description::parse("spi", &["ssd1306"], Path::new("spi.toml"), text).unwrap();
+    let board = Description::parse("spi", DRIVERS, Path::new("spi.toml"), text).unwrap();
     let line = |chip: &str, number| LineName {
         chip: chip.into(),
         number,
@@ -192,6 +272,8 @@ rotation = 180
         }),
         reset: vec![line("pinctrl-bcm2835", 27)],
         busy: vec![line("pinctrl-bcm2835", 24)],
+        power: Vec::new(),
+        backlight: Vec::new(),
         upside_down: true,
     };
     assert_eq!(wanted.to_string(), "SSD1306 on SPI");
@@ -236,7 +318,7 @@ fn an_unknown_board_is_refused_with_the_known_ones() {
     let said = load(&places, &["--board", "abacus"]).unwrap_err();
     assert!(
         said.contains(
-            "--board: no board `abacus`; known are terminal, headless, qemu, raspberrypi"
+            "--board: no board `abacus`; known are terminal, headless, qemu, raspberrypi, raspberrypi-epd2in13-v3"
         ),
         "{said}"
     );

@@ -35,6 +35,7 @@ ctl -> history: incidents and audit, printed and verified
 ctl -> journal: under which id the journal names the end of the audit
 ctl -> medium: secrets, stamps
 ctl -> panel: pictures, printed
+ctl -> wires: what answers on the buses, printed
 daemon -> boot: assembly
 daemon -> bus: assembly
 daemon -> config: assembly

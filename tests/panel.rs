@@ -322,6 +322,7 @@ fn a_frame_has_the_size_and_the_depth_of_its_glass() {
         };
         let (plain, grey) = (of(Depth::One), of(Depth::Two));
         assert_eq!(plain.bits(), grey.bits(), "{width}x{height}");
+        assert_eq!(plain.bits(), of(Depth::Sixteen).bits());
         assert_eq!(plain.bits().len() as u32, width.div_ceil(8) * height);
         assert!(Frame::from_bits(width, height, &grey.bits()).unwrap() == plain);
         assert_eq!(pixels(&plain.to_png(1)), pixels(&grey.to_png(1)));

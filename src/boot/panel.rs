@@ -13,7 +13,7 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use super::NOTES;
 use super::early::Early;
-use crate::config::Places;
+use crate::config::{self, Places};
 use crate::panel::{Frame, draw, glass};
 use crate::wires::{self, Description, Display, WireError, Wires};
 
@@ -30,7 +30,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) fn show(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let places = Places::system();
     // A faulty description is told of by the daemon, too.
-    let board = Description::detect(&places.boards, &glass::drivers(), &places.models);
+    let (boards, drivers) = (&places.boards, glass::drivers());
+    let board = match config::named_board(&places) {
+        Some(name) => Description::find(boards, &drivers, &name),
+        None => Description::detect(boards, &drivers, &places.models),
+    };
     let Some(display) = board.ok().flatten().and_then(|board| board.display) else {
         return Ok(Vec::new());
     };

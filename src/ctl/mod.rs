@@ -16,6 +16,7 @@ mod link;
 mod messages;
 mod outbox;
 mod output;
+mod panel;
 mod passkey;
 mod passphrase;
 mod peer;
@@ -163,6 +164,9 @@ enum Command {
     /// The record of who had what done.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The screen and its wires.
+    #[command(subcommand)]
+    Panel(panel::Command),
     /// Show the screen, here or as a picture.
     Screen {
         /// Write it as a PNG.
@@ -201,6 +205,10 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
         status::wait(&finder, &state, timeout, output).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Panel(command) = &args.command {
+        panel::run(command, output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let daemon = finder.find().await?;
     let done = carry_out(args.command, &daemon, output);
     daemon.while_it_answers(done).await
@@ -211,8 +219,8 @@ async fn carry_out(command: Command, daemon: &Daemon, output: &Output) -> Result
         Command::Status => return status::status(daemon, output).await,
         Command::SelfTest => return self_test::self_test(daemon, output).await,
         Command::Audit(command) => return audit::run(command, daemon, output).await,
-        // It has no one daemon, and was done before.
-        Command::Wait { .. } => {}
+        // They have no one daemon, and were done before.
+        Command::Wait { .. } | Command::Panel(_) => {}
         Command::Link { show } => link::link(daemon, show, output).await?,
         Command::Relink { yes } => link::relink(daemon, yes, output).await?,
         Command::Send { to, text, id, wait } => {

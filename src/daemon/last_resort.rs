@@ -19,7 +19,7 @@ use signal_hook::low_level;
 const EXIT: i32 = 74;
 
 /// How long an end may take from the moment it was asked for: an orderly one is over before, and systemd kills a little later.
-pub(super) const ENDS: Duration = Duration::from_secs(28);
+pub(super) const ENDS: Duration = Duration::from_secs(38);
 
 /// The same from the failure of the data partition on, which is shown for a while first.
 const ENDS_FAILED: Duration = ENDS.saturating_add(Duration::from_millis(FAILED_MS));

@@ -63,6 +63,15 @@ impl Frame {
         }
     }
 
+    /// Makes a picture of each pixel's level, by its column and row.
+    pub fn of_levels(format: Format, level: impl Fn(u32, u32) -> u16) -> Self {
+        let points = (0..format.height).flat_map(|y| (0..format.width).map(move |x| (x, y)));
+        Self {
+            format,
+            levels: points.map(|(x, y)| level(x, y)).collect(),
+        }
+    }
+
     /// Makes the picture again that [`Frame::bits`] was taken of; `None` when there are not as many bits, or none.
     pub fn from_bits(width: u32, height: u32, bits: &[u8]) -> Option<Self> {
         let row = u64::from(width.div_ceil(8));

@@ -28,7 +28,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use self::glass::PLAIN;
+use self::glass::{PLAIN, Pace, QUICK};
 pub use self::{
     figures::Figures,
     frame::{Depth, Format, Frame},
@@ -40,8 +40,8 @@ pub use self::{
 };
 use crate::wires::{Board, Description, Inputs, MachineWires, Wires, button};
 
-/// Timeout for a glass that hangs at the end of the daemon.
-pub(crate) const LAST_PICTURE: Duration = Duration::from_secs(2);
+/// Timeout for a glass that hangs at the end of the daemon: the slowest one may be at a picture, and the last comes after it.
+pub(crate) const LAST_PICTURE: Duration = Duration::from_secs(12);
 
 /// The running panel. A dead display never stops it: the pictures go on.
 pub struct Panel {
@@ -49,6 +49,7 @@ pub struct Panel {
     painter: tokio::task::JoinHandle<()>,
     /// Answers, by closing, when the glass is given back.
     glass: oneshot::Receiver<()>,
+    pace: Pace,
 }
 
 impl Panel {
@@ -63,10 +64,10 @@ impl Panel {
         inputs: Inputs,
     ) -> Self {
         match board {
-            Board::Terminal => Self::show(PLAIN, showings, |pictures, given_back| {
+            Board::Terminal => Self::show(PLAIN, QUICK, showings, |pictures, given_back| {
                 glass::spawn_in_terminal(captions, pictures, inputs, given_back);
             }),
-            Board::Headless => Self::show(PLAIN, showings, |_, _| {}),
+            Board::Headless => Self::show(PLAIN, QUICK, showings, |_, _| {}),
             Board::Wired(board) => Self::start_on(MachineWires, board, showings, inputs),
         }
     }
@@ -83,17 +84,22 @@ impl Panel {
             button::listen(Arc::clone(&wires), button, inputs.clone());
         }
         let Some(display) = board.display.clone() else {
-            return Self::show(PLAIN, showings, |_, _| {});
+            return Self::show(PLAIN, QUICK, showings, |_, _| {});
         };
-        let format = glass::format(&display);
-        Self::show(format, showings, |pictures, given_back| {
-            glass::spawn(wires, display, pictures, inputs, given_back);
-        })
+        Self::show(
+            glass::format(&display),
+            glass::pace(&display),
+            showings,
+            |pictures, given_back| {
+                glass::spawn(wires, display, pictures, inputs, given_back);
+            },
+        )
     }
 
     /// Paints what `showings` holds in a format, on the glass that `spawn` starts.
     fn show(
         format: Format,
+        pace: Pace,
         showings: watch::Receiver<Showing>,
         spawn: impl FnOnce(watch::Receiver<Picture>, oneshot::Sender<()>),
     ) -> Self {
@@ -103,8 +109,9 @@ impl Panel {
         spawn(pictures.clone(), given_back);
         Self {
             pictures,
-            painter: tokio::spawn(paint(format, showings, painted)),
+            painter: tokio::spawn(paint(format, pace.count, showings, painted)),
             glass,
+            pace,
         }
     }
 
@@ -113,21 +120,25 @@ impl Panel {
         self.pictures.clone()
     }
 
-    /// Ends the painting, once what was shown last is on the glass, and gives the glass back; waits two seconds at most.
+    /// Ends the painting, once what was shown last is on the glass, and gives the glass back; waits no longer than the glass may take for
+    /// two pictures.
     pub async fn stop(mut self) {
         // The end of what is shown is the painter's, and that the glass's; one that hangs is left behind.
         let ended = async {
             let _ = (&mut self.painter).await;
             let _ = self.glass.await;
         };
-        let _ = timeout(LAST_PICTURE, ended).await;
+        let limit = (self.pace.picture * 2).min(LAST_PICTURE);
+        let _ = timeout(limit, ended).await;
         self.painter.abort();
     }
 }
 
-/// Publishes each new picture: on a new showing, and when a countdown shows another second.
+/// Publishes each new picture: on a new showing, when a countdown shows another number, `count` after the one before at the earliest,
+/// and when it ends.
 async fn paint(
     format: Format,
+    count: Duration,
     mut showings: watch::Receiver<Showing>,
     pictures: watch::Sender<Picture>,
 ) {
@@ -135,7 +146,11 @@ async fn paint(
         let now = Instant::now();
         let (picture, next) = {
             let showing = showings.borrow_and_update();
-            (showing.picture(format, now), showing.next_change(now))
+            let next = showing.next_change(now).map(|next| {
+                let slow = next.max(now + count);
+                showing.end().map_or(slow, |end| slow.min(end.max(next)))
+            });
+            (showing.picture(format, now), next)
         };
         pictures.send_if_modified(|shown| {
             let new = *shown != picture;
@@ -146,5 +161,34 @@ async fn paint(
             changed = showings.changed() => if changed.is_err() { return },
             () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_core::{Face, PairingFace};
+    use holdfast_medium::Secret;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_glass_counts_in_its_own_steps_and_takes_a_code_off_on_time() {
+        let left_ms = 150_000;
+        let code = Credential::Code(Secret::new("ABCD2345".into()));
+        let face = Face::Pairing(PairingFace::Code { left_ms });
+        let (_show, showings) = watch::channel(Showing::new(face, Some(code)));
+        let first = showings.borrow().picture(PLAIN, Instant::now());
+        let (painted, mut pictures) = watch::channel(first);
+        let begun = Instant::now();
+        let minute = Duration::from_secs(60);
+        let painter = tokio::spawn(paint(PLAIN, minute, showings, painted));
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|(_, confidential)| *confidential) {
+            pictures.changed().await.unwrap();
+            let confidential = pictures.borrow_and_update().confidential;
+            seen.push((begun.elapsed().as_secs(), confidential));
+        }
+        assert_eq!(seen, [(60, true), (120, true), (150, false)]);
+        painter.abort();
     }
 }

@@ -85,6 +85,12 @@ impl Showing {
         (left_ms > 0).then(|| now + Duration::from_millis(step_ms))
     }
 
+    /// Tells when its countdown is over; `None` when it counts none down.
+    pub(super) fn end(&self) -> Option<Instant> {
+        let left_ms = *screens::countdown(&mut self.face.clone())?;
+        self.since.checked_add(Duration::from_millis(left_ms))
+    }
+
     fn shown_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX)
     }

@@ -14,7 +14,7 @@ pub(crate) fn listen(wires: Arc<dyn Wires>, button: Button, inputs: Inputs) {
         while !health.is_over() {
             let error = match wires.button(&button) {
                 Ok(line) => {
-                    health.works();
+                    health.works(None);
                     watch(line, &inputs)
                 }
                 Err(error) => error,

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Description;
+use super::{Description, Driver};
 use crate::sheet::Problem;
 
 /// The kind of panel.
@@ -22,7 +22,7 @@ pub enum Board {
 
 impl Board {
     /// Finds the board of this name, in the directory `boards` or built in. With none given it is a terminal where standard
-    /// output is one that can be drawn on, else the board that one of the `models` files names. A display's controller is
+    /// output is one that can be drawn on, else the board that one of the `models` files names. A display's driver is
     /// one of `drivers`.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Board {
     pub fn choose(
         name: Option<&str>,
         boards: &Path,
-        drivers: &[&str],
+        drivers: &[Driver],
         models: &[PathBuf],
     ) -> Result<Self, Vec<Problem>> {
         let board = match name {
@@ -44,6 +44,12 @@ impl Board {
             None => Description::detect(boards, drivers, models)?,
         };
         Ok(board.map_or(Self::Headless, |board| Self::Wired(Box::new(board))))
+    }
+
+    /// Lists every name that [`Board::choose`] knows.
+    pub fn names(boards: &Path) -> Vec<String> {
+        let built_in = ["terminal", "headless"].map(str::to_owned).into_iter();
+        built_in.chain(Description::names(boards)).collect()
     }
 }
 
@@ -67,10 +73,10 @@ fn terminal_to_draw_in() -> bool {
 }
 
 fn unknown(name: &str, boards: &Path) -> Problem {
-    let known = Description::names(boards).join(", ");
+    let known = Board::names(boards).join(", ");
     Problem {
         file: "--board".into(),
         line: None,
-        what: format!("no board `{name}`; known are terminal, headless, {known}"),
+        what: format!("no board `{name}`; known are {known}"),
     }
 }

@@ -27,6 +27,13 @@ impl Listed {
         }
     }
 
+    /// A name by which a description finds it: its node's, its own, or its device file.
+    pub(super) fn lasting_name(&self) -> String {
+        let node = self.node.file_name().and_then(|node| node.to_str());
+        let own = Some(self.name.trim()).filter(|name| !name.is_empty());
+        node.or(own).unwrap_or(&self.file).to_owned()
+    }
+
     fn fits(&self, wanted: &str) -> bool {
         let node = self.node.to_str();
         self.file == wanted

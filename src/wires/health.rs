@@ -22,8 +22,8 @@ pub(crate) struct Health {
     failures: u32,
     pause: Duration,
     works_since: Option<Instant>,
-    /// The last report: it works, or does not.
-    told: Option<bool>,
+    /// The last report: what is wrong with it, or nothing.
+    told: Option<Option<CauseCode>>,
 }
 
 impl Health {
@@ -38,13 +38,16 @@ impl Health {
         }
     }
 
-    /// It works.
-    pub(crate) fn works(&mut self) {
+    /// It works; `but` something is to be said of it.
+    pub(crate) fn works(&mut self, but: Option<CauseCode>) {
         self.failures = 0;
         self.works_since.get_or_insert_with(Instant::now);
-        if self.told != Some(true) {
-            self.tell(true, None);
+        if self.told != Some(but) {
+            self.tell(but);
             tracing::info!("the panel's {} works", self.name());
+            if let Some(but) = but {
+                tracing::warn!("{} {}", but.sentence(), but.action());
+            }
         }
     }
 
@@ -58,8 +61,8 @@ impl Health {
         {
             self.pause = FIRST_PAUSE;
         }
-        if self.failures == PATIENCE && self.told != Some(false) {
-            self.tell(false, Some(self.fault()));
+        if self.failures == PATIENCE && self.told != Some(Some(self.fault())) {
+            self.tell(Some(self.fault()));
             tracing::warn!(
                 "the panel's {} does not work and is tried again: {error}",
                 self.name()
@@ -75,8 +78,8 @@ impl Health {
         self.inputs.is_closed()
     }
 
-    fn tell(&mut self, works: bool, fault: Option<CauseCode>) {
-        self.told = Some(works);
+    fn tell(&mut self, fault: Option<CauseCode>) {
+        self.told = Some(fault);
         let part = self.part;
         // The receiver may be gone.
         let _ = self
@@ -123,12 +126,15 @@ mod tests {
             [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
         );
         assert_eq!(faults(), [true]);
-        health.works();
-        health.works();
+        health.works(None);
+        health.works(None);
         assert_eq!(faults(), [false]);
         // A loose wire: slow to be tried again, until it has held for a while.
         assert_eq!(health.failed(&error()).as_secs(), 30);
-        health.works();
+        health.works(None);
         assert_eq!(faults(), [] as [bool; 0], "a spark");
+        health.works(Some(CauseCode::DisplayIsSh1106));
+        health.works(Some(CauseCode::DisplayIsSh1106));
+        assert_eq!(faults(), [true], "it works, but");
     }
 }

@@ -22,14 +22,23 @@ struct Bus {
 
 /// Opens the first bus that fits one of `wanted`.
 pub(super) fn open(wanted: &[String]) -> Result<I2cPort, WireError> {
-    let path = find(&adapters(Path::new(ADAPTERS)), wanted)
-        .ok_or_else(|| WireError::NoI2c(wanted.into()))?;
+    let path = find(&listed(), wanted).ok_or_else(|| WireError::NoI2c(wanted.into()))?;
     let alone = lock(&path)?;
     let device = I2cdev::new(&path).map_err(|error| WireError::bus(&path, error))?;
     Ok(Box::new(Bus {
         device,
         _alone: alone,
     }))
+}
+
+/// Lists the adapters of the machine.
+pub(super) fn listed() -> Vec<Listed> {
+    adapters(Path::new(ADAPTERS))
+}
+
+/// Opens a bus beside whoever else has it open, for a question between two transfers of theirs.
+pub(super) fn beside(path: &Path) -> Result<I2cdev, WireError> {
+    I2cdev::new(path).map_err(|error| WireError::bus(path, error))
 }
 
 fn adapters(directory: &Path) -> Vec<Listed> {

@@ -6,6 +6,7 @@
 //! - `i2c`, `spi`: the machine's own buses, by `device` files
 //! - `line`: a button's line, by the character device (`cdev`, for outputs and inputs, too) or by `registers`; `edge`: its time stamps
 //! - `button`: edges of the button's line; `keyboard` and `space_bar`: the same for a terminal
+//! - [`probe`]: what answers on the buses
 //! - `health`: a part that fails is retried and reported
 
 mod board;
@@ -18,6 +19,7 @@ pub(crate) mod health;
 mod i2c;
 pub(crate) mod keyboard;
 mod line;
+pub mod probe;
 mod registers;
 mod space_bar;
 mod spi;
@@ -25,7 +27,7 @@ mod spi;
 use std::{
     error, io,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use embedded_hal::{
@@ -38,7 +40,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 pub use board::{
-    Backend, Button, Description, Display, DisplayBus, I2cBus, LineName, Pull, SpiBus,
+    Backend, Button, Description, Display, DisplayBus, Driver, I2cBus, LineName, Pull, SpiBus, Wire,
 };
 pub use choice::Board;
 
@@ -187,6 +189,16 @@ pub enum WireError {
     /// A transfer failed: nothing answers at the address, or the bus hangs.
     #[error("no transfer to the display: {0}")]
     Transfer(String),
+    /// The display's busy line stays high.
+    #[error(
+        "the display says that it is busy, and after {0:?} still; are its busy and reset lines the ones of the description?"
+    )]
+    StaysBusy(Duration),
+    /// The display's busy line stays low.
+    #[error(
+        "the display never says that it is busy: it is not there, or its busy line is another one"
+    )]
+    NeverBusy,
     /// No chip fits the description.
     #[error("no GPIO chip that may be opened has the line {0}")]
     NoLine(String),

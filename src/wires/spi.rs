@@ -13,6 +13,9 @@ use super::{
     device::{Listed, find, lock, numbered},
 };
 
+/// Bytes that spidev takes in one transfer, where its parameter `bufsiz` is not another (drivers/spi/spidev.c).
+const PIECE: usize = 4096;
+
 /// The kernel's list of devices on SPI (Documentation/spi/spidev.rst).
 const DEVICES: &str = "/sys/bus/spi/devices";
 
@@ -45,11 +48,26 @@ pub(super) fn open(bus: &SpiBus) -> Result<SpiPort, WireError> {
     }))
 }
 
+/// Lists the devices of the machine that user space may drive.
+pub(super) fn listed() -> Vec<Listed> {
+    let mut all = all(Path::new(DEVICES), |_| true);
+    all.retain(|listed| Path::new(&listed.file).exists());
+    // A description names the bus, not the device on it.
+    all.iter_mut().for_each(|listed| {
+        listed.node.pop();
+    });
+    all
+}
+
 /// Lists the devices on this chip select, of all buses.
 fn devices(directory: &Path, chip_select: u8) -> Vec<Listed> {
+    all(directory, |select| select == u32::from(chip_select))
+}
+
+fn all(directory: &Path, of: impl Fn(u32) -> bool) -> Vec<Listed> {
     let numbers = numbered(directory, "spi").into_iter();
     numbers
-        .filter(|[_, select]| *select == u32::from(chip_select))
+        .filter(|[_, select]| of(*select))
         .map(|[bus, select]| {
             let entry = directory.join(format!("spi{bus}.{select}"));
             Listed::read(format!("/dev/spidev{bus}.{select}"), &entry)
@@ -63,8 +81,17 @@ impl ErrorType for Device {
 
 impl SpiDevice for Device {
     fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), WireError> {
-        let failed = |error: linux_embedded_hal::SPIError| WireError::Transfer(error.to_string());
-        self.device.transaction(operations).map_err(failed)
+        let mut transfer = |operations: &mut [Operation<'_, u8>]| {
+            let done = self.device.transaction(operations);
+            done.map_err(|error| WireError::Transfer(error.to_string()))
+        };
+        match operations {
+            // No display minds that it is left alone for a moment within its data.
+            [Operation::Write(bytes)] => bytes
+                .chunks(PIECE)
+                .try_for_each(|piece| transfer(&mut [Operation::Write(piece)])),
+            others => transfer(others),
+        }
     }
 }
 

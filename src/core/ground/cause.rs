@@ -166,6 +166,8 @@ causes! {
     /// The screen and the button.
     Panel "panel" {
         DisplayAbsent "display-absent": "The display does not answer.", "Check the display's cable and its power; if its bus hangs, pull the plug for ten seconds.";
+        DisplayIsSh1106 "display-is-sh1106": "The display is an SH1106, which the board's description does not say; it is driven as what it is.", "Write board = \"raspberrypi-sh1106\" below [panel] in holdfast.toml.";
+        DisplayIsSsd1306 "display-is-ssd1306": "The display is an SSD1306, which the board's description does not say; it is driven as what it is.", "Write board = \"raspberrypi\" below [panel] in holdfast.toml, or nothing.";
         ButtonAbsent "button-absent": "The button's line cannot be read.", "Check the button's wiring and the board's description.";
     }
 }
@@ -226,7 +228,7 @@ mod tests {
             let name = code.as_str();
             assert!(
                 name.chars()
-                    .all(|c| c.is_ascii_lowercase() || c == '-' || c == '.'),
+                    .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.')),
                 "{name}"
             );
             assert!(

@@ -4,14 +4,14 @@
 
 use std::{io, sync::Arc, thread, time::Duration};
 
-use holdfast_core::Part;
+use holdfast_core::{CauseCode, Part};
 use tokio::{
     runtime::Handle,
     sync::{oneshot, watch},
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use super::{Glass, controller};
+use super::{Glass, open, pace};
 use crate::{
     panel::{Frame, Picture},
     wires::{Display, Inputs, WireError, Wires, health::Health},
@@ -25,7 +25,11 @@ const CHECK: Duration = Duration::from_secs(5);
 /// # Errors
 /// When there is no such display, or it does not answer.
 pub fn put(wires: &dyn Wires, display: &Display, frame: &Frame) -> Result<(), WireError> {
-    (controller(display)?.open)(wires, display)?.show(frame)
+    let picture = Picture {
+        frame: frame.clone(),
+        confidential: false,
+    };
+    open(wires, display)?.show(&picture)
 }
 
 /// Shows the pictures on a board's display until their sender is gone, again from the start whenever the display fails.
@@ -59,9 +63,8 @@ fn try_on(
     follower: &mut Follower,
     health: &mut Health,
 ) -> Result<(), WireError> {
-    let controller = controller(display)?;
-    let mut glass = (controller.open)(wires, display)?;
-    follower.keep(&mut *glass, controller.cadence, || health.works())
+    let mut glass = open(wires, display)?;
+    follower.keep(&mut *glass, pace(display).repaint, |but| health.works(but))
 }
 
 /// Knows the pictures, and when the next one is due.
@@ -92,19 +95,20 @@ impl Follower {
         }
     }
 
-    /// Keeps a glass showing the newest picture until there are no more; `shown` is called after each.
+    /// Keeps a glass showing the newest picture until there are no more; `shown` is called after each, with what is to be
+    /// said of it.
     pub(super) fn keep<E>(
         &mut self,
         glass: &mut dyn Glass<Error = E>,
         cadence: Duration,
-        mut shown: impl FnMut(),
+        mut shown: impl FnMut(Option<CauseCode>),
     ) -> Result<(), E> {
         let runtime = self.runtime.clone();
         loop {
             let picture = self.pictures.borrow_and_update().clone();
             let due = Instant::now() + cadence;
-            glass.show(&picture.frame)?;
-            shown();
+            glass.show(&picture)?;
+            shown(glass.remark());
             loop {
                 match runtime.block_on(self.next(due, picture.confidential)) {
                     Next::Show => break,

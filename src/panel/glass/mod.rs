@@ -1,31 +1,49 @@
 //! Displays behind one port. Nothing above knows a controller, its size or its bus: a glass has a [`Format`], a cadence, and
 //! takes pictures.
 //!
-//! A controller is one file with a `Controller` in it, and its row in `CONTROLLERS`; docs/hardware.md says how to add one.
+//! A display that is sold is a `Model`, a row in `MODELS`; displays of one family of controllers share a file. docs/hardware.md says
+//! how to add one.
 //!
 //! - `follow`: the thread that keeps a glass showing the newest picture
 //! - `oled`: commands, data and status of an OLED controller
+//! - `owned`: ports for crates that own theirs
 //! - `terminal`: a workstation's glass
-//! - every other file: a controller
+//! - every other file: a family of controllers
 
 mod follow;
 mod oled;
-mod sh1106;
+mod owned;
+mod sh110x;
 mod ssd1306;
+mod ssd168x;
+mod st7789;
 mod terminal;
 
 use std::time::Duration;
 
-pub use self::{follow::put, terminal::text};
+use holdfast_core::CauseCode;
+
+pub use self::{follow::put, oled::Told, terminal::text};
 pub(super) use self::{follow::spawn, terminal::spawn as spawn_in_terminal};
 use super::{
-    frame::{Depth, Format, Frame},
+    Picture,
+    frame::{Depth, Format},
     ink::Ground,
 };
-use crate::wires::{Display, WireError, Wires};
+use crate::wires::{Display, Driver, OutputPort, WireError, Wires};
 
-/// Every controller this build drives; the first one is meant where a board description names none.
-const CONTROLLERS: &[Controller] = &[ssd1306::CONTROLLER, sh1106::CONTROLLER];
+/// Every display this build drives; the first one is meant where a board description names none.
+const MODELS: &[Model] = &[
+    ssd1306::SSD1306,
+    ssd1306::SSD1309,
+    sh110x::SH1106,
+    sh110x::SH1107,
+    st7789::LCD1IN3,
+    ssd168x::EPD2IN13_V3,
+    ssd168x::EPD2IN13_V4,
+    ssd168x::EPD2IN9_V2,
+    ssd168x::EPD4IN2_V2,
+];
 
 /// The format of pictures for a glass without a size of its own: a terminal, or a board without a display, whose pictures
 /// are seen over the bus.
@@ -37,47 +55,142 @@ pub const PLAIN: Format = Format {
     ground: Ground::Dark,
 };
 
-/// A display controller: what is known of its glass before it is there, and how it is set up.
-struct Controller {
-    /// Its name in a board description.
-    name: &'static str,
+/// A display that is sold: what is known of its glass before it is there, and how it is set up.
+struct Model {
+    /// Its name in a board description, and the wires it needs.
+    driver: Driver,
     format: Format,
-    /// From one repaint to the next, at least.
-    cadence: Duration,
+    pace: Pace,
+    /// It keeps its picture without power.
+    keeps: bool,
+    /// Its light can be dimmed.
+    dims: bool,
     /// Sets the display up. One that shows a picture goes on showing it.
     open: fn(&dyn Wires, &Display) -> Opened,
 }
 
+/// How fast a glass is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// From one repaint to the next, at least.
+    pub(super) repaint: Duration,
+    /// From one number of a countdown to the next, at least: a glass that wears with each picture does not show every second.
+    pub(super) count: Duration,
+    /// What a picture takes, at most.
+    pub(super) picture: Duration,
+}
+
+/// The pace of what shows a picture at once.
+pub(super) const QUICK: Pace = Pace {
+    repaint: Duration::from_millis(50),
+    count: Duration::ZERO,
+    picture: Duration::from_secs(1),
+};
+
+/// What is known of a display's glass before it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Size, depth and pitch.
+    pub format: Format,
+    /// It keeps its picture without power: what must not be seen then is wiped.
+    pub keeps: bool,
+    /// Its light can be dimmed.
+    pub dims: bool,
+}
+
 /// A glass on wires, or why there is none.
-type Opened = Result<Box<dyn Glass<Error = WireError>>, WireError>;
+pub type Opened = Result<Box<dyn Glass<Error = WireError>>, WireError>;
 
 /// A glass that is set up.
-trait Glass {
+pub trait Glass {
     /// Why it does not show a picture.
     type Error;
 
-    /// Shows a picture in the place of the one before. Pixels that did not change need not be sent.
-    fn show(&mut self, frame: &Frame) -> Result<(), Self::Error>;
+    /// Shows a picture in the place of the one before. Pixels that did not change need not be sent. A confidential picture leaves no
+    /// trace once another one is shown.
+    ///
+    /// # Errors
+    /// When the display does not answer, within the time that its slowest picture takes.
+    fn show(&mut self, picture: &Picture) -> Result<(), Self::Error>;
 
-    /// Fails when the glass has lost its picture.
+    /// Looks whether the picture is still there.
+    ///
+    /// # Errors
+    /// When the glass has lost it.
     fn check(&mut self) -> Result<(), Self::Error>;
+
+    /// What is to be said of it though it works: it is another one than the description says.
+    fn remark(&self) -> Option<CauseCode> {
+        None
+    }
 }
 
-/// The names of all controllers, as board descriptions have them.
-pub fn drivers() -> Vec<&'static str> {
-    CONTROLLERS
-        .iter()
-        .map(|controller| controller.name)
-        .collect()
+/// All drivers, as board descriptions name them.
+pub fn drivers() -> Vec<Driver> {
+    MODELS.iter().map(|model| model.driver).collect()
 }
 
 /// The format of a display's pictures.
 pub fn format(display: &Display) -> Format {
-    controller(display).map_or(PLAIN, |controller| controller.format)
+    model(display).map_or(PLAIN, |model| model.format)
 }
 
-fn controller(display: &Display) -> Result<&'static Controller, WireError> {
-    let named = |controller: &&Controller| controller.name == display.driver;
-    let found = CONTROLLERS.iter().find(named);
+/// What is known of a display's glass; `None` where nothing drives it.
+pub fn facts(display: &Display) -> Option<Facts> {
+    let model = model(display).ok()?;
+    Some(Facts {
+        format: model.format,
+        keeps: model.keeps,
+        dims: model.dims,
+    })
+}
+
+/// Sets a board's display up.
+///
+/// # Errors
+/// When there is no such display, or it does not answer.
+pub fn open(wires: &dyn Wires, display: &Display) -> Opened {
+    let model = model(display)?;
+    if display.power.is_empty() {
+        return (model.open)(wires, display);
+    }
+    let power = wires.output(&display.power, true)?;
+    Ok(Box::new(Powered {
+        glass: (model.open)(wires, display)?,
+        _power: power,
+    }))
+}
+
+/// A glass that has its supply by a line.
+struct Powered {
+    glass: Box<dyn Glass<Error = WireError>>,
+    /// Held high as long as this is open.
+    _power: OutputPort,
+}
+
+impl Glass for Powered {
+    type Error = WireError;
+
+    fn show(&mut self, picture: &Picture) -> Result<(), WireError> {
+        self.glass.show(picture)
+    }
+
+    fn check(&mut self) -> Result<(), WireError> {
+        self.glass.check()
+    }
+
+    fn remark(&self) -> Option<CauseCode> {
+        self.glass.remark()
+    }
+}
+
+/// How fast a display's glass is.
+pub(super) fn pace(display: &Display) -> Pace {
+    model(display).map_or(QUICK, |model| model.pace)
+}
+
+fn model(display: &Display) -> Result<&'static Model, WireError> {
+    let named = |model: &&Model| model.driver.name == display.driver;
+    let found = MODELS.iter().find(named);
     found.ok_or_else(|| WireError::NoDriver(display.driver.clone()))
 }

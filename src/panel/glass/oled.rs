@@ -18,6 +18,29 @@ const PIECE: usize = 32;
 /// Length of a reset, and of the wait until the controller listens (8.9: microseconds).
 const RESET: Duration = Duration::from_millis(1);
 
+/// What the low bits of a status byte tell of the controller. The datasheets leave them open; these are what chips were seen to give
+/// (bitbank2's library ss_oled, `oledInit`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// An SH1106.
+    Sh1106,
+    /// An SSD1306.
+    Ssd1306,
+    /// Nothing: an SH1107 and some an SSD1306 give the same, and clones anything.
+    Nothing,
+}
+
+impl Told {
+    /// Reads a status byte.
+    pub fn by(status: u8) -> Self {
+        match status & 0x0f {
+            0x08 => Self::Sh1106,
+            0x03 | 0x06 => Self::Ssd1306,
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// The way to a controller.
 pub(super) struct Oled {
     bus: Bus,
@@ -25,6 +48,8 @@ pub(super) struct Oled {
     _reset: Option<OutputPort>,
     /// Its status can be read. SPI modules and some clones cannot be read from; the clones are only asked to acknowledge.
     tells_power: bool,
+    /// What it says it is.
+    pub(super) told: Told,
 }
 
 enum Bus {
@@ -45,10 +70,11 @@ impl Oled {
                 data: wires.output(&bus.data_command, false)?,
             },
         };
+        let status = bus.status().ok();
         let mut reset = None;
         if !display.reset.is_empty() {
             let line = reset.insert(wires.output(&display.reset, true)?);
-            if !bus.is_on().unwrap_or(false) {
+            if !status.is_some_and(is_on) {
                 line.set_low()?;
                 thread::sleep(RESET);
                 line.set_high()?;
@@ -59,6 +85,7 @@ impl Oled {
             bus,
             _reset: reset,
             tells_power: false,
+            told: status.map_or(Told::Nothing, Told::by),
         })
     }
 
@@ -88,7 +115,7 @@ impl Oled {
 
     /// Finds out whether the status can be read; call it once the display is on.
     pub(super) fn ask_power(&mut self) {
-        self.tells_power = self.bus.is_on().unwrap_or(false);
+        self.tells_power = self.bus.status().is_ok_and(is_on);
     }
 
     /// Fails when the controller is gone, or was without power.
@@ -96,7 +123,7 @@ impl Oled {
         if !self.tells_power {
             return self.command(&[NOTHING]);
         }
-        if self.bus.is_on()? {
+        if is_on(self.bus.status()?) {
             Ok(())
         } else {
             Err(WireError::Transfer("the display lost its power".into()))
@@ -105,13 +132,17 @@ impl Oled {
 }
 
 impl Bus {
-    /// Asks whether the display is on. On SPI none does: there is no wire for it.
-    fn is_on(&mut self) -> Result<bool, WireError> {
+    /// Reads the status. On SPI there is no wire for it.
+    fn status(&mut self) -> Result<u8, WireError> {
         let Self::I2c { port, address } = self else {
-            return Ok(false);
+            return Err(WireError::Transfer("nothing comes back on SPI".into()));
         };
         let mut status = [0];
         port.read(*address, &mut status)?;
-        Ok(status[0] & OFF == 0)
+        Ok(status[0])
     }
+}
+
+fn is_on(status: u8) -> bool {
+    status & OFF == 0
 }

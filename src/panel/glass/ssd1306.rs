@@ -1,82 +1,116 @@
 //! Solomon Systech's SSD1306 with 128x64 pixels, and the SSD1309, which understands the same commands.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc};
 
 use display_interface::{DataFormat, DisplayError, WriteOnlyDataCommand};
 use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
+use holdfast_core::CauseCode;
 use ssd1306::{
-    Ssd1306 as Driver,
+    Ssd1306 as Chip,
     mode::{BufferedGraphicsMode, DisplayConfig},
     rotation::DisplayRotation,
     size::DisplaySize128x64,
 };
 
-use super::{Controller, Glass, Opened, oled::Oled};
+use super::{
+    Glass, Model, Opened, PLAIN, QUICK,
+    oled::{Oled, Told},
+    sh110x,
+};
 use crate::{
     panel::{
-        frame::{Depth, Format, Frame},
-        ink::Ground,
+        Picture,
+        frame::{Format, Frame},
     },
-    wires::{Display, WireError, Wires},
+    wires::{Display, Driver, WireError, Wires},
 };
 
-pub(super) const CONTROLLER: Controller = Controller {
-    name: "ssd1306",
-    format: FORMAT,
-    cadence: Duration::from_millis(50),
+/// 0.96".
+pub(super) const SSD1306: Model = Model {
+    driver: Driver {
+        name: "ssd1306",
+        needs: &[],
+    },
+    format: Format {
+        pitch_um: 170,
+        ..PLAIN
+    },
+    pace: QUICK,
+    keeps: false,
+    dims: true,
     open,
 };
 
-const FORMAT: Format = Format {
-    width: 128,
-    height: 64,
-    depth: Depth::One,
-    pitch_um: 170,
-    ground: Ground::Dark,
+/// 2.42". It has no charge pump, and takes the command for it as nothing.
+pub(super) const SSD1309: Model = Model {
+    driver: Driver {
+        name: "ssd1309",
+        needs: &[],
+    },
+    format: Format {
+        pitch_um: 430,
+        ..PLAIN
+    },
+    ..SSD1306
 };
 
 /// The command that switches the display off.
 const SWITCH_OFF: u8 = 0xae;
 
 struct Ssd1306 {
-    driver: Driver<Bus, DisplaySize128x64, BufferedGraphicsMode<DisplaySize128x64>>,
+    driver: Chip<Bus, DisplaySize128x64, BufferedGraphicsMode<DisplaySize128x64>>,
     bus: Bus,
     shown: Frame,
+    remark: Option<CauseCode>,
 }
 
 fn open(wires: &dyn Wires, display: &Display) -> Opened {
+    let oled = Oled::open(wires, display)?;
+    if oled.told == Told::Sh1106 {
+        return sh110x::sh1106(oled, display, Some(CauseCode::DisplayIsSh1106));
+    }
+    set_up(oled, display, None)
+}
+
+/// Sets it up on its way; with a remark where something else was expected there.
+pub(super) fn set_up(oled: Oled, display: &Display, remark: Option<CauseCode>) -> Opened {
     let rotation = if display.upside_down {
         DisplayRotation::Rotate180
     } else {
         DisplayRotation::Rotate0
     };
-    let bus = Bus::new(Oled::open(wires, display)?);
+    let bus = Bus::new(oled);
     let mut driver =
-        Driver::new(bus.clone(), DisplaySize128x64, rotation).into_buffered_graphics_mode();
+        Chip::new(bus.clone(), DisplaySize128x64, rotation).into_buffered_graphics_mode();
     driver.init().map_err(|error| bus.failure(error))?;
     bus.0.borrow_mut().oled.ask_power();
     Ok(Box::new(Ssd1306 {
         driver,
         bus,
         // The driver sends all of its memory once; then what changed.
-        shown: Frame::new(FORMAT),
+        shown: Frame::new(PLAIN),
+        remark,
     }))
 }
 
 impl Glass for Ssd1306 {
     type Error = WireError;
 
-    fn show(&mut self, frame: &Frame) -> Result<(), WireError> {
+    fn show(&mut self, picture: &Picture) -> Result<(), WireError> {
         self.driver
-            .draw_iter(difference(&self.shown, frame))
+            .draw_iter(difference(&self.shown, &picture.frame))
             .and_then(|()| self.driver.flush())
             .map_err(|error| self.bus.failure(error))?;
-        self.shown = frame.clone();
+        self.shown = picture.frame.clone();
         Ok(())
     }
 
     fn check(&mut self) -> Result<(), WireError> {
         self.bus.0.borrow_mut().oled.check()
+    }
+
+    fn remark(&self) -> Option<CauseCode> {
+        self.remark
     }
 }
 

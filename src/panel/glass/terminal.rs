@@ -44,7 +44,7 @@ pub(in crate::panel) fn spawn(
     let run = move || -> io::Result<()> {
         let mut terminal = Terminal::enter(captions)?;
         keyboard::listen(inputs, nudge)?;
-        follower.keep(&mut terminal, CADENCE, || {})
+        follower.keep(&mut terminal, CADENCE, |_| {})
     };
     let run = move || {
         if run().is_err() {
@@ -145,21 +145,22 @@ impl Terminal {
 impl Glass for Terminal {
     type Error = io::Error;
 
-    fn show(&mut self, frame: &Frame) -> io::Result<()> {
-        self.draw(frame)?;
-        self.shown = Some(frame.clone());
+    fn show(&mut self, picture: &Picture) -> io::Result<()> {
+        self.draw(&picture.frame)?;
+        self.shown = Some(picture.frame.clone());
         Ok(())
     }
 
     /// Draws the picture again where the terminal has another size.
     fn check(&mut self) -> io::Result<()> {
         match self.shown.take() {
-            Some(frame) if terminal::size()? != self.size => self.show(&frame),
-            shown => {
-                self.shown = shown;
-                Ok(())
+            Some(frame) if terminal::size()? != self.size => {
+                self.draw(&frame)?;
+                self.shown = Some(frame);
             }
+            shown => self.shown = shown,
         }
+        Ok(())
     }
 }
 

@@ -180,6 +180,8 @@ causes! {
     NoDescriptors: "Das System hat keine Dateinummern mehr für Holdfast, das neu startet; die Karte ist in Ordnung.", "Programme schließen, die viele Dateien oder Verbindungen offen halten.";
     NoMemory: "Das System hat keinen Arbeitsspeicher mehr für Holdfast, das neu startet; die Karte ist in Ordnung.", "Andere Programme beenden oder ein Board mit mehr Speicher nehmen.";
     NoThreads: "Das System startet keinen Thread mehr für Holdfast, das neu startet; die Karte ist in Ordnung.", "Die Grenze der Prozesse des Benutzers oder Dienstes anheben (TasksMax).";
+    DisplayIsSh1106: "Die Anzeige ist ein SH1106, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi-sh1106\" unter [panel] in holdfast.toml schreiben.";
+    DisplayIsSsd1306: "Die Anzeige ist ein SSD1306, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi\" unter [panel] in holdfast.toml schreiben, oder nichts.";
     DisplayAbsent: "Die Anzeige antwortet nicht.", "Kabel und Strom der Anzeige prüfen; hängt ihr Bus, zehn Sekunden den Stecker ziehen.";
     ButtonAbsent: "Die Leitung der Taste ist nicht zu lesen.", "Die Verdrahtung der Taste prüfen, und die Beschreibung des Boards.";
 }

@@ -14,10 +14,30 @@ const ADDRESS: u8 = 0x3c;
 /// A clock every SPI display of ours takes, with wires as long as a hand.
 const CLOCK_HZ: u32 = 4_000_000;
 
-/// A display: its controller and its wires.
+/// A driver of displays, as far as a description has to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Driver {
+    /// Its name in a description.
+    pub name: &'static str,
+    /// The wires without which its display does nothing.
+    pub needs: &'static [Wire],
+}
+
+/// A wire of a display that not every display has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// An SPI bus, not an I2C one.
+    Spi,
+    /// The line that resets it.
+    Reset,
+    /// The line on which it says that it is busy.
+    Busy,
+}
+
+/// A display: its driver and its wires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Display {
-    /// The controller's name.
+    /// The driver's name.
     pub driver: String,
     /// The bus it is on.
     pub bus: DisplayBus,
@@ -25,6 +45,10 @@ pub struct Display {
     pub reset: Vec<LineName>,
     /// The line on which it says that it is busy, the first whose chip is there counts; empty where it has none.
     pub busy: Vec<LineName>,
+    /// The line that gives it its supply while it is high, the first whose chip is there counts; empty where it always has it.
+    pub power: Vec<LineName>,
+    /// The line that lights it from behind while it is high, the first whose chip is there counts; empty where it has none.
+    pub backlight: Vec<LineName>,
     /// It is mounted the wrong way up.
     pub upside_down: bool,
 }
@@ -84,20 +108,23 @@ pub(super) struct Keys {
     data_command: Option<Vec<LineName>>,
     reset: Vec<LineName>,
     busy: Vec<LineName>,
+    power: Vec<LineName>,
+    backlight: Vec<LineName>,
     upside_down: bool,
 }
 
 impl Keys {
     pub(super) fn set(
         &mut self,
-        drivers: &[&str],
+        drivers: &[Driver],
         key: &str,
         value: &DeValue<'_>,
     ) -> Result<(), Wrong> {
         match key {
             "driver" => {
-                let known = value.as_str().filter(|name| drivers.contains(name));
-                let unknown = || format!("must be one of \"{}\"", drivers.join("\", \""));
+                let names: Vec<&str> = drivers.iter().map(|driver| driver.name).collect();
+                let known = value.as_str().filter(|name| names.contains(name));
+                let unknown = || format!("must be one of \"{}\"", names.join("\", \""));
                 self.driver = Some(known.ok_or_else(unknown)?.to_owned());
             }
             "bus" => self.i2c = Some(texts(value)?),
@@ -122,6 +149,8 @@ impl Keys {
             "data_command" => self.data_command = Some(lines(value)?),
             "reset" => self.reset = lines(value)?,
             "busy" => self.busy = lines(value)?,
+            "power" => self.power = lines(value)?,
+            "backlight" => self.backlight = lines(value)?,
             "rotation" => {
                 self.upside_down = match number(value) {
                     Some(0) => false,
@@ -131,7 +160,7 @@ impl Keys {
             }
             _ => {
                 return Err(
-                    "no such key; known are driver, bus, address, spi, chip_select, clock_hz, data_command, reset, busy, rotation"
+                    "no such key; known are driver, bus, address, spi, chip_select, clock_hz, data_command, reset, busy, power, backlight, rotation"
                         .into(),
                 );
             }
@@ -139,11 +168,31 @@ impl Keys {
         Ok(())
     }
 
+    /// Tells what the driver that is named does not find among the wires; `None` where there is nothing to say of it.
+    pub(super) fn lacks(&self, drivers: &[Driver]) -> Option<String> {
+        let name = self.driver.as_deref()?;
+        let driver = drivers.iter().find(|driver| driver.name == name)?;
+        let lacking = driver.needs.iter().find_map(|wire| match wire {
+            Wire::Spi if self.spi.is_none() => Some(
+                "is on SPI; add spi and data_command, such as spi = [\"spi@7e204000\"] and data_command = [\"pinctrl-bcm2835:25\"], in the \
+                 place of bus",
+            ),
+            Wire::Reset if self.reset.is_empty() => {
+                Some("is reset by a line; add it, such as reset = [\"pinctrl-bcm2835:17\"]")
+            }
+            Wire::Busy if self.busy.is_empty() => {
+                Some("says on a line that it is busy; add it, such as busy = [\"pinctrl-bcm2835:24\"]")
+            }
+            _ => None,
+        });
+        lacking.map(|lacking| format!("`{name}` {lacking}"))
+    }
+
     /// Puts the keys together; the first of `drivers` is meant where none is named.
     ///
     /// # Errors
     /// When they do not describe a display.
-    pub(super) fn finish(self, drivers: &[&str]) -> Result<Display, &'static str> {
+    pub(super) fn finish(self, drivers: &[Driver]) -> Result<Display, &'static str> {
         let on_spi =
             self.chip_select.is_some() || self.clock_hz.is_some() || self.data_command.is_some();
         let bus = match (self.i2c, self.spi) {
@@ -172,12 +221,18 @@ impl Keys {
                 )?,
             }),
         };
-        let first = || drivers.first().copied().unwrap_or_default().to_owned();
+        let first = || {
+            drivers
+                .first()
+                .map_or_else(String::new, |driver| driver.name.to_owned())
+        };
         Ok(Display {
             driver: self.driver.unwrap_or_else(first),
             bus,
             reset: self.reset,
             busy: self.busy,
+            power: self.power,
+            backlight: self.backlight,
             upside_down: self.upside_down,
         })
     }

@@ -13,7 +13,7 @@ use std::{
 
 pub use self::{
     button::{Backend, Button, Pull},
-    display::{Display, DisplayBus, I2cBus, SpiBus},
+    display::{Display, DisplayBus, Driver, I2cBus, SpiBus, Wire},
 };
 use self::{
     display::Keys,
@@ -22,13 +22,36 @@ use self::{
 use crate::sheet::{Problem, walk};
 
 /// The boards every build knows. A file of the same name in the boards directory wins.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: &[(&str, &str)] = &[
     ("qemu", include_str!("../../../board/qemu/board.toml")),
     (
         "raspberrypi",
         include_str!("../../../board/raspberrypi/board.toml"),
     ),
+    built_in!("ssd1309"),
+    built_in!("sh1106"),
+    built_in!("sh1107"),
+    built_in!("st7789"),
+    built_in!("epd2in13-v3"),
+    built_in!("epd2in13-v4"),
+    built_in!("epd2in9-v2"),
+    built_in!("epd4in2-v2"),
 ];
+
+/// A Raspberry Pi with another display than the plain one's: name and text.
+macro_rules! built_in {
+    ($display:literal) => {
+        (
+            concat!("raspberrypi-", $display),
+            include_str!(concat!(
+                "../../../board/raspberrypi/displays/",
+                $display,
+                ".toml"
+            )),
+        )
+    };
+}
+use built_in;
 
 /// A board's panel, and how to recognise the board. A part that is not described is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +87,11 @@ impl Description {
     ///
     /// # Errors
     /// With everything that is wrong in its file.
-    pub fn find(boards: &Path, drivers: &[&str], name: &str) -> Result<Option<Self>, Vec<Problem>> {
+    pub fn find(
+        boards: &Path,
+        drivers: &[Driver],
+        name: &str,
+    ) -> Result<Option<Self>, Vec<Problem>> {
         let file = boards.join(name).with_extension("toml");
         match fs::read_to_string(&file) {
             Ok(text) => return Self::parse(name, drivers, &file, &text).map(Some),
@@ -73,14 +100,7 @@ impl Description {
         }
         let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
         built_in
-            .map(|(_, text)| {
-                Self::parse(
-                    name,
-                    drivers,
-                    &Path::new("board").join(name).join("board.toml"),
-                    text,
-                )
-            })
+            .map(|(_, text)| Self::parse(name, drivers, &built_in_file(name), text))
             .transpose()
     }
 
@@ -90,7 +110,7 @@ impl Description {
     /// With everything that is wrong in a description.
     pub fn detect(
         boards: &Path,
-        drivers: &[&str],
+        drivers: &[Driver],
         models: &[PathBuf],
     ) -> Result<Option<Self>, Vec<Problem>> {
         let models: Vec<String> = models
@@ -117,7 +137,7 @@ impl Description {
                 let name = entry.file_name();
                 Some(name.to_str()?.strip_suffix(".toml")?.to_owned())
             })
-            .chain(BUILT_IN.map(|(name, _)| name.to_owned()))
+            .chain(BUILT_IN.iter().map(|(name, _)| (*name).to_owned()))
             .collect();
         names.sort();
         names.dedup();
@@ -130,7 +150,7 @@ impl Description {
     /// With everything that is wrong in it.
     pub fn parse(
         name: &str,
-        drivers: &[&str],
+        drivers: &[Driver],
         file: &Path,
         text: &str,
     ) -> Result<Self, Vec<Problem>> {
@@ -163,9 +183,20 @@ impl Description {
                 line: None,
                 what: what.to_owned(),
             };
-            match display.map(|keys| keys.finish(drivers)).transpose() {
-                Ok(display) => board.display = display,
-                Err(what) => problems.push(wrong(what)),
+            let lacking = display.as_ref().and_then(|keys| keys.lacks(drivers));
+            match (display, lacking) {
+                // Where the driver is named it is known what for.
+                (_, Some(what)) => {
+                    problems.extend(walk(file, text, |section, key, _| match (section, key) {
+                        ("display", "driver") => Err(what.clone()),
+                        _ => Ok(()),
+                    }))
+                }
+                (Some(keys), None) => match keys.finish(drivers) {
+                    Ok(display) => board.display = Some(display),
+                    Err(what) => problems.push(wrong(what)),
+                },
+                (None, None) => {}
             }
             let button = board.button.as_ref();
             problems.extend(button.and_then(Button::missing).map(wrong));
@@ -175,5 +206,13 @@ impl Description {
         } else {
             Err(problems)
         }
+    }
+}
+
+/// The file of the source that a built-in board's text is from.
+fn built_in_file(name: &str) -> PathBuf {
+    match name.split_once('-') {
+        None => format!("board/{name}/board.toml").into(),
+        Some((board, display)) => format!("board/{board}/displays/{display}.toml").into(),
     }
 }

@@ -242,7 +242,7 @@ impl Holdfast {
         let pid = running.child.id();
         let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
         kill_process(pid.context("the daemon has left")?, signal)?;
-        Ok(within(30, "the daemon to leave", running.child.wait()).await??)
+        Ok(within(45, "the daemon to leave", running.child.wait()).await??)
     }
 
     /// Waits until the session is in this state.

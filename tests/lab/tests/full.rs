@@ -14,7 +14,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 
 const OWNER: &str = "15550000001";
 /// From the signal on: systemd waits for as long.
-const END: Duration = Duration::from_secs(30);
+const END: Duration = Duration::from_secs(45);
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_holdfast-lab"))

@@ -13,6 +13,7 @@ mod faults;
 mod interoperation;
 mod model;
 mod mutations;
+mod panel;
 mod plug_pull;
 mod qr;
 pub mod record;
@@ -58,6 +59,7 @@ pub const ALL: &[&dyn Proof] = &[
     &disk_full::FullDisk,
     &model::Everything,
     &mutations::Mutants,
+    &panel::Displays,
     &plug_pull::PlugPull,
     &qr::Reading,
     &restore::Comeback,

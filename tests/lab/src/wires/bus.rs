@@ -15,16 +15,39 @@ pub trait Chip: fmt::Debug + Send {
     /// Tells its status.
     fn status(&self) -> u8;
 
+    /// Tells whether it says on its busy line, which is looked at, that it is busy. Most have none.
+    fn busy(&mut self) -> bool {
+        false
+    }
+
+    /// Its reset line is low. To most that is as if they had lost their power.
+    fn reset(&mut self) {
+        self.lose_power();
+    }
+
     /// Loses its power, and gets it back: the registers are reset, the memory is full of noise.
     fn lose_power(&mut self);
 
     /// Shows its glass: nothing while it is off.
     fn picture(&self) -> Frame;
 
+    /// Tells whether nothing is seen on its glass.
+    fn is_dark(&self) -> bool;
+
+    /// Shows every picture that it holds: on its glass, and in its memories. An OLED has one.
+    fn held(&self) -> Vec<Frame> {
+        vec![self.picture()]
+    }
+
+    /// Tells whether what was on the glass before is gone without a trace: paper that was driven in parts shows some of it.
+    fn is_clean(&self) -> bool {
+        true
+    }
+
     /// Tells whether it was drawn on: something is seen, and it is no noise.
     fn is_drawn(&self) -> bool;
 
-    /// Bytes that began no command it knows.
+    /// Bytes that began no command it knows, or that it did not hear: it slept, or was busy.
     fn unknown(&self) -> &[u8];
 
     /// Takes one I2C write. Each control byte says what follows: one byte or all the rest, commands or data (SSD1306
@@ -65,6 +88,8 @@ pub enum Fault {
     Absent,
     /// The clock is held low: no transfer ends.
     Wedged,
+    /// Each write breaks off in its middle.
+    Short,
 }
 
 /// Why a transfer did not happen.
@@ -74,6 +99,8 @@ pub enum Refusal {
     NoAcknowledge,
     /// The bus hangs.
     Hangs,
+    /// The transfer broke off.
+    Broken,
 }
 
 impl Refusal {
@@ -82,6 +109,7 @@ impl Refusal {
         match self {
             Refusal::NoAcknowledge => "nothing acknowledges the address",
             Refusal::Hangs => "the bus hangs",
+            Refusal::Broken => "the transfer broke off",
         }
     }
 }
@@ -124,7 +152,13 @@ impl Bus {
     /// # Errors
     /// When nobody takes it.
     pub fn write(&mut self, address: u8, bytes: &[u8]) -> Result<(), Refusal> {
-        self.answering(address)?.write(bytes);
+        let short = self.fault == Fault::Short;
+        let chip = self.answering(address)?;
+        if short {
+            chip.write(&bytes[..bytes.len() / 2]);
+            return Err(Refusal::Broken);
+        }
+        chip.write(bytes);
         Ok(())
     }
 
@@ -140,8 +174,8 @@ impl Bus {
     fn answering(&mut self, address: u8) -> Result<&mut dyn Chip, Refusal> {
         match self.fault {
             Fault::Wedged => Err(Refusal::Hangs),
-            Fault::None if address == self.address => Ok(&mut *self.chip),
-            Fault::None | Fault::Absent => Err(Refusal::NoAcknowledge),
+            Fault::None | Fault::Short if address == self.address => Ok(&mut *self.chip),
+            Fault::None | Fault::Short | Fault::Absent => Err(Refusal::NoAcknowledge),
         }
     }
 }

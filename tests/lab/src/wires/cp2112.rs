@@ -223,7 +223,7 @@ impl Cp2112 {
                 self.read = read;
                 self.status = status::COMPLETE;
             }
-            Err(Refusal::NoAcknowledge) => self.status = status::NOT_ACKNOWLEDGED,
+            Err(Refusal::NoAcknowledge | Refusal::Broken) => self.status = status::NOT_ACKNOWLEDGED,
             Err(Refusal::Hangs) => self.status = status::BUSY,
         }
     }

@@ -11,9 +11,11 @@ pub mod control;
 pub mod cp2112;
 #[cfg(test)]
 mod kernel;
-pub mod sh1106;
+pub mod sh110x;
 pub mod simulated;
 pub mod ssd1306;
+pub mod ssd168x;
+pub mod st7789;
 pub mod uhid;
 
 use std::fs;
@@ -32,7 +34,10 @@ use tokio::time::{sleep, timeout};
 use self::bus::{Bus, Chip};
 use self::control::Place;
 use self::cp2112::Cp2112;
+use self::sh110x::Sh110x;
+use self::ssd168x::Ssd168x;
 use self::ssd1306::Ssd1306;
+use self::st7789::St7789;
 use self::uhid::{Uhid, Wanted};
 
 /// The display's I2C address.
@@ -42,7 +47,14 @@ const ADDRESS: u8 = 0x3c;
 pub fn display(driver: &str) -> Option<Box<dyn Chip>> {
     Some(match driver {
         "ssd1306" => Box::<Ssd1306>::default(),
-        "sh1106" => Box::<sh1106::Sh1106>::default(),
+        "ssd1309" => Box::new(Ssd1306::ssd1309()),
+        "sh1106" => Box::new(Sh110x::sh1106()),
+        "sh1107" => Box::new(Sh110x::sh1107()),
+        "st7789" => Box::<St7789>::default(),
+        "epd2in13-v3" => Box::new(Ssd168x::new(ssd168x::EPD2IN13_V3)),
+        "epd2in13-v4" => Box::new(Ssd168x::new(ssd168x::EPD2IN13_V4)),
+        "epd2in9-v2" => Box::new(Ssd168x::new(ssd168x::EPD2IN9_V2)),
+        "epd4in2-v2" => Box::new(Ssd168x::new(ssd168x::EPD4IN2_V2)),
         _ => return None,
     })
 }

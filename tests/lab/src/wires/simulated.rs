@@ -22,8 +22,12 @@ const HANGS: Duration = Duration::from_secs(1);
 pub const DATA_COMMAND: u32 = 1;
 /// The line that resets the display while it is low.
 pub const RESET: u32 = 2;
-/// The line on which the display says that it is busy; what it says is up to the test.
+/// The line on which the display says that it is busy.
 pub const BUSY: u32 = 3;
+/// The line that gives the display its supply while it is high.
+pub const POWER: u32 = 4;
+/// The line that lights the display from behind while it is high.
+pub const BACKLIGHT: u32 = 5;
 
 /// A simulated set of wires. Cheap to clone: all are the same one.
 #[derive(Clone)]
@@ -48,7 +52,11 @@ struct State {
     line: Option<mpsc::Sender<Edge>>,
     plugged: bool,
     /// Levels of the lines by number, true is high.
-    levels: [bool; 4],
+    levels: [bool; 6],
+    /// The display's busy line is held at this level, whatever the display says.
+    held_busy: Option<bool>,
+    /// The glass was lit from behind before it was drawn on.
+    flashed: bool,
     /// Resets of the display.
     resets: usize,
 }
@@ -63,7 +71,10 @@ impl Simulated {
             blinked: false,
             line: None,
             plugged: true,
-            levels: [true; 4],
+            // Without a supply until somebody gives it one.
+            levels: [true, true, true, true, false, true],
+            held_busy: None,
+            flashed: false,
             resets: 0,
         };
         Self {
@@ -131,9 +142,36 @@ impl Simulated {
         self.state().resets
     }
 
-    /// Sets what the display says on its busy line.
-    pub fn busy(&self, high: bool) {
-        self.state().levels[BUSY as usize] = high;
+    /// Returns every picture that the display holds: on its glass, and in its memories.
+    pub fn held(&self) -> Vec<Frame> {
+        self.state().bus.chip.held()
+    }
+
+    /// Tells whether what was on the glass before is gone without a trace.
+    pub fn is_clean(&self) -> bool {
+        self.state().bus.chip.is_clean()
+    }
+
+    /// Holds the busy line at a level, or leaves it to the display.
+    pub fn busy(&self, held: Option<bool>) {
+        self.state().held_busy = held;
+    }
+
+    /// Tells whether noise was ever lit from behind.
+    pub fn flashed(&self) -> bool {
+        self.state().flashed
+    }
+
+    /// Tells the level of a line.
+    pub fn is_high(&self, line: u32) -> bool {
+        let mut state = self.state();
+        match line {
+            BUSY => {
+                let says = state.bus.chip.busy() && state.fault != Fault::Absent;
+                state.held_busy.unwrap_or(says)
+            }
+            line => state.levels[line as usize],
+        }
     }
 
     /// Bytes written to the display so far.
@@ -177,10 +215,7 @@ impl Simulated {
                 .changed
                 .wait_while_for(&mut state, wedged, HANGS);
         }
-        let is_dark = |state: &State| {
-            let picture = state.bus.chip.picture();
-            !picture.bits().iter().any(|byte| *byte != 0)
-        };
+        let is_dark = |state: &State| state.bus.chip.is_dark();
         let showed = !is_dark(&state);
         let done = moves(&mut state);
         state.blinked |= showed && is_dark(&state);
@@ -194,7 +229,7 @@ impl Simulated {
 
     fn level(&self, lines: &[LineName]) -> Result<Level, WireError> {
         let number = lines.first().map(|line| line.number);
-        let known = number.filter(|number| (DATA_COMMAND..=BUSY).contains(number));
+        let known = number.filter(|number| (DATA_COMMAND..=BACKLIGHT).contains(number));
         match known {
             Some(number) if self.is_plugged() => Ok(Level {
                 wires: self.clone(),
@@ -242,14 +277,24 @@ impl SpiDevice for Simulated {
                 state.written += bytes.len();
                 let (data, listens) = (
                     state.levels[DATA_COMMAND as usize],
-                    state.levels[RESET as usize] && state.fault == Fault::None,
+                    state.levels[RESET as usize]
+                        && state.levels[POWER as usize]
+                        && matches!(state.fault, Fault::None | Fault::Short),
                 );
-                for &byte in bytes.iter().filter(|_| listens) {
+                let heard = if state.fault == Fault::Short {
+                    bytes.len() / 2
+                } else {
+                    bytes.len()
+                };
+                for &byte in bytes[..heard].iter().filter(|_| listens) {
                     if data {
                         state.bus.chip.data(byte);
                     } else {
                         state.bus.chip.command(byte);
                     }
+                }
+                if state.fault == Fault::Short {
+                    return Err(Refusal::Broken);
                 }
                 Ok(())
             })
@@ -273,8 +318,9 @@ impl Level {
         let before = std::mem::replace(&mut state.levels[self.number as usize], high);
         if self.number == RESET && before && !high {
             state.resets += 1;
-            state.bus.chip.lose_power();
+            state.bus.chip.reset();
         }
+        state.flashed |= self.number == BACKLIGHT && high && !state.bus.chip.is_drawn();
         self.wires.shared.changed.notify_all();
     }
 }
@@ -293,7 +339,7 @@ impl OutputPin for Level {
 
 impl InputPin for Level {
     fn is_high(&mut self) -> Result<bool, WireError> {
-        Ok(self.wires.state().levels[self.number as usize])
+        Ok(self.wires.is_high(self.number))
     }
 
     fn is_low(&mut self) -> Result<bool, WireError> {

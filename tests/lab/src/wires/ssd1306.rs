@@ -1,5 +1,5 @@
-//! An emulated SSD1306: commands and data in, a picture out. After Solomon Systech's datasheet, revision 1.5; numbers in
-//! brackets are its chapters.
+//! An emulated SSD1306, or SSD1309: commands and data in, a picture out. After Solomon Systech's datasheet, revision 1.5; numbers in
+//! brackets are its chapters. The SSD1309 differs in what feeds it.
 
 use holdfast::panel::Frame;
 
@@ -24,6 +24,8 @@ pub struct Ssd1306 {
     /// A command that waits for more of its bytes.
     pending: Vec<u8>,
     registers: Registers,
+    /// It has a charge pump, and is dark without; the SSD1309 gets its voltage from its module.
+    pumps: bool,
     /// Bytes no command begins with: a driver's mistake, or ours.
     unknown: Vec<u8>,
     /// Bytes of the memory still to be written before no noise can be left in it.
@@ -91,6 +93,7 @@ impl Default for Ssd1306 {
             memory,
             pending: Vec::new(),
             registers: Registers::default(),
+            pumps: true,
             unknown: Vec::new(),
             noise: usize::from(COLUMNS) * usize::from(PAGES),
         }
@@ -116,7 +119,10 @@ impl Chip for Ssd1306 {
     }
 
     fn lose_power(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            pumps: self.pumps,
+            ..Self::default()
+        };
     }
 
     /// Nothing is seen without its charge pump, either.
@@ -132,6 +138,14 @@ impl Chip for Ssd1306 {
         Frame::from_bits(WIDTH, HEIGHT, &bits).expect("there are as many bits as the glass has")
     }
 
+    fn is_dark(&self) -> bool {
+        let registers = &self.registers;
+        let unlit = self.memory.iter().flatten().all(|byte| *byte == 0);
+        !registers.on
+            || self.pumps && !registers.charge_pump
+            || unlit && !registers.inverted && !registers.all_on
+    }
+
     fn is_drawn(&self) -> bool {
         let picture = self.picture();
         self.noise == 0 && picture != Frame::new(picture.format())
@@ -143,6 +157,14 @@ impl Chip for Ssd1306 {
 }
 
 impl Ssd1306 {
+    /// An SSD1309.
+    pub fn ssd1309() -> Self {
+        Self {
+            pumps: false,
+            ..Self::default()
+        }
+    }
+
     /// From 0 to 255.
     pub fn contrast(&self) -> u8 {
         self.registers.contrast
@@ -152,7 +174,7 @@ impl Ssd1306 {
     /// is upright.
     fn lit(&self, x: u8, y: u8) -> bool {
         let registers = &self.registers;
-        if !registers.on || !registers.charge_pump {
+        if !registers.on || self.pumps && !registers.charge_pump {
             return false;
         }
         // The row's COM line, of which there are as many as multiplexed (10.1.11).

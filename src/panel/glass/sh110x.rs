@@ -1,0 +1,190 @@
+//! Sino Wealth's SH1106 with 128x64 pixels and SH1107 with 128x128. Numbers in brackets are commands of the SH1106's datasheet,
+//! version 2.2; the SH1107's, version 2.1, has the same but where it is said.
+//!
+//! Their memory is addressed by page alone. The SH1106's is four columns wider than the glass, which shows the middle ones.
+
+use std::ops::RangeInclusive;
+
+use holdfast_core::CauseCode;
+
+use super::{
+    Glass, Model, Opened, PLAIN, QUICK,
+    oled::{Oled, Told},
+    ssd1306,
+};
+use crate::{
+    panel::{
+        Picture,
+        frame::{Format, Frame},
+    },
+    wires::{Display, Driver, WireError},
+};
+
+/// 1.3".
+pub(super) const SH1106: Model = Model {
+    driver: Driver {
+        name: "sh1106",
+        needs: &[],
+    },
+    format: PLAIN,
+    pace: QUICK,
+    keeps: false,
+    dims: true,
+    open: |wires, display| {
+        let oled = Oled::open(wires, display)?;
+        if oled.told == Told::Ssd1306 {
+            return ssd1306::set_up(oled, display, Some(CauseCode::DisplayIsSsd1306));
+        }
+        sh1106(oled, display, None)
+    },
+};
+
+/// Sets an SH1106 up on its way; with a remark where something else was expected there.
+pub(super) fn sh1106(oled: Oled, display: &Display, remark: Option<CauseCode>) -> Opened {
+    let commands: &[&[u8]] = &[
+        &[0xd5, 0x80], // clock (15)
+        &[0xa8, 0x3f], // 64 rows (9)
+        &[0xd3, 0x00], // no offset (14)
+        &[0x40],       // from row 0 (4)
+        &[0xad, 0x8b], // its own supply (10)
+        &[0xda, 0x12], // rows alternate between the sides (17)
+        &[0x81, 0x80], // contrast (5)
+        &[0xd9, 0x22], // pre-charge (16)
+        &[0xdb, 0x35], // level between pixels (18)
+    ];
+    // Segments (6) and rows (13) in the order that modules have them.
+    let turned = if display.upside_down {
+        [0xa0, 0xc0]
+    } else {
+        [0xa1, 0xc8]
+    };
+    set_up(oled, 2, commands, turned, remark)
+}
+
+/// 1.5", square.
+pub(super) const SH1107: Model = Model {
+    driver: Driver {
+        name: "sh1107",
+        needs: &[],
+    },
+    format: Format {
+        height: 128,
+        pitch_um: 210,
+        ..PLAIN
+    },
+    open: |wires, display| {
+        let commands: &[&[u8]] = &[
+            &[0xd5, 0x51], // clock
+            &[0x20],       // page addressing
+            &[0xa8, 0x7f], // 128 rows
+            &[0xd3, 0x00], // no offset
+            &[0xdc, 0x00], // from row 0; of two bytes here
+            &[0x81, 0x4f], // contrast
+            &[0xd9, 0x22], // pre-charge
+            &[0xdb, 0x35], // level between pixels
+        ];
+        // Its modules have segments and rows the other way round.
+        let turned = if display.upside_down {
+            [0xa1, 0xc8]
+        } else {
+            [0xa0, 0xc0]
+        };
+        set_up(Oled::open(wires, display)?, 0, commands, turned, None)
+    },
+    ..SH1106
+};
+
+/// Columns of the glass.
+const COLUMNS: usize = 128;
+
+/// A band of eight rows as it lies in the memory: a byte a column, the topmost row lowest.
+type Page = [u8; COLUMNS];
+
+struct Sh110x {
+    oled: Oled,
+    /// Columns of the memory left of those that the glass shows.
+    offset: usize,
+    /// The pages that were sent; none before the first picture, when the memory may hold anything.
+    sent: Vec<Page>,
+    remark: Option<CauseCode>,
+}
+
+fn set_up(
+    mut oled: Oled,
+    offset: usize,
+    commands: &[&[u8]],
+    turned: [u8; 2],
+    remark: Option<CauseCode>,
+) -> Opened {
+    // Pixels as in the memory (7), a 1 is lit (8).
+    let last = [turned[0], turned[1], 0xa4, 0xa6].map(|command| [command]);
+    commands
+        .iter()
+        .copied()
+        .chain(last.iter().map(<[u8; 1]>::as_slice))
+        .try_for_each(|command| oled.command(command))?;
+    Ok(Box::new(Sh110x {
+        oled,
+        offset,
+        sent: Vec::new(),
+        remark,
+    }))
+}
+
+impl Glass for Sh110x {
+    type Error = WireError;
+
+    fn show(&mut self, picture: &Picture) -> Result<(), WireError> {
+        let height = picture.frame.format().height;
+        let pages: Vec<Page> = (0..height / 8)
+            .map(|at| page(&picture.frame, at * 8))
+            .collect();
+        for (at, new) in pages.iter().enumerate() {
+            if let Some(columns) = difference(self.sent.get(at), new) {
+                let first = columns.start() + self.offset;
+                // Page (12), then the lower and the upper half of the column (1, 2).
+                self.oled.command(&[
+                    0xb0 | at as u8,
+                    first as u8 & 0x0f,
+                    0x10 | (first >> 4) as u8,
+                ])?;
+                self.oled.data(&new[columns])?;
+            }
+        }
+        let first = self.sent.is_empty();
+        self.sent = pages;
+        // The glass is lit only now (11): until then there is noise in the memory.
+        if first {
+            self.oled.command(&[0xaf])?;
+            self.oled.ask_power();
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), WireError> {
+        self.oled.check()
+    }
+
+    fn remark(&self) -> Option<CauseCode> {
+        self.remark
+    }
+}
+
+/// The band whose topmost row is `top`.
+fn page(frame: &Frame, top: u32) -> Page {
+    std::array::from_fn(|x| {
+        let lit = |row: u32| frame.lit(x as u32, top + row);
+        (0..8).fold(0, |byte, row| byte | u8::from(lit(row)) << row)
+    })
+}
+
+/// The columns from the first to the last that differ; all of them when nothing was sent.
+fn difference(old: Option<&Page>, new: &Page) -> Option<RangeInclusive<usize>> {
+    let Some(old) = old else {
+        return Some(0..=COLUMNS - 1);
+    };
+    let differs = |column: &usize| old[*column] != new[*column];
+    let first = (0..COLUMNS).find(differs)?;
+    let last = (0..COLUMNS).rfind(differs)?;
+    Some(first..=last)
+}
