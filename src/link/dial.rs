@@ -17,6 +17,9 @@ pub(super) struct Dialer {
     observer: Arc<Observer>,
 }
 
+/// How much of what came may wait for the library, beside what the transport itself holds (64).
+const PASSED_ON: usize = 1;
+
 type Dialed = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 
 impl Dialer {
@@ -35,7 +38,18 @@ impl TransportFactory for Dialer {
         }
         let socket = self.ahead.socket(&self.observer.blame()).await?;
         self.observer.reaches();
-        Ok(from_websocket(socket))
+        let (transport, events) = from_websocket(socket);
+        let (pass_on, passed) = async_channel::bounded(PASSED_ON);
+        let observer = Arc::clone(&self.observer);
+        tokio::spawn(async move {
+            while let Ok(event) = events.recv().await {
+                observer.pace().comes();
+                if pass_on.send(event).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok((transport, passed))
     }
 }
 

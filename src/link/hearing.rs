@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::CauseCode;
-use tokio::time::{interval, timeout};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use wacore::iq::keepalive::KeepaliveSpec;
 use whatsapp_rust::{Client, IqError};
 
 use super::observer::Observer;
 
-/// How often it is looked whether each frame was a stanza.
+/// How long the library has to make stanzas of what came, and how often it is looked while there is doubt.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Timeout of the answer where there is doubt.
@@ -32,6 +33,25 @@ pub(super) enum Answer {
     NotAsked,
 }
 
+/// The pace of the looks whether each frame was a stanza: an idle connection is not looked at.
+#[derive(Default)]
+pub(super) struct Pace(Notify);
+
+impl Pace {
+    /// Something came in over the socket.
+    pub(super) fn comes(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits for the next look: a moment after something came, or a moment from now while there is doubt.
+    async fn next(&self, doubt: bool) {
+        if !doubt {
+            self.0.notified().await;
+        }
+        sleep(LOOK).await;
+    }
+}
+
 /// Pings WhatsApp.
 pub(super) async fn ask(client: &Arc<Client>, limit: Duration) -> Answer {
     // The library's own timeout begins when the question goes out, and it waits with it until it is logged in.
@@ -46,11 +66,11 @@ pub(super) async fn ask(client: &Arc<Client>, limit: Duration) -> Answer {
 /// Waits until the run is good for nothing although its socket is open: WhatsApp ended the stream, or is not understood, or never
 /// said a thing after the login. Returns why; `None` where WhatsApp itself said why.
 pub(super) async fn deaf(client: &Arc<Client>, observer: &Observer) -> Option<CauseCode> {
-    let mut looks = interval(LOOK);
     // Frames that were no stanza, and behind which WhatsApp was heard all the same.
     let mut passed_over = 0;
+    let mut doubt = false;
     loop {
-        looks.tick().await;
+        observer.pace().next(doubt).await;
         if observer.stream_is_over(CLOSES) {
             return None;
         }
@@ -60,7 +80,10 @@ pub(super) async fn deaf(client: &Arc<Client>, observer: &Observer) -> Option<Ca
         };
         passed_over = lost().min(passed_over);
         let garbled = lost() > passed_over;
-        if !client.is_logged_in() || !garbled && !observer.waits_for_answer() {
+        let (waits, logged_in) = (observer.waits_for_answer(), client.is_logged_in());
+        // A login that comes about brings something; what does not come, an answer or an end, brings nothing.
+        doubt = garbled && logged_in || waits || observer.stream_is_over(Duration::ZERO);
+        if !logged_in || !garbled && !waits {
             continue;
         }
         match ask(client, DOUBT).await {
@@ -68,6 +91,40 @@ pub(super) async fn deaf(client: &Arc<Client>, observer: &Observer) -> Option<Ca
             Answer::Missing if garbled => return Some(CauseCode::Garbled),
             Answer::Missing => return Some(CauseCode::LoginTimeout),
             Answer::NotAsked => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_nothing_comes_is_not_looked_at() {
+        let pace = Pace::default();
+        let day = Duration::from_secs(24 * 60 * 60);
+        timeout(day, pace.next(false))
+            .await
+            .expect_err("nothing came");
+        // What comes during a look is looked at by the next one.
+        pace.comes();
+        pace.comes();
+        let begun = Instant::now();
+        timeout(day, pace.next(false)).await.expect("it came");
+        assert_eq!(begun.elapsed(), LOOK);
+        timeout(day, pace.next(false))
+            .await
+            .expect_err("one look for both");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_there_is_doubt_it_is_looked_at_whatever_comes() {
+        let (pace, begun) = (Pace::default(), Instant::now());
+        for looks in 1..=3 {
+            pace.next(true).await;
+            assert_eq!(begun.elapsed(), LOOK * looks);
         }
     }
 }

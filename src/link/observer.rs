@@ -21,6 +21,7 @@ use super::again::AskedAgain;
 use super::clock::ServerClock;
 use super::connect::Blame;
 use super::credentials::Credentials;
+use super::hearing::Pace;
 use super::inbound::{self, Intake};
 use super::peers::{self, Peers};
 use crate::history::LastWords;
@@ -96,6 +97,7 @@ pub(super) struct Observer {
     login: Mutex<Login>,
     /// How many stanzas were read from WhatsApp's frames.
     stanzas: AtomicU64,
+    pace: Pace,
     /// The cause to blame when the dial fails, by the step it is at; `None` once the socket is open.
     unreached: Mutex<Option<CauseCode>>,
     /// The run has ended. Tasks of the library outlive it, and their events would be taken for the next run's.
@@ -127,6 +129,7 @@ impl Observer {
             reasons: Mutex::default(),
             login: Mutex::default(),
             stanzas: AtomicU64::new(0),
+            pace: Pace::default(),
             unreached: Mutex::default(),
             over: AtomicBool::new(false),
             peers,
@@ -183,6 +186,11 @@ impl Observer {
     /// How many stanzas were read from WhatsApp's frames, in all connections of the run.
     pub(super) fn stanzas(&self) -> u64 {
         self.stanzas.load(Ordering::Relaxed)
+    }
+
+    /// The pace at which the run is looked at.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Tells whether the login was accepted, and WhatsApp has not answered a question since.
