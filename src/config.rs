@@ -5,6 +5,7 @@
 //! read errors on, so in that one file a bad key is ignored and becomes a warning.
 
 mod limits;
+mod night;
 mod proxy;
 
 use std::{
@@ -23,6 +24,7 @@ use tracing::Level;
 use crate::panel::{Language, glass};
 use crate::sheet::{Problem, Sheet, Unclear, walk};
 use crate::wires::Board;
+pub use night::Night;
 pub use proxy::{Proxy, ProxyProtocol};
 
 /// The output of `--version`.
@@ -181,6 +183,8 @@ pub struct Settings {
     pub language: Language,
     /// `panel.board`: the board, as `--board` names it, for who has no command line.
     pub board: Option<String>,
+    /// `panel.night`: when the glass is darker, where it can be; `None`: never.
+    pub night: Option<Night>,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
     /// The names that `panel.board` may be; those of [`Board::names`].
@@ -206,6 +210,7 @@ impl Default for Settings {
             },
             language: Language::English,
             board: None,
+            night: None,
             log_level: Level::INFO,
             boards: Vec::new(),
         }
@@ -417,10 +422,11 @@ impl Settings {
             ("outbox", "most") => self.limits.outgoing_bytes = Some(limits::size(value)?),
             ("panel", "language") => self.language = language(value)?,
             ("panel", "board") => self.board = Some(board(value, &self.boards)?),
+            ("panel", "night") => self.night = Some(night::night(value)?),
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, panel.board, panel.language, log.level",
+                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, panel.board, panel.language, panel.night, log.level",
                 );
             }
         }

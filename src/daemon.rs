@@ -9,6 +9,7 @@ mod deeds;
 mod dial;
 mod farewell;
 mod fault;
+mod forget;
 mod generations;
 mod hands;
 mod incidents;
@@ -16,10 +17,12 @@ mod known;
 mod last_resort;
 #[cfg(test)]
 mod limits;
+mod night;
 mod notify;
 mod opening;
 mod past;
 mod publish;
+mod restart;
 mod rooms;
 mod sent;
 mod service;
@@ -27,23 +30,24 @@ mod space;
 mod start;
 mod tide;
 
+use std::io;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use holdfast_core::Face;
+use holdfast_core::{Face, Unfinished};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Claim, ClaimError, Lane, Machine, blocking, descriptors, leave_no_core};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::boot::{LastKnownGood, settings};
+use crate::boot::{self, LastKnownGood, settings};
 use crate::bus;
 use crate::config::{Args, Config, Places};
 use crate::journal::{self, Destination};
 use crate::link;
-use crate::panel::{Panel, Showing};
+use crate::panel::{self, Panel, Showing};
 use crate::vault::VaultError;
 use crate::wires::{Board, Input};
 use around::Around;
@@ -51,6 +55,7 @@ use course::{Ears, Life, Signals};
 use hands::Hands;
 use last_resort::LastResort;
 use publish::Publisher;
+use restart::Restart;
 use start::Start;
 
 pub use rooms::Rooms;
@@ -99,6 +104,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let descriptors = descriptors();
     let mut config = Config::load(args, &Places::system())?;
     let claim = claim(&config)?;
+    let forgotten = forget_what_is_to_be(&config, claim.as_ref());
     config.ignored.extend(settings::ignored(&Machine::this()));
     link::clock::install(LastKnownGood::read(&config.data).time());
     let in_terminal = config.board == Board::Terminal;
@@ -107,6 +113,11 @@ fn run(args: &Args) -> anyhow::Result<()> {
         in_terminal,
         &config.runtime.join("holdfastd.log"),
     )?;
+    match forgotten {
+        None => {}
+        Some(Ok(left)) => journal::forgotten(&left),
+        Some(Err(error)) => tracing::error!("the factory reset could not be finished: {error}"),
+    }
     // One thread: a Pi's memory matters more here than its other cores.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -118,9 +129,23 @@ fn run(args: &Args) -> anyhow::Result<()> {
     catch_unwind(|| runtime.spawn_blocking(|| ())).map_err(|_| {
         anyhow!("the system starts no thread; raise the limit of its user or service (TasksMax)")
     })?;
-    let ended = runtime.block_on(with_panel(config, claim, &log, descriptors));
+    let (ended, restart) = runtime.block_on(with_panel(config, claim, &log, descriptors));
     runtime.shutdown_timeout(LEFT_BEHIND);
-    ended
+    if restart != Restart::Process {
+        return ended;
+    }
+    if let Err(error) = ended {
+        tracing::error!("{error:#}");
+    }
+    match restart::again().context("Holdfast does not start again by itself")? {}
+}
+
+/// Does a factory reset that waits for a start, where no boot does it, before anything is opened; says what is left.
+fn forget_what_is_to_be(config: &Config, claim: Option<&Claim>) -> Option<io::Result<Vec<String>>> {
+    let (machine, data) = (Machine::this(), &config.data);
+    let waits = boot::forget::unfinished(&machine, data) != Unfinished::No;
+    let is_ours = claim.is_some() && !boot::forget::is_of_the_image(&machine, data);
+    (waits && is_ours).then(|| boot::forget::empty(data))
 }
 
 /// Claims the data directory before anything in it is looked at. Where another process has it there is nothing to serve: the
@@ -143,14 +168,20 @@ async fn with_panel(
     claim: Option<Claim>,
     log: &Destination,
     descriptors: u64,
-) -> anyhow::Result<()> {
+) -> (anyhow::Result<()>, Restart) {
     let captions = captions(&config, log);
     let (showing, showings) = watch::channel(first(&config));
     let (inputs, hand) = mpsc::unbounded_channel();
     let panel = Panel::start(&config.board, captions, showings, inputs);
-    let ended = serve((config, claim), (log, descriptors), &panel, showing, hand).await;
+    let mut restart = Restart::No;
+    let served = serve((config, claim), (log, descriptors), &panel, showing, hand);
+    let ended = served.await.and_then(|(ended, wanted)| {
+        restart = wanted;
+        ended
+    });
     panel.stop().await;
-    ended
+    restart.begins().await;
+    (ended, restart)
 }
 
 /// What is shown until the core says more.
@@ -180,7 +211,7 @@ async fn serve(
     panel: &Panel,
     showing: watch::Sender<Showing>,
     hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(anyhow::Result<()>, Restart)> {
     for problem in &config.ignored {
         journal::setting_ignored(&problem.to_string());
     }
@@ -211,6 +242,9 @@ async fn serve(
         storage: barrier.failure(),
     };
     let (around, seen) = Around::look(&config, &events_in);
+    if let Some(night) = config.settings.night.filter(|_| panel::dims(&config.board)) {
+        tokio::spawn(night::watch(night, events_in.clone()));
+    }
     let found = (verdict, report);
     let start = Start::look(&config, claim, &barrier, found, seen, &events_in).await?;
     let begun = (start.opening, start.set_aside);
@@ -227,15 +261,22 @@ async fn serve(
     life.run(start.facts, ears).await;
 
     service::stopping();
-    served.await?.stop().await;
-    let publisher = life.hands.leave().await?;
-    barrier.stop().await?;
-    if let Some(mark) = start.mark
-        && let Err(error) = blocking(move || mark.stop()).await
-    {
-        tracing::warn!("the mark of this run cannot be closed: {error}");
-    }
-    journal::stopped();
-    publisher.face(Face::Stopped { saved: true });
-    Ok(())
+    let restart = life.hands.restart;
+    let closed = async {
+        served.await?.stop().await;
+        let publisher = life.hands.leave().await?;
+        barrier.stop().await?;
+        if let Some(mark) = start.mark
+            && let Err(error) = blocking(move || mark.stop()).await
+        {
+            tracing::warn!("the mark of this run cannot be closed: {error}");
+        }
+        journal::stopped();
+        publisher.face(match restart {
+            Restart::No => Face::Stopped { saved: true },
+            Restart::Machine | Restart::Process => Face::Resetting,
+        });
+        Ok(())
+    };
+    Ok((closed.await, restart))
 }

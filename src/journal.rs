@@ -219,8 +219,11 @@ impl MessageId {
     /// Where the audit ends.
     pub const AUDITED: Self = Self("9c4e7d20b1a84c3f8e56d07f3a91c2b4");
 
+    /// Everything was forgotten.
+    pub const FORGOTTEN: Self = Self("e27b9d4a60c14f6c8a3d51f7b2c90e86");
+
     /// All of them, for the catalog's test.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::STARTED,
         Self::STATE_CHANGED,
         Self::REPAIRED,
@@ -234,6 +237,7 @@ impl MessageId {
         Self::RENEGOTIATED,
         Self::LAST_END,
         Self::ARCHIVE_DROPPED,
+        Self::FORGOTTEN,
         Self::LOGGED_OUT,
         Self::SELF_TESTED,
         Self::AUDITED,
@@ -435,6 +439,17 @@ pub fn audited(seq: u64, hash: &str) {
         "the audit ends in entry {seq}, {:.8}",
         hash,
     );
+}
+
+/// A factory reset is done, but for what is named: a path of each, and why it is left.
+pub fn forgotten(left: &[String]) {
+    warn!(
+        MESSAGE_ID = MessageId::FORGOTTEN.0,
+        "everything is forgotten, as was confirmed at the device"
+    );
+    for line in left {
+        warn!("the factory reset left something: {line}");
+    }
 }
 
 /// So many messages became durable, the newest under this sequence number of the inbox.

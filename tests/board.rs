@@ -94,6 +94,7 @@ fn the_raspberry_pi_is_wired_as_the_documentation_says() {
             pull: Pull::Up,
             debounce: Duration::from_millis(20),
         }),
+        led: None,
     };
     assert_eq!(board, Ok(Some(wanted)));
     let documented = include_str!("../docs/hardware.md");
@@ -192,7 +193,7 @@ line = 1
     insta::assert_snapshot!(said, @r#"
     bad.toml:1: `top` stands outside a section, such as [device]
     bad.toml:3: board.models: must be a list of texts in quotes, such as ["one", "two"]
-    bad.toml:4: board.colour: no such key; known are board.models and the sections [display] and [button]
+    bad.toml:4: board.colour: no such key; known are board.models and the sections [display], [button] and [led]
     bad.toml:6: display.driver: must be one of "ssd1306", "paper"
     bad.toml:7: display.bus: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:8: display.address: must be a 7-bit I2C address from 0x08 to 0x77, such as 0x3c
@@ -210,7 +211,7 @@ line = 1
     bad.toml:21: button.pull: must be "up", "down" or "off"
     bad.toml:22: button.debounce_ms: must be a number of milliseconds from 0 to 1000
     bad.toml:23: button.chord: no such key; known are backends, lines, active_low, pull, debounce_ms
-    bad.toml:25: led.line: no such key; known are board.models and the sections [display] and [button]
+    bad.toml:25: led.line: no such key; known are lines, active_low
     "#);
 }
 
@@ -220,6 +221,7 @@ fn what_is_missing_is_said() {
     bad.toml: button.lines is missing: which GPIO line the button is on
     bad.toml: display.bus or display.spi is missing: which I2C or SPI bus the display is on
     ");
+    insta::assert_snapshot!(complaints("[led]\nactive_low = true\n"), @"bad.toml: led.lines is missing: which GPIO line the lamp is on");
     let combined = |keys: &str| complaints(&format!("[display]\n{keys}\n"));
     insta::assert_snapshot!(combined("bus = [\"a\"]\nspi = [\"b\"]"), @"bad.toml: display.bus and display.spi: a display is on one bus; remove the other");
     insta::assert_snapshot!(combined("bus = [\"a\"]\nclock_hz = 1000000"), @"bad.toml: display.chip_select, clock_hz and data_command are for display.spi, not for display.bus, which is I2C; remove them");

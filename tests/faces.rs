@@ -66,6 +66,17 @@ fn about(audit: Option<AuditEnd>) -> Face {
     }
 }
 
+fn reset(listed: u32, left: u32) -> Face {
+    Face::ResetDone {
+        emptied: Emptied {
+            links: 3,
+            listed,
+            system: true,
+            left,
+        },
+    }
+}
+
 fn without(code: CauseCode) -> Face {
     Face::WaitingForNetwork {
         code,
@@ -199,6 +210,32 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             None,
         ),
         ("about-unaudited", about(None), None),
+        ("network", Face::Network { left_ms: 60_000 }, None),
+        (
+            "holding",
+            Face::Holding {
+                left_ms: 9_100,
+                relinks: true,
+            },
+            None,
+        ),
+        (
+            "holding-unlinked",
+            Face::Holding {
+                left_ms: 9_100,
+                relinks: false,
+            },
+            None,
+        ),
+        (
+            "confirm-reset",
+            Face::ConfirmReset { left_ms: 29_100 },
+            None,
+        ),
+        ("resetting", Face::Resetting, None),
+        ("reset-done", reset(0, 0), None),
+        ("reset-done-listed", reset(1, 0), None),
+        ("reset-done-left", reset(0, 2), None),
         (
             "confirm-relink",
             Face::ConfirmRelink {

@@ -67,6 +67,7 @@ fn the_units_are_sound() {
         "holdfast-evidence.service",
         "holdfast-data.service",
         "holdfast-settings.service",
+        "holdfast-restart.path",
         "holdfast-ring.service",
         "holdfast-ring.timer",
     ] {

@@ -12,6 +12,7 @@
 //! - `early`: the signals that do not outlive the check and the mount of the data partition (`superblock`)
 //! - `partition`: what the data partition holds, and what becomes of one that cannot be used
 //! - [`settings`]: the owner's settings on the boot partition; `audit_key` and `age`: what seals the audit, and how far the data had come, beside them
+//! - [`forget`]: the factory reset
 //! - [`LastKnownGood`]: a clock that does not start in the past
 
 mod age;
@@ -20,6 +21,7 @@ mod clock;
 mod early;
 mod evidence;
 mod filesystem;
+pub mod forget;
 mod host_key;
 mod kernel;
 mod mark;

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use holdfast_medium::{DataDir, Machine, atomic, space::is_full};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{clock, filesystem};
+use super::{clock, filesystem, forget};
 
 /// Where the partition is mounted.
 const DATA: &str = "data";
@@ -45,7 +45,7 @@ pub(super) fn prepare(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let why = match filesystem::mounted(machine, "/data").as_deref() {
         None => "it is not mounted".to_owned(),
         Some(_) if is_read_only(&machine.file(DATA)) => "it can only be read".to_owned(),
-        Some(_) => match furnish(machine, owner) {
+        Some(_) => match forget_and_furnish(machine, owner) {
             // Full is not broken: the daemon has a reserve, and says so.
             Err(error)
                 if !error
@@ -78,6 +78,15 @@ fn stand_in(machine: &Machine) -> anyhow::Result<()> {
         .context("mount cannot be run")?;
     ensure!(status.success(), "mount failed: {status}");
     Ok(())
+}
+
+/// Empties the partition first where its owner wants that. What cannot be emptied is furnished all the same: the daemon says so, and uses
+/// nothing of it.
+fn forget_and_furnish(machine: &Machine, owner: (u32, u32)) -> anyhow::Result<Vec<String>> {
+    if let Err(error) = forget::empty_partition(machine) {
+        tracing::error!("the factory reset could not empty the data partition: {error:#}");
+    }
+    furnish(machine, owner)
 }
 
 /// Makes the directories that have to be there; returns what was made now.

@@ -8,7 +8,7 @@ use holdfast_medium::{Machine, leave_no_core};
 use tracing::Level;
 
 use super::early::Early;
-use super::{age, audit_key, host_key, panel, partition, settings};
+use super::{age, audit_key, forget, host_key, panel, partition, settings};
 use crate::journal;
 
 /// A step of the boot.
@@ -70,8 +70,13 @@ impl Boot {
 }
 
 fn owners_settings(machine: &Machine) -> anyhow::Result<Vec<String>> {
-    let imported = settings::import(machine);
     let mut told = Vec::new();
+    match forget::finish(machine) {
+        Ok(None) => {}
+        Ok(Some(left)) => journal::forgotten(&left),
+        Err(error) => tracing::error!("the factory reset could not be finished: {error:#}"),
+    }
+    let imported = settings::import(machine);
     if let Err(error) = audit_key::make(machine) {
         tracing::warn!("there is no key for the audit: {error:#}");
     }

@@ -63,7 +63,7 @@ impl Panel1 {
         texts(self.desk.status().borrow().button.map(Into::into))
     }
 
-    /// Holds the button down for `ms` milliseconds (at most a minute) and answers when it is up again.
+    /// Holds the button down for `ms` milliseconds (at most ten seconds) and answers when it is up again.
     async fn press(&self, ms: u32) -> Result<(), Error> {
         Ok(self.desk.press(Duration::from_millis(ms.into())).await?)
     }

@@ -69,6 +69,12 @@ pub enum Effect {
     /// Write the audit entry, durable; then retire the live generation and begin the next.
     /// Answers with `Retired` or `RetireFailed`.
     Retire(Order),
+    /// Write the audit entry, durable; then, as durable, that everything is to be forgotten before the next start opens anything; then log
+    /// every link out that WhatsApp may still list, as well as that goes within half a minute. No run is left.
+    /// Answers with `ResetNoted`, or with `ResetFailed` where nothing of it was done.
+    Reset(Order),
+    /// Note that the owner has seen what a factory reset did.
+    ResetSeen,
     /// Wait no longer for consumers that are away for so long while others come. A sample that says otherwise follows.
     StopWaiting {
         /// How long, milliseconds.
@@ -105,6 +111,9 @@ pub enum Effect {
     Exit,
     /// Leave the daemon's loop as failed: the service manager starts us again.
     ExitFailed,
+    /// Leave the daemon's loop in order, and then have the machine restarted, or the process where the machine is not ours, whatever else
+    /// fails.
+    Restart,
 }
 
 /// The answer to a command.

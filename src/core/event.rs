@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 
-use crate::ground::{AuditEnd, Cause, CauseCode, LastEnd, LastFour, Linked, Way};
-use crate::parts::{Deed, Findings, Ignored, Limits, Part, Space, Tested};
+use crate::ground::{AuditEnd, Cause, CauseCode, Emptied, LastEnd, LastFour, Linked, Way};
+use crate::parts::{Deed, Findings, Hand, Ignored, Limits, Part, Space, Tested};
 use crate::past::Past;
 
 /// The facts of a start: what the machine tells before anything is opened.
@@ -23,6 +23,26 @@ pub struct Facts {
     pub set_aside: bool,
     /// What the operator set of the data partition's limits.
     pub limits: Limits,
+    /// The glass has a light that can be dimmed, and ages where it is lit.
+    pub dims: bool,
+    /// A phone can read a QR on the glass, so that it goes before a pairing code.
+    pub qr_first: bool,
+    /// A factory reset that is not done.
+    pub reset: Unfinished,
+    /// What a factory reset did that the owner has not seen yet.
+    pub emptied: Option<Emptied>,
+}
+
+/// How far a factory reset is that an earlier run wrote down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Unfinished {
+    /// There is none, or it is done.
+    #[default]
+    No,
+    /// It is still to be done, by a restart.
+    Waits,
+    /// The boot tried, and could not finish it.
+    Failed,
 }
 
 /// One thing that happened. Every event is legal in every state.
@@ -98,9 +118,11 @@ pub enum Event {
     /// also after [`crate::Effect::Disconnect`], and nothing of that run after it.
     LinkEnded(Ending),
     /// The button went down.
-    Pressed,
+    Pressed(Hand),
     /// The button came up.
-    Released,
+    Released(Hand),
+    /// Night falls by the owner's setting, or is over.
+    Night(bool),
     /// The bus asks for something.
     Command {
         /// Returned in the [`crate::Effect::Reply`].
@@ -116,6 +138,10 @@ pub enum Event {
     /// An [`crate::Effect::Retire`] or [`crate::Effect::Restore`] failed; the old generation is untouched and still
     /// live.
     RetireFailed,
+    /// The first two parts of an [`crate::Effect::Reset`] are done, or may be.
+    ResetNoted,
+    /// An [`crate::Effect::Reset`] failed before anything was done.
+    ResetFailed,
     /// How full the data partition is: an answer of [`crate::Effect::Repair`] and [`crate::Effect::TrimMail`], and then every few
     /// seconds.
     Space(Space),

@@ -4,7 +4,7 @@ use crate::ground::limits::DEGRADED_AFTER;
 use crate::ground::{
     AuditEnd, CauseCode, Emptied, GenerationId, LastEnd, LastFour, Now, Successor, Wait, Way,
 };
-use crate::parts::{Ignored, Notice, PairingFace, Phase, Then};
+use crate::parts::{Glow, Ignored, Notice, PairingFace, Phase, Question, Then};
 use crate::state::State;
 
 /// A face of the device, which fills the screen. Durations are what is left at the moment asked for, milliseconds.
@@ -154,37 +154,65 @@ pub enum Face {
 
 /// The face that the owner sees in this state at this moment.
 pub fn face(state: &State, now: Now) -> Face {
-    if let (Some(until), Some(account)) = (state.gesture.asks_until(), state.keys.account()) {
-        return Face::ConfirmRelink {
-            left_ms: now.until(until),
-            account: Some(account),
-            generation: state.linked().generation,
-        };
+    of_the_button(state, now).unwrap_or_else(|| match of_session(state, now) {
+        face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
+        | Face::StorageFault { .. }
+        | Face::Resetting
+        | Face::Stopped { .. }) => face,
+        face => noticed(state, now).unwrap_or(face),
+    })
+}
+
+/// The lamp of that face: how bright it is and where it lies, at every moment until something happens.
+pub fn glow(state: &State, now: Now) -> Glow {
+    match face(state, now) {
+        Face::Pairing(PairingFace::Qr { .. }) => state.lamp.scans(),
+        Face::Pairing(PairingFace::Code { .. })
+        | Face::Holding { .. }
+        | Face::ConfirmRelink { .. }
+        | Face::ConfirmReset { .. } => state.lamp.asks(),
+        _ => state.lamp.rests(),
     }
-    match (of_session(state, now), state.notices.raised()) {
-        (
-            face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
-            | Face::StorageFault { .. }
-            | Face::Stopped { .. }),
-            _,
-        )
-        | (face, None) => face,
-        (Face::Connected { .. }, Some((Notice::About, until))) => Face::About {
+}
+
+/// What the finger on the button asks, or is asked.
+fn of_the_button(state: &State, now: Now) -> Option<Face> {
+    if let Some(at) = state.gesture.resets_at().filter(|_| state.can_reset()) {
+        return Some(Face::Holding {
+            left_ms: now.until(at),
+            relinks: state.can_relink(),
+        });
+    }
+    match state.gesture.asks()? {
+        (Question::Relink, until) => Some(Face::ConfirmRelink {
+            left_ms: now.until(until),
+            account: Some(state.keys.account()?),
+            generation: state.linked().generation,
+        }),
+        (Question::Reset, until) => state.can_reset().then(|| Face::ConfirmReset {
+            left_ms: now.until(until),
+        }),
+    }
+}
+
+/// What passes over the face of the session. What is wrong is more than a page that somebody turned.
+fn noticed(state: &State, now: Now) -> Option<Face> {
+    if let Some(emptied) = state.emptied {
+        return Some(Face::ResetDone { emptied });
+    }
+    let (notice, until) = state.notices.raised()?;
+    let left_ms = now.until(until);
+    Some(match notice {
+        Notice::LastEnd(end) => Face::LastEnd { end, left_ms },
+        Notice::Settings(ignored) => Face::SettingsIgnored { ignored, left_ms },
+        Notice::Network | Notice::About if !state.turns_pages() => return None,
+        Notice::Network => Face::Network { left_ms },
+        Notice::About => Face::About {
             generation: state.linked().generation,
             audit: state.audit,
-            left_ms: now.until(until),
+            left_ms,
         },
-        // What is wrong is more than what this device is.
-        (face, Some((Notice::About, _))) => face,
-        (_, Some((Notice::LastEnd(end), until))) => Face::LastEnd {
-            end,
-            left_ms: now.until(until),
-        },
-        (_, Some((Notice::Settings(ignored), until))) => Face::SettingsIgnored {
-            ignored,
-            left_ms: now.until(until),
-        },
-    }
+    })
 }
 
 impl State {
@@ -200,6 +228,9 @@ fn of_session(state: &State, now: Now) -> Face {
     let session = &state.session;
     let left = session.deadline().map(|until| now.until(until));
     let left_ms = left.unwrap_or(0);
+    if session.resets() {
+        return Face::Resetting;
+    }
     match session.phase() {
         Phase::Starting => Face::Starting,
         Phase::Repairing | Phase::Closing(Then::Rebuild) => Face::Repairing,
@@ -237,6 +268,7 @@ fn of_session(state: &State, now: Now) -> Face {
         Phase::AwaitingClock => Face::WaitingForClock { next_ms: left_ms },
         Phase::PairingPaused => Face::PairingPaused,
         Phase::PasskeyNeeded => Face::PasskeyNeeded,
+        Phase::Closing(Then::Reset) | Phase::Resetting { .. } => Face::Resetting,
         Phase::Stopping | Phase::Stopped => Face::Stopped { saved: false },
     }
 }

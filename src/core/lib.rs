@@ -25,15 +25,15 @@ mod turn;
 
 pub use course::{Course, Hands};
 pub use effect::{Effect, Outcome, Refusal, Reply};
-pub use event::{Command, Ending, Event, Facts};
-pub use face::{Face, face};
+pub use event::{Command, Ending, Event, Facts, Unfinished};
+pub use face::{Face, face, glow};
 pub use ground::{
     ArchiveId, AuditEnd, Cause, CauseClass, CauseCode, Emptied, GenerationId, LastEnd, LastFour,
     Linked, NotAName, NotANumber, Now, Order, PhoneNumber, Trigger, Way, limits,
 };
 pub use parts::{
-    Bounds, Deed, Findings, IdentityFound, Ignored, Limits, PairingFace, Part, Plan, Space,
-    StoreFound, Tested, Todo, Treatment, Unusable, plan, setback,
+    Bounds, Deed, Findings, Glow, Hand, IdentityFound, Ignored, Light, Limits, Look, PairingFace,
+    Part, Plan, Shift, Space, StoreFound, Tested, Todo, Treatment, Unusable, plan, setback,
 };
 pub use past::{NotAPast, Past};
 pub use state::State;

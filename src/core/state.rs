@@ -2,10 +2,12 @@
 
 use alloc::vec::Vec;
 
-use crate::ground::{AuditEnd, Cause, CauseCode, Jitter, Linked, Moments, Now, Wait, Way, limits};
+use crate::ground::{
+    AuditEnd, Cause, CauseCode, Emptied, Jitter, Linked, Moments, Now, Wait, Way, limits,
+};
 use crate::parts::{
-    Allowances, Backoffs, Gesture, Keys, Notices, Panel, Part, Phone, Pulse, SelfTest, Session,
-    Storage, Storm, Todo, Token,
+    Allowances, Backoffs, Gesture, Hurry, Keys, Lamp, Notices, Panel, Part, Phone, Pulse, SelfTest,
+    Session, Storage, Storm, Todo, Token,
 };
 
 /// All that Holdfast knows when it decides: the parts, and what only the rules know.
@@ -15,6 +17,7 @@ pub struct State {
     pub(crate) keys: Keys,
     pub(crate) gesture: Gesture,
     pub(crate) notices: Notices,
+    pub(crate) lamp: Lamp,
     pub(crate) storage: Storage,
     pub(crate) panel: Panel,
     pub(crate) storm: Storm,
@@ -37,6 +40,8 @@ pub struct State {
     pub(crate) no_new_chats: Option<u64>,
     /// Where the audit ends; `None` while it is not known, or has no entry.
     pub(crate) audit: Option<AuditEnd>,
+    /// What a factory reset did that the owner has not seen yet.
+    pub(crate) emptied: Option<Emptied>,
     /// When it was last written down what the next start has to know; `None` where that tells nobody how long ago it was.
     pub(crate) noted_at: Option<u64>,
 }
@@ -49,6 +54,7 @@ impl State {
             keys: Keys::new(),
             gesture: Gesture::default(),
             notices: Notices::default(),
+            lamp: Lamp::default(),
             storage: Storage::default(),
             panel: Panel::default(),
             storm: Storm::default(),
@@ -65,6 +71,7 @@ impl State {
             untold: Vec::new(),
             no_new_chats: None,
             audit: None,
+            emptied: None,
             noted_at: Some(0),
         }
     }
@@ -120,6 +127,20 @@ impl State {
     pub(crate) fn can_relink(&self) -> bool {
         self.keys.are_linked() && self.session.is_settled()
     }
+
+    /// Whether there is something to be forgotten that is not being given up.
+    pub(crate) fn can_reset(&self) -> bool {
+        self.session.is_settled()
+    }
+
+    /// Whether a human is asked nothing, so that a press turns the page.
+    pub(crate) fn turns_pages(&self) -> bool {
+        let is_idle = matches!(
+            self.session.phase().row().hurry,
+            Hurry::UnderWay | Hurry::NothingToDo
+        );
+        is_idle && self.session.is_settled()
+    }
 }
 
 /// For a model check, which tells states apart.
@@ -132,6 +153,7 @@ impl State {
         self.session.rebase(moments);
         self.gesture.rebase(moments);
         self.notices.rebase(moments);
+        self.lamp.rebase(moments);
         self.panel.rebase(moments);
         self.storm.rebase(moments);
         self.phone.rebase(moments);
@@ -148,12 +170,13 @@ impl State {
     }
 
     /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone, the
-    /// page that somebody turned, and how often the owner was told of something.
+    /// page that somebody turned, its light, and how often the owner was told of something.
     pub fn without_chores(mut self) -> Self {
         let fresh = State::new(0);
         self.pulse = fresh.pulse;
         self.phone = fresh.phone;
         self.notices.turn_back();
+        self.lamp = fresh.lamp;
         self.allowances.notified = fresh.allowances.notified;
         self.untold = fresh.untold;
         self
@@ -169,8 +192,9 @@ mod tests {
     use crate::ground::HOUR;
     use crate::story::ACCOUNT;
     use crate::{
-        CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId, IdentityFound,
-        Ignored, LastEnd, Linked, Part, Space, StoreFound, Todo, Unusable, Way, step,
+        CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId, Hand,
+        IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Todo, Unusable, Way,
+        step,
     };
 
     fn events() -> Vec<Event> {
@@ -243,10 +267,14 @@ mod tests {
             Event::LinkUp,
             Event::CaughtUp,
             Event::Heard,
-            Event::Pressed,
-            Event::Pressed,
-            Event::Released,
-            Event::Released,
+            Event::Pressed(Hand::Device),
+            Event::Pressed(Hand::Device),
+            Event::Released(Hand::Device),
+            Event::Released(Hand::Device),
+            Event::Pressed(Hand::Bus),
+            Event::Released(Hand::Bus),
+            Event::Night(true),
+            Event::Night(false),
             command(Command::Link),
             command(Command::Ask { deed, nonce }),
             command(Command::Confirm { deed, token }),

@@ -14,7 +14,7 @@ pub struct Stay {
 }
 
 /// One row a state, in the order an owner meets them.
-pub const STAYS: [Stay; 18] = [
+pub const STAYS: [Stay; 19] = [
     row(
         "Starting",
         Some(10 * MINUTE),
@@ -83,6 +83,11 @@ pub const STAYS: [Stay; 18] = [
         "StorageFault",
         None,
         "The link comes back when there is room; a partition that failed is tried again after a minute.",
+    ),
+    row(
+        "Resetting",
+        Some(MINUTE),
+        "The machine restarts; nothing that is left is opened before all of it is forgotten.",
     ),
     row(
         "Stopped",

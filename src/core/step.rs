@@ -14,7 +14,7 @@ use crate::turn::Turn;
 pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     let before = state.clone();
     let mut turn = Turn::new(state, now);
-    if matches!(event, Event::Pressed | Event::Released) {
+    if matches!(event, Event::Pressed(_) | Event::Released(_)) {
         turn.button_due();
     }
     turn.take(event);
@@ -61,12 +61,15 @@ impl Turn<'_> {
             Event::Heard => self.heard(),
             Event::SelfTested(tested) => self.tested(tested),
             Event::LinkEnded(ending) => self.link_ended(ending),
-            Event::Pressed => self.pressed(),
-            Event::Released => self.released(),
+            Event::Pressed(hand) => self.pressed(hand),
+            Event::Released(hand) => self.released(hand),
+            Event::Night(night) => self.state.lamp.night(night),
             Event::Command { request, command } => self.command(request, command),
             Event::Retired(linked) => self.retired(linked),
             Event::FarewellSaid => self.state.keys.end_farewell(),
             Event::RetireFailed => self.retire_failed(),
+            Event::ResetNoted => self.reset_noted(),
+            Event::ResetFailed => self.reset_failed(),
             Event::Space(space) => self.space(&space),
             Event::InboxFull => self.inbox_full(),
             Event::DropFailed => self.drop_failed(),
@@ -94,8 +97,8 @@ impl Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Ending;
     use crate::story::{ACCOUNT, Story};
+    use crate::{Ending, Hand};
 
     #[test]
     fn ignored_says_so() {
@@ -104,7 +107,7 @@ mod tests {
         for event in [
             Event::Tick,
             Event::LinkUp,
-            Event::Released,
+            Event::Released(Hand::Device),
             Event::PairFailed,
             Event::CodeUnusable,
             Event::QrShown { valid_ms: 1 },
@@ -114,7 +117,7 @@ mod tests {
                 "{event:?}"
             );
         }
-        assert!(!step(&mut story.state, Event::Pressed, now).ignored);
+        assert!(!step(&mut story.state, Event::Pressed(Hand::Device), now).ignored);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::{
-    Command, Effect, Ending, Event, Face, Facts, GenerationId, LastFour, Linked, Now, Order, Past,
-    Reply, State, Trigger, face, step,
+    Command, Effect, Ending, Event, Face, Facts, GenerationId, Hand, LastFour, Linked, Now, Order,
+    Past, Reply, State, Trigger, face, step,
 };
 
 pub(crate) const ACCOUNT: LastFour = LastFour(*b"1234");
@@ -137,9 +137,13 @@ impl Story {
     }
 
     pub(crate) fn press(&mut self, ms: u64) -> Vec<Effect> {
-        let mut effects = self.on(Event::Pressed);
+        self.press_by(Hand::Device, ms)
+    }
+
+    pub(crate) fn press_by(&mut self, hand: Hand, ms: u64) -> Vec<Effect> {
+        let mut effects = self.on(Event::Pressed(hand));
         effects.extend(self.wait(ms));
-        effects.extend(self.on(Event::Released));
+        effects.extend(self.on(Event::Released(hand)));
         effects
     }
 

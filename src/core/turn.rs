@@ -31,6 +31,11 @@ impl Turn<'_> {
         self.now.saturating_add(ms)
     }
 
+    /// The moment of the step.
+    pub(crate) fn moment(&self) -> Now {
+        Now { mono_ms: self.now }
+    }
+
     /// Whether the timer has rung.
     pub(crate) fn rings(&self, timer: Timer) -> bool {
         self.state.is_due(timer, self.now)

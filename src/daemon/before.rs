@@ -13,8 +13,10 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 use wacore::store::Device;
 
+use super::forget;
 use super::generations::{forget_remains, repair, restore, retire};
 use super::rooms::Rooms;
+use crate::boot;
 use crate::history::{AuditKind, Departing, Passphrase};
 use crate::vault::Remains;
 
@@ -33,10 +35,11 @@ enum Deed {
     Export,
     Import,
     Farewell,
+    Reset,
 }
 
 /// Each deed, the entries it begins with, and the place where it may be made ready before, which counts for nothing.
-const DEEDS: [(Deed, &[AuditKind], &str); 8] = [
+const DEEDS: [(Deed, &[AuditKind], &str); 9] = [
     (Deed::Retire, &[AuditKind::Retire], ""),
     (
         Deed::Restore,
@@ -49,6 +52,7 @@ const DEEDS: [(Deed, &[AuditKind], &str); 8] = [
     (Deed::Export, &[AuditKind::Export], ""),
     (Deed::Import, &[AuditKind::Import], "workshop-of-imports"),
     (Deed::Farewell, &[AuditKind::Farewell], ""),
+    (Deed::Reset, &[AuditKind::Reset], ""),
 ];
 
 /// Entries that belong to no deed on open rooms: a start repairs before it opens them, and a seal is its own effect.
@@ -58,7 +62,7 @@ impl Deed {
     /// Makes what there is to do it to.
     async fn prepare(self, home: &Home) {
         let retirements = match self {
-            Self::Retire | Self::Repair | Self::Import => 0,
+            Self::Retire | Self::Repair | Self::Import | Self::Reset => 0,
             Self::Restore | Self::Export | Self::Farewell => 1,
             Self::Drop => 2,
             Self::Forget => {
@@ -87,6 +91,9 @@ impl Deed {
                 forget_remains(&home.dir, audit).await;
                 anyhow::ensure!(Remains::old(&home.dir)?.is_empty(), "they stay");
             }
+            Self::Reset => forget::begin(&home.rooms, &home.dir, home.order())
+                .await
+                .map(drop)?,
             Self::Drop => archive.drop_oldest(audit).await.map(drop)?,
             Self::Export => archive.give_up(audit, FIRST).await.map(drop)?,
             Self::Import => {
@@ -306,7 +313,42 @@ async fn every_deed_waits_for_its_entries() {
         assert_eq!(at_entries, all, "{deed:?} comes before its entry");
         assert!(!untouched, "{deed:?} does nothing that is seen");
         assert_eq!(home.rooms.audit.check().unwrap().faults, [], "{deed:?}");
+        for entry in fs::read_dir(home.dir.root()).unwrap() {
+            let name = entry.unwrap().file_name();
+            assert!(DataDir::is_ours(&name), "{name:?} would outlive a reset");
+        }
     }
+}
+
+#[tokio::test]
+async fn after_a_reset_nothing_of_any_link_is_left_and_the_audit_goes_on() {
+    let home = Home::new().await;
+    retire(&home.rooms, home.order()).await.unwrap();
+    let wanted = forget::begin(&home.rooms, &home.dir, home.order());
+    let wanted = wanted.await.unwrap();
+    assert_eq!(
+        (wanted.links, wanted.listed),
+        (1, 1),
+        "nobody logged it out"
+    );
+    let (_root, dir) = home.leave().await;
+    assert_eq!(boot::forget::empty(&dir).unwrap(), [""; 0]);
+    let (_barrier, rooms) = Rooms::without_panel(&dir).await.unwrap();
+    let generation = GenerationId(1);
+    let account = None;
+    assert_eq!(
+        rooms.vault.linked(),
+        Linked {
+            generation,
+            account
+        }
+    );
+    assert!(rooms.archive.list().unwrap().is_empty());
+    assert_eq!(rooms.audit.check().unwrap().faults, []);
+    let entries = rooms.audit.read(1, 10).unwrap();
+    assert!(entries.len() == 2 && entries[1].contains("\"kind\":\"reset\""));
+    let emptied = boot::forget::done(&dir).unwrap();
+    assert_eq!((emptied.links, emptied.listed, emptied.left), (1, 1, 0));
 }
 
 #[tokio::test]

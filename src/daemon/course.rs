@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use holdfast_core::{Command, Course, Event, Facts, Hands as _, Reply};
+use holdfast_core::{Command, Course, Event, Facts, Hand, Hands as _, Reply};
 use holdfast_medium::barrier::BarrierError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -113,8 +113,8 @@ impl Life {
 
     fn input(&mut self, at: Instant, input: Input) {
         match input {
-            Input::Pressed => self.take_at(at, Event::Pressed),
-            Input::Released => self.take_at(at, Event::Released),
+            Input::Pressed => self.take_at(at, Event::Pressed(Hand::Device)),
+            Input::Released => self.take_at(at, Event::Released(Hand::Device)),
             Input::Stop => self.command(Command::Stop, None),
             Input::Health { part, fault } => self.take(Event::Panel { part, fault }),
         }
@@ -123,8 +123,8 @@ impl Life {
     fn request(&mut self, request: Request) {
         match request {
             Request::Command { command, reply } => self.command(command, Some(reply)),
-            Request::Button { down: true } => self.take(Event::Pressed),
-            Request::Button { down: false } => self.take(Event::Released),
+            Request::Button { down: true } => self.take(Event::Pressed(Hand::Bus)),
+            Request::Button { down: false } => self.take(Event::Released(Hand::Bus)),
             Request::Passkey(step) => self.hands.link(|link| link.passkey(step)),
             Request::Records { reply } => self.hands.count_records(reply),
         }
@@ -153,7 +153,7 @@ impl Signals {
         ]))
     }
 
-    async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         let Self([terminate, interrupt, hangup, quit]) = self;
         tokio::select! {
             _ = terminate.recv() => {}

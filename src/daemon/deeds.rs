@@ -336,7 +336,7 @@ impl Hands {
     }
 
     /// As [`Hands::with_rooms`], once the last run of the link is over, so that nothing else uses the store.
-    fn without_link<Deed>(&mut self, deed: impl FnOnce(Rooms) -> Deed + Send + 'static)
+    pub(super) fn without_link<Deed>(&mut self, deed: impl FnOnce(Rooms) -> Deed + Send + 'static)
     where
         Deed: Future<Output = Answer> + Send + 'static,
     {

@@ -1,5 +1,7 @@
 //! A link that a human gave up is logged out, beside the live one.
 
+use std::time::Duration;
+
 use holdfast_core::{ArchiveId, Event};
 use holdfast_medium::{Lane, barrier::Barrier};
 
@@ -9,6 +11,9 @@ use crate::history::{HistoryError, KeysError};
 use crate::journal;
 use crate::link::Farewell;
 use crate::vault::Vault;
+
+/// How long a farewell may take.
+const LIMIT: Duration = Duration::from_secs(120);
 
 impl Hands {
     /// Logs an archived link out. Its deeds on the disk are the lane's. The call to WhatsApp holds the lane up no longer than a
@@ -51,7 +56,7 @@ async fn say(
         Ok::<_, HistoryError>((departing, vault.map_err(KeysError::from)?))
     };
     let (departing, vault) = lane.run(departs).await??;
-    let said = farewell.say(vault.backend()).await;
+    let said = farewell.say(vault.backend(), LIMIT).await;
     vault.close().await.map_err(KeysError::from)?;
     drop(vault);
     lane.run(departing.end(said)).await??;

@@ -16,6 +16,7 @@ use super::incidents::IncidentLog;
 use super::known::Lookout;
 use super::opening::{Opening, Progress};
 use super::publish::Publisher;
+use super::restart::Restart;
 use super::rooms::Rooms;
 use super::space::Gauge;
 use crate::config::Config;
@@ -49,6 +50,7 @@ pub(super) struct Hands {
     /// Why the process ends as failed.
     pub(super) failure: Option<anyhow::Error>,
     pub(super) leaving: bool,
+    pub(super) restart: Restart,
 }
 
 /// The rooms, and the link that lives on them.
@@ -79,6 +81,8 @@ impl core::Hands for Hands {
             Effect::Disconnect => self.hang_up(),
             Effect::Retire(order) => self.retire(order),
             Effect::Restore { order, from } => self.restore(order, from),
+            Effect::Reset(order) => self.reset(order),
+            Effect::ResetSeen => self.reset_seen(),
             Effect::TrimMail => self.trim_mail(),
             Effect::StopWaiting { away_ms } => self.stop_waiting(away_ms),
             Effect::DropOldestArchive => self.drop_oldest_archive(),
@@ -108,6 +112,10 @@ impl core::Hands for Hands {
             Effect::Notify(cause) => self.notify(state.name(), cause),
             Effect::Reply { request, reply } => self.publisher.reply(request, reply),
             Effect::Exit => self.leaving = true,
+            Effect::Restart => {
+                self.restart.ask(&self.config);
+                self.leaving = true;
+            }
             Effect::ExitFailed => {
                 // Whatever went wrong, it is never an end in order.
                 let why = || {
@@ -165,6 +173,7 @@ impl Hands {
             dial: Dial::Idle,
             failure,
             leaving: false,
+            restart: Restart::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_core::{Cause, Face, Now, PairingFace, Reply, State, Tested, face};
+use holdfast_core::{Cause, Face, Glow, Now, PairingFace, Reply, State, Tested, face, glow};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -186,7 +186,7 @@ impl Publisher {
             *published = status;
             new
         });
-        self.face(face(state, now));
+        self.show(face(state, now), glow(state, now), now);
     }
 
     /// Takes the file that a fault is about, and what the system said of it, for the screen.
@@ -224,8 +224,13 @@ impl Publisher {
         }
     }
 
-    /// Puts a face on the glass, with the code or the file it is about.
+    /// Puts the last face on the glass.
     pub(super) fn face(&self, face: Face) {
+        self.show(face, Glow::Steady, self.moment(Instant::now()));
+    }
+
+    /// Puts a face on the glass, with the code or the file it is about, in this light.
+    fn show(&self, face: Face, glow: Glow, now: Now) {
         let codes = self.credentials.borrow();
         let credential = match face {
             Face::Pairing(PairingFace::Qr { .. }) => codes.qr.clone().map(Credential::Qr),
@@ -236,7 +241,8 @@ impl Publisher {
         let showing = Showing::new(face, credential)
             .naming(self.named.clone())
             .with(self.figures())
-            .in_language(self.language);
+            .in_language(self.language)
+            .lit(glow, now);
         self.showing.send_replace(showing);
     }
 }

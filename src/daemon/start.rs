@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 
 use super::opening::Opening;
 use super::past;
-use crate::boot::{self, BootReport, Evidence, RunMark, Stages, Verdict, settings};
+use crate::boot::{self, BootReport, Evidence, RunMark, Stages, Verdict, forget, settings};
 use crate::config::Config;
 use crate::journal;
+use crate::panel;
 
 /// The facts of a start, and what goes on from them.
 pub(super) struct Start {
@@ -35,6 +36,8 @@ impl Start {
         let ignored = ignored(config);
         let (dir, runtime) = (config.data.clone(), config.runtime.clone());
         let limits = config.settings.limits;
+        let dims = panel::dims(&config.board);
+        let qr_first = panel::shows_readable_qr(&config.board);
         let (barrier, events) = (barrier.clone(), events.clone());
         blocking(move || {
             let mut stages = Stages::new();
@@ -64,6 +67,11 @@ impl Start {
                 last_end: verdict.end,
                 past: past::both(&dir.past(), &runtime),
                 set_aside: set_aside.is_some(),
+                dims,
+                // Until a glass says how fine its pixels are.
+                qr_first,
+                reset: forget::unfinished(&Machine::this(), &dir),
+                emptied: forget::done(&dir),
             };
             stages.done("evidence");
             let opening = Opening::new(&dir, claim, &barrier, report, stages, limits);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Ask, Desk, Refusal, Request};
 use crate::panel::Frame;
 
-/// A press longer than this is a mistake.
-const LONGEST_PRESS: Duration = Duration::from_secs(60);
+/// A press longer than this is a mistake. It is far from the hold that asks whether to forget everything, which a program may not.
+const LONGEST_PRESS: Duration = Duration::from_secs(10);
 
 impl Desk {
     /// The picture on the screen.
@@ -36,7 +36,7 @@ impl Desk {
         &self.lines.glass
     }
 
-    /// Holds the button down, at most for a minute, and returns when it is up again.
+    /// Holds the button down, at most for ten seconds, and returns when it is up again.
     ///
     /// # Errors
     /// [`Refusal::InvalidArgument`] for a longer press.

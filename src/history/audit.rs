@@ -42,6 +42,8 @@ pub enum AuditKind {
     Drop,
     /// What an old repair took out of the vault is removed for good.
     Forget,
+    /// Everything is forgotten, every generation with it, and their numbers begin anew; this log stays.
+    Reset,
     /// From here on entries are sealed with a key that is not beside the log.
     Seal,
 }

@@ -28,7 +28,7 @@ pub(crate) use seal::KEY_FILE;
 pub use verdict::{Fault, Verdict};
 
 use holdfast_core::{ArchiveId, GenerationId, Trigger};
-use holdfast_medium::{Stamp, Stopped, remedy};
+use holdfast_medium::{Stamp, Stopped, remedy, space::is_full};
 
 /// Why the history cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +169,16 @@ impl HistoryError {
         move |source| Self::Io {
             path: path.to_owned(),
             source,
+        }
+    }
+}
+
+impl From<HistoryError> for io::Error {
+    /// The same error, as whoever makes room on a full partition understands it.
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Io { source, .. } if is_full(&source) => source,
+            error => Self::other(error),
         }
     }
 }

@@ -15,16 +15,13 @@ use super::Parts;
 use super::observer::{Notice, Observer};
 use super::run::{build, end, load};
 
-/// Timeout of the whole farewell.
-const LIMIT: Duration = Duration::from_secs(120);
-
 /// Logs out links that were given up, beside the one that is live.
 #[derive(Clone)]
 pub struct Farewell(pub(super) Arc<Parts>);
 
 impl Farewell {
-    /// Runs the link on this backend until it is logged out; returns whether it is.
-    pub async fn say(&self, backend: Arc<dyn Backend>) -> bool {
+    /// Runs the link on this backend until it is logged out, for so long at most; returns whether it is.
+    pub async fn say(&self, backend: Arc<dyn Backend>, limit: Duration) -> bool {
         let parts = &*self.0;
         // Nothing of it concerns the core or the panel.
         let (events, _) = mpsc::unbounded_channel();
@@ -53,7 +50,7 @@ impl Farewell {
         let said = tokio::select! {
             () = &mut running => false,
             () = to_inbox.take_in(intake) => false,
-            said = timeout(LIMIT, log_out(&client, notices, &asked)) => said.unwrap_or(false),
+            said = timeout(limit, log_out(&client, notices, &asked)) => said.unwrap_or(false),
         };
         end(&client, running).await;
         observer.close();

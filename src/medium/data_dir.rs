@@ -1,8 +1,33 @@
 //! The data directory: the paths of everything that outlives a boot.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::GenerationId;
+
+/// The names in a data directory beside those of generations, without what a file is called while it is made, or when it cannot be read.
+const NAMES: [&str; 20] = [
+    "CURRENT",
+    "age",
+    "archive",
+    "audit",
+    "audit.log",
+    "boot",
+    "clock",
+    "factory-reset",
+    "incidents.log",
+    "last-words.log",
+    "lock",
+    "mail",
+    "marks",
+    "past",
+    "quarantine",
+    "reserve",
+    "reset-done",
+    "run",
+    "workshop",
+    "workshop-of-imports",
+];
 
 /// The data directory (`--data`): one type, so that every room means the same paths.
 #[derive(Clone, Debug)]
@@ -74,6 +99,27 @@ impl DataDir {
         self.0.join("last-words.log")
     }
 
+    /// There while everything is to be forgotten, before anything else is used.
+    pub fn reset(&self) -> PathBuf {
+        self.0.join("factory-reset")
+    }
+
+    /// What a factory reset did, until the owner has seen it.
+    pub fn reset_done(&self) -> PathBuf {
+        self.0.join("reset-done")
+    }
+
+    /// Whether a name in a data directory is one of Holdfast's.
+    pub fn is_ours(name: &OsStr) -> bool {
+        let Some(name) = name.to_str() else {
+            return false;
+        };
+        let whole = [".new", ".unreadable", ".head"]
+            .iter()
+            .fold(name, |name, end| name.strip_suffix(end).unwrap_or(name));
+        NAMES.contains(&whole) || whole.parse::<GenerationId>().is_ok()
+    }
+
     /// The hash-chained audit log.
     pub fn audit(&self) -> PathBuf {
         self.0.join("audit.log")
@@ -105,8 +151,30 @@ mod tests {
             dir.incidents(),
             dir.last_words(),
             dir.audit(),
+            dir.reset(),
+            dir.reset_done(),
         ];
+        let named = |path: &PathBuf| DataDir::is_ours(path.file_name().unwrap());
+        assert!(all.iter().all(named));
         assert!(all.iter().all(|path| path.parent() == Some(dir.root())));
         assert_eq!(BTreeSet::from(all.clone()).len(), all.len());
+    }
+
+    #[test]
+    fn what_others_laid_there_is_not_ours() {
+        for (name, ours) in [
+            ("gen-0001", true),
+            ("CURRENT.new", true),
+            ("past.unreadable", true),
+            ("audit.head", true),
+            ("gen-0001.bak", false),
+            ("gen-1 of mine", false),
+            ("notes.txt", false),
+            ("mail.old", false),
+            (".git", false),
+            ("", false),
+        ] {
+            assert_eq!(DataDir::is_ours(OsStr::new(name)), ours, "{name}");
+        }
     }
 }

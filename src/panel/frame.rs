@@ -3,6 +3,7 @@
 use std::{convert::Infallible, fmt};
 
 use embedded_graphics::{Pixel, prelude::*};
+use holdfast_core::Shift;
 
 use super::{
     glass::PLAIN,
@@ -91,6 +92,20 @@ impl Frame {
                 .flat_map(|y| (0..width).map(move |x| (x, y)))
                 .map(|(x, y)| lit(x, y))
                 .collect(),
+        })
+    }
+
+    /// Moves the picture by so many pixels; what leaves the glass is gone, and what comes in is the ground.
+    pub fn moved(&self, by: Shift) -> Self {
+        if by == Shift::default() {
+            return self.clone();
+        }
+        let ground = Ink::Ground.level(self.format.depth, self.format.ground);
+        Self::of_levels(self.format, |x, y| {
+            let from_x = x.checked_add_signed(-i32::from(by.x));
+            let from_y = y.checked_add_signed(-i32::from(by.y));
+            let from = from_x.zip(from_y).and_then(|(x, y)| self.place(x, y));
+            from.map_or(ground, |at| self.levels[at])
         })
     }
 

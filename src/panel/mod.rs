@@ -4,7 +4,7 @@
 //! - `screens`: the words and figures of each face, in the owner's [`Language`] (`words`); `page` is their layout, `qr` the code, `beside` its words
 //! - [`Frame`]: the pixels, in the [`Format`] of the glass; [`Ink`] is what is drawn with, `letters` and `icon` what is
 //! - [`Showing`] and [`Picture`]: a face over time, and its picture at a moment
-//! - [`glass`]: the displays, one file per controller
+//! - [`glass`]: the displays, one file per controller; `led`: a lamp for boards without one
 //! - [`Panel`]: the task that paints
 
 mod beside;
@@ -13,6 +13,7 @@ mod frame;
 pub mod glass;
 mod icon;
 mod ink;
+mod led;
 mod letters;
 mod page;
 mod qr;
@@ -28,7 +29,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use self::glass::{PLAIN, Pace, QUICK};
+use self::glass::{Facts, PLAIN, Pace, QUICK};
 pub use self::{
     figures::Figures,
     frame::{Depth, Format, Frame},
@@ -39,6 +40,7 @@ pub use self::{
     words::Language,
 };
 use crate::wires::{Board, Description, Inputs, MachineWires, Wires, button};
+pub use holdfast_core::Light;
 
 /// Timeout for a glass that hangs at the end of the daemon: the slowest one may be at a picture, and the last comes after it.
 pub(crate) const LAST_PICTURE: Duration = Duration::from_secs(12);
@@ -82,6 +84,9 @@ impl Panel {
         let wires: Arc<dyn Wires> = Arc::new(wires);
         if let Some(button) = board.button.clone() {
             button::listen(Arc::clone(&wires), button, inputs.clone());
+        }
+        if let Some(led) = board.led.clone() {
+            led::follow(Arc::clone(&wires), led, showings.clone(), inputs.clone());
         }
         let Some(display) = board.display.clone() else {
             return Self::show(PLAIN, QUICK, showings, |_, _| {});
@@ -161,6 +166,23 @@ async fn paint(
             changed = showings.changed() => if changed.is_err() { return },
             () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
         }
+    }
+}
+
+/// Whether the light of a board's glass can be dimmed.
+pub fn dims(board: &Board) -> bool {
+    facts(board).is_some_and(|facts| facts.dims)
+}
+
+/// Whether phones read a QR from a board's glass.
+pub fn shows_readable_qr(board: &Board) -> bool {
+    is_readable(facts(board).map_or(PLAIN, |facts| facts.format))
+}
+
+fn facts(board: &Board) -> Option<Facts> {
+    match board {
+        Board::Terminal | Board::Headless => None,
+        Board::Wired(board) => glass::facts(board.display.as_ref()?),
     }
 }
 

@@ -91,6 +91,7 @@ impl Health {
         match self.part {
             Part::Display => "display",
             Part::Button => "button",
+            Part::Led => "lamp",
         }
     }
 
@@ -98,6 +99,7 @@ impl Health {
         match self.part {
             Part::Display => CauseCode::DisplayAbsent,
             Part::Button => CauseCode::ButtonAbsent,
+            Part::Led => CauseCode::LedAbsent,
         }
     }
 }

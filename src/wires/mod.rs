@@ -40,7 +40,8 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 pub use board::{
-    Backend, Button, Description, Display, DisplayBus, Driver, I2cBus, LineName, Pull, SpiBus, Wire,
+    Backend, Button, Description, Display, DisplayBus, Driver, I2cBus, Led, LineName, Pull, SpiBus,
+    Wire,
 };
 pub use choice::Board;
 

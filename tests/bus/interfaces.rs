@@ -402,7 +402,7 @@ async fn a_press_goes_down_and_comes_up_even_if_nobody_waits_for_it() {
         (Some(true), Some(false))
     );
     assert!(matches!(
-        panel.press(60_001).await,
+        panel.press(10_001).await,
         Err(Error::InvalidArgument(_))
     ));
 

@@ -15,7 +15,7 @@ use holdfast::{
     history::{Archive, Audit},
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Bounds, Inbox, Message, Outbox, Room},
-    panel::{Frame, Picture, glass::PLAIN},
+    panel::{Frame, Light, Picture, glass::PLAIN},
     vault::Generations,
 };
 use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};
@@ -76,6 +76,7 @@ impl Daemon {
         let (picture, _) = watch::channel(Picture {
             frame: Frame::new(PLAIN),
             confidential: false,
+            light: Light::Full,
         });
         let (credentials, _) = watch::channel(Credentials::default());
         let (news, _) = broadcast::channel(8);
@@ -182,6 +183,7 @@ pub fn picture(confidential: bool) -> Picture {
     Picture {
         frame: Frame::from_bits(128, 64, &bits).unwrap(),
         confidential,
+        light: Light::Full,
     }
 }
 

@@ -32,8 +32,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
-use holdfast_medium::Machine;
+use holdfast_medium::{Machine, atomic};
 
+use super::forget::blank;
 use super::{filesystem, partition};
 use crate::journal;
 use crate::sheet::{Problem, Sheet};
@@ -148,6 +149,42 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     }
     told.iter().for_each(|line| tracing::info!("{line}"));
     bail!("{}", failures.join("; "))
+}
+
+/// Removes the owner's files from the boot partition, each blanked before, and says which are left. Nothing else on it is the owner's.
+///
+/// # Errors
+/// The partition cannot be written.
+pub(super) fn forget(machine: &Machine) -> anyhow::Result<Vec<String>> {
+    let firmware = machine.file(FIRMWARE);
+    if machine.is_this() && filesystem::mounted(machine, "/boot/firmware").is_none() {
+        let what = format!("{} is not mounted: its settings stay", firmware.display());
+        return Ok(vec![what]);
+    }
+    let found = match fs::read_dir(&firmware) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?.collect::<io::Result<Vec<_>>>()?,
+    };
+    let is_owners = |name: &str| NAMES.contains(&name) || name.starts_with(redact::PREFIX);
+    let owners = found.into_iter().filter(|entry| {
+        let name = entry.file_name();
+        name.to_str()
+            .is_some_and(|name| is_owners(&name.to_lowercase()))
+    });
+    let owners: Vec<PathBuf> = owners.map(|entry| entry.path()).collect();
+    if owners.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut left = Vec::new();
+    writable(machine, || {
+        for path in &owners {
+            if let Err(error) = blank(path).and_then(|()| fs::remove_file(path)) {
+                left.push(format!("{} stays: {error}", path.display()));
+            }
+        }
+        Ok(atomic::sync_dir(&firmware)?)
+    })?;
+    Ok(left)
 }
 
 /// A file keeps its secrets.

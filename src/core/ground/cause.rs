@@ -115,6 +115,7 @@ causes! {
         LinkStuck "link-stuck": "The link does not end though it was told to.", "Restart Holdfast if this stays.";
         SelfTestFailed "self-test-failed": "WhatsApp did not answer a test; the connection is made anew.", NONE;
         EchoMissing "echo-missing": "WhatsApp takes messages, but a test message did not reach the phone.", "Check that the phone is on and has a network.";
+        ResetAsked "reset-asked": "A factory reset was confirmed at the device; everything is being forgotten.", "Leave the power on until the device has started again.";
         Stopped "stopped": "Holdfast was asked to stop.", "Start it again when it is wanted.";
     }
     /// The account behind it.
@@ -155,6 +156,8 @@ causes! {
         RepairSlow "repair-slow": "The repair of the keys takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
         RetireFailed "retire-failed": "The old link could not be moved to the archive; it is untouched.", "Check the storage: free space, then the card itself.";
         RestoreFailed "restore-failed": "The archived link could not be brought back; the present one is untouched.", "Read the log for the reason; check the storage: free space, then the card itself.";
+        ResetFailed "reset-failed": "The factory reset could not be begun; nothing was changed.", "Check the storage: free space, then the card itself.";
+        ResetUnfinished "reset-unfinished": "The factory reset was begun and could not be finished; nothing that is left is used.", "Restart to have it tried again; if it stays, write the card anew.";
         RetireSlow "retire-slow": "Moving the old link to the archive takes longer than it should.", "If this stays, restart Holdfast; if it comes back, replace the card.";
     }
     /// The things that the operating system gives a program.
@@ -163,11 +166,12 @@ causes! {
         NoMemory "no-memory": "The system has no memory left for Holdfast, which starts again; the card is sound.", "Stop other programs, or use a board with more memory.";
         NoThreads "no-threads": "The system starts no thread for Holdfast, which starts again; the card is sound.", "Raise the limit of processes of its user or service (TasksMax).";
     }
-    /// The screen and the button.
+    /// The screen, the button and the lamp.
     Panel "panel" {
         DisplayAbsent "display-absent": "The display does not answer.", "Check the display's cable and its power; if its bus hangs, pull the plug for ten seconds.";
         DisplayIsSh1106 "display-is-sh1106": "The display is an SH1106, which the board's description does not say; it is driven as what it is.", "Write board = \"raspberrypi-sh1106\" below [panel] in holdfast.toml.";
         DisplayIsSsd1306 "display-is-ssd1306": "The display is an SSD1306, which the board's description does not say; it is driven as what it is.", "Write board = \"raspberrypi\" below [panel] in holdfast.toml, or nothing.";
+        LedAbsent "led-absent": "The lamp's line cannot be set.", "Check the board's description: led.lines.";
         ButtonAbsent "button-absent": "The button's line cannot be read.", "Check the button's wiring and the board's description.";
     }
 }

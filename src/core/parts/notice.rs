@@ -20,7 +20,9 @@ pub(crate) enum Notice {
     LastEnd(LastEnd),
     /// Settings of the owner were ignored.
     Settings(Ignored),
-    /// What this device is: somebody turned the page.
+    /// Where this device is found on the network: somebody turned the page.
+    Network,
+    /// What this device is: somebody turned the page once more.
     About,
 }
 
@@ -29,7 +31,7 @@ impl Notice {
     fn lasts_ms(self) -> u64 {
         match self {
             Self::LastEnd(_) => 10 * SECOND,
-            Self::Settings(_) | Self::About => MINUTE,
+            Self::Settings(_) | Self::Network | Self::About => MINUTE,
         }
     }
 }
@@ -65,17 +67,19 @@ impl Notices {
         self.due(now);
     }
 
-    /// Turns the page: what stands makes way, and over the face itself comes what this device is.
+    /// Turns the page: from the face itself to the network, to what this device is, and back. What else stands makes way.
     pub(crate) fn turn(&mut self, now: u64) {
         match self.raised.take() {
+            None => self.raise(Notice::Network, now),
+            Some((Notice::Network, _)) => self.raise(Notice::About, now),
             Some(_) => self.due(now),
-            None => self.raise(Notice::About, now),
         }
     }
 
     /// Nobody turned a page.
     pub(crate) fn turn_back(&mut self) {
-        self.raised.take_if(|(notice, _)| *notice == Notice::About);
+        let is_page = |notice| matches!(notice, Notice::Network | Notice::About);
+        self.raised.take_if(|(notice, _)| is_page(*notice));
     }
 
     pub(crate) fn rebase(&mut self, moments: Moments) {

@@ -1,4 +1,4 @@
-//! The health of screen and button: a fault is told once, and is never a reason for anything else.
+//! The health of screen, button and lamp: a fault is told once, and is never a reason for anything else.
 
 use crate::ground::{CauseCode, MINUTE, Moments};
 
@@ -12,6 +12,8 @@ pub enum Part {
     Display,
     /// The button.
     Button,
+    /// The lamp of a board without a screen.
+    Led,
 }
 
 /// The health of the panel.
@@ -19,6 +21,7 @@ pub enum Part {
 pub(crate) struct Panel {
     display: Health,
     button: Health,
+    led: Health,
 }
 
 /// The health of a part.
@@ -37,11 +40,12 @@ impl Panel {
         match part {
             Part::Display => self.display.fault,
             Part::Button => self.button.fault,
+            Part::Led => self.led.fault,
         }
     }
 
     pub(crate) fn rebase(&mut self, moments: Moments) {
-        for health in [&mut self.display, &mut self.button] {
+        for health in [&mut self.display, &mut self.button, &mut self.led] {
             if let Some(since) = &mut health.works_since {
                 moments.since(since, STEADY_MS);
             }
@@ -73,6 +77,7 @@ impl Panel {
         match part {
             Part::Display => &mut self.display,
             Part::Button => &mut self.button,
+            Part::Led => &mut self.led,
         }
     }
 }

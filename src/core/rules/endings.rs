@@ -22,7 +22,7 @@ impl Turn<'_> {
         }
         self.state.backoffs.ran_well(run.useful_ms(self.now));
         match self.state.session.phase() {
-            Phase::Stopping => self.exit(),
+            Phase::Stopping => self.finished(),
             Phase::Closing(then) => self.closed(then, ending, run),
             Phase::PasskeyNeeded
                 if !matches!(ending, Ending::Throttled | Ending::Banned { .. }) =>
@@ -44,6 +44,7 @@ impl Turn<'_> {
                 }
                 self.retire(successor);
             }
+            Then::Reset => self.begin_reset(),
             Then::Pair if matches!(ending, Ending::Asked | Ending::QrExhausted) => {
                 if self.state.keys.are_linked() {
                     self.attempt();

@@ -12,6 +12,8 @@ impl Turn<'_> {
         match session.phase() {
             Phase::Failed(_) => self.leave_failed(),
             Phase::Stopping | Phase::Stopped => {}
+            // The machine restarts, which is an end, too.
+            Phase::Resetting { .. } => self.state.session.stop(self.now),
             phase => {
                 let busy = matches!(phase, Phase::Retiring(_) | Phase::Repairing);
                 if session.is_running() && !matches!(phase, Phase::Closing(_)) {
@@ -34,7 +36,12 @@ impl Turn<'_> {
     /// The vault has finished what it was at: nothing else is waited for.
     pub(crate) fn finished(&mut self) {
         let session = &self.state.session;
-        if session.phase() == Phase::Stopping && !session.is_running() {
+        if session.phase() != Phase::Stopping || session.is_running() {
+            return;
+        }
+        if session.resets() {
+            self.begin_reset();
+        } else {
             self.exit();
         }
     }
@@ -43,7 +50,10 @@ impl Turn<'_> {
     pub(crate) fn exit(&mut self) {
         self.state.session.exit();
         self.tell_undecrypted();
-        self.effects.push(Effect::Exit);
+        self.effects.push(match self.state.session.resets() {
+            true => Effect::Restart,
+            false => Effect::Exit,
+        });
     }
 
     /// The data partition cannot be used: shown for a while, so that a human can read it, then we leave.
@@ -79,8 +89,8 @@ mod tests {
     use crate::ground::{HOUR, MINUTE};
     use crate::story::{ACCOUNT, Story};
     use crate::{
-        Command, Deed, Ending, Event, Face, GenerationId, Linked, Now, Refusal, Space, State, Way,
-        step,
+        Command, Deed, Ending, Event, Face, GenerationId, Hand, Linked, Now, Refusal, Space, State,
+        Way, step,
     };
 
     /// A partition with no room left.
@@ -256,7 +266,7 @@ mod tests {
     fn a_human_need_not_wait() {
         for mut story in everywhere() {
             story.on(Event::StorageFailed(CauseCode::OpenFailed));
-            story.on(Event::Released);
+            story.on(Event::Released(Hand::Device));
             assert_eq!(story.press(100), [Effect::ExitFailed]);
             assert_eq!(story.press(100), [], "once");
         }

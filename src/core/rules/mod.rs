@@ -1,5 +1,6 @@
 //! The rules: what is decided about the whole state. Each adds methods to [`crate::turn::Turn`], and they meet nowhere else.
 
+mod button;
 mod chores;
 mod clock;
 mod deeds;
@@ -15,6 +16,7 @@ mod probe;
 mod reconnect;
 mod relink;
 mod repair;
+mod reset;
 mod room;
 mod self_test;
 mod sends;

@@ -10,7 +10,9 @@ fn is_news(cause: Cause) -> bool {
     match cause.code {
         CauseCode::KeysRepaired | CauseCode::KeysRebuilt | CauseCode::KeysRenewed => true,
         // The human who asked for it knows.
-        CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked => false,
+        CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked | CauseCode::ResetAsked => {
+            false
+        }
         _ => cause.class() != CauseClass::Network && cause.advice().is_some(),
     }
 }

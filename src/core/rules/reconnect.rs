@@ -15,6 +15,7 @@ impl Turn<'_> {
         if !self.state.session.is_running() {
             return;
         }
+        self.reset_seen();
         self.state.session.clear_suspicion();
         if self.state.session.phase() == Phase::Connecting {
             self.state.session.come_up(self.now);
@@ -29,8 +30,9 @@ impl Turn<'_> {
     pub(crate) fn link_stuck(&mut self, then: Then) {
         self.blame(CauseCode::LinkStuck);
         self.effects.push(Effect::Disconnect);
+        self.state.session.refuse_reset();
         let then = match then {
-            Then::Retire(_) | Then::Rebuild => Then::Retry(CauseCode::LinkStuck),
+            Then::Retire(_) | Then::Rebuild | Then::Reset => Then::Retry(CauseCode::LinkStuck),
             Then::Retry(_) | Then::Pair | Then::AwaitRoom => then,
         };
         self.state.session.close(then, self.now);

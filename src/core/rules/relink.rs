@@ -1,52 +1,10 @@
 //! The re-link: a human gives the link up, by the button, or over the bus in two steps.
 
-use crate::ground::{CauseCode, Successor, Trigger};
-use crate::parts::{Meaning, Phase, Then};
-use crate::timers::Timer;
+use crate::ground::{CauseCode, Successor};
+use crate::parts::Then;
 use crate::turn::Turn;
 
 impl Turn<'_> {
-    /// The button went down. One that is held through the start means nothing.
-    pub(crate) fn pressed(&mut self) {
-        if self.state.session.is_starting() {
-            self.state.gesture.spend();
-        } else {
-            self.state.gesture.pressed(self.now);
-        }
-    }
-
-    /// The button came up.
-    pub(crate) fn released(&mut self) {
-        let meaning = self.state.gesture.released();
-        self.button(meaning);
-    }
-
-    /// A press has become a hold, or the question has stood long enough, when that is so.
-    pub(crate) fn button_due(&mut self) {
-        if self.rings(Timer::Button) {
-            let meaning = self.state.gesture.due();
-            self.button(meaning);
-        }
-    }
-
-    fn button(&mut self, meaning: Option<Meaning>) {
-        match meaning {
-            Some(Meaning::Confirm) if self.state.can_relink() => {
-                self.give_up(Successor::Fresh(Trigger::Button))
-            }
-            Some(Meaning::Hold) if self.state.can_relink() => self.state.gesture.ask(self.now),
-            Some(Meaning::Hold) if matches!(self.state.session.phase(), Phase::Pairing(_)) => {
-                self.pair_anew()
-            }
-            Some(Meaning::Short) if self.state.is_connected() => {
-                self.state.notices.turn(self.now);
-            }
-            Some(Meaning::Short) => _ = self.hurry(),
-            Some(Meaning::Hold) if !self.state.keys.are_linked() => _ = self.hurry(),
-            Some(Meaning::Hold | Meaning::Confirm) | None => {}
-        }
-    }
-
     /// A human who confirmed it gives the link up.
     pub(crate) fn give_up(&mut self, successor: Successor) {
         self.state.gesture.drop_question();
@@ -66,9 +24,9 @@ impl Turn<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::ground::Trigger;
     use crate::story::{ACCOUNT, Story, retire};
-    use crate::{AuditEnd, Effect, Ending, Event, Face, GenerationId, Linked};
+    use crate::{Effect, Ending, Event, Face, GenerationId, Hand, Linked};
 
     /// Held until the question stands.
     fn asked() -> Story {
@@ -78,38 +36,9 @@ mod tests {
     }
 
     #[test]
-    fn a_short_press_turns_the_page_of_a_link_that_is_up_and_back() {
-        let mut story = Story::connected();
-        let face = story.face();
-        let about = |audit, left_ms| Face::About {
-            generation: GenerationId(1),
-            audit,
-            left_ms,
-        };
-        assert_eq!(story.press(200), []);
-        assert_eq!(story.face(), about(None, 60_000));
-        let end = AuditEnd::of(14, "3f2a9c01");
-        story.on(Event::Audited(end.unwrap()));
-        assert_eq!(story.face(), about(end, 60_000));
-        assert_eq!(story.state.name(), "Connected");
-        story.wait(59_999);
-        assert_eq!(story.face(), about(end, 1));
-        story.wait(1);
-        assert_eq!(story.face(), face);
-        for shown in [about(end, 60_000), face.clone(), about(end, 60_000)] {
-            assert_eq!(story.press(200), []);
-            assert_eq!(story.face(), shown);
-        }
-        // What is wrong goes before it, and the button is for that.
-        story.ended(Ending::Replaced);
-        assert!(matches!(story.face(), Face::Replaced { .. }));
-        assert_eq!(story.press(200), [Effect::Connect]);
-    }
-
-    #[test]
     fn a_hold_asks_and_a_short_press_confirms() {
         let mut story = Story::connected();
-        story.on(Event::Pressed);
+        story.on(Event::Pressed(Hand::Device));
         story.wait(4_999);
         assert_eq!(
             story.face(),
@@ -125,14 +54,18 @@ mod tests {
             account: Some(ACCOUNT),
             generation: GenerationId(1),
         };
-        assert_eq!(story.face(), question(30_000));
+        let holding = Face::Holding {
+            left_ms: 10_000,
+            relinks: true,
+        };
+        assert_eq!(story.face(), holding, "who holds on is told what for");
         assert_eq!(
             story.state.name(),
             "Connected",
             "the question is on the screen only"
         );
         story.wait(1_000);
-        assert_eq!(story.on(Event::Released), []);
+        assert_eq!(story.on(Event::Released(Hand::Device)), []);
         assert_eq!(story.face(), question(29_000));
         assert_eq!(story.press(200), [Effect::Disconnect]);
         assert_eq!(story.state.name(), "Pairing");
@@ -148,9 +81,9 @@ mod tests {
     #[test]
     fn a_late_tick_is_made_up_for() {
         let mut story = Story::connected();
-        story.on(Event::Pressed);
+        story.on(Event::Pressed(Hand::Device));
         story.now += 5_500;
-        story.on(Event::Released);
+        story.on(Event::Released(Hand::Device));
         assert!(matches!(
             story.face(),
             Face::ConfirmRelink {
@@ -159,10 +92,14 @@ mod tests {
             }
         ));
         story.now += 31_000;
-        story.on(Event::Pressed);
+        story.on(Event::Pressed(Hand::Device));
         story.now += 100;
-        assert_eq!(story.on(Event::Released), [], "the question was over");
-        let turned = matches!(story.face(), Face::About { .. });
+        assert_eq!(
+            story.on(Event::Released(Hand::Device)),
+            [],
+            "the question was over"
+        );
+        let turned = matches!(story.face(), Face::Network { .. });
         assert!(turned, "and this is a press of its own");
     }
 
@@ -198,17 +135,43 @@ mod tests {
     #[test]
     fn a_press_held_through_boot_means_nothing_until_released() {
         let mut story = Story::new();
-        story.on(Event::Pressed);
+        story.on(Event::Pressed(Hand::Device));
         story.on(Event::Booted(Linked {
             generation: GenerationId(1),
             account: Some(ACCOUNT),
         }));
         story.on(Event::LinkUp);
         story.wait(60_000);
-        assert_eq!(story.on(Event::Released), []);
+        assert_eq!(story.on(Event::Released(Hand::Device)), []);
         assert_eq!(story.state.name(), "Connected");
         assert_eq!(story.press(5_000), []);
         assert!(matches!(story.face(), Face::ConfirmRelink { .. }));
+    }
+
+    #[test]
+    fn a_press_over_the_bus_asks_and_confirms_as_a_finger_does() {
+        let mut story = Story::connected();
+        assert_eq!(story.press_by(Hand::Bus, 5_000), []);
+        assert_eq!(story.press_by(Hand::Bus, 200), [Effect::Disconnect]);
+        assert_eq!(story.ended(Ending::Asked), [retire(Trigger::Button)]);
+    }
+
+    #[test]
+    fn a_press_ends_with_the_hand_that_began_it_and_the_finger_goes_first() {
+        let mut story = Story::connected();
+        story.on(Event::Pressed(Hand::Device));
+        assert_eq!(story.press_by(Hand::Bus, 200), []);
+        story.wait(4_800);
+        assert!(matches!(story.face(), Face::Holding { .. }), "still down");
+        let mut story = Story::connected();
+        story.on(Event::Pressed(Hand::Bus));
+        story.wait(4_000);
+        story.on(Event::Pressed(Hand::Device));
+        story.on(Event::Released(Hand::Bus));
+        story.wait(4_999);
+        assert!(matches!(story.face(), Face::Connected { .. }));
+        story.wait(1);
+        assert!(matches!(story.face(), Face::Holding { .. }));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Turn<'_> {
         match self.state.session.phase() {
             Phase::Waiting(Wait::Reconnect) => self.await_room(),
             // It ends anyway; the next run finds no room.
-            Phase::Closing(Then::Retire(_) | Then::Rebuild | Then::AwaitRoom) => {}
+            Phase::Closing(Then::Retire(_) | Then::Reset | Then::Rebuild | Then::AwaitRoom) => {}
             phase if phase.row().has_run && self.state.session.is_running() => {
                 self.state.session.blame(self.state.storage.full().into());
                 self.close(Then::AwaitRoom);

@@ -1,7 +1,7 @@
 //! The start: what the machine tells first, the findings of the vault, and the repair before the link.
 
 use crate::effect::Effect;
-use crate::event::Facts;
+use crate::event::{Facts, Unfinished};
 use crate::ground::{CauseCode, Linked, Way};
 use crate::state::State;
 use crate::turn::Turn;
@@ -18,16 +18,27 @@ impl Turn<'_> {
         }
         (self.state.way, self.state.clock_behind) = (facts.way, facts.clock_behind);
         self.state.storage.limited(facts.limits);
+        self.state.lamp.fit(facts.dims, self.now);
+        self.state.session.puts_first(facts.qr_first);
         if let Some((past, elapsed_ms)) = facts.past {
             self.remembered(past, elapsed_ms);
         }
-        if facts.set_aside {
-            self.storage_failed(CauseCode::SetAside);
-        } else {
-            self.effects.push(Effect::Inspect);
-            if self.attempt_is_expected() {
-                self.effects.push(Effect::DialAhead);
+        self.state.emptied = facts.emptied;
+        match facts.reset {
+            Unfinished::No if facts.set_aside => self.storage_failed(CauseCode::SetAside),
+            Unfinished::No => {
+                self.effects.push(Effect::Inspect);
+                if self.attempt_is_expected() {
+                    self.effects.push(Effect::DialAhead);
+                }
             }
+            // What is half forgotten is not opened.
+            Unfinished::Waits => {
+                self.state.session.want_reset();
+                self.blame(CauseCode::ResetAsked);
+                self.exit();
+            }
+            Unfinished::Failed => self.storage_failed(CauseCode::ResetUnfinished),
         }
     }
 

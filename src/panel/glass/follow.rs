@@ -4,7 +4,7 @@
 
 use std::{io, sync::Arc, thread, time::Duration};
 
-use holdfast_core::{CauseCode, Part};
+use holdfast_core::{CauseCode, Light, Part};
 use tokio::{
     runtime::Handle,
     sync::{oneshot, watch},
@@ -28,6 +28,7 @@ pub fn put(wires: &dyn Wires, display: &Display, frame: &Frame) -> Result<(), Wi
     let picture = Picture {
         frame: frame.clone(),
         confidential: false,
+        light: Light::Full,
     };
     open(wires, display)?.show(&picture)
 }
@@ -104,9 +105,14 @@ impl Follower {
         mut shown: impl FnMut(Option<CauseCode>),
     ) -> Result<(), E> {
         let runtime = self.runtime.clone();
+        let mut light = Light::Full;
         loop {
             let picture = self.pictures.borrow_and_update().clone();
             let due = Instant::now() + cadence;
+            if picture.light != light {
+                glass.light(picture.light)?;
+                light = picture.light;
+            }
             glass.show(&picture)?;
             shown(glass.remark());
             loop {
@@ -159,6 +165,7 @@ mod tests {
         Picture {
             frame: Frame::new(PLAIN),
             confidential,
+            light: Light::Full,
         }
     }
 
@@ -200,5 +207,50 @@ mod tests {
         drop(nudge);
         assert_eq!(follower.next(begun, false).await, Next::Check);
         assert_eq!(begun.elapsed(), CHECK * 2, "nobody nudges any more");
+    }
+
+    /// A glass that notes its lights.
+    #[derive(Default)]
+    struct Noted(Vec<Light>);
+
+    impl Glass for Noted {
+        type Error = ();
+
+        fn show(&mut self, _: &Picture) -> Result<(), ()> {
+            Ok(())
+        }
+
+        fn light(&mut self, light: Light) -> Result<(), ()> {
+            self.0.push(light);
+            Ok(())
+        }
+
+        fn check(&mut self) -> Result<(), ()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_glass_is_told_of_its_light_when_that_changes() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let lit = |light| Picture {
+            light,
+            ..picture(false)
+        };
+        let (show, pictures) = watch::channel(lit(Light::Full));
+        let mut follower = runtime.block_on(async { Follower::new(pictures, None) });
+        let mut glass = Noted::default();
+        let mut next = [Light::Full, Light::Dim, Light::Dim, Light::Full].into_iter();
+        let mut show = Some(show);
+        let shown = |_| match next.next() {
+            Some(light) => _ = show.as_ref().map(|show| show.send_replace(lit(light))),
+            None => show = None,
+        };
+        let kept = follower.keep(&mut glass, Duration::ZERO, shown);
+        assert_eq!((kept, glass.0), (Ok(()), vec![Light::Dim, Light::Full]));
     }
 }

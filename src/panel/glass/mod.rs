@@ -21,7 +21,7 @@ mod terminal;
 
 use std::time::Duration;
 
-use holdfast_core::CauseCode;
+use holdfast_core::{CauseCode, Light};
 
 pub use self::{follow::put, oled::Told, terminal::text};
 pub(super) use self::{follow::spawn, terminal::spawn as spawn_in_terminal};
@@ -63,7 +63,7 @@ struct Model {
     pace: Pace,
     /// It keeps its picture without power.
     keeps: bool,
-    /// Its light can be dimmed.
+    /// It has a light of its own that can be dimmed, and ages where it is lit.
     dims: bool,
     /// Sets the display up. One that shows a picture goes on showing it.
     open: fn(&dyn Wires, &Display) -> Opened,
@@ -112,6 +112,14 @@ pub trait Glass {
     /// # Errors
     /// When the display does not answer, within the time that its slowest picture takes.
     fn show(&mut self, picture: &Picture) -> Result<(), Self::Error>;
+
+    /// Makes the glass so bright; it was [`Light::Full`] when it was set up. One whose light cannot be changed stays as it is.
+    ///
+    /// # Errors
+    /// When the display does not answer.
+    fn light(&mut self, _: Light) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Looks whether the picture is still there.
     ///
@@ -173,6 +181,10 @@ impl Glass for Powered {
 
     fn show(&mut self, picture: &Picture) -> Result<(), WireError> {
         self.glass.show(picture)
+    }
+
+    fn light(&mut self, light: Light) -> Result<(), WireError> {
+        self.glass.light(light)
     }
 
     fn check(&mut self) -> Result<(), WireError> {

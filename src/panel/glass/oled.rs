@@ -9,6 +9,8 @@ use crate::wires::{Display, DisplayBus, I2cPort, OutputPort, SpiPort, WireError,
 const OFF: u8 = 0x40;
 /// A command that does nothing (SSD1306 datasheet, table 9-1).
 const NOTHING: u8 = 0xe3;
+/// The command before a level of contrast.
+const CONTRAST: u8 = 0x81;
 /// Before commands, in one I2C write (8.1.5.2).
 const COMMANDS: u8 = 0x00;
 /// Before data, in one I2C write.
@@ -111,6 +113,11 @@ impl Oled {
                 port.write(bytes)
             }
         }
+    }
+
+    /// Sets the contrast, which is the light of an OLED (SSD1306 datasheet, 10.1.7; its kin have the same).
+    pub(super) fn contrast(&mut self, level: u8) -> Result<(), WireError> {
+        self.command(&[CONTRAST, level])
     }
 
     /// Finds out whether the status can be read; call it once the display is on.

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use holdfast_core::CauseCode;
+use holdfast_core::{CauseCode, Light};
 
 use super::{
     Glass, Model, Opened, PLAIN, QUICK,
@@ -42,15 +42,15 @@ pub(super) const SH1106: Model = Model {
 /// Sets an SH1106 up on its way; with a remark where something else was expected there.
 pub(super) fn sh1106(oled: Oled, display: &Display, remark: Option<CauseCode>) -> Opened {
     let commands: &[&[u8]] = &[
-        &[0xd5, 0x80], // clock (15)
-        &[0xa8, 0x3f], // 64 rows (9)
-        &[0xd3, 0x00], // no offset (14)
-        &[0x40],       // from row 0 (4)
-        &[0xad, 0x8b], // its own supply (10)
-        &[0xda, 0x12], // rows alternate between the sides (17)
-        &[0x81, 0x80], // contrast (5)
-        &[0xd9, 0x22], // pre-charge (16)
-        &[0xdb, 0x35], // level between pixels (18)
+        &[0xd5, 0x80],        // clock (15)
+        &[0xa8, 0x3f],        // 64 rows (9)
+        &[0xd3, 0x00],        // no offset (14)
+        &[0x40],              // from row 0 (4)
+        &[0xad, 0x8b],        // its own supply (10)
+        &[0xda, 0x12],        // rows alternate between the sides (17)
+        &[0x81, SH1106_FULL], // contrast (5)
+        &[0xd9, 0x22],        // pre-charge (16)
+        &[0xdb, 0x35],        // level between pixels (18)
     ];
     // Segments (6) and rows (13) in the order that modules have them.
     let turned = if display.upside_down {
@@ -58,7 +58,7 @@ pub(super) fn sh1106(oled: Oled, display: &Display, remark: Option<CauseCode>) -
     } else {
         [0xa1, 0xc8]
     };
-    set_up(oled, 2, commands, turned, remark)
+    set_up(oled, 2, SH1106_FULL, commands, turned, remark)
 }
 
 /// 1.5", square.
@@ -74,14 +74,14 @@ pub(super) const SH1107: Model = Model {
     },
     open: |wires, display| {
         let commands: &[&[u8]] = &[
-            &[0xd5, 0x51], // clock
-            &[0x20],       // page addressing
-            &[0xa8, 0x7f], // 128 rows
-            &[0xd3, 0x00], // no offset
-            &[0xdc, 0x00], // from row 0; of two bytes here
-            &[0x81, 0x4f], // contrast
-            &[0xd9, 0x22], // pre-charge
-            &[0xdb, 0x35], // level between pixels
+            &[0xd5, 0x51],        // clock
+            &[0x20],              // page addressing
+            &[0xa8, 0x7f],        // 128 rows
+            &[0xd3, 0x00],        // no offset
+            &[0xdc, 0x00],        // from row 0; of two bytes here
+            &[0x81, SH1107_FULL], // contrast
+            &[0xd9, 0x22],        // pre-charge
+            &[0xdb, 0x35],        // level between pixels
         ];
         // Its modules have segments and rows the other way round.
         let turned = if display.upside_down {
@@ -89,10 +89,15 @@ pub(super) const SH1107: Model = Model {
         } else {
             [0xa0, 0xc0]
         };
-        set_up(Oled::open(wires, display)?, 0, commands, turned, None)
+        let oled = Oled::open(wires, display)?;
+        set_up(oled, 0, SH1107_FULL, commands, turned, None)
     },
     ..SH1106
 };
+
+/// The contrast by day.
+const SH1106_FULL: u8 = 0x80;
+const SH1107_FULL: u8 = 0x4f;
 
 /// Columns of the glass.
 const COLUMNS: usize = 128;
@@ -104,6 +109,8 @@ struct Sh110x {
     oled: Oled,
     /// Columns of the memory left of those that the glass shows.
     offset: usize,
+    /// The contrast of [`Light::Full`].
+    full: u8,
     /// The pages that were sent; none before the first picture, when the memory may hold anything.
     sent: Vec<Page>,
     remark: Option<CauseCode>,
@@ -112,6 +119,7 @@ struct Sh110x {
 fn set_up(
     mut oled: Oled,
     offset: usize,
+    full: u8,
     commands: &[&[u8]],
     turned: [u8; 2],
     remark: Option<CauseCode>,
@@ -126,6 +134,7 @@ fn set_up(
     Ok(Box::new(Sh110x {
         oled,
         offset,
+        full,
         sent: Vec::new(),
         remark,
     }))
@@ -159,6 +168,14 @@ impl Glass for Sh110x {
             self.oled.ask_power();
         }
         Ok(())
+    }
+
+    fn light(&mut self, light: Light) -> Result<(), WireError> {
+        self.oled.contrast(match light {
+            Light::Full => self.full,
+            Light::Dim => self.full / 2,
+            Light::Faint => 0x00,
+        })
     }
 
     fn check(&mut self) -> Result<(), WireError> {

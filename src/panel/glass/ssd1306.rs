@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use display_interface::{DataFormat, DisplayError, WriteOnlyDataCommand};
 use embedded_graphics::{Pixel, pixelcolor::BinaryColor, prelude::*};
-use holdfast_core::CauseCode;
+use holdfast_core::{CauseCode, Light};
 use ssd1306::{
     Ssd1306 as Chip,
     mode::{BufferedGraphicsMode, DisplayConfig},
@@ -103,6 +103,15 @@ impl Glass for Ssd1306 {
             .map_err(|error| self.bus.failure(error))?;
         self.shown = picture.frame.clone();
         Ok(())
+    }
+
+    fn light(&mut self, light: Light) -> Result<(), WireError> {
+        // The crate's own levels; the first is what it sets up with.
+        self.bus.0.borrow_mut().oled.contrast(match light {
+            Light::Full => 0x5f,
+            Light::Dim => 0x2f,
+            Light::Faint => 0x00,
+        })
     }
 
     fn check(&mut self) -> Result<(), WireError> {

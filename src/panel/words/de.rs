@@ -180,6 +180,10 @@ causes! {
     NoDescriptors: "Das System hat keine Dateinummern mehr für Holdfast, das neu startet; die Karte ist in Ordnung.", "Programme schließen, die viele Dateien oder Verbindungen offen halten.";
     NoMemory: "Das System hat keinen Arbeitsspeicher mehr für Holdfast, das neu startet; die Karte ist in Ordnung.", "Andere Programme beenden oder ein Board mit mehr Speicher nehmen.";
     NoThreads: "Das System startet keinen Thread mehr für Holdfast, das neu startet; die Karte ist in Ordnung.", "Die Grenze der Prozesse des Benutzers oder Dienstes anheben (TasksMax).";
+    ResetAsked: "Am Gerät wurde das Löschen von allem bestätigt.", "Strom anlassen, bis das Gerät wieder gestartet ist.";
+    ResetFailed: "Das Löschen ließ sich nicht beginnen; nichts wurde verändert.", "Den Speicher prüfen: freien Platz, dann die Karte selbst.";
+    ResetUnfinished: "Das Löschen wurde begonnen und nicht beendet; was übrig ist, wird nicht benutzt.", "Neu starten für einen neuen Versuch; bleibt es, die Karte neu schreiben.";
+    LedAbsent: "Die Leitung der Lampe ist nicht zu setzen.", "Die Beschreibung des Boards prüfen: led.lines.";
     DisplayIsSh1106: "Die Anzeige ist ein SH1106, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi-sh1106\" unter [panel] in holdfast.toml schreiben.";
     DisplayIsSsd1306: "Die Anzeige ist ein SSD1306, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi\" unter [panel] in holdfast.toml schreiben, oder nichts.";
     DisplayAbsent: "Die Anzeige antwortet nicht.", "Kabel und Strom der Anzeige prüfen; hängt ihr Bus, zehn Sekunden den Stecker ziehen.";

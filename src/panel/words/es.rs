@@ -180,6 +180,10 @@ causes! {
     NoDescriptors: "Al sistema no le quedan descriptores para Holdfast, que reinicia; la tarjeta está bien.", "Cerrar programas que tengan muchos archivos o conexiones abiertos.";
     NoMemory: "Al sistema no le queda memoria para Holdfast, que reinicia; la tarjeta está bien.", "Parar otros programas, o usar una placa con más memoria.";
     NoThreads: "El sistema no inicia más hilos para Holdfast, que reinicia; la tarjeta está bien.", "Subir el límite de procesos de su usuario o servicio (TasksMax).";
+    ResetAsked: "Se confirmó en el aparato borrar todo.", "No cortar la corriente hasta que haya arrancado de nuevo.";
+    ResetFailed: "No se pudo empezar a borrar; no se cambió nada.", "Revisar el almacenamiento: espacio libre, luego la tarjeta.";
+    ResetUnfinished: "Se empezó a borrar y no se pudo terminar; lo que queda no se usa.", "Reiniciar para probar de nuevo; si sigue, grabar otra vez la tarjeta.";
+    LedAbsent: "No se puede poner la línea de la lámpara.", "Revisar la descripción de la placa: led.lines.";
     DisplayIsSh1106: "La pantalla es un SH1106, no lo descrito; se maneja como tal.", "Poner board = \"raspberrypi-sh1106\" bajo [panel] en holdfast.toml.";
     DisplayIsSsd1306: "La pantalla es un SSD1306, no lo descrito; se maneja como tal.", "Poner board = \"raspberrypi\" bajo [panel] en holdfast.toml, o nada.";
     DisplayAbsent: "La pantalla no responde.", "Revisar su cable y su corriente; si su bus se cuelga, desenchufar diez segundos.";

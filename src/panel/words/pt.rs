@@ -180,6 +180,10 @@ causes! {
     NoDescriptors: "O sistema não tem mais descritores para o Holdfast, que reinicia; o cartão está bom.", "Fechar programas que mantêm muitos arquivos ou conexões abertos.";
     NoMemory: "O sistema não tem mais memória para o Holdfast, que reinicia; o cartão está bom.", "Parar outros programas, ou usar uma placa com mais memória.";
     NoThreads: "O sistema não inicia mais threads para o Holdfast, que reinicia; o cartão está bom.", "Aumentar o limite de processos do seu usuário ou serviço (TasksMax).";
+    ResetAsked: "Foi confirmado no aparelho apagar tudo.", "Não cortar a energia até que tenha iniciado de novo.";
+    ResetFailed: "Não se pôde começar a apagar; nada foi mudado.", "Ver o armazenamento: espaço livre, depois o cartão.";
+    ResetUnfinished: "Começou-se a apagar e não se pôde terminar; o que resta não é usado.", "Reiniciar para tentar de novo; se continuar, gravar o cartão outra vez.";
+    LedAbsent: "A linha da lâmpada não pode ser posta.", "Ver a descrição da placa: led.lines.";
     DisplayIsSh1106: "A tela é um SH1106, não o descrito; é usada como tal.", "Pôr board = \"raspberrypi-sh1106\" em [panel] no holdfast.toml.";
     DisplayIsSsd1306: "A tela é um SSD1306, não o descrito; é usada como tal.", "Pôr board = \"raspberrypi\" em [panel] no holdfast.toml, ou nada.";
     DisplayAbsent: "A tela não responde.", "Ver o cabo e a energia da tela; se o barramento travar, tirar da tomada por dez segundos.";

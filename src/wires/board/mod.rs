@@ -1,9 +1,10 @@
 //! Board descriptions: which parts are on which wires, one TOML file each.
 //!
-//! - `display`, `button`: their sections; `value`: what the keys have in common
+//! - `display`, `button`, `led`: their sections; `value`: what the keys have in common
 
 mod button;
 mod display;
+mod led;
 mod value;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
 pub use self::{
     button::{Backend, Button, Pull},
     display::{Display, DisplayBus, Driver, I2cBus, SpiBus, Wire},
+    led::Led,
 };
 use self::{
     display::Keys,
@@ -64,6 +66,8 @@ pub struct Description {
     pub display: Option<Display>,
     /// The button.
     pub button: Option<Button>,
+    /// The lamp for a board without a screen.
+    pub led: Option<Led>,
 }
 
 /// A GPIO line by its chip's label, as `gpiodetect` shows it: numbers of chips are not stable.
@@ -157,14 +161,16 @@ impl Description {
         let mut models = Vec::new();
         let mut display: Option<Keys> = None;
         let mut button: Option<Button> = None;
+        let mut led: Option<Led> = None;
         let mut problems = walk(file, text, |section, key, value| {
             match section {
                 "board" if key == "models" => models = texts(value)?,
                 "display" => display.get_or_insert_default().set(drivers, key, value)?,
                 "button" => button.get_or_insert_default().set(key, value)?,
+                "led" => led.get_or_insert_default().set(key, value)?,
                 _ => {
                     return Err(Wrong::from(
-                        "no such key; known are board.models and the sections [display] and [button]",
+                        "no such key; known are board.models and the sections [display], [button] and [led]",
                     ));
                 }
             }
@@ -176,6 +182,7 @@ impl Description {
             models,
             display: None,
             button,
+            led,
         };
         if problems.is_empty() {
             let wrong = |what: &str| Problem {
@@ -200,6 +207,8 @@ impl Description {
             }
             let button = board.button.as_ref();
             problems.extend(button.and_then(Button::missing).map(wrong));
+            let led = board.led.as_ref();
+            problems.extend(led.and_then(Led::missing).map(wrong));
         }
         if problems.is_empty() {
             Ok(board)

@@ -68,6 +68,7 @@ PasskeyNeeded\t''
 Banned\t''
 ClientOutdated\t''
 StorageFault\t''
+Resetting\t''
 Stopped\t''"
 complete -c holdfastctl -n "__fish_holdfastctl_using_subcommand wait" -l timeout -d 'Give up after so many seconds' -r
 complete -c holdfastctl -n "__fish_holdfastctl_using_subcommand wait" -l bus -d 'Look on the message bus at this D-Bus address only' -r

@@ -10,7 +10,7 @@ use holdfast::desk::{Caller, Desk, Lines, Refusal, Role, Rooms, Status};
 use holdfast::history::{Archive, Audit};
 use holdfast::link::Credentials;
 use holdfast::mail::{Bounds, Inbox, Outbox, Room};
-use holdfast::panel::{Frame, Picture, glass::PLAIN};
+use holdfast::panel::{Frame, Light, Picture, glass::PLAIN};
 use holdfast::vault::Generations;
 use holdfast_core::{GenerationId, LastFour, Linked};
 use holdfast_medium::{DataDir, Lane, Machine, Secret, barrier::Barrier};
@@ -160,6 +160,7 @@ impl Place {
         let picture = Picture {
             frame: Frame::new(PLAIN),
             confidential: false,
+            light: Light::Full,
         };
         let desk = Desk::new(Lines {
             // Nobody takes requests: each is refused, since Holdfast stops.

@@ -1,8 +1,9 @@
 //! Power and the process: a course of the core, and the hands that carry out its effects as the daemon's do.
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Course, Effect, Ending, Event, Facts, GenerationId, Hands, LastEnd,
-    Limits, Linked, Now, Order, Outcome, Past, Space, State, Tested, Todo, Trigger, Way, face,
+    ArchiveId, CauseCode, Course, Effect, Emptied, Ending, Event, Facts, GenerationId, Hands,
+    LastEnd, Limits, Linked, Now, Order, Outcome, Past, Space, State, Tested, Todo, Trigger,
+    Unfinished, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -37,6 +38,10 @@ pub(crate) struct Flash {
     pub(crate) garbled: Vec<u64>,
     /// Until then new session keys do not help.
     pub(crate) garbled_until: u64,
+    /// Everything is to be forgotten.
+    pub(crate) resets: bool,
+    /// What that was, until the owner has seen it.
+    pub(crate) emptied: Option<Emptied>,
 }
 
 /// The daemon.
@@ -79,6 +84,10 @@ pub(crate) struct Board {
     pub(crate) last_end: LastEnd,
     /// This boot found the data partition broken, and set it aside.
     pub(crate) set_aside: bool,
+    /// The process asked for a restart of the board, and gets it.
+    restarts: bool,
+    /// This boot could not forget what was to be forgotten.
+    unfinished: bool,
     /// The past that a start wrote down which could open nothing, when, and since when there is one: no power cut leaves it.
     pub(crate) noted: Option<(Past, u64, u64)>,
 }
@@ -99,6 +108,8 @@ impl Board {
                 rotten: false,
                 garbled: Vec::new(),
                 garbled_until: 0,
+                resets: false,
+                emptied: None,
             },
             process: None,
             run: None,
@@ -111,6 +122,8 @@ impl Board {
             processes: 0,
             last_end: LastEnd::FirstStart,
             set_aside: false,
+            restarts: false,
+            unfinished: false,
             noted: None,
         }
     }
@@ -134,7 +147,11 @@ impl Board {
     pub(crate) fn is_given_up(&self) -> bool {
         let cause = self.state().and_then(State::cause).map(|cause| cause.code);
         let retires = self.process.as_ref().is_some_and(|now| now.lane.retires());
-        retires || matches!(cause, Some(CauseCode::Relinked | CauseCode::Restoring))
+        let wanted = matches!(
+            cause,
+            Some(CauseCode::Relinked | CauseCode::Restoring | CauseCode::ResetAsked)
+        );
+        retires || wanted || self.flash.resets
     }
 
     pub(crate) fn linked(&self) -> Linked {
@@ -161,11 +178,17 @@ impl World {
         if self.board.process.is_some() {
             return;
         }
-        if matches!(
+        let restarts = std::mem::take(&mut self.board.restarts);
+        let is_boot = matches!(
             self.board.last_end,
             LastEnd::PowerLoss | LastEnd::FirstStart
-        ) {
+        );
+        if is_boot || restarts {
             self.board.boots += 1;
+            self.board.unfinished = !self.fair && self.dice.random_ratio(1, 10);
+            if self.board.flash.resets && !self.board.unfinished {
+                self.forgets_all();
+            }
             let broken = self.board.flash.broken_until > self.now;
             self.board.set_aside = broken && self.dice.random_ratio(1, 2);
         }
@@ -187,7 +210,7 @@ impl World {
         if facts.clock_behind {
             self.set_clock();
         }
-        if facts.set_aside {
+        if facts.set_aside || facts.reset == Unfinished::Failed {
             self.watch.storage_fails();
         }
         // A start is the moment at which what nobody thought of happens.
@@ -218,7 +241,34 @@ impl World {
             ),
             set_aside: self.board.set_aside,
             limits: Limits::default(),
+            dims: false,
+            qr_first: self.seed.is_multiple_of(2),
+            reset: match (self.board.flash.resets, self.board.unfinished) {
+                (false, _) => Unfinished::No,
+                (true, false) => Unfinished::Waits,
+                (true, true) => Unfinished::Failed,
+            },
+            emptied: self.board.flash.emptied,
         }
+    }
+
+    /// The boot empties the data partition before anything is opened.
+    fn forgets_all(&mut self) {
+        let flash = &mut self.board.flash;
+        *flash = Flash {
+            generation: GenerationId(1),
+            linked: false,
+            past: None,
+            archives: 0,
+            todo: Todo::default(),
+            rotten: false,
+            garbled: Vec::new(),
+            resets: false,
+            emptied: Some(Emptied::default()),
+            ..*flash
+        };
+        self.board.noted = None;
+        self.watch.forgets_all();
     }
 
     /// The process, or the whole board, is gone at once.
@@ -246,7 +296,7 @@ impl World {
             None => {}
             // An operator starts it again.
             Some(LastEnd::Clean) => {
-                let back_in = if self.fair {
+                let back_in = if self.fair || self.board.restarts {
                     SECOND
                 } else {
                     self.magnitude(2 * SECOND, HOUR)
@@ -402,6 +452,11 @@ impl Hands for World {
             Effect::NoteCaughtUp => return self.queue(Job::NoteCaughtUp),
             Effect::Retire(order) => return self.retire(order, None),
             Effect::Restore { order, from } => return self.retire(order, Some(from)),
+            Effect::Reset(order) => {
+                self.watch.resets(order);
+                return self.queue(Job::Reset);
+            }
+            Effect::ResetSeen => return self.queue(Job::ResetSeen),
             Effect::StopWaiting { .. } => return self.queue(Job::StopWaiting),
             Effect::TrimMail => return self.queue(Job::TrimMail),
             Effect::DropOldestArchive => return self.queue(Job::DropOldestArchive),
@@ -438,7 +493,10 @@ impl Hands for World {
             | Effect::Reply { .. }
             | Effect::FailSends
             | Effect::Undecrypted { .. } => {}
-            Effect::Exit => {
+            Effect::Exit | Effect::Restart => {
+                // Whoever is asked may be busy, and is asked again by the next start.
+                let granted = self.fair || !self.dice.random_ratio(1, 10);
+                self.board.restarts = effect == Effect::Restart && granted;
                 if let Some(process) = &mut self.board.process {
                     process.leaving = true;
                     let id = process.id;

@@ -26,6 +26,9 @@ pub(crate) enum Job {
         order: Order,
         back: Option<ArchiveId>,
     },
+    /// It is written down that everything is to be forgotten.
+    Reset,
+    ResetSeen,
     StopWaiting,
     TrimMail,
     DropOldestArchive,
@@ -159,6 +162,7 @@ impl World {
                 self.watch.keeps();
                 return vec![Event::RetireFailed];
             }
+            Job::Reset if broken || stuck => return vec![Event::ResetFailed],
             Job::DropOldestArchive if self.dice.random_ratio(1, 10) => {
                 return vec![Event::DropFailed];
             }
@@ -179,6 +183,7 @@ impl World {
                 self.watch.retired(order, was_linked, back);
                 vec![Event::Retired(self.board.linked())]
             }
+            Job::Reset => vec![Event::ResetNoted],
             Job::TrimMail | Job::DropOldestArchive | Job::Measure => {
                 vec![Event::Space(self.board.space())]
             }
@@ -198,7 +203,7 @@ impl World {
                 }
                 Vec::new()
             }
-            Job::Remember(..) | Job::NoteCaughtUp | Job::StopWaiting => Vec::new(),
+            Job::Remember(..) | Job::NoteCaughtUp | Job::ResetSeen | Job::StopWaiting => Vec::new(),
         }
     }
 
@@ -227,6 +232,8 @@ impl World {
                 }
             }
             Job::NoteCaughtUp => self.board.flash.todo = Todo::default(),
+            Job::Reset => self.board.flash.resets = true,
+            Job::ResetSeen => self.board.flash.emptied = None,
             Job::Retire { order, back } => {
                 self.life.retired += 1;
                 let flash = &mut self.board.flash;
@@ -264,7 +271,7 @@ impl World {
             && !broken
             && self.dice.random_ratio(1, 2)
         {
-            let retires = matches!(job, Job::Retire { .. });
+            let retires = matches!(job, Job::Retire { .. } | Job::Reset);
             let process = self.board.process.as_ref();
             let open = process.is_some_and(|now| now.open && !now.failed);
             // A note of a start that opened nothing, or of what failed, is not on the flash.
@@ -334,8 +341,12 @@ fn longest(job: &Job) -> Longest {
             },
             None,
         ),
-        Job::Remember(..) | Job::NoteCaughtUp | Job::Measure | Job::StopWaiting => Longest::AWrite,
-        Job::Retire { .. } => Longest::Usually(5 * SECOND, Some(5 * MINUTE)),
+        Job::Remember(..)
+        | Job::NoteCaughtUp
+        | Job::ResetSeen
+        | Job::Measure
+        | Job::StopWaiting => Longest::AWrite,
+        Job::Retire { .. } | Job::Reset => Longest::Usually(5 * SECOND, Some(5 * MINUTE)),
         Job::TrimMail | Job::DropOldestArchive => Longest::Usually(SECOND, Some(MINUTE)),
         Job::Dial { .. } | Job::HangUp | Job::Leave => Longest::Nothing,
     }

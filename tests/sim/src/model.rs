@@ -9,8 +9,8 @@ mod diagram;
 use std::sync::Arc;
 
 use holdfast_core::{
-    CauseCode, Command, Course, Deed, Ending, Event, Facts, Findings, IdentityFound, LastFour, Now,
-    Space, State, StoreFound, Tested, Todo, Unusable, Way,
+    CauseCode, Command, Course, Deed, Emptied, Ending, Event, Facts, Findings, Hand, IdentityFound,
+    LastFour, Now, Space, State, StoreFound, Tested, Todo, Unfinished, Unusable, Way,
 };
 use parking_lot::Mutex;
 use stateright::{Checker, Model, Property};
@@ -215,6 +215,7 @@ impl World {
             Some(Owed::CatchUp) => happen(Event::CaughtUp),
             Some(Owed::Answer) => happen(Event::Heard),
             Some(Owed::Space) => happen(space(4_000)),
+            Some(Owed::Reset) => happen(Event::ResetNoted),
             None => {}
         }
         if let Some(run) = self.around.run {
@@ -229,8 +230,8 @@ impl World {
                 happen(Event::LinkUp);
             }
         }
-        if self.around.finger.is_some() {
-            happen(Event::Released);
+        if let Some((hand, _)) = self.around.finger {
+            happen(Event::Released(hand));
         }
         if self.around.token {
             let (deed, token) = (Deed::Relink, NONCE);
@@ -273,6 +274,7 @@ impl World {
                 happen(Event::StorageFailed(CauseCode::OpenFailed));
             }
             Some(Owed::Retirement(_)) => happen(Event::RetireFailed),
+            Some(Owed::Reset) => happen(Event::ResetFailed),
             _ => {}
         }
         for way in [Way::Open, Way::NoLink] {
@@ -283,7 +285,8 @@ impl World {
         happen(Event::Clock { behind: false });
         happen(Event::StorageFailed(CauseCode::MediumFailed));
         if self.around.finger.is_none() {
-            happen(Event::Pressed);
+            happen(Event::Pressed(Hand::Device));
+            happen(Event::Pressed(Hand::Bus));
         }
         let (deed, nonce) = (Deed::Relink, NONCE);
         let commands = [
@@ -309,7 +312,13 @@ impl World {
                 }
             }
             Action::Happen(event) => self.happen(Event::clone(event)),
-            Action::Cut | Action::Start => self.start(Facts::default()),
+            Action::Cut | Action::Start => {
+                let emptied = self.around.boots().then(Emptied::default);
+                self.start(Facts {
+                    emptied,
+                    ..Facts::default()
+                });
+            }
         }
     }
 
@@ -332,7 +341,7 @@ impl World {
                 _ if world.around.exited => world.act(&Action::Start),
                 Some(action) => world.act(action),
                 None if without_button => return false,
-                None => [Event::Pressed, Event::Released]
+                None => [Event::Pressed(Hand::Device), Event::Released(Hand::Device)]
                     .into_iter()
                     .for_each(|event| world.happen(event)),
             }
@@ -351,6 +360,7 @@ impl Model for Adversaries {
             clock_behind: true,
             ..usual()
         };
+        let undone = |reset| Facts { reset, ..usual() };
         let refused = Facts {
             past: REFUSED.parse().ok().map(|past| (past, 0)),
             ..usual()
@@ -359,10 +369,13 @@ impl Model for Adversaries {
             set_aside: true,
             ..usual()
         };
-        let linked =
-            [usual(), behind, refused, set_aside].map(|facts| World::new(true, facts, self.moves));
+        let undone = [Unfinished::Waits, Unfinished::Failed].map(undone);
+        let linked = [usual(), behind, refused, set_aside]
+            .into_iter()
+            .chain(undone);
+        let linked = linked.map(|facts| World::new(true, facts, self.moves));
         let unlinked = World::new(false, usual(), self.moves);
-        linked.into_iter().chain([unlinked]).collect()
+        linked.chain([unlinked]).collect()
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {

@@ -1,7 +1,7 @@
 //! The owner, who believes the screen, and others who press and ask for the fun of it.
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Command, Deed as Asked, Event, Face, GenerationId, LastEnd, Now,
+    ArchiveId, CauseCode, Command, Deed as Asked, Event, Face, GenerationId, Hand, LastEnd, Now,
     PairingFace, Way, face,
 };
 use rand::RngExt;
@@ -21,6 +21,8 @@ pub(crate) enum Deed {
     Bounces,
     /// The owner gives the link up at the device.
     Relinks,
+    /// The owner has everything forgotten; a program may be the one that presses the second time.
+    Resets,
     /// A program asks to be connected, again and again.
     Nags,
     /// An operator gives the link up, or has an old one back, over the bus.
@@ -34,11 +36,12 @@ pub(crate) enum Deed {
 }
 
 impl Deed {
-    pub(crate) const ALL: [Deed; 9] = [
+    pub(crate) const ALL: [Deed; 10] = [
         Deed::OwnerLooks,
         Deed::Presses,
         Deed::Bounces,
         Deed::Relinks,
+        Deed::Resets,
         Deed::Nags,
         Deed::Confirms,
         Deed::Guesses,
@@ -51,7 +54,7 @@ impl Deed {
             Self::OwnerLooks => 8 * HOUR,
             Self::Presses | Self::Nags | Self::Guesses => 3 * DAY,
             Self::Bounces | Self::Tests | Self::Stops => 20 * DAY,
-            Self::Relinks | Self::Confirms => 60 * DAY,
+            Self::Relinks | Self::Resets | Self::Confirms => 60 * DAY,
         }
     }
 }
@@ -72,19 +75,25 @@ impl World {
             Deed::OwnerLooks => self.looks(),
             Deed::Presses => {
                 let ms = self.magnitude(20, 20 * SECOND);
-                self.press(0, ms);
+                let hand = self.draws_hand();
+                self.press_by(hand, 0, ms);
             }
             Deed::Bounces => {
                 for _ in 0..200 {
                     let at = self.dice.random_range(0..MINUTE);
                     let down = self.dice.random_ratio(1, 2);
-                    self.after(at, What::Finger(down));
+                    self.after(at, What::Finger(Hand::Device, down));
                 }
-                self.after(MINUTE, What::Finger(false));
+                self.after(MINUTE, What::Finger(Hand::Device, false));
             }
             Deed::Relinks => {
                 self.press(0, 6 * SECOND);
                 self.press(8 * SECOND, 200);
+            }
+            Deed::Resets => {
+                self.press(0, 16 * SECOND);
+                let hand = self.draws_hand();
+                self.press_by(hand, 20 * SECOND, 200);
             }
             Deed::Nags => {
                 for _ in 0..self.dice.random_range(1..60) {
@@ -128,19 +137,30 @@ impl World {
         self.tell(Event::Command { request, command });
     }
 
-    fn press(&mut self, at: u64, ms: u64) {
-        self.after(at, What::Finger(true));
-        self.after(at + ms, What::Finger(false));
+    fn draws_hand(&mut self) -> Hand {
+        match self.dice.random_ratio(1, 2) {
+            true => Hand::Device,
+            false => Hand::Bus,
+        }
     }
 
-    pub(crate) fn finger(&mut self, down: bool) {
+    fn press(&mut self, at: u64, ms: u64) {
+        self.press_by(Hand::Device, at, ms);
+    }
+
+    fn press_by(&mut self, hand: Hand, at: u64, ms: u64) {
+        self.after(at, What::Finger(hand, true));
+        self.after(at + ms, What::Finger(hand, false));
+    }
+
+    pub(crate) fn finger(&mut self, hand: Hand, down: bool) {
         if self.sabotage == Some(Sabotage::CutsTheButton) {
             return;
         }
         self.tell(if down {
-            Event::Pressed
+            Event::Pressed(hand)
         } else {
-            Event::Released
+            Event::Released(hand)
         });
     }
 
@@ -177,12 +197,14 @@ impl World {
             }
             CauseCode::ClientOutdated => self.whatsapp.outdated_until = 0,
             CauseCode::NoSpace | CauseCode::LittleSpace => self.set_space(4000),
-            CauseCode::RetireFailed => self.board.flash.stuck_until = 0,
+            CauseCode::RetireFailed | CauseCode::ResetFailed => self.board.flash.stuck_until = 0,
             CauseCode::MediumFailed => {
                 self.board.flash.broken_until = 0;
                 self.press(0, 200);
             }
-            CauseCode::SetAside => self.dies(LastEnd::PowerLoss, 5 * SECOND),
+            CauseCode::SetAside | CauseCode::ResetUnfinished => {
+                self.dies(LastEnd::PowerLoss, 5 * SECOND)
+            }
             CauseCode::LinkStuck => self.ask(Command::Stop),
             _ => {}
         }

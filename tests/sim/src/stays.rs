@@ -8,8 +8,8 @@ use crate::{DAY, HOUR, MINUTE, SECOND};
 pub(crate) fn longest(state: &str) -> Option<u64> {
     let at_most = match state {
         "PairingPaused" | "PasskeyNeeded" | "StorageFault" => return None,
+        "Repairing" | "Resetting" => MINUTE,
         "Stopped" => 10 * SECOND,
-        "Repairing" => MINUTE,
         "Connected" | "Stale" => 90 * SECOND,
         "WaitingForClock" => 3 * MINUTE,
         "Pairing" => 4 * MINUTE,

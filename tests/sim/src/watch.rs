@@ -8,8 +8,8 @@ mod storms;
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Command, Deed, Effect, Ending, Event, Findings, Order, Plan, Reply,
-    StoreFound, Treatment, Trigger, Unusable,
+    ArchiveId, CauseCode, Command, Deed, Effect, Ending, Event, Findings, Hand, Order, Plan, Reply,
+    StoreFound, Treatment, Trigger, Unfinished, Unusable,
 };
 
 use crate::{DAY, HOUR, MINUTE, SECOND};
@@ -19,6 +19,8 @@ use storms::Storms;
 
 /// How long a press that wants something of its own is held.
 const HOLD: u64 = 5 * SECOND;
+/// And one that wants everything forgotten.
+const RESET_HOLD: u64 = 15 * SECOND;
 
 /// A tick is late by no more.
 const SLACK: u64 = 3 * SECOND;
@@ -39,6 +41,13 @@ enum Note {
     Does(Effect),
     Is(&'static str, Option<CauseCode>),
     Ends,
+}
+
+/// A question on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    Relink,
+    Reset,
 }
 
 /// The watch, with its memory of the past.
@@ -70,9 +79,17 @@ pub(crate) struct Watch {
     idle_since: u64,
     name: &'static str,
     code_until: u64,
-    pressed_at: Option<u64>,
-    asking_at_press: bool,
+    /// The press under way, and the last one.
+    pressed_at: Option<(Hand, u64)>,
+    last_press: Option<(Hand, u64)>,
+    /// The question that stood when it began, and the one that stands.
+    asked_at_press: Option<Asks>,
+    asks: Option<Asks>,
     button: bool,
+    /// A factory reset was confirmed at the device.
+    reset: bool,
+    /// It is written down.
+    reset_noted: bool,
     token: Option<(Deed, u64, u64)>,
     bus: bool,
     retiring: bool,
@@ -139,6 +156,7 @@ impl Watch {
         (self.name, self.idle_since) = ("Starting", now);
         (self.running, self.retiring) = (false, false);
         (self.pressed_at, self.button, self.token, self.bus) = (None, false, None, false);
+        (self.asks, self.reset, self.reset_noted) = (None, false, false);
         (self.stop_at, self.storage_failed, self.human) = (None, false, false);
         self.restarts.clear();
         self.storms.starts();
@@ -246,6 +264,23 @@ impl Watch {
         (self.retiring, self.button, self.bus) = (true, false, false);
     }
 
+    /// Everything is to be forgotten.
+    pub(crate) fn resets(&mut self, order: Order) {
+        let (running, retiring) = (self.running, self.retiring);
+        self.check(!running && !retiring, || "reset under a run".to_owned());
+        let proved = self.reset && order.trigger == Trigger::Button;
+        self.check(proved, || {
+            "reset, and no finger at the device confirmed it".to_owned()
+        });
+    }
+
+    /// Everything is forgotten, what was written down for the next start as well.
+    pub(crate) fn forgets_all(&mut self) {
+        self.clock_lies();
+        self.farewells = Farewells::default();
+        (self.logouts, self.revoked) = (0, false);
+    }
+
     /// It could not be given up.
     pub(crate) fn keeps(&mut self) {
         self.retiring = false;
@@ -329,7 +364,7 @@ impl Watch {
         // A wait of the schedule is cut short by these, and only such a wait.
         if matches!(
             event,
-            Event::Pressed | Event::Released | Event::Command { .. } | Event::Network(_)
+            Event::Pressed(_) | Event::Released(_) | Event::Command { .. } | Event::Network(_)
         ) {
             self.not_before = self.not_before.filter(|(_, why)| *why != PAUSE);
         }
@@ -337,16 +372,29 @@ impl Watch {
         self.storms.happens(now, event);
         self.farewells.happens(event);
         match *event {
-            Event::Woke(ref facts) => self.set_aside = facts.set_aside,
+            Event::Woke(ref facts) => {
+                self.set_aside = facts.set_aside || facts.reset != Unfinished::No;
+                self.reset_noted = facts.reset == Unfinished::Waits;
+            }
+            Event::ResetNoted => self.reset_noted = self.reset,
             Event::Found(findings) => self.found = Some(findings),
-            Event::Pressed => {
+            Event::Pressed(hand) => {
                 (self.human, self.resumed) = (true, true);
-                self.pressed_at.get_or_insert(now);
+                // The finger at the device goes before a program's.
+                if matches!(
+                    (self.pressed_at, hand),
+                    (None, _) | (Some((Hand::Bus, _)), Hand::Device)
+                ) {
+                    self.pressed_at = Some((hand, now));
+                    self.last_press = self.pressed_at;
+                }
                 self.held = false;
             }
-            Event::Released => {
-                if let Some(at) = self.pressed_at.take() {
-                    self.button |= self.asking_at_press && now - at < HOLD;
+            Event::Released(hand) => {
+                let press = self.pressed_at.take_if(|(by, _)| *by == hand);
+                if press.is_some_and(|(_, at)| now - at < HOLD) {
+                    self.button |= self.asked_at_press == Some(Asks::Relink);
+                    self.reset |= (self.asked_at_press, hand) == (Some(Asks::Reset), Hand::Device);
                 }
                 (self.human, self.resumed) = (true, true);
             }
@@ -385,7 +433,10 @@ impl Watch {
     fn refuses(&mut self, effect: &Effect) {
         let refused = match effect {
             Effect::Retire(order) => order.trigger == Trigger::Server,
-            effect => !matches!(effect, Effect::Restore { .. } | Effect::Repair(_)),
+            effect => !matches!(
+                effect,
+                Effect::Restore { .. } | Effect::Repair(_) | Effect::Reset(_)
+            ),
         };
         self.check(refused, || {
             format!("it was refused, and done later: {effect:?}")
@@ -451,6 +502,14 @@ impl Watch {
                 Effect::Exit => {
                     let asked = self.stop_at.is_some();
                     self.check(asked, || "it left, and nobody asked".to_owned());
+                    let noted = self.reset_noted;
+                    self.check(!noted, || {
+                        "it left without the restart in which all is forgotten".to_owned()
+                    });
+                }
+                Effect::Restart => {
+                    let wanted = self.reset || self.reset_noted;
+                    self.check(wanted, || "a restart that nobody wanted".to_owned());
                 }
                 Effect::ExitFailed => {
                     let failed = self.storage_failed;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use holdfast_core::{Event, LastEnd, State, Way};
+use holdfast_core::{Event, Hand, LastEnd, State, Way};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -54,8 +54,8 @@ pub(crate) enum What {
     Readable(u64),
     /// What nobody can read comes from a stranger.
     Rubbish(u64),
-    /// The finger goes down, or up.
-    Finger(bool),
+    /// A finger, or a press over the bus, goes down, or up.
+    Finger(Hand, bool),
     /// Somebody does something.
     Does(Deed),
     /// Anything happens to a start that is under way.
@@ -284,7 +284,7 @@ impl World {
                 let worked = false;
                 self.delivers(Event::Undecrypted { peer, worked });
             }
-            What::Finger(down) => self.finger(down),
+            What::Finger(hand, down) => self.finger(hand, down),
             What::Does(deed) => {
                 self.does(deed);
                 self.expect_deed(deed);
@@ -310,7 +310,8 @@ impl World {
     /// itself while the account has not ended it, and with the owner's help in any case.
     fn turns_fair(&mut self, owner: bool) {
         // A question that is on the glass is answered by that, so that the link may be lost by it.
-        self.finger(false);
+        self.finger(Hand::Bus, false);
+        self.finger(Hand::Device, false);
         let lost = !self.board.flash.linked
             || !self.whatsapp.valid
             || self.board.is_given_up()
@@ -325,7 +326,7 @@ impl World {
                 What::Begins(_)
                     | What::Does(_)
                     | What::Meddles
-                    | What::Finger(_)
+                    | What::Finger(..)
                     | What::Cut
                     | What::Way(_)
                     | What::Space(_)

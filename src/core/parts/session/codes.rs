@@ -7,11 +7,12 @@ use crate::ground::{MINUTE, Moments, Now};
 const VALID_MS: u64 = 3 * MINUTE;
 
 /// The two kinds of code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Code {
     /// To be scanned.
     Qr,
-    /// To be typed in on the phone.
+    /// To be typed in on the phone. There is one only where the owner configured a number for it.
+    #[default]
     Typed,
 }
 
@@ -37,15 +38,18 @@ pub enum PairingFace {
 pub(crate) struct Codes {
     qr_until: Option<u64>,
     typed_until: Option<u64>,
+    /// Which goes first while both are valid.
+    first: Code,
     give_up_at: u64,
 }
 
 impl Codes {
     /// No code came yet.
-    pub(crate) fn asked_for(now: u64) -> Self {
+    pub(crate) fn asked_for(first: Code, now: u64) -> Self {
         Self {
             qr_until: None,
             typed_until: None,
+            first,
             give_up_at: now.saturating_add(CODE_MS),
         }
     }
@@ -58,6 +62,16 @@ impl Codes {
             Code::Typed => self.typed_until = Some(until),
         }
         self.give_up_at = self.give_up_at.max(until.saturating_add(CODE_MS));
+    }
+
+    /// A human wants the other code, if there is one.
+    pub(crate) fn turn(&mut self) {
+        if self.qr_until.is_some() && self.typed_until.is_some() {
+            self.first = match self.first {
+                Code::Qr => Code::Typed,
+                Code::Typed => Code::Qr,
+            };
+        }
     }
 
     /// No code is valid any more.
@@ -87,13 +101,15 @@ impl Codes {
         moments.due(&mut self.give_up_at);
     }
 
-    /// The code to be shown. The typed one goes first: there is one only where the owner configured a number for it.
+    /// The code to be shown.
     pub(crate) fn face(&self, now: Now) -> PairingFace {
         let valid = |until: Option<u64>| until.map(|at| now.until(at)).filter(|left| *left > 0);
-        match (valid(self.typed_until), valid(self.qr_until)) {
-            (Some(left_ms), _) => PairingFace::Code { left_ms },
-            (None, Some(left_ms)) => PairingFace::Qr { left_ms },
-            (None, None) => PairingFace::Preparing,
+        match (valid(self.typed_until), valid(self.qr_until), self.first) {
+            (Some(left_ms), None, _) | (Some(left_ms), _, Code::Typed) => {
+                PairingFace::Code { left_ms }
+            }
+            (_, Some(left_ms), _) => PairingFace::Qr { left_ms },
+            (None, None, _) => PairingFace::Preparing,
         }
     }
 }

@@ -64,6 +64,10 @@ pub(crate) struct Session {
     owed: Option<(Wait, u64)>,
     /// The retirement that a stop came into, and that finishes all the same.
     interrupted: Option<Successor>,
+    /// A factory reset was confirmed: whoever leaves asks for the restart in which it is done.
+    resets: bool,
+    /// Which code is shown first where there are both.
+    first: Code,
 }
 
 /// The questions.
@@ -78,6 +82,8 @@ impl Session {
             cause: None,
             owed: None,
             interrupted: None,
+            resets: false,
+            first: Code::default(),
         }
     }
 
@@ -121,6 +127,11 @@ impl Session {
             Phase::Failed(_) => self.until.is_none(),
             phase => phase == Phase::Stopped,
         }
+    }
+
+    /// Whether everything is about to be forgotten.
+    pub(crate) fn resets(&self) -> bool {
+        self.resets
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -179,7 +190,7 @@ impl Session {
             said: None,
         });
         match aim {
-            Aim::Link => self.enter(Phase::Pairing(Codes::asked_for(now)), None),
+            Aim::Link => self.enter(Phase::Pairing(Codes::asked_for(self.first, now)), None),
             Aim::Login => self.log_in(now),
         }
     }
@@ -196,6 +207,18 @@ impl Session {
         };
         codes.show(code, valid_ms, now);
         Some(self.begin_use(now))
+    }
+
+    /// A QR goes before a code to be typed in, or not.
+    pub(crate) fn puts_first(&mut self, qr: bool) {
+        self.first = if qr { Code::Qr } else { Code::Typed };
+    }
+
+    /// A human wants the other code.
+    pub(crate) fn turn_code(&mut self) {
+        if let Phase::Pairing(codes) = &mut self.phase {
+            codes.turn();
+        }
     }
 
     /// The codes are good for nothing any more. Whether there were any to be shown.
@@ -310,6 +333,7 @@ impl Session {
 
     /// The data partition cannot be used; that is shown for a while.
     pub(crate) fn fail(&mut self, code: CauseCode, now: u64) {
+        self.resets = false;
         self.enter(Phase::Failed(code), now.saturating_add(FAILED_MS));
     }
 
@@ -318,8 +342,30 @@ impl Session {
         matches!(self.phase, Phase::Failed(_)) && self.until.take().is_some()
     }
 
+    /// A human confirmed a factory reset.
+    pub(crate) fn want_reset(&mut self) {
+        self.resets = true;
+    }
+
+    /// Nothing comes of the factory reset.
+    pub(crate) fn refuse_reset(&mut self) {
+        self.resets = false;
+    }
+
+    /// The factory reset is written down. Who was told to stop waits no longer for that than for anything else.
+    pub(crate) fn reset(&mut self, now: u64) {
+        let stops = self.phase == Phase::Stopping;
+        let until = self.until.filter(|_| stops);
+        let until = until.unwrap_or(now.saturating_add(PATIENCE_MS));
+        self.enter(Phase::Resetting { stops }, until);
+    }
+
     /// Stops, once everything under way has ended or the timeout is over.
     pub(crate) fn stop(&mut self, now: u64) {
+        if matches!(self.phase, Phase::Resetting { .. }) {
+            let until = self.until.map(|at| at.min(now.saturating_add(STOP_MS)));
+            return self.enter(Phase::Resetting { stops: true }, until);
+        }
         if let Phase::Retiring(successor) = self.phase {
             self.interrupted = Some(successor);
         }

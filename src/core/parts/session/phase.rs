@@ -34,6 +34,8 @@ pub(crate) enum Phase {
     Failed(CauseCode),
     /// The vault is retiring the generation.
     Retiring(Successor),
+    /// A factory reset is being written down; a stop came into it, or did not.
+    Resetting { stops: bool },
     /// Waiting for a run, or the vault, to finish.
     Stopping,
     /// The daemon was told to leave.
@@ -53,6 +55,8 @@ pub(crate) enum Then {
     Rebuild,
     /// A human gives the link up.
     Retire(Successor),
+    /// A human gives everything up.
+    Reset,
 }
 
 /// The part of the device's life that a phase belongs to.
@@ -145,7 +149,7 @@ impl Phase {
                 row(Settled, true, Hurry::NothingToDo, due)
             }
             Self::Stale => row(Settled, true, Hurry::Now, Due::GiveUp(CauseCode::Stale)),
-            Self::Closing(then @ Then::Retire(_)) => {
+            Self::Closing(then @ (Then::Retire(_) | Then::Reset)) => {
                 row(GivingUp, true, Hurry::UnderWay, Due::LinkStuck(then))
             }
             Self::Closing(then) => row(Settled, true, Hurry::UnderWay, Due::LinkStuck(then)),
@@ -158,6 +162,9 @@ impl Phase {
             Self::Retiring(_) => {
                 let due = Due::Slow(CauseCode::RetireSlow);
                 row(GivingUp, false, Hurry::UnderWay, due)
+            }
+            Self::Resetting { .. } => {
+                row(Leaving, false, Hurry::Leaving, Due::Leave { failed: false })
             }
             Self::Stopping => row(Leaving, false, Hurry::Leaving, Due::Leave { failed: false }),
             Self::Stopped => row(Leaving, false, Hurry::Leaving, Due::Nothing),

@@ -42,6 +42,8 @@ impl Around {
         let stay = STAYS.iter().find(|stay| stay.state == state.name());
         match (state.name(), stay.expect("in the table").longest_ms) {
             ("Starting" | "Connected" | "Stopped", _) => {}
+            // The restart has been asked for.
+            ("Resetting", _) if self.exited => {}
             (_, None) => {
                 let cause = state.cause().expect("a cause");
                 assert!(
@@ -59,7 +61,7 @@ impl Around {
             }
         }
         if let Some(at) = self.stopped_at {
-            assert_eq!(state.name(), "Stopped");
+            assert!(matches!(state.name(), "Stopped" | "Resetting"));
             assert!(self.exited || state.deadline().expect("a limit") <= at + 10 * SECOND);
         }
     }

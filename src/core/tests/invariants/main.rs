@@ -1,17 +1,19 @@
 //! Checks the invariants under random events on a virtual clock, with a model of everybody around the core.
 
+mod button;
 mod look;
 mod moves;
 
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, Cause, CauseClass, CauseCode, Command, Course, Deed, Effect, Ending, Event, Face,
-    Facts, Findings, GenerationId, Hands, LastFour, Linked, Now, Order, Outcome, Plan, Reply,
-    State, Trigger, face,
+    ArchiveId, Cause, CauseClass, CauseCode, Command, Course, Deed, Effect, Ending, Event, Facts,
+    Findings, GenerationId, Hand, Hands, LastFour, Linked, Now, Order, Outcome, Plan, Reply, State,
+    Trigger, face,
 };
 use proptest::prelude::*;
 
+use button::{Asks, Button};
 use moves::{Move, findings, moves, space};
 
 const SECOND: u64 = 1_000;
@@ -39,8 +41,8 @@ struct Around {
     findings: Findings,
     /// Deeds of the start that are done and not answered; `None`: each answers at once.
     owed: Option<VecDeque<Event>>,
-    /// The question stands.
-    asks: bool,
+    /// The question that stands.
+    asks: Option<Asks>,
     linked: Linked,
     /// The run in progress: whether it is one that links.
     run: Option<bool>,
@@ -55,9 +57,11 @@ struct Around {
     departs: bool,
     /// Logouts since the last time the link was up.
     logouts: u32,
-    /// When the button went down, and whether the question already stood.
-    finger: Option<(u64, bool)>,
-    button_confirmed: bool,
+    button: Button,
+    /// A factory reset is being written down.
+    resetting: bool,
+    /// What an earlier one did was not seen yet.
+    emptied: bool,
     tokens: Vec<(Deed, u64, u64)>,
     /// The deed that a human confirmed over the bus.
     bus_confirmed: Option<Deed>,
@@ -82,7 +86,7 @@ impl World {
     fn new(seed: u64, account: Option<LastFour>, facts: Facts, start: (Findings, bool)) -> Self {
         let (state, now) = (State::new(seed), seed % HOUR);
         let mut world = Self {
-            around: Around::new(state.clone(), account, start),
+            around: Around::new(state.clone(), account, facts.emptied.is_some(), start),
             course: Course::resume(state, Now { mono_ms: now }),
             now,
         };
@@ -103,6 +107,11 @@ impl World {
                 (self.now, self.around.late) = (self.now + ms, self.around.late + ms)
             }
             Move::Deaf(deaf) => self.around.deaf = deaf,
+            Move::Press(hand, ms) => {
+                self.happen(Event::Pressed(hand));
+                self.pass(ms);
+                self.happen(Event::Released(hand));
+            }
         }
     }
 
@@ -148,13 +157,9 @@ impl World {
 
     fn take(&mut self, event: Event) {
         let now = Now { mono_ms: self.now };
-        self.around.asks = asks(self.state(), now);
+        self.around.asks = Asks::of(self.state(), now);
         self.course.take(now, event, &mut self.around);
     }
-}
-
-fn asks(state: &State, now: Now) -> bool {
-    matches!(face(state, now), Face::ConfirmRelink { .. })
 }
 
 impl Hands for Around {
@@ -205,6 +210,7 @@ impl Hands for Around {
             self.told.is_none() || self.told == state.cause() || state.name() == "StorageFault",
             "an old story"
         );
+        self.button.look(self.now, Asks::of(state, now));
         self.look(state, face(state, now));
         self.before = state.clone();
     }
@@ -214,6 +220,7 @@ impl Around {
     fn new(
         before: State,
         account: Option<LastFour>,
+        emptied: bool,
         (findings, at_once): (Findings, bool),
     ) -> Self {
         Self {
@@ -224,7 +231,7 @@ impl Around {
             told: None,
             findings,
             owed: (!at_once).then(VecDeque::new),
-            asks: false,
+            asks: None,
             linked: Linked {
                 generation: GenerationId(3),
                 account,
@@ -237,8 +244,9 @@ impl Around {
             given_up: VecDeque::new(),
             departs: false,
             logouts: 0,
-            finger: None,
-            button_confirmed: false,
+            button: Button::default(),
+            resetting: false,
+            emptied,
             tokens: Vec::new(),
             bus_confirmed: None,
             attempts: Vec::new(),
@@ -257,10 +265,10 @@ impl Around {
     /// Notes what the event changes for its source.
     fn expect(&mut self, event: &Event) {
         self.human = match event {
-            Event::Released | Event::Command { .. } => true,
+            Event::Released(_) | Event::Command { .. } => true,
             // A hold is a human, too, and so is the one who told the run to end.
             Event::LinkEnded(_) => self.human,
-            _ => self.finger.is_some(),
+            _ => self.button.is_down(),
         };
         match *event {
             Event::QrShown { valid_ms } if self.run == Some(true) => {
@@ -280,12 +288,8 @@ impl Around {
                     u32::from(*ending == Ending::LoggedOut && self.linked.account.is_some());
                 (self.qr_until, self.code_until, self.showing) = (0, 0, false);
             }
-            Event::Pressed if self.finger.is_none() => self.finger = Some((self.now, self.asks)),
-            Event::Released => {
-                if let Some((since, asked)) = self.finger.take() {
-                    self.button_confirmed |= asked && self.now - since < 5 * SECOND;
-                }
-            }
+            Event::Pressed(hand) => self.button.pressed(hand, self.now, self.asks),
+            Event::Released(hand) => self.button.released(hand, self.now),
             Event::Command {
                 command: Command::Confirm { deed, token },
                 ..
@@ -311,11 +315,14 @@ impl Around {
                     self.given_up.push_back(audit.old);
                 }
                 (self.linked, self.logouts) = (linked, 0);
-                (self.button_confirmed, self.bus_confirmed) = (false, None);
+                self.bus_confirmed = None;
+                self.button.forget();
             }
             Event::FarewellSaid => self.departs = false,
+            Event::ResetFailed if std::mem::take(&mut self.resetting) => self.button.forget(),
             Event::RetireFailed if self.retiring.take().is_some() => {
-                (self.button_confirmed, self.bus_confirmed) = (false, None);
+                self.bus_confirmed = None;
+                self.button.forget();
             }
             _ => {}
         }
@@ -332,6 +339,8 @@ impl Around {
             Effect::Disconnect
                 | Effect::Reply { .. }
                 | Effect::Exit
+                | Effect::Reset(_)
+                | Effect::Restart
                 | Effect::NoteCaughtUp
                 | Effect::Undecrypted { .. }
                 // Whoever waits for a test has its result, if it comes by then.
@@ -424,6 +433,17 @@ impl Around {
                 self.exited = true;
             }
             Effect::ExitFailed => panic!("nothing failed"),
+            Effect::Reset(order) => {
+                assert_eq!((self.run, self.retiring), (None, None));
+                assert_eq!(order.old, self.linked.generation);
+                assert!(self.button.reset, "nobody confirmed it at the device");
+                self.resetting = true;
+            }
+            Effect::Restart => {
+                assert!(self.button.reset, "nobody had everything forgotten");
+                self.exited = true;
+            }
+            Effect::ResetSeen => assert!(std::mem::take(&mut self.emptied), "twice"),
             Effect::DropOldestArchive => {
                 assert_eq!(self.retiring, None, "one thing at a time");
             }
@@ -464,7 +484,7 @@ impl Around {
         );
         match audit.trigger {
             Trigger::Server => assert!(self.logouts >= 2, "retired after {} logouts", self.logouts),
-            Trigger::Button => assert!(self.button_confirmed, "nobody confirmed at the button"),
+            Trigger::Button => assert!(self.button.relink, "nobody confirmed at the button"),
             Trigger::Bus => {}
             Trigger::Recovery => panic!("nothing recovers yet"),
         }
@@ -507,10 +527,15 @@ impl World {
     fn turns_good(&mut self) {
         (0..3).for_each(|_| self.answer());
         self.happen(Event::Space(space(4000, 0, 0)));
-        self.happen(Event::Released);
+        self.happen(Event::Released(Hand::Bus));
+        self.happen(Event::Released(Hand::Device));
         self.around.deaf = false;
         for _ in 0..60 {
-            if self.around.retiring.is_some() {
+            if self.around.exited {
+                return; // A new life begins.
+            } else if self.around.resetting {
+                self.happen(Event::ResetNoted);
+            } else if self.around.retiring.is_some() {
                 self.happen(Event::Retired(Linked {
                     generation: GenerationId(0),
                     account: None,
@@ -527,8 +552,7 @@ impl World {
                 self.pass(at.saturating_sub(self.now));
             } else {
                 self.pass(11 * MINUTE);
-                self.happen(Event::Pressed);
-                self.happen(Event::Released);
+                self.play(Move::Press(Hand::Device, 0));
             }
         }
         panic!("never connected again: {:?}", self.state());
@@ -539,10 +563,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens(seed: u64, linked: bool, clock_behind: bool, found in findings(), at_once: bool, moves in moves()) {
-        let facts = Facts { clock_behind, ..Facts::default() };
+    fn whatever_happens(seed: u64, linked: bool, clock_behind: bool, emptied: bool, found in findings(), at_once: bool, moves in moves()) {
+        let emptied = emptied.then(Default::default);
+        let facts = Facts { clock_behind, emptied, ..Facts::default() };
         let mut world = World::new(seed, linked.then_some(ACCOUNT), facts, (found, at_once));
-        moves.into_iter().for_each(|one| world.play(one));
+        for one in moves {
+            world.play(one);
+            if world.around.exited {
+                return Ok(());
+            }
+        }
         world.turns_good();
     }
 
@@ -552,6 +582,7 @@ proptest! {
         (0..answers).for_each(|_| world.answer());
         if answers == 2 {
             before.into_iter().for_each(|one| world.play(one));
+            prop_assume!(!world.around.exited);
         }
         world.happen(Event::Command { request: 1, command: Command::Stop });
         after.into_iter().for_each(|one| world.play(one));

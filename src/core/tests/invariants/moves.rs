@@ -2,7 +2,8 @@
 
 use holdfast_core::{
     ArchiveId, AuditEnd, CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId,
-    IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Tested, Todo, Unusable, Way,
+    Hand, IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Tested, Todo, Unusable,
+    Way,
 };
 use proptest::prelude::*;
 
@@ -21,6 +22,8 @@ pub enum Move {
     Oversleep(u64),
     /// Whether WhatsApp answers probes.
     Deaf(bool),
+    /// Somebody presses for so long, with a tick at each deadline.
+    Press(Hand, u64),
 }
 
 fn ending() -> impl Strategy<Value = Ending> {
@@ -57,6 +60,10 @@ fn deed() -> impl Strategy<Value = Deed> {
         Deed::Restore(archive),
         Deed::Export(archive),
     ])
+}
+
+fn hand() -> impl Strategy<Value = Hand> {
+    prop_oneof![2 => Just(Hand::Device), 1 => Just(Hand::Bus)]
 }
 
 pub fn findings() -> impl Strategy<Value = Findings> {
@@ -162,8 +169,11 @@ fn event() -> impl Strategy<Value = Event> {
         2 => prop::sample::select(vec![401, 403, 406, 409, 440, 516]).prop_map(|number| Event::Said { number }),
         6 => Just(Event::LinkUp),
         14 => ending().prop_map(Event::LinkEnded),
-        6 => Just(Event::Pressed),
-        6 => Just(Event::Released),
+        6 => hand().prop_map(Event::Pressed),
+        6 => hand().prop_map(Event::Released),
+        1 => any::<bool>().prop_map(Event::Night),
+        1 => Just(Event::ResetNoted),
+        1 => Just(Event::ResetFailed),
         6 => (any::<u64>(), command()).prop_map(|(request, command)| Event::Command { request, command }),
         3 => Just(Event::Retired(Linked { generation: GenerationId(0), account: None })),
         2 => Just(Event::RetireFailed),
@@ -192,6 +202,7 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
         6 => time().prop_map(Move::Pass),
         2 => time().prop_map(Move::Oversleep),
         1 => any::<bool>().prop_map(Move::Deaf),
+        2 => (hand(), prop::sample::select(vec![200, 5 * SECOND, 16 * SECOND])).prop_map(|(hand, ms)| Move::Press(hand, ms)),
     ];
     prop::collection::vec(one, 1..200)
 }

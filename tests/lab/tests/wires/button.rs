@@ -53,8 +53,8 @@ async fn a_press_read_late_is_as_long_as_it_was_and_a_hold_asks_for_a_second_pre
             }
         };
         let event = match input {
-            Input::Pressed => Event::Pressed,
-            Input::Released => Event::Released,
+            Input::Pressed => Event::Pressed(Hand::Device),
+            Input::Released => Event::Released(Hand::Device),
             other => panic!("{other:?}"),
         };
         let mono_ms = at.duration_since(start).as_millis() as u64;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use embedded_graphics::{Pixel, prelude::*};
 use holdfast::{
     panel::{
-        Credential, Format, Frame, Ink, Panel, Picture, Showing, draw,
+        Credential, Format, Frame, Ink, Light, Panel, Picture, Showing, draw,
         glass::{self, PLAIN, Told},
     },
     wires::{
@@ -22,8 +22,8 @@ use holdfast::{
     },
 };
 use holdfast_core::{
-    CauseCode, Command, Event, Face, GenerationId, LastFour, Linked, Now, PairingFace, Part, State,
-    face, step,
+    CauseCode, Command, Event, Face, GenerationId, Hand, LastFour, Linked, Now, PairingFace, Part,
+    State, face, step,
 };
 use holdfast_lab::wires::{
     bus::Fault,
@@ -237,6 +237,7 @@ fn shows_every_screen(board: &Description) {
         let picture = Picture {
             frame,
             confidential,
+            light: Light::Full,
         };
         glass.show(&picture).unwrap();
         let driver = &display.driver;
@@ -284,6 +285,7 @@ fn a_probe_hears_what_is_there_beside_a_daemon_that_draws() {
         let picture = Picture {
             frame,
             confidential: false,
+            light: Light::Full,
         };
         let mut beside = wires.clone();
         let wanted = match &*display.driver {

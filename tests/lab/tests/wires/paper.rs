@@ -41,6 +41,7 @@ async fn a_code_is_wiped_from_paper_at_pairing_expiry_stop_and_the_next_start() 
     let picture = Picture {
         frame: code.clone(),
         confidential: true,
+        light: Light::Full,
     };
     let wires = rig.wires;
     glass::open(&wires, display)
@@ -70,6 +71,7 @@ fn paper_is_driven_as_a_whole_after_fifty_parts_and_not_at_all_for_the_same_pict
         let picture = Picture {
             frame,
             confidential,
+            light: Light::Full,
         };
         let before = wires.written();
         glass.show(&picture).unwrap();

@@ -1,8 +1,8 @@
 //! Everybody around the core: they carry out its effects at once, and answer when it pleases the adversaries.
 
 use holdfast_core::{
-    CauseCode, Command, Effect, Ending, Event, Face, GenerationId, Hands, LastFour, Linked, Now,
-    Outcome, Past, Reply, State, Trigger, face,
+    CauseCode, Command, Effect, Ending, Event, Face, GenerationId, Hand, Hands, LastFour, Linked,
+    Now, Outcome, Past, Reply, State, Trigger, Unfinished, face,
 };
 
 use super::{ACCOUNT, NONCE};
@@ -29,11 +29,16 @@ pub(super) struct Around {
     pub(super) past: Option<Past>,
     /// Logouts since the last login.
     pub(super) logouts: u8,
-    /// Whether the question stands.
-    pub(super) asks: bool,
-    pub(super) finger: Option<bool>,
+    /// The question that stands.
+    pub(super) asks: Option<Asks>,
+    /// Whose finger is down, and the question that stood when it went down.
+    pub(super) finger: Option<(Hand, Option<Asks>)>,
     /// A human wanted the link given up.
     pub(super) consent: Option<Trigger>,
+    /// A human at the device wanted everything forgotten.
+    pub(super) reset: bool,
+    /// That is written down.
+    pub(super) marked: bool,
     pub(super) token: bool,
     /// Somebody told it to stop.
     pub(super) stopped: bool,
@@ -41,6 +46,13 @@ pub(super) struct Around {
     pub(super) failed: bool,
     pub(super) exited: bool,
     pub(super) broken: Option<String>,
+}
+
+/// A question on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Asks {
+    Relink,
+    Reset,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +63,7 @@ pub(super) enum Owed {
     CatchUp,
     Answer,
     Space,
+    Reset,
 }
 
 impl Around {
@@ -65,9 +78,11 @@ impl Around {
             owed: None,
             past,
             logouts: 0,
-            asks: false,
+            asks: None,
             finger: None,
             consent: None,
+            reset: false,
+            marked: false,
             token: false,
             stopped: false,
             failed: false,
@@ -81,8 +96,24 @@ impl Around {
         (self.run, self.owed) = (None, None);
         // A suspicion does not outlive a restart; a proof does.
         self.logouts = if self.logouts < 2 { 0 } else { 2 };
-        (self.asks, self.finger, self.consent, self.token) = (false, None, None, false);
+        (self.asks, self.finger, self.consent, self.token) = (None, None, None, false);
+        self.reset = false;
         (self.stopped, self.failed, self.exited) = (false, false, false);
+    }
+
+    /// A boot forgets everything where that is written down. Whether it did.
+    pub(super) fn boots(&mut self) -> bool {
+        let forgets = std::mem::take(&mut self.marked);
+        if forgets {
+            let generation = GenerationId(1);
+            let account = None;
+            self.linked = Linked {
+                generation,
+                account,
+            };
+            (self.past, self.logouts) = (None, 0);
+        }
+        forgets
     }
 
     pub(super) fn check(&mut self, holds: bool, what: impl FnOnce() -> String) {
@@ -110,11 +141,12 @@ impl Around {
                     self.logouts = (self.logouts + 1).min(2);
                 }
             }
-            Event::Pressed => self.finger = Some(self.asks),
-            Event::Released => {
-                let asked = self.finger.take() == Some(true);
-                self.consent = asked.then_some(Trigger::Button).or(self.consent);
-            }
+            Event::Pressed(hand) => self.finger = Some((*hand, self.asks)),
+            Event::Released(_) => match self.finger.take() {
+                Some((_, Some(Asks::Relink))) => self.consent = Some(Trigger::Button),
+                Some((Hand::Device, Some(Asks::Reset))) => self.reset = true,
+                _ => {}
+            },
             Event::Command { command, .. } => match command {
                 Command::Confirm { token, .. } => {
                     if std::mem::take(&mut self.token) && *token == NONCE {
@@ -125,7 +157,12 @@ impl Around {
                 Command::Stop => self.stopped = true,
                 Command::Link | Command::SelfTest => {}
             },
-            Event::Woke(facts) => self.failed = facts.set_aside,
+            Event::Woke(facts) => {
+                self.failed = facts.set_aside || facts.reset == Unfinished::Failed;
+                self.marked = facts.reset != Unfinished::No;
+            }
+            Event::ResetNoted => (self.owed, self.marked) = (None, true),
+            Event::ResetFailed => (self.owed, self.reset) = (None, false),
             Event::StorageFailed(code) => {
                 self.failed = true;
                 if *code == CauseCode::OpenFailed {
@@ -160,9 +197,9 @@ impl Hands for Around {
         let busy = self.run.is_some() || matches!(self.owed, Some(Owed::Retirement(_)));
         match effect {
             Effect::Inspect => {
-                let failed = self.failed;
+                let failed = self.failed || self.marked;
                 self.check(!failed, || {
-                    "what was set aside is opened all the same".to_owned()
+                    "what was set aside, or is half forgotten, is opened all the same".to_owned()
                 });
                 self.owed = Some(Owed::Inspection);
             }
@@ -205,10 +242,19 @@ impl Hands for Around {
             Effect::Reply { reply, .. } => {
                 self.token = matches!(reply, Reply::Token { .. });
             }
-            Effect::Exit | Effect::ExitFailed => {
+            Effect::Reset(order) => {
+                let wanted = self.reset && order.trigger == Trigger::Button;
+                self.check(!busy && wanted, || {
+                    "everything is forgotten, and no human at the device wanted it".to_owned()
+                });
+                self.owed = Some(Owed::Reset);
+            }
+            Effect::ResetSeen => {}
+            Effect::Exit | Effect::ExitFailed | Effect::Restart => {
                 let told = match effect {
                     Effect::ExitFailed => self.failed,
-                    _ => self.stopped,
+                    Effect::Restart => self.reset || self.marked,
+                    _ => self.stopped && !self.marked,
                 };
                 self.check(told, || "it left, and nobody asked".to_owned());
                 self.exited = true;
@@ -231,7 +277,16 @@ impl Hands for Around {
 
     /// Checks that the face an owner sees is bounded and explained.
     fn show(&mut self, state: &State, now: Now) {
-        self.asks = matches!(face(state, now), Face::ConfirmRelink { .. });
+        let asks = match face(state, now) {
+            Face::ConfirmRelink { .. } => Some(Asks::Relink),
+            Face::ConfirmReset { .. } => Some(Asks::Reset),
+            _ => None,
+        };
+        let by_the_bus = matches!(self.finger, Some((Hand::Bus, _)));
+        let is_new = std::mem::replace(&mut self.asks, asks) != asks;
+        self.check(!(is_new && by_the_bus && asks == Some(Asks::Reset)), || {
+            "a program asks whether to forget everything".to_owned()
+        });
         let name = state.name();
         let told = state
             .cause()

@@ -35,13 +35,14 @@ pub(super) fn label(action: &Action) -> &'static str {
                 Ending::QrExhausted => "no scan",
                 _ => "link lost",
             },
-            Event::Pressed | Event::Released => "button",
+            Event::Pressed(_) | Event::Released(_) => "button",
             Event::Command {
                 command: Command::Stop,
                 ..
             } => "stop",
             Event::Command { .. } => "command",
             Event::Retired(_) | Event::RetireFailed => "retired or not",
+            Event::ResetNoted | Event::ResetFailed => "reset or not",
             Event::Space(_) | Event::InboxFull => "space",
             Event::StorageFailed(_) => "storage failed",
             _ => "else",

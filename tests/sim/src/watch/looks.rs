@@ -1,8 +1,8 @@
 //! The face that an owner sees must be true, bounded and explained.
 
-use holdfast_core::{CauseCode, Face, Now, PairingFace, State};
+use holdfast_core::{CauseCode, Face, Hand, Now, PairingFace, State};
 
-use super::{HOLD, Note, SLACK, Watch, recent};
+use super::{Asks, HOLD, Note, RESET_HOLD, SLACK, Watch, recent};
 use crate::link::Run;
 use crate::stays;
 use crate::{DAY, HOUR, SECOND};
@@ -27,11 +27,20 @@ impl Watch {
             self.tell(now, Note::Is(name, state.cause().map(|cause| cause.code)));
             self.idle_since = now;
         }
-        self.asking_at_press = if self.pressed_at == Some(now) || self.pressed_at.is_none() {
-            matches!(face, Face::ConfirmRelink { .. })
-        } else {
-            self.asking_at_press
+        let asks = match face {
+            Face::ConfirmRelink { .. } => Some(Asks::Relink),
+            Face::ConfirmReset { .. } => Some(Asks::Reset),
+            _ => None,
         };
+        if self.pressed_at.is_none_or(|(_, at)| at == now) {
+            self.asked_at_press = asks;
+        }
+        let is_asked = std::mem::replace(&mut self.asks, asks) != asks;
+        let held = self.last_press.filter(|(hand, _)| *hand == Hand::Device);
+        let held = held.is_some_and(|(_, at)| now >= at + RESET_HOLD);
+        self.check(!is_asked || asks != Some(Asks::Reset) || held, || {
+            "asked whether to forget everything, and nobody held the button for that".to_owned()
+        });
         let code = state.cause().map(|cause| cause.code);
         self.stuck = code == Some(CauseCode::LinkStuck);
         let is_asked = matches!(
@@ -40,6 +49,7 @@ impl Watch {
         );
         // The question ran out, or was refused.
         (self.button, self.bus) = (self.button && is_asked, self.bus && is_asked);
+        self.reset &= matches!(code, Some(CauseCode::ResetAsked | CauseCode::Stopped));
         let held = self.habits.looks(now, name, code);
         self.holds(held);
         let told = state
@@ -77,7 +87,7 @@ impl Watch {
             let held = self.farewells.looks(self.habits.is_stable(now));
             self.holds(held);
         }
-        let holds = self.pressed_at.is_some_and(|at| now >= at + HOLD);
+        let holds = self.pressed_at.is_some_and(|(_, at)| now >= at + HOLD);
         if holds && !std::mem::replace(&mut self.held, true) {
             self.human = true;
         }

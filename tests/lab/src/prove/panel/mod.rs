@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use holdfast::panel::glass::{self, Glass};
-use holdfast::panel::{Format, Frame, Ink, Picture};
+use holdfast::panel::{Format, Frame, Ink, Light, Picture};
 use holdfast::wires::{Description, Display, Driver, Wire, WireError, Wires};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
@@ -369,6 +369,7 @@ impl Board {
         let picture = Picture {
             frame: frame.clone(),
             confidential: confidential && self.tells,
+            light: Light::Full,
         };
         glass.show(&picture).map_err(|error| error.to_string())
     }
