@@ -104,7 +104,9 @@ impl Gesture {
                 question: Question::Reset,
                 ..
             } if hand == Hand::Bus => {}
-            Self::Asking { press, .. } => match press {
+            Self::Asking { press, until, .. } => match press {
+                // Raised in this very moment, by a hold that was noticed late: nobody has read it.
+                Press::Opening(_) if *until == now.saturating_add(ASK_MS) => {}
                 Press::Opening(before) | Press::Down(before) if !before.yields_to(hand) => {}
                 Press::Opening(_) | Press::Down(_) | Press::Up => *press = Press::Down(down),
             },
@@ -249,5 +251,25 @@ impl Gesture {
             Self::Asking { .. } => *self = Self::Spent,
             Self::Up | Self::Down(_) | Self::Held(_) | Self::Spent => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_press_in_the_moment_in_which_a_question_is_raised_answers_nothing() {
+        let asked = |pressed_at| {
+            let mut gesture = Gesture::Up;
+            gesture.pressed(Hand::Bus, 0);
+            assert_eq!(gesture.due(HOLD_MS), Some(Meaning::Hold));
+            gesture.ask(Question::Relink, HOLD_MS);
+            gesture.pressed(Hand::Device, pressed_at);
+            gesture.released(Hand::Device)
+        };
+        assert_eq!(asked(HOLD_MS), None);
+        let yes = Meaning::Confirm(Question::Relink);
+        assert_eq!(asked(HOLD_MS + 1), Some(yes));
     }
 }
