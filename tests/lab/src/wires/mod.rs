@@ -1,7 +1,7 @@
 //! A virtual panel for a virtual machine: a CP2112 that only the kernel believes in gives it a real I2C bus and eight real
 //! GPIO lines; on them hang a display whose picture can be looked at and a button that can be pressed.
 //!
-//! - [`display`]: the displays; [`bus`]: their wires and what can go wrong on them
+//! - [`display`]: the displays; [`bus`]: their wires and what can go wrong on them; [`displays`]: with their drivers
 //! - [`cp2112`]: the bridge; [`uhid`]: how the kernel comes to see it
 //! - [`control`]: the lab's hand, from inside or outside of the machine
 //! - [`simulated`]: the same display and a line without a kernel, for tests of the daemon's panel
@@ -9,6 +9,7 @@
 pub mod bus;
 pub mod control;
 pub mod cp2112;
+pub mod displays;
 #[cfg(test)]
 mod kernel;
 pub mod sh110x;

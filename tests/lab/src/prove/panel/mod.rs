@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
-use holdfast::panel::glass::{self, Glass};
-use holdfast::panel::{Format, Frame, Ink, Light, Picture};
-use holdfast::wires::{Description, Display, Driver, Wire, WireError, Wires};
+use holdfast::panel::glass::Glass;
+use holdfast::panel::{Frame, Ink, Light, Picture};
+use holdfast::wires::{WireError, Wires};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use tokio::task::spawn_blocking;
@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use self::twisted::{Twist, Twisted};
 use super::{Proof, Run};
 use crate::wires::bus::Fault;
-use crate::wires::display;
+use crate::wires::displays::{Board, boards};
 use crate::wires::simulated::{BUSY, Simulated};
 
 /// No case takes so long but one that hangs.
@@ -61,7 +61,9 @@ impl Proof for Displays {
                 let name = format!("{frames} pictures on {board}");
                 all.push((
                     name,
-                    aside(move || board.series(dice, frames, &|wires| Box::new(wires))),
+                    aside(move || {
+                        Trial::from(board).series(dice, frames, &|wires| Box::new(wires))
+                    }),
                 ));
             }
             for trouble in Trouble::ALL.iter().filter(|trouble| trouble.fits(&board)) {
@@ -71,7 +73,10 @@ impl Proof for Displays {
                     run.dice(case),
                 );
                 case += 1;
-                all.push((name, aside(move || board.recovers(*trouble, dice))));
+                all.push((
+                    name,
+                    aside(move || Trial::from(board).recovers(*trouble, dice)),
+                ));
             }
         }
         for (name, work) in all {
@@ -96,13 +101,13 @@ fn controls(run: &Run) -> Vec<(&'static str, &'static str, Work)> {
     let on = |name: &str, spi: bool| {
         let mut boards = boards().into_iter();
         let is_it = |board: &Board| board.display.driver == name && board.spi == spi;
-        boards.find(is_it).expect("it is driven")
+        Trial::from(boards.find(is_it).expect("it is driven"))
     };
-    let twisted = |board: Board, twist: Twist, dice: StdRng| {
-        aside(move || board.series(dice, 12, &|wires| Box::new(Twisted::new(wires, twist))))
+    let twisted = |trial: Trial, twist: Twist, dice: StdRng| {
+        aside(move || trial.series(dice, 12, &|wires| Box::new(Twisted::new(wires, twist))))
     };
-    let judged = |board: Board, dice: StdRng| {
-        aside(move || board.series(dice, 12, &|wires| Box::new(wires)))
+    let judged = |trial: Trial, dice: StdRng| {
+        aside(move || trial.series(dice, 12, &|wires| Box::new(wires)))
     };
     let (oled, paper) = (on("sh1106", false), on("epd2in13-v4", true));
     let mut turned = oled.clone();
@@ -110,7 +115,7 @@ fn controls(run: &Run) -> Vec<(&'static str, &'static str, Work)> {
     let mut unwiped = paper.clone();
     unwiped.tells = false;
     let (another, traces) = ("another picture", "traces of another");
-    let unbounded = paper.wires();
+    let unbounded = paper.board.wires();
     unbounded.busy(Some(true));
     vec![
         (
@@ -218,78 +223,27 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// A display on a bus.
+/// A display that is tried, and the judge's and the driver's part in a control.
 #[derive(Clone)]
-struct Board {
-    display: Display,
-    format: Format,
-    spi: bool,
+struct Trial {
+    board: Board,
     /// Its pictures are taken for turned, which they are not.
     judged_turned: bool,
     /// The driver is told which pictures are confidential.
     tells: bool,
 }
 
-impl fmt::Display for Board {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bus = if self.spi { "SPI" } else { "I2C" };
-        let turned = if self.display.upside_down {
-            ", turned"
-        } else {
-            ""
-        };
-        write!(f, "{} on {bus}{turned}", self.display.driver)
-    }
-}
-
-/// Each display that is driven, on each bus that it may be on.
-fn boards() -> Vec<Board> {
-    const SPI: &str = r#"spi = ["simulated"]
-data_command = ["simulated:1"]
-reset = ["simulated:2"]
-busy = ["simulated:3"]
-power = ["simulated:4"]
-backlight = ["simulated:5"]"#;
-    let drivers = glass::drivers();
-    let board = |driver: &Driver, wires: &str| {
-        let text = format!("[display]\ndriver = \"{}\"\n{wires}\n", driver.name);
-        let board = Description::parse("proof", &drivers, "proof.toml".as_ref(), &text);
-        let display = board.expect("it is complete").display.expect("it has one");
-        Board {
-            format: glass::format(&display),
-            spi: wires == SPI,
+impl From<Board> for Trial {
+    fn from(board: Board) -> Self {
+        Self {
+            board,
             judged_turned: false,
             tells: true,
-            display,
         }
-    };
-    drivers
-        .iter()
-        .flat_map(|driver| {
-            let i2c = (!driver.needs.contains(&Wire::Spi)).then_some("bus = [\"simulated\"]");
-            i2c.into_iter()
-                .chain([SPI])
-                .map(|wires| board(driver, wires))
-        })
-        .collect()
+    }
 }
 
-impl Board {
-    fn turned(&self, upside_down: bool) -> Self {
-        let mut turned = self.clone();
-        turned.display.upside_down = upside_down;
-        turned
-    }
-
-    fn is_paper(&self) -> bool {
-        glass::facts(&self.display).is_some_and(|facts| facts.keeps)
-    }
-
-    fn wires(&self) -> Simulated {
-        let chip = display(&self.display.driver).expect("each display that is driven is emulated");
-        Simulated::new(0x3c, chip)
-    }
-
+impl Trial {
     /// Shows pictures one after the other, and compares what the display then shows with what was drawn.
     fn series(
         &self,
@@ -297,9 +251,9 @@ impl Board {
         count: u64,
         through: &dyn Fn(Simulated) -> Box<dyn Wires>,
     ) -> Result<(), String> {
-        let wires = self.wires();
-        let mut glass = self.open(&*through(wires.clone()))?;
-        let mut frame = Frame::new(self.format);
+        let wires = self.board.wires();
+        let mut glass = self.board.open(&*through(wires.clone()))?;
+        let mut frame = Frame::new(self.board.format);
         let mut code = false;
         for at in 0..count {
             change(&mut frame, &mut dice, at);
@@ -315,7 +269,7 @@ impl Board {
             }
             code = confidential;
             // Deeply asleep, which its busy line tells.
-            if self.is_paper() && !wires.is_high(BUSY) {
+            if self.board.is_paper() && !wires.is_high(BUSY) {
                 return Err(format!("picture {at}: it does not sleep"));
             }
         }
@@ -327,11 +281,11 @@ impl Board {
 
     /// With trouble a picture fails in time, and once it is over the next one is shown.
     fn recovers(&self, trouble: Trouble, mut dice: StdRng) -> Result<(), String> {
-        let wires = self.wires();
-        let mut frame = Frame::new(self.format);
+        let wires = self.board.wires();
+        let mut frame = Frame::new(self.board.format);
         // A code is on the glass when it happens, and has to be gone afterwards.
         change(&mut frame, &mut dice, 0);
-        let mut glass = self.open(&wires)?;
+        let mut glass = self.board.open(&wires)?;
         self.show(&mut *glass, &frame, true)?;
         trouble.set(&wires, true);
         change(&mut frame, &mut dice, 0);
@@ -343,21 +297,17 @@ impl Board {
         }
         drop(glass);
         let again = in_time(limit, || {
-            let mut glass = self.open(&wires)?;
+            let mut glass = self.board.open(&wires)?;
             self.show(&mut *glass, &frame, false)
         })?;
         if again.is_ok() {
             return Err("no word of it when it was opened again".to_owned());
         }
         trouble.set(&wires, false);
-        let mut glass = self.open(&wires)?;
+        let mut glass = self.board.open(&wires)?;
         self.show(&mut *glass, &frame, false)?;
         self.judge(&wires, &frame)?;
         self.judge_traces(&wires, &frame)
-    }
-
-    fn open(&self, wires: &dyn Wires) -> Result<Box<dyn Glass<Error = WireError>>, String> {
-        glass::open(wires, &self.display).map_err(|error| error.to_string())
     }
 
     fn show(
@@ -393,15 +343,9 @@ impl Board {
         }
     }
 
-    /// A picture as the emulated glass has it, which is never turned itself.
     fn wanted(&self, drawn: &Frame) -> Frame {
-        if self.display.upside_down == self.judged_turned {
-            return drawn.clone();
-        }
-        let Format { width, height, .. } = self.format;
-        Frame::of_levels(self.format, |x, y| {
-            drawn.level(width - 1 - x, height - 1 - y)
-        })
+        let turned = self.board.display.upside_down != self.judged_turned;
+        self.board.turned(turned).wanted(drawn)
     }
 }
 
