@@ -5,15 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::CauseCode;
-use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use wacore::iq::keepalive::KeepaliveSpec;
 use whatsapp_rust::{Client, IqError};
 
 use super::observer::Observer;
-
-/// How long the library has to make stanzas of what came, and how often it is looked while there is doubt.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// Timeout of the answer where there is doubt.
 const DOUBT: Duration = Duration::from_secs(10);
@@ -31,25 +27,6 @@ pub(super) enum Answer {
     Missing,
     /// The question was not put: there is no connection.
     NotAsked,
-}
-
-/// The pace of the looks whether each frame was a stanza: an idle connection is not looked at.
-#[derive(Default)]
-pub(super) struct Pace(Notify);
-
-impl Pace {
-    /// Something came in over the socket.
-    pub(super) fn comes(&self) {
-        self.0.notify_one();
-    }
-
-    /// Waits for the next look: a moment after something came, or a moment from now while there is doubt.
-    async fn next(&self, doubt: bool) {
-        if !doubt {
-            self.0.notified().await;
-        }
-        sleep(LOOK).await;
-    }
 }
 
 /// Pings WhatsApp.
@@ -91,40 +68,6 @@ pub(super) async fn deaf(client: &Arc<Client>, observer: &Observer) -> Option<Ca
             Answer::Missing if garbled => return Some(CauseCode::Garbled),
             Answer::Missing => return Some(CauseCode::LoginTimeout),
             Answer::NotAsked => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_on_which_nothing_comes_is_not_looked_at() {
-        let pace = Pace::default();
-        let day = Duration::from_secs(24 * 60 * 60);
-        timeout(day, pace.next(false))
-            .await
-            .expect_err("nothing came");
-        // What comes during a look is looked at by the next one.
-        pace.comes();
-        pace.comes();
-        let begun = Instant::now();
-        timeout(day, pace.next(false)).await.expect("it came");
-        assert_eq!(begun.elapsed(), LOOK);
-        timeout(day, pace.next(false))
-            .await
-            .expect_err("one look for both");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn while_there_is_doubt_it_is_looked_at_whatever_comes() {
-        let (pace, begun) = (Pace::default(), Instant::now());
-        for looks in 1..=3 {
-            pace.next(true).await;
-            assert_eq!(begun.elapsed(), LOOK * looks);
         }
     }
 }

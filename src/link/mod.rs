@@ -15,6 +15,7 @@ mod hearing;
 mod inbound;
 mod observer;
 mod outgoing;
+mod pace;
 mod passkey;
 mod peers;
 mod reach;
