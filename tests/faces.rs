@@ -1,6 +1,6 @@
 //! Every face, with ordinary values, for the tests that draw them.
 
-use holdfast::panel::{Credential, Frame, draw, glass::PLAIN};
+use holdfast::panel::{Credential, Frame, PLAIN, draw};
 use holdfast_core::{
     AuditEnd, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
 };

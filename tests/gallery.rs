@@ -2,7 +2,7 @@
 
 use std::{fs, io::Cursor, path::Path};
 
-use holdfast::panel::{Depth, Figures, Format, Frame, Ground, Language, Scene, glass::PLAIN};
+use holdfast::panel::{Depth, Figures, Format, Frame, Ground, Language, PLAIN, Scene};
 use holdfast_core::{AuditEnd, Cause, CauseCode, Face, GenerationId, LastEnd};
 
 use super::faces::faces;

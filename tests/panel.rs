@@ -8,8 +8,8 @@ use std::{convert::Infallible, path::Path, time::Duration};
 use embedded_graphics::{Pixel, prelude::*};
 use holdfast::{
     panel::{
-        Credential, Depth, Figures, Format, Frame, Ink, Language, Panel, Scene, Showing,
-        glass::{PLAIN, text},
+        Credential, Depth, Figures, Format, Frame, Ink, Language, PLAIN, Panel, Scene, Showing,
+        glass::text,
     },
     wires::Board,
 };

@@ -5,10 +5,7 @@ use std::{convert::Infallible, fmt};
 use embedded_graphics::{Pixel, prelude::*};
 use holdfast_core::Shift;
 
-use super::{
-    glass::PLAIN,
-    ink::{Ground, Ink},
-};
+use super::ink::{Ground, Ink};
 
 /// Bits of a pixel: what a glass can show of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +32,16 @@ pub struct Format {
     /// What a screen is written on.
     pub ground: Ground,
 }
+
+/// The format of pictures for a glass without a size of its own: a terminal, or a board without a display, whose pictures
+/// are seen over the bus.
+pub const PLAIN: Format = Format {
+    width: 128,
+    height: 64,
+    depth: Depth::One,
+    pitch_um: 1000,
+    ground: Ground::Dark,
+};
 
 /// A picture in memory.
 #[derive(Clone)]

@@ -29,10 +29,10 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use self::glass::{Facts, PLAIN, Pace, QUICK};
+use self::glass::{Facts, Pace, QUICK};
 pub use self::{
     figures::Figures,
-    frame::{Depth, Format, Frame},
+    frame::{Depth, Format, Frame, PLAIN},
     ink::{Ground, Ink},
     qr::is_readable,
     scene::{Credential, Scene, draw},

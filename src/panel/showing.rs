@@ -139,7 +139,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::panel::glass::PLAIN;
+    use crate::panel::frame::PLAIN;
 
     const MINUTE: u64 = 60_000;
 

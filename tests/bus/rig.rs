@@ -15,7 +15,7 @@ use holdfast::{
     history::{Archive, Audit},
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Bounds, Inbox, Message, Outbox, Room},
-    panel::{Frame, Light, Picture, glass::PLAIN},
+    panel::{Frame, Light, PLAIN, Picture},
     vault::Generations,
 };
 use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};

@@ -159,7 +159,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::panel::glass::PLAIN;
+    use crate::panel::frame::PLAIN;
 
     fn picture(confidential: bool) -> Picture {
         Picture {

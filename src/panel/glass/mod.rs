@@ -27,8 +27,7 @@ pub use self::{follow::put, oled::Told, terminal::text};
 pub(super) use self::{follow::spawn, terminal::spawn as spawn_in_terminal};
 use super::{
     Picture,
-    frame::{Depth, Format},
-    ink::Ground,
+    frame::{Format, PLAIN},
 };
 use crate::wires::{Display, Driver, OutputPort, WireError, Wires};
 
@@ -44,16 +43,6 @@ const MODELS: &[Model] = &[
     ssd168x::EPD2IN9_V2,
     ssd168x::EPD4IN2_V2,
 ];
-
-/// The format of pictures for a glass without a size of its own: a terminal, or a board without a display, whose pictures
-/// are seen over the bus.
-pub const PLAIN: Format = Format {
-    width: 128,
-    height: 64,
-    depth: Depth::One,
-    pitch_um: 1000,
-    ground: Ground::Dark,
-};
 
 /// A display that is sold: what is known of its glass before it is there, and how it is set up.
 struct Model {

@@ -8,14 +8,14 @@ use std::ops::RangeInclusive;
 use holdfast_core::{CauseCode, Light};
 
 use super::{
-    Glass, Model, Opened, PLAIN, QUICK,
+    Glass, Model, Opened, QUICK,
     oled::{Oled, Told},
     ssd1306,
 };
 use crate::{
     panel::{
         Picture,
-        frame::{Format, Frame},
+        frame::{Format, Frame, PLAIN},
     },
     wires::{Display, Driver, WireError},
 };

@@ -13,14 +13,14 @@ use ssd1306::{
 };
 
 use super::{
-    Glass, Model, Opened, PLAIN, QUICK,
+    Glass, Model, Opened, QUICK,
     oled::{Oled, Told},
     sh110x,
 };
 use crate::{
     panel::{
         Picture,
-        frame::{Format, Frame},
+        frame::{Format, Frame, PLAIN},
     },
     wires::{Display, Driver, WireError, Wires},
 };

@@ -10,7 +10,7 @@ use holdfast::desk::{Caller, Desk, Lines, Refusal, Role, Rooms, Status};
 use holdfast::history::{Archive, Audit};
 use holdfast::link::Credentials;
 use holdfast::mail::{Bounds, Inbox, Outbox, Room};
-use holdfast::panel::{Frame, Light, Picture, glass::PLAIN};
+use holdfast::panel::{Frame, Light, PLAIN, Picture};
 use holdfast::vault::Generations;
 use holdfast_core::{GenerationId, LastFour, Linked};
 use holdfast_medium::{DataDir, Lane, Machine, Secret, barrier::Barrier};

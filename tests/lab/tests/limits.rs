@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use holdfast::bus::{self, Messages1Proxy, Vault1Proxy};
-use holdfast::panel::{Figures, Frame, Language, Scene as Screen, glass::PLAIN};
+use holdfast::panel::{Figures, Frame, Language, PLAIN, Scene as Screen};
 use holdfast_core::{CauseCode, Face};
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{Lab, LabConfig, PhoneId};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use holdfast::panel::glass::{PLAIN, text};
-use holdfast::panel::{Format, Frame, draw};
+use holdfast::panel::glass::text;
+use holdfast::panel::{Format, Frame, PLAIN, draw};
 use holdfast_core::Face;
 
 use super::card::{self, Arch, Card};

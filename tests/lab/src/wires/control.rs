@@ -271,7 +271,7 @@ impl Remote {
 mod tests {
     use std::sync::Arc;
 
-    use holdfast::panel::glass::PLAIN;
+    use holdfast::panel::PLAIN;
     use parking_lot::Mutex;
     use tokio::sync::watch;
 

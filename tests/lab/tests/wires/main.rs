@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use embedded_graphics::{Pixel, prelude::*};
 use holdfast::{
     panel::{
-        Credential, Format, Frame, Ink, Light, Panel, Picture, Showing, draw,
-        glass::{self, PLAIN, Told},
+        Credential, Format, Frame, Ink, Light, PLAIN, Panel, Picture, Showing, draw,
+        glass::{self, Told},
     },
     wires::{
         Button, Description, Driver, I2cBus, I2cPort, Input, InputPort, Line, LineName, OutputPort,

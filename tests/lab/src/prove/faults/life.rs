@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use holdfast::boot::BootReport;
-use holdfast::panel::glass::PLAIN;
+use holdfast::panel::PLAIN;
 use holdfast::panel::{Frame, draw};
 use holdfast_core::{CauseCode, Face, PairingFace};
 use tempfile::TempDir;
