@@ -16,6 +16,7 @@ use holdfast::{
 use holdfast_core::{CauseCode, Face, GenerationId, LastFour, PairingFace};
 use holdfast_medium::Secret;
 use proptest::prelude::*;
+use rxing::{BarcodeFormat, helpers::detect_in_luma};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout},
@@ -35,18 +36,11 @@ const PREFIX: &str = "https://wa.me/settings/linked_devices#";
 
 /// What a phone reads from the pixels, each of them four by four of its own.
 fn read(Format { width, height, .. }: Format, lit: impl Fn(u32, u32) -> bool) -> Option<String> {
-    let grey = |x: usize, y: usize| match lit(x as u32 / 4, y as u32 / 4) {
-        true => 255,
-        false => 0,
-    };
-    let (width, height) = (width as usize * 4, height as usize * 4);
-    let mut photo = rqrr::PreparedImage::prepare_from_greyscale(width, height, grey);
-    photo
-        .detect_grids()
-        .first()?
-        .decode()
-        .ok()
-        .map(|(_, text)| text)
+    let (width, height) = (width * 4, height * 4);
+    let points = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let grey = points.map(|(x, y)| if lit(x / 4, y / 4) { 255 } else { 0 });
+    let found = detect_in_luma(grey.collect(), width, height, Some(BarcodeFormat::QR_CODE));
+    Some(found.ok()?.getText().to_owned())
 }
 
 /// A scene without anything known beside it.

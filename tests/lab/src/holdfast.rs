@@ -10,12 +10,14 @@ use futures_util::StreamExt;
 use holdfast::bus::{
     self, InboxMessage, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy, follow,
 };
+use holdfast::panel::Frame;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use zbus::Connection;
 use zbus::fdo::PropertiesProxy;
 
+use crate::camera;
 use crate::server::{DeviceId, Lab, PhoneId};
 
 /// A directory, a configuration, and the daemon that may run on them.
@@ -325,7 +327,8 @@ impl Holdfast {
         let seen = async {
             loop {
                 let (width, height, bits) = panel.frame_with_credential().await?;
-                if let Some(text) = crate::camera::read(width, height, &bits) {
+                let glass = Frame::from_bits(width, height, &bits);
+                if let Some(text) = glass.as_ref().and_then(camera::read) {
                     return anyhow::Ok(text);
                 }
                 // Frames have no change signal: a credential must not announce itself on the bus.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use holdfast::panel::glass::text;
-use holdfast::panel::{Format, Frame, PLAIN, draw};
+use holdfast::panel::{Frame, PLAIN, draw};
 use holdfast_core::Face;
 
 use super::card::{self, Arch, Card};
@@ -195,10 +195,7 @@ impl Scene {
         old: Option<&str>,
         within: Duration,
     ) -> anyhow::Result<String> {
-        let qr = |frame: &Frame| {
-            let Format { width, height, .. } = frame.format();
-            camera::read(width, height, &frame.bits()).filter(|qr| Some(qr.as_str()) != old)
-        };
+        let qr = |frame: &Frame| camera::read(frame).filter(|qr| Some(qr.as_str()) != old);
         self.sees(machine, "a QR", within, qr).await
     }
 

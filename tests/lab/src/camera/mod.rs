@@ -1,0 +1,30 @@
+//! A phone's camera in front of a panel: photographs the glass ([`Shot`]), and reads the QR on it ([`Reader`]).
+
+mod optics;
+mod reader;
+
+use holdfast::panel::Frame;
+
+pub use self::optics::{Photo, Shot};
+pub use self::reader::{Reader, missing};
+
+/// How many camera pixels one panel pixel becomes, and how much bezel stands around the glass.
+const ZOOM: u32 = 4;
+const BEZEL: u32 = 16;
+
+/// The text of a QR on a glass, if one can be read: by a camera that is straight before it, sharp and without noise.
+pub fn read(glass: &Frame) -> Option<String> {
+    let format = glass.format();
+    let inside = |at: u32| at.checked_sub(BEZEL).map(|at| at / ZOOM);
+    let side = |pixels: u32| pixels * ZOOM + 2 * BEZEL;
+    // Outside of the glass nothing is lit: the bezel is dark.
+    let lit = |x: u32, y: u32| {
+        inside(x)
+            .zip(inside(y))
+            .is_some_and(|(x, y)| glass.lit(x, y))
+    };
+    let photo = Photo::of(side(format.width), side(format.height), |x, y| {
+        if lit(x, y) { 255 } else { 0 }
+    });
+    Reader::Zxing.read(&photo).ok().flatten()
+}
