@@ -3,7 +3,7 @@
 use holdfast_medium::{Age, DataDir, Machine};
 
 use super::NOTES;
-use super::settings::writable;
+use super::firmware::writable;
 
 const OUTSIDE: &str = "boot/firmware/holdfast.age";
 const DATA: &str = "data/holdfast";

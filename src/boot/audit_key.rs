@@ -6,7 +6,7 @@
 use anyhow::Context;
 use holdfast_medium::{Machine, atomic};
 
-use super::settings::writable;
+use super::firmware::writable;
 use crate::history::KEY_FILE;
 
 /// Makes the key where there is none.

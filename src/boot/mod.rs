@@ -10,17 +10,20 @@
 //!
 //! - [`accompany`]: the first picture on the panel
 //! - `early`: the signals that do not outlive the check and the mount of the data partition (`superblock`)
-//! - `partition`: what the data partition holds, and what becomes of one that cannot be used
+//! - `partition`: what the data partition holds, and what becomes of one that cannot be used (`set_aside`)
 //! - [`settings`]: the owner's settings on the boot partition; `audit_key` and `age`: what seals the audit, and how far the data had come, beside them
-//! - [`forget`]: the factory reset
+//! - `firmware`: the boot partition, read-only but for a moment
+//! - [`forget`]: the factory reset; `blank`: what becomes of a file with keys before
 //! - [`LastKnownGood`]: a clock that does not start in the past
 
 mod age;
 mod audit_key;
+mod blank;
 mod clock;
 mod early;
 mod evidence;
 mod filesystem;
+mod firmware;
 pub mod forget;
 mod host_key;
 mod kernel;
@@ -29,6 +32,7 @@ mod panel;
 mod partition;
 mod report;
 mod reset;
+mod set_aside;
 pub mod settings;
 mod step;
 mod superblock;
@@ -47,9 +51,9 @@ pub use filesystem::Recovery;
 pub use kernel::{Clock, Dump};
 pub use mark::{Mark, Run, RunMark};
 pub use panel::accompany;
-pub use partition::set_aside;
 pub use report::{BootReport, Finding, Signal, Stage, Stages};
 pub use reset::{Reset, Watchdog};
+pub use set_aside::set_aside;
 pub use step::{Boot, Step};
 
 /// Where evidence and reports are kept, inside the data directory.

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use holdfast_medium::{DataDir, Machine, atomic, space::is_full};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{clock, filesystem, forget};
+use super::{clock, filesystem, forget, set_aside};
 
 /// Where the partition is mounted.
 const DATA: &str = "data";
@@ -23,16 +23,8 @@ const SYSTEM: [&str; 4] = [
     "data/system/ssh",
     "data/system/wifi",
 ];
-/// There, with the reason, when this boot has to do without the partition.
-const SET_ASIDE: &str = "run/holdfast/set-aside.json";
 /// Room for a boot without a card: what Holdfast writes before it says why it does not go on.
 const MEMORY: &str = "size=32m,mode=0755,nosuid,nodev,noexec";
-
-/// Why this boot has to do without the data partition, if it has to.
-pub fn set_aside(machine: &Machine) -> Option<String> {
-    let why = fs::read(machine.file(SET_ASIDE)).ok()?;
-    serde_json::from_slice(&why).ok()
-}
 
 /// Makes what is missing. A partition that is not mounted, or cannot be written, is left as it is, and memory stands in for
 /// it: nothing is ever formatted here.
@@ -60,7 +52,7 @@ pub(super) fn prepare(machine: &Machine) -> anyhow::Result<Vec<String>> {
     };
     tracing::error!("the data partition cannot be used and is set aside, unchanged: {why}");
     stand_in(machine)?;
-    super::note(machine, SET_ASIDE, &why)?;
+    set_aside::note(machine, &why)?;
     furnish(machine, owner)
 }
 

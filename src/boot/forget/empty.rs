@@ -1,13 +1,12 @@
 //! Removes what is in a directory: never behind a symbolic link, never on another file system, and what is left is named.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, DirEntry, File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use holdfast_medium::space::allocated;
-use rustix::fs::OFlags;
+use crate::boot::blank::blank;
 
 /// Whose the directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,28 +125,6 @@ impl Emptying {
     }
 }
 
-/// Overwrites a file where it lies, as well as the medium lets us: a card writes elsewhere what it is told to overwrite. Nothing but a regular
-/// file of one name is written to, and no more than has blocks.
-pub(in crate::boot) fn blank(path: &Path) -> io::Result<()> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
-    let about = file.metadata()?;
-    if !about.is_file() || about.nlink() > 1 {
-        return Err(io::Error::other("it is no file, or has another name"));
-    }
-    let zeros = [0; 64 << 10];
-    let mut left = about.len().min(allocated(&about));
-    while left > 0 {
-        let part = left.min(zeros.len() as u64);
-        file.write_all(&zeros[..part as usize])?;
-        left -= part;
-    }
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -251,32 +228,5 @@ mod tests {
         }
         assert!(here.path().join("gen-0001/sled/db").exists());
         assert_eq!(emptying.left.len(), 2, "gen-0001 and run");
-    }
-
-    #[test]
-    fn a_file_is_blanked_where_it_lies_and_nothing_else_is_written_to() {
-        let root = tempfile::tempdir().unwrap();
-        let at = |name: &str| root.path().join(name);
-        fs::write(at("secret"), [7; 100_000]).unwrap();
-        blank(&at("secret")).unwrap();
-        assert_eq!(fs::read(at("secret")).unwrap(), [0; 100_000]);
-        // A hole has no blocks to be written to.
-        let hole = File::create(at("hole")).unwrap();
-        hole.set_len(1 << 40).unwrap();
-        blank(&at("hole")).unwrap();
-        assert!(allocated(&fs::metadata(at("hole")).unwrap()) < 1 << 20);
-        for theirs in ["behind a link", "theirs"] {
-            fs::write(at(theirs), "theirs").unwrap();
-        }
-        symlink(at("behind a link"), at("link")).unwrap();
-        fs::hard_link(at("theirs"), at("twin")).unwrap();
-        fs::create_dir(at("directory")).unwrap();
-        fifo(&at("fifo"));
-        for name in ["link", "twin", "directory", "fifo", "missing"] {
-            assert!(blank(&at(name)).is_err(), "{name}");
-        }
-        for theirs in ["behind a link", "theirs"] {
-            assert_eq!(fs::read_to_string(at(theirs)).unwrap(), "theirs");
-        }
     }
 }

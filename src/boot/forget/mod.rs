@@ -20,7 +20,6 @@ use holdfast_medium::{DataDir, Machine, atomic, space::Reserve};
 use serde::{Deserialize, Serialize};
 
 use super::{note, settings};
-pub(super) use empty::blank;
 use empty::{Emptying, Fate, Whose};
 
 /// The image's data directory, which the boot steps empty.

@@ -29,21 +29,19 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use holdfast_medium::{Machine, atomic};
 
-use super::forget::blank;
-use super::{filesystem, partition};
+use super::blank::blank;
+use super::firmware::{FIRMWARE, writable};
+use super::{filesystem, set_aside};
 use crate::journal;
 use crate::sheet::{Problem, Sheet};
 use redact::{finish, redact};
 use shelf::Shelf;
 use wishes::Wishes;
 
-/// Where the files are.
-const FIRMWARE: &str = "boot/firmware";
 /// Reads one format.
 type Read = fn(&mut Wishes, (&Path, usize), &Sheet, &mut Vec<Problem>);
 /// The files that are read; the later one wins, key by key.
@@ -124,7 +122,7 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
         .collect();
     spent.extend(strays(machine, &shelf, &mut problems));
     // Without a card to keep them on the files are the only copy.
-    if is_kept && partition::set_aside(machine).is_none() {
+    if is_kept && set_aside(machine).is_none() {
         for (path, sheet, secrets) in &spent {
             let Some(text) = sheet.without(secrets) else {
                 continue;
@@ -267,33 +265,6 @@ fn strays(
         });
     }
     sheets
-}
-
-/// Does something that writes to the boot partition, which is read-only otherwise.
-pub(super) fn writable(
-    machine: &Machine,
-    write: impl FnOnce() -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let is_mounted = filesystem::mounted(machine, "/boot/firmware").is_some();
-    if is_mounted {
-        remount(machine, "remount,rw")?;
-    }
-    let written = write();
-    if is_mounted {
-        remount(machine, "remount,ro")?;
-    }
-    written
-}
-
-fn remount(machine: &Machine, options: &str) -> anyhow::Result<()> {
-    let status = Command::new("mount")
-        .args(["-o", options])
-        .arg(machine.file("boot/firmware"))
-        .stdin(Stdio::null())
-        .status()
-        .context("mount cannot be run")?;
-    ensure!(status.success(), "mount -o {options} failed: {status}");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_medium::{Machine, atomic};
 
-use super::writable;
+use crate::boot::firmware::writable;
 
 /// The steps of taking the secrets out of a file, each durable before the next. FAT has no journal, and a removed file leaves its
 /// bytes on the card: so the new file is whole first, then the old one is blanked where it stands, and only then does the name change
