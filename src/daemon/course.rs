@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use holdfast_core::{Command, Course, Event, Facts, Hand, Hands as _, Reply};
 use holdfast_medium::barrier::BarrierError;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep_until};
 
@@ -13,6 +11,7 @@ use super::answer::Answer;
 use super::hands::Hands;
 use super::last_resort::LastResort;
 use super::service::Watchdog;
+use super::signals::Signals;
 use crate::desk::Request;
 use crate::link::Credentials;
 use crate::wires::Input;
@@ -136,30 +135,5 @@ impl Life {
         }
         let request = self.hands.publisher.number(reply);
         self.take(Event::Command { request, command });
-    }
-}
-
-/// The signals that ask us to stop: the service manager's, and a terminal's, which may be about to go.
-pub(super) struct Signals([Signal; 4]);
-
-impl Signals {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let on = |kind, name| signal(kind).with_context(|| format!("the signal {name}"));
-        Ok(Self([
-            on(SignalKind::terminate(), "SIGTERM")?,
-            on(SignalKind::interrupt(), "SIGINT")?,
-            on(SignalKind::hangup(), "SIGHUP")?,
-            on(SignalKind::quit(), "SIGQUIT")?,
-        ]))
-    }
-
-    pub(super) async fn stop(&mut self) {
-        let Self([terminate, interrupt, hangup, quit]) = self;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-            _ = quit.recv() => {}
-        }
     }
 }

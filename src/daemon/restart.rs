@@ -10,7 +10,7 @@ use std::time::Duration;
 use holdfast_medium::Machine;
 use tokio::time::timeout;
 
-use super::course::Signals;
+use super::signals::Signals;
 use crate::boot::forget;
 use crate::config::Config;
 
