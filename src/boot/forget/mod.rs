@@ -196,7 +196,8 @@ fn fate(name: &OsStr) -> Fate {
     match name.to_str() {
         // The mark goes last.
         Some("factory-reset" | "audit.log" | "audit.head") => Fate::Stays,
-        Some("archive" | "quarantine") => Fate::GoesBlanked,
+        // A workshop holds copies of what is in the archive.
+        Some("archive" | "quarantine" | "workshop" | "workshop-of-imports") => Fate::GoesBlanked,
         Some(name) if name.starts_with("gen-") => Fate::GoesBlanked,
         _ => Fate::Goes,
     }
@@ -282,6 +283,51 @@ mod tests {
         seen(&data).unwrap();
         seen(&data).unwrap();
         assert_eq!(done(&data), None);
+    }
+
+    /// Opens files, and says which of them held something else than zeros where they lay once they are gone.
+    fn not_blanked<'a>(root: &Path, files: &[&'a str], work: impl FnOnce()) -> Vec<&'a str> {
+        let open = |name: &&'a str| (*name, fs::File::open(root.join(name)).unwrap());
+        let open: Vec<_> = files.iter().map(open).collect();
+        work();
+        let is_left = |(name, file): (&'a str, fs::File)| {
+            assert!(!root.join(name).exists(), "{name} is there");
+            let bytes = io::read_to_string(file).unwrap();
+            bytes.bytes().any(|byte| byte != 0).then_some(name)
+        };
+        open.into_iter().filter_map(is_left).collect()
+    }
+
+    #[test]
+    fn every_file_with_keys_is_blanked_before_it_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let data = DataDir::new(root.path());
+        let keys = [
+            "gen-0004/identity.a",
+            "gen-0004/store.v2/db",
+            "archive/gen-0001/identity.a",
+            "quarantine/0001-gen-0001/records",
+            "workshop/departing/gen-0001/identity.b",
+            "workshop-of-imports/arrived/identity.b",
+        ];
+        lay(root.path(), &keys);
+        WANTED.keep(&data).unwrap();
+        let left = not_blanked(root.path(), &keys, || drop(empty(&data).unwrap()));
+        assert_eq!(left, [""; 0]);
+
+        let (root, machine, data) = image();
+        let keys = [
+            "data/holdfast/gen-0001/identity.a",
+            "data/system/wifi/wpa_supplicant.conf",
+            "data/system/ssh/ssh_host_ed25519_key",
+            "boot/firmware/holdfast.toml",
+        ];
+        WANTED.keep(&data).unwrap();
+        let left = not_blanked(root.path(), &keys, || {
+            empty_partition(&machine).unwrap();
+            finish(&machine).unwrap();
+        });
+        assert_eq!(left, [""; 0]);
     }
 
     #[test]
