@@ -172,7 +172,7 @@ impl Lamp {
 #[cfg(test)]
 mod tests {
     use embedded_hal::digital::{ErrorType, OutputPin};
-    use holdfast_core::CauseCode;
+    use holdfast_core::{CauseCode, Emptied, GenerationId, Ignored, LastEnd};
     use parking_lot::Mutex;
     use tokio::{sync::mpsc, time::Instant};
 
@@ -243,6 +243,92 @@ mod tests {
             assert!(!all[..at].contains(one) && *one != Pattern::Dark);
             if let Pattern::Blinks(rhythm) = one {
                 assert!(rhythm.len() % 2 == 0, "it would not begin again lit");
+            }
+        }
+    }
+
+    #[test]
+    fn each_face_has_the_pattern_of_what_it_wants() {
+        let (left_ms, next_ms, attempt) = (1, 1, 1);
+        let network = |code| Face::WaitingForNetwork {
+            code,
+            attempt,
+            next_ms,
+        };
+        let connected = |phone_away| Face::Connected {
+            account: None,
+            phone_away,
+        };
+        let generation = GenerationId(1);
+        let about = Face::About {
+            generation,
+            audit: None,
+            left_ms,
+        };
+        let ignored = Ignored {
+            count: 1,
+            file: None,
+            line: None,
+        };
+        let relink = Face::ConfirmRelink {
+            left_ms,
+            account: None,
+            generation,
+        };
+        let holding = |relinks| Face::Holding { left_ms, relinks };
+        let end = LastEnd::PowerLoss;
+        let fault = Face::StorageFault {
+            code: CauseCode::NoSpace,
+            next_ms: None,
+        };
+        let emptied = Emptied::default();
+        let wanted = [
+            (
+                GOOD,
+                vec![connected(false), Face::Network { left_ms }, about],
+            ),
+            (
+                WORKING,
+                vec![
+                    Face::Starting,
+                    Face::Repairing,
+                    network(CauseCode::NoLink),
+                    Face::WaitingForClock { next_ms },
+                    Face::Connecting,
+                    Face::Stale { left_ms },
+                    Face::Reconnecting { attempt, next_ms },
+                    Face::Degraded { attempt, next_ms },
+                    Face::LogoutSuspected { next_ms },
+                    Face::Pairing(PairingFace::Preparing),
+                    Face::LastEnd { end, left_ms },
+                    Face::Resetting,
+                    Face::Stopped { saved: false },
+                ],
+            ),
+            (
+                NEEDS_YOU,
+                vec![
+                    connected(true),
+                    Face::Replaced { next_ms },
+                    Face::Pairing(PairingFace::Qr { left_ms }),
+                    Face::Pairing(PairingFace::Code { left_ms }),
+                    Face::PairingPaused,
+                    Face::PasskeyNeeded,
+                    Face::Banned { left_ms: None },
+                    Face::ClientOutdated { next_ms },
+                    Face::SettingsIgnored { ignored, left_ms },
+                    Face::ResetDone { emptied },
+                ],
+            ),
+            (BROKEN, vec![fault]),
+            (HOLDING, vec![holding(true), holding(false)]),
+            (RELINK, vec![relink]),
+            (RESET, vec![Face::ConfirmReset { left_ms }]),
+            (Pattern::Dark, vec![Face::Stopped { saved: true }]),
+        ];
+        for (wanted, faces) in wanted {
+            for face in faces {
+                assert_eq!(pattern(&face), wanted, "{face:?}");
             }
         }
     }
