@@ -7,7 +7,7 @@ use holdfast_medium::{Lane, barrier::Barrier};
 
 use super::hands::Hands;
 use super::rooms::Rooms;
-use crate::history::{HistoryError, KeysError};
+use crate::history::{Departing, HistoryError, KeysError};
 use crate::journal;
 use crate::link::Farewell;
 use crate::vault::Vault;
@@ -50,15 +50,39 @@ async fn say(
     farewell: &Farewell,
     id: ArchiveId,
 ) -> Result<bool, HistoryError> {
-    let departs = async move {
-        let departing = rooms.archive.depart(&rooms.audit, id).await?;
-        let vault = Vault::open(departing.dir().clone(), barrier).await;
-        Ok::<_, HistoryError>((departing, vault.map_err(KeysError::from)?))
-    };
-    let (departing, vault) = lane.run(departs).await??;
-    let said = farewell.say(vault.backend(), LIMIT).await;
-    vault.close().await.map_err(KeysError::from)?;
-    drop(vault);
+    let leaving = lane.run(Leaving::begin(rooms, barrier, id)).await??;
+    let (departing, said) = leaving.say(farewell, LIMIT).await?;
     lane.run(departing.end(said)).await??;
     Ok(said)
+}
+
+/// An archived link that is about to be logged out: a copy of it, open.
+pub(super) struct Leaving {
+    departing: Departing,
+    vault: Vault,
+}
+
+impl Leaving {
+    /// Copies it, after its entry in the audit, and opens the copy.
+    pub(super) async fn begin(
+        rooms: Rooms,
+        barrier: Barrier,
+        id: ArchiveId,
+    ) -> Result<Self, HistoryError> {
+        let departing = rooms.archive.depart(&rooms.audit, id).await?;
+        let vault = Vault::open(departing.dir().clone(), barrier).await;
+        let vault = vault.map_err(KeysError::from)?;
+        Ok(Self { departing, vault })
+    }
+
+    /// Logs it out, for so long at most, and closes the copy; whether it is.
+    pub(super) async fn say(
+        self,
+        farewell: &Farewell,
+        limit: Duration,
+    ) -> Result<(Departing, bool), HistoryError> {
+        let said = farewell.say(self.vault.backend(), limit).await;
+        self.vault.close().await.map_err(KeysError::from)?;
+        Ok((self.departing, said))
+    }
 }

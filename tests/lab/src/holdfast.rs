@@ -1,5 +1,6 @@
 //! A Holdfast under test: the real daemon in a process of its own, met as its owner and its bot meet it.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -11,14 +12,16 @@ use holdfast::bus::{
     self, InboxMessage, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy, follow,
 };
 use holdfast::panel::Frame;
+use holdfast_core::Face;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use zbus::Connection;
 use zbus::fdo::PropertiesProxy;
+use zbus::{Connection, MessageStream};
 
 use crate::camera;
 use crate::server::{DeviceId, Lab, PhoneId};
+use crate::terminal::Terminal;
 
 /// A directory, a configuration, and the daemon that may run on them.
 pub struct Holdfast {
@@ -35,6 +38,8 @@ pub struct Holdfast {
     journal: bool,
     /// The socket of a service manager, and how often it wants to hear of us.
     manager: Option<(PathBuf, Duration)>,
+    /// The keys and the screen of its terminal, where its panel is one.
+    terminal: Option<[OwnedFd; 2]>,
     running: Option<Running>,
 }
 
@@ -60,6 +65,7 @@ impl Holdfast {
             bus: None,
             journal: false,
             manager: None,
+            terminal: None,
             running: None,
         })
     }
@@ -119,6 +125,13 @@ impl Holdfast {
         Ok(())
     }
 
+    /// From the next start on its panel is this terminal, and its button the space bar there.
+    pub fn sits_at(&mut self, terminal: &Terminal) -> anyhow::Result<()> {
+        self.runs_under(["setsid", "--ctty"].map(PathBuf::from).to_vec());
+        self.terminal = Some([terminal.side()?, terminal.side()?]);
+        Ok(())
+    }
+
     /// From the next start on a service manager listens on this socket, and wants the watchdog fed this often (sd_notify(3)).
     pub fn under_a_service_manager(&mut self, socket: &Path, watchdog: Duration) {
         self.manager = Some((socket.to_owned(), watchdog));
@@ -158,6 +171,20 @@ impl Holdfast {
         Ok(())
     }
 
+    /// Waits until the daemon has left and begun again, in the same process, and its start is over.
+    pub async fn begins_again(&mut self) -> anyhow::Result<()> {
+        let socket = bus::socket_path(&self.runtime);
+        let running = self.running.as_mut().context("no daemon runs")?;
+        let mut heard = MessageStream::from(&running.connection);
+        let left = async { while heard.next().await.is_some_and(|message| message.is_ok()) {} };
+        within(90, "the daemon to leave", left).await?;
+        running.connection = tokio::select! {
+            connection = answer(socket) => connection,
+            status = running.child.wait() => bail!("the daemon left with {}", status?),
+        };
+        self.has_started().await
+    }
+
     /// The daemon's command line, for those who do not expect it to answer. Its log is appended to.
     pub fn command(&self) -> anyhow::Result<Command> {
         let log = std::fs::File::options()
@@ -167,10 +194,18 @@ impl Holdfast {
         // As the service manager names the stream that it connected (systemd.exec(5)).
         let stream = log.metadata()?;
         let stream = format!("{}:{}", stream.dev(), stream.ino());
+        let (board, keys, screen) = match &self.terminal {
+            Some([keys, screen]) => (
+                "terminal",
+                keys.try_clone()?.into(),
+                screen.try_clone()?.into(),
+            ),
+            None => ("headless", Stdio::null(), Stdio::null()),
+        };
         let mut command = Command::new(&self.program[0]);
         command
             .args(&self.program[1..])
-            .args(["--board", "headless", "--config"])
+            .args(["--board", board, "--config"])
             .arg(self.directory.join("holdfast.toml"))
             .arg("--data")
             .arg(&self.data)
@@ -178,8 +213,8 @@ impl Holdfast {
             .arg(&self.runtime)
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .env_remove("WATCHDOG_PID")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdin(keys)
+            .stdout(screen)
             .stderr(log)
             .kill_on_drop(true);
         if let Some(bus) = &self.bus {
@@ -337,6 +372,25 @@ impl Holdfast {
         };
         // One that failed stands for its minute before the next comes.
         within(120, "a QR on the screen", seen).await?
+    }
+
+    /// Waits until the screen of a face is shown, as far as it does not count down.
+    pub async fn shows(&self, face: &Face) -> anyhow::Result<()> {
+        let panel = self.panel().await?;
+        let seen = async {
+            loop {
+                let (width, height, bits) = panel.frame_with_credential().await?;
+                let frame = Frame::from_bits(width, height, &bits);
+                if frame.is_some_and(|frame| camera::is_of(&frame, face)) {
+                    return anyhow::Ok(());
+                }
+                // See above.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let seen = within(60, face.name(), seen).await;
+        seen.and_then(|seen| seen)
+            .with_context(|| format!("its log says:\n{}", self.read_log()))
     }
 
     /// The session, over the bus.

@@ -4,7 +4,7 @@
 //! - [`phone`]: a simulated phone; [`camera`]: its eye
 //! - [`ledger`]: everything the server saw, and the crimes among it
 //! - [`control`]: the lab by JSON over HTTP
-//! - [`mod@holdfast`]: our daemon as a process
+//! - [`mod@holdfast`]: our daemon as a process; [`terminal`]: what it may sit at
 //! - [`story`]: the main job, told once, for the demo and the end-to-end test
 //! - [`peers`]: other clients, as processes; [`prove`] and [`mod@bench`] run them
 //! - [`rig`]: recorded disks and power cuts
@@ -23,6 +23,7 @@ pub mod records;
 pub mod rig;
 pub mod server;
 pub mod story;
+pub mod terminal;
 pub mod vm;
 pub mod wire;
 pub mod wires;

@@ -1,9 +1,11 @@
-//! A phone's camera in front of a panel: photographs the glass ([`Shot`]), and reads the QR on it ([`Reader`]).
+//! A phone's camera in front of a panel: photographs the glass ([`Shot`]), and reads the QR on it ([`Reader`]); and its owner's eye, which
+//! knows a screen again.
 
 mod optics;
 mod reader;
 
-use holdfast::panel::Frame;
+use holdfast::panel::{Frame, PLAIN, draw};
+use holdfast_core::Face;
 
 pub use self::optics::{Photo, Shot};
 pub use self::reader::{Reader, missing};
@@ -11,6 +13,17 @@ pub use self::reader::{Reader, missing};
 /// How many camera pixels one panel pixel becomes, and how much bezel stands around the glass.
 const ZOOM: u32 = 4;
 const BEZEL: u32 = 16;
+
+/// The rows of a picture, from the top, that say what it is about; those below count down.
+const ABOUT: usize = 41;
+
+/// Whether the screen of a face is on the plain glass, as far as it does not count down.
+pub fn is_of(frame: &Frame, face: &Face) -> bool {
+    let mut wanted = Frame::new(PLAIN);
+    let Ok(()) = draw(face, None, &mut wanted);
+    let about = |frame: &Frame| frame.bits()[..ABOUT * PLAIN.width as usize / 8].to_vec();
+    frame.format() == PLAIN && about(frame) == about(&wanted)
+}
 
 /// The text of a QR on a glass, if one can be read: by a camera that is straight before it, sharp and without noise.
 pub fn read(glass: &Frame) -> Option<String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use holdfast::panel::glass::text;
-use holdfast::panel::{Frame, PLAIN, draw};
+use holdfast::panel::{Frame, PLAIN};
 use holdfast_core::Face;
 
 use super::card::{self, Arch, Card};
@@ -33,9 +33,6 @@ pub const SOON: Duration = Duration::from_secs(180);
 
 /// How often the glass is looked at: it does not say that it changed.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// The rows of a picture, from the top, that say what it is about; those below count down.
-const ABOUT: usize = 41;
 
 /// Where the card's image is: what `board/build --out` was told, [`IMAGES`] or `target/image`.
 pub fn images() -> PathBuf {
@@ -209,10 +206,7 @@ impl Scene {
         face: &Face,
         within: Duration,
     ) -> anyhow::Result<()> {
-        let mut wanted = Frame::new(PLAIN);
-        let Ok(()) = draw(face, None, &mut wanted);
-        let about = |frame: &Frame| frame.bits()[..ABOUT * PLAIN.width as usize / 8].to_vec();
-        let is_shown = |frame: &Frame| (about(frame) == about(&wanted)).then_some(());
+        let is_shown = |frame: &Frame| camera::is_of(frame, face).then_some(());
         self.sees(machine, face.name(), within, is_shown).await
     }
 
