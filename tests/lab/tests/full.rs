@@ -8,8 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use holdfast::boot::forget;
+use holdfast_core::Face;
 use holdfast_lab::holdfast::Holdfast;
 use holdfast_lab::server::{Fault, Lab, LabConfig, When};
+use holdfast_lab::terminal::Terminal;
+use holdfast_medium::DataDir;
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 const OWNER: &str = "15550000001";
@@ -58,10 +62,15 @@ impl Partition {
         path
     }
 
-    fn filler(&self) -> PathBuf {
+    /// The partition, as it is seen from outside of the namespace.
+    fn seen(&self) -> PathBuf {
         let place = self.place.strip_prefix("/").unwrap();
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
-        root.join(place).join("filler")
+        root.join(place)
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.seen().join("filler")
     }
 
     /// Writes until not a byte more fits.
@@ -140,6 +149,58 @@ async fn a_partition_that_fills_up_under_traffic_costs_no_message_and_no_key() {
     assert_eq!(came, sent);
     let log = holdfast.read_log();
     assert!(!log.contains("were repaired"), "a sound key went:\n{log}");
+    holdfast.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_factory_reset_goes_through_without_a_free_byte() {
+    let directory = tempfile::tempdir().unwrap();
+    let partition = Partition::mount(directory.path().join("data"));
+    let mut terminal = Terminal::open().unwrap();
+    let lab = Lab::start(LabConfig::default()).await.unwrap();
+    let owner = lab.create_phone(OWNER, "Owner").await.unwrap();
+    let inside = partition.program(directory.path());
+    let mut holdfast = Holdfast::new(&inside, directory.path(), &lab.url()).unwrap();
+    holdfast.sits_at(&terminal).unwrap();
+    holdfast.start().await.unwrap();
+    holdfast.links(&lab, &owner).await.unwrap();
+    // Not even an entry of the audit finds room: the page that its log ends in is full.
+    let audit = DataDir::new(partition.seen()).audit();
+    let mut log = File::options()
+        .append(true)
+        .create(true)
+        .open(&audit)
+        .unwrap();
+    let ends = log.metadata().unwrap().len();
+    let torn = vec![b'x'; usize::try_from(4096 - ends % 4096).unwrap()];
+    log.write_all(&torn).unwrap();
+    partition.fill();
+    holdfast.reaches("StorageFault").await.unwrap();
+    partition.fill();
+
+    terminal.press().unwrap();
+    let asks = Face::ConfirmReset { left_ms: 30_000 };
+    holdfast.shows(&asks).await.unwrap();
+    partition.fill();
+    let before = holdfast.read_log().len();
+    terminal.release().unwrap();
+    terminal.press().unwrap();
+    terminal.release().unwrap();
+    holdfast.begins_again().await.unwrap();
+    let log = holdfast.read_log().split_off(before);
+    assert!(log.contains("a piece of the reserve is given up"), "{log}");
+    let data = DataDir::new(partition.seen());
+    let emptied = forget::done(&data).expect("it is told what was done");
+    assert_eq!(
+        (emptied.links, emptied.left),
+        (1, 1),
+        "the filler is not ours"
+    );
+    let audit = fs::read_to_string(audit).unwrap();
+    let entry = "\"kind\":\"reset\",\"trigger\":\"button\"";
+    assert!(audit.contains(entry), "{audit}");
+    partition.relieve();
+    holdfast.links(&lab, &owner).await.unwrap();
     holdfast.stop().await.unwrap();
 }
 
