@@ -15,8 +15,9 @@ const CONTRAST: u8 = 0x81;
 const COMMANDS: u8 = 0x00;
 /// Before data, in one I2C write.
 const DATA: u8 = 0x40;
-/// Bytes of data in one I2C write: every adapter takes so many.
-const PIECE: usize = 32;
+/// Bytes of data in one I2C write: with the byte before them as many as a CP2112 takes, which is the least of the adapters that are known
+/// (`hid-cp2112.c`: 61). With fewer the addresses between them would make up a tenth of the bus' time.
+const PIECE: usize = 60;
 /// Length of a reset, and of the wait until the controller listens (8.9: microseconds).
 const RESET: Duration = Duration::from_millis(1);
 
