@@ -320,7 +320,7 @@ fn an_unknown_board_is_refused_with_the_known_ones() {
     let said = load(&places, &["--board", "abacus"]).unwrap_err();
     assert!(
         said.contains(
-            "--board: no board `abacus`; known are terminal, headless, qemu, raspberrypi, raspberrypi-epd2in13-v3"
+            "--board: no board `abacus`; known are terminal, headless, qemu, qemu-epd2in13-v4, raspberrypi, raspberrypi-epd2in13-v3"
         ),
         "{said}"
     );

@@ -16,8 +16,8 @@ use super::{
 /// Bytes that spidev takes in one transfer, where its parameter `bufsiz` is not another (drivers/spi/spidev.c).
 const PIECE: usize = 4096;
 
-/// The kernel's list of devices on SPI (Documentation/spi/spidev.rst).
-const DEVICES: &str = "/sys/bus/spi/devices";
+/// The kernel's list of devices on SPI that user space may drive (Documentation/spi/spidev.rst).
+const DEVICES: &str = "/sys/class/spidev";
 
 /// An open chip select of a bus.
 struct Device {
@@ -51,7 +51,6 @@ pub(super) fn open(bus: &SpiBus) -> Result<SpiPort, WireError> {
 /// Lists the devices of the machine that user space may drive.
 pub(super) fn listed() -> Vec<Listed> {
     let mut all = all(Path::new(DEVICES), |_| true);
-    all.retain(|listed| Path::new(&listed.file).exists());
     // A description names the bus, not the device on it.
     all.iter_mut().for_each(|listed| {
         listed.node.pop();
@@ -65,12 +64,13 @@ fn devices(directory: &Path, chip_select: u8) -> Vec<Listed> {
 }
 
 fn all(directory: &Path, of: impl Fn(u32) -> bool) -> Vec<Listed> {
-    let numbers = numbered(directory, "spi").into_iter();
+    let numbers = numbered(directory, "spidev").into_iter();
     numbers
         .filter(|[_, select]| of(*select))
         .map(|[bus, select]| {
-            let entry = directory.join(format!("spi{bus}.{select}"));
-            Listed::read(format!("/dev/spidev{bus}.{select}"), &entry)
+            let name = format!("spidev{bus}.{select}");
+            let device = directory.join(&name).join("device");
+            Listed::read(format!("/dev/{name}"), &device)
         })
         .collect()
 }
@@ -105,12 +105,12 @@ mod tests {
     fn a_chip_select_is_found_by_its_bus_node_or_file() {
         let dir = tempfile::tempdir().unwrap();
         for (device, node) in [
-            ("spi0.0", "soc/spi@7e204000/spidev@0"),
-            ("spi0.1", "soc/spi@7e204000/spidev@1"),
-            ("spi10.0", "soc/spi@7e215080/spidev@0"),
+            ("spidev0.0", "soc/spi@7e204000/spidev@0"),
+            ("spidev0.1", "soc/spi@7e204000/spidev@1"),
+            ("spidev10.0", "soc/spi@7e215080/spidev@0"),
         ] {
-            let entry = dir.path().join(device);
-            fs::create_dir(&entry).unwrap();
+            let entry = dir.path().join(device).join("device");
+            fs::create_dir_all(&entry).unwrap();
             let base = Path::new("/sys/firmware/devicetree/base");
             symlink(base.join(node), entry.join("of_node")).unwrap();
         }

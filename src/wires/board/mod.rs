@@ -26,27 +26,30 @@ use crate::sheet::{Problem, walk};
 /// The boards every build knows. A file of the same name in the boards directory wins.
 const BUILT_IN: &[(&str, &str)] = &[
     ("qemu", include_str!("../../../board/qemu/board.toml")),
+    built_in!("qemu", "epd2in13-v4"),
     (
         "raspberrypi",
         include_str!("../../../board/raspberrypi/board.toml"),
     ),
-    built_in!("ssd1309"),
-    built_in!("sh1106"),
-    built_in!("sh1107"),
-    built_in!("st7789"),
-    built_in!("epd2in13-v3"),
-    built_in!("epd2in13-v4"),
-    built_in!("epd2in9-v2"),
-    built_in!("epd4in2-v2"),
+    built_in!("raspberrypi", "ssd1309"),
+    built_in!("raspberrypi", "sh1106"),
+    built_in!("raspberrypi", "sh1107"),
+    built_in!("raspberrypi", "st7789"),
+    built_in!("raspberrypi", "epd2in13-v3"),
+    built_in!("raspberrypi", "epd2in13-v4"),
+    built_in!("raspberrypi", "epd2in9-v2"),
+    built_in!("raspberrypi", "epd4in2-v2"),
 ];
 
-/// A Raspberry Pi with another display than the plain one's: name and text.
+/// A board with another display than the plain one's: name and text.
 macro_rules! built_in {
-    ($display:literal) => {
+    ($board:literal, $display:literal) => {
         (
-            concat!("raspberrypi-", $display),
+            concat!($board, "-", $display),
             include_str!(concat!(
-                "../../../board/raspberrypi/displays/",
+                "../../../board/",
+                $board,
+                "/displays/",
                 $display,
                 ".toml"
             )),
