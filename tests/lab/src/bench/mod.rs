@@ -7,6 +7,7 @@ mod boot;
 mod check;
 mod memory;
 mod outbox;
+mod panel;
 mod record;
 pub mod recovery;
 mod report;
@@ -60,6 +61,7 @@ pub const ALL: &[&dyn Bench] = &[
     &boot::Boot,
     &memory::Memory,
     &outbox::Outbox,
+    &panel::Wiring,
     &recovery::Recovery,
     &start::Start,
     &wear::Wear,
@@ -80,7 +82,7 @@ pub struct Options {
     /// Measures briefly what a busy machine does not change, and holds it against what was recorded last; exit code 1 when one is worse
     #[arg(long, conflicts_with_all = ["name", "full", "json", "record"])]
     check: bool,
-    /// Measures this `holdfastd`, built with the feature `lab`, in place of the one in this program; not in `boot`, `outbox` and `recovery`
+    /// Measures this `holdfastd`, built with the feature `lab`, in place of the one in this program; not in `boot`, `outbox`, `panel` and `recovery`
     #[arg(long, value_name = "FILE")]
     daemon: Option<PathBuf>,
     /// Measures longer, where that tells more
