@@ -14,6 +14,7 @@ mod interoperation;
 mod model;
 mod mutations;
 mod panel;
+mod paper;
 mod plug_pull;
 mod qr;
 pub mod record;
@@ -60,6 +61,7 @@ pub const ALL: &[&dyn Proof] = &[
     &model::Everything,
     &mutations::Mutants,
     &panel::Displays,
+    &paper::OnPaper,
     &plug_pull::PlugPull,
     &qr::Reading,
     &restore::Comeback,

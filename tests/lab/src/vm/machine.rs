@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
+use super::acpi;
 use super::card::{Arch, Card};
 use crate::rig::cut::{Cut, Kind};
 use crate::rig::log::Log;
@@ -40,6 +41,8 @@ pub struct Extras {
     pub append: Vec<String>,
     /// Every write and flush of the card is logged, so that pulling the plug can lose what was not flushed.
     pub recorded: bool,
+    /// Its USB has a port for the bridge of an e-paper, and its firmware tells of what is behind it; `q35` alone.
+    pub paper: bool,
     /// What the board's own clock says when the power comes, such as `1980-01-01`; `None` is the right time.
     pub clock: Option<String>,
 }
@@ -58,7 +61,7 @@ impl Machine {
     /// QEMU does not start.
     pub async fn start(card: &Card, extras: &Extras, dir: &Path) -> anyhow::Result<Machine> {
         fs::create_dir_all(dir)?;
-        for old in ["console", "qmp", "lab", "log"] {
+        for old in ["console", "qmp", "lab", "usb", "log"] {
             let _ = fs::remove_file(dir.join(old));
         }
         // Taken and let go: QEMU cannot say which port it took.
@@ -80,7 +83,12 @@ impl Machine {
             &["qmp"]
         } else {
             virtual_board(&mut command, card, extras, dir, &console, ssh)?;
-            &["qmp", "lab"]
+            if extras.paper {
+                port_for_paper(&mut command, dir)?;
+                &["qmp", "lab", "usb"]
+            } else {
+                &["qmp", "lab"]
+            }
         };
         let qemu = command
             .stdin(Stdio::null())
@@ -111,6 +119,11 @@ impl Machine {
         self.dir.join("lab")
     }
 
+    /// Where a bridge is plugged into its USB.
+    pub(super) fn usb(&self) -> PathBuf {
+        self.dir.join("usb")
+    }
+
     /// What the console showed so far.
     pub fn console(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.dir.join("console")).unwrap_or_default()).into()
@@ -127,6 +140,14 @@ impl Machine {
             said.trim(),
             self.last_lines()
         )
+    }
+
+    /// Pulls the plug; what was written is on the card, flushed or not.
+    ///
+    /// # Errors
+    /// QEMU cannot be killed.
+    pub async fn unplug(mut self) -> anyhow::Result<()> {
+        self.qemu.kill().await.context("QEMU cannot be killed")
     }
 
     /// Pulls the plug of a recorded board, and leaves on its card what a power cut of this kind leaves.
@@ -298,6 +319,27 @@ fn virtual_board(
             .args(["-blockdev", &format!("{},read-only=on", file("parts", lab))])
             .args(["-device", "virtio-blk-pci,drive=parts,serial=lab"]);
     }
+    Ok(())
+}
+
+/// The words for a USB port with nothing in it yet, and for the firmware's table of what will be behind it.
+fn port_for_paper(command: &mut Command, dir: &Path) -> anyhow::Result<()> {
+    fs::write(dir.join("ssdt"), acpi::table())?;
+    let table = path(dir, "ssdt");
+    command
+        .args(["-acpitable", &format!("sig=SSDT,rev=2,data={table}")])
+        .args([
+            "-device",
+            &format!("qemu-xhci,id=usb,addr={}", acpi::USB_SLOT),
+        ])
+        .args([
+            "-chardev",
+            &format!(
+                "socket,id=bridge,path={},server=on,wait=off",
+                path(dir, "usb")
+            ),
+        ])
+        .args(["-device", "usb-redir,chardev=bridge,bus=usb.0"]);
     Ok(())
 }
 

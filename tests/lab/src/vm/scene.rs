@@ -1,6 +1,6 @@
 //! A whole scene: a lab, phones, and a board with a card that knows where the lab is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -12,6 +12,7 @@ use super::card::{self, Arch, Card};
 use super::inside;
 use super::machine::{Extras, HOST, Machine};
 use super::operator::Operator;
+use super::paper;
 use crate::camera;
 use crate::ledger::{Act, Entry};
 use crate::phone::inbox::{Content, Received};
@@ -59,6 +60,8 @@ pub struct Scene {
     pub extras: Extras,
     /// Who has SSH.
     pub operator: Operator,
+    /// What the owner's settings say besides.
+    settings: String,
     place: tempfile::TempDir,
 }
 
@@ -109,21 +112,42 @@ impl Scene {
     /// # Errors
     /// What could not be set up.
     pub async fn set(arch: Arch) -> anyhow::Result<Scene> {
+        let program = inside::program(arch).map_err(anyhow::Error::msg)?;
+        Scene::with(arch, String::new(), |place| inside::panel(&program, place)).await
+    }
+
+    /// The same for an e-paper outside of the board, which is amd64's.
+    ///
+    /// # Errors
+    /// What could not be set up.
+    pub async fn set_for_paper() -> anyhow::Result<Scene> {
+        let settings = format!("\n[panel]\nboard = \"{}\"\n", paper::BOARD);
+        let extras = Extras {
+            paper: true,
+            ..Extras::default()
+        };
+        Scene::with(Arch::Amd64, settings, |_| Ok(extras)).await
+    }
+
+    async fn with(
+        arch: Arch,
+        settings: String,
+        extras: impl FnOnce(&Path) -> anyhow::Result<Extras>,
+    ) -> anyhow::Result<Scene> {
         let place = crate::rig::scratch()?;
         let lab = Lab::start(LabConfig::default()).await?;
         let owner = lab.create_phone(OWNER, "Owner").await?;
         let friend = lab.create_phone(FRIEND, "Friend").await?;
         let operator = Operator::new(place.path()).await?;
         let card = Card::flash(&images(), arch, CARD_MIB, &place.path().join("card"))?;
-        let program = inside::program(arch).map_err(anyhow::Error::msg)?;
-        let extras = inside::panel(&program, place.path())?;
         let scene = Scene {
             lab,
             owner,
             friend,
             card,
-            extras,
+            extras: extras(place.path())?,
             operator,
+            settings,
             place,
         };
         scene.settle(&scene.card)?;
@@ -146,9 +170,10 @@ impl Scene {
     /// A tool fails.
     pub fn settle(&self, card: &Card) -> anyhow::Result<()> {
         let settings = format!(
-            "[server]\nurl = \"{}\"\n\n[ssh]\nauthorized_keys = [\"{}\"]\n",
+            "[server]\nurl = \"{}\"\n\n[ssh]\nauthorized_keys = [\"{}\"]\n{}",
             self.url(),
-            self.operator.public()?
+            self.operator.public()?,
+            self.settings
         );
         card.give(SETTINGS, settings.as_bytes())
     }

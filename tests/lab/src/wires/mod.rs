@@ -5,6 +5,7 @@
 //! - [`cp2112`]: the bridge; [`uhid`]: how the kernel comes to see it
 //! - [`control`]: the lab's hand, from inside or outside of the machine
 //! - [`simulated`]: the same display and a line without a kernel, for tests of the daemon's panel
+//! - [`ljca`]: a bridge to SPI and lines with those behind it; [`usbredir`]: how a virtual machine comes to have it on its USB
 
 pub mod bus;
 pub mod control;
@@ -12,12 +13,14 @@ pub mod cp2112;
 pub mod displays;
 #[cfg(test)]
 mod kernel;
+pub mod ljca;
 pub mod sh110x;
 pub mod simulated;
 pub mod ssd1306;
 pub mod ssd168x;
 pub mod st7789;
 pub mod uhid;
+pub mod usbredir;
 
 use std::fs;
 use std::io;

@@ -170,8 +170,23 @@ impl Simulated {
                 let says = state.bus.chip.busy() && state.fault != Fault::Absent;
                 state.held_busy.unwrap_or(says)
             }
-            line => state.levels[line as usize],
+            line => state.levels.get(line as usize).is_some_and(|high| *high),
         }
+    }
+
+    /// Sets the level of a line from the display's other side; one that there is not stays what it is.
+    pub fn drive(&self, line: u32, high: bool) {
+        let mut state = self.state();
+        let Some(level) = state.levels.get_mut(line as usize) else {
+            return;
+        };
+        let before = std::mem::replace(level, high);
+        if line == RESET && before && !high {
+            state.resets += 1;
+            state.bus.chip.reset();
+        }
+        state.flashed |= line == BACKLIGHT && high && !state.bus.chip.is_drawn();
+        self.shared.changed.notify_all();
     }
 
     /// Bytes written to the display so far.
@@ -312,27 +327,14 @@ impl digital::ErrorType for Level {
     type Error = WireError;
 }
 
-impl Level {
-    fn set(&self, high: bool) {
-        let mut state = self.wires.state();
-        let before = std::mem::replace(&mut state.levels[self.number as usize], high);
-        if self.number == RESET && before && !high {
-            state.resets += 1;
-            state.bus.chip.reset();
-        }
-        state.flashed |= self.number == BACKLIGHT && high && !state.bus.chip.is_drawn();
-        self.wires.shared.changed.notify_all();
-    }
-}
-
 impl OutputPin for Level {
     fn set_low(&mut self) -> Result<(), WireError> {
-        self.set(false);
+        self.wires.drive(self.number, false);
         Ok(())
     }
 
     fn set_high(&mut self) -> Result<(), WireError> {
-        self.set(true);
+        self.wires.drive(self.number, true);
         Ok(())
     }
 }
@@ -369,7 +371,7 @@ impl Wires for Simulated {
 
     fn output(&self, lines: &[LineName], high: bool) -> Result<OutputPort, WireError> {
         let line = self.level(lines)?;
-        line.set(high);
+        self.drive(line.number, high);
         Ok(Box::new(line))
     }
 
