@@ -114,8 +114,10 @@ fn every_built_in_board_is_sound() {
         if let Some((_, model)) = name.split_once('-') {
             assert_eq!(display.driver, model, "{name}");
         }
-        let backends = board.button.unwrap().backends;
-        assert_eq!(backends[0], Backend::Cdev, "{name}: the kernel's way first");
+        let way = board.button.map(|button| button.backends[0]);
+        // The virtual e-paper's bridge has no button on it.
+        let wanted = (name != "qemu-epd2in13-v4").then_some(Backend::Cdev);
+        assert_eq!(way, wanted, "{name}: the kernel's way first");
     }
 }
 
