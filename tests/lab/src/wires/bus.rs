@@ -39,9 +39,9 @@ pub trait Chip: fmt::Debug + Send {
         vec![self.picture()]
     }
 
-    /// Tells whether what was on the glass before is gone without a trace: paper that was driven in parts shows some of it.
-    fn is_clean(&self) -> bool {
-        true
+    /// Shows every picture that was on its glass and left a trace there: those since paper was driven as a whole.
+    fn left(&self) -> Vec<Frame> {
+        Vec::new()
     }
 
     /// Tells whether it was drawn on: something is seen, and it is no noise.

@@ -149,7 +149,12 @@ impl Simulated {
 
     /// Tells whether what was on the glass before is gone without a trace.
     pub fn is_clean(&self) -> bool {
-        self.state().bus.chip.is_clean()
+        self.left().is_empty()
+    }
+
+    /// Returns every picture of which there is a trace on the glass beside what it shows.
+    pub fn left(&self) -> Vec<Frame> {
+        self.state().bus.chip.left()
     }
 
     /// Holds the busy line at a level, or leaves it to the display.

@@ -1,6 +1,8 @@
 //! An emulated e-paper with an SSD1680 or an SSD1683: commands and data in; a paper that keeps its picture, and two pictures in the
 //! memory. After Solomon Systech's datasheets, the SSD1680's revision 0.14; numbers in brackets are its commands.
 
+use std::mem::take;
+
 use holdfast::panel::{Depth, Format, Frame, Ground};
 
 use super::bus::Chip;
@@ -72,8 +74,8 @@ pub struct Ssd168x {
     paper: Vec<bool>,
     /// The paper shows what was asked for, nowhere noise.
     drawn: bool,
-    /// Parts of it were driven since all of it was: of what was there before some can be seen.
-    ghosts: bool,
+    /// The pictures before it, since all of it was driven: of each some can be seen.
+    left: Vec<Frame>,
     registers: Registers,
     /// The command whose arguments come, and those that came.
     pending: (u8, Vec<u8>),
@@ -134,19 +136,21 @@ impl Ssd168x {
         let (width, height) = panel.glass;
         let noise = |bytes: usize, by: usize| (0..bytes).map(move |at| (at * by % 251) as u8);
         let rows = height.max(296);
-        Self {
+        let mut chip = Self {
             panel,
             new: noise(rows * panel.stride, 197).collect(),
             old: noise(rows * panel.stride, 89).collect(),
             paper: (0..width * height).map(|at| at % 7 < 3).collect(),
             drawn: false,
-            ghosts: true,
+            left: Vec::new(),
             registers: Registers::default(),
             pending: (0x7f, Vec::new()),
             asleep: false,
             looks: 0,
             unknown: Vec::new(),
-        }
+        };
+        chip.left.push(chip.picture());
+        chip
     }
 
     /// It hears nothing now.
@@ -266,6 +270,7 @@ impl Ssd168x {
 
     /// Drives the paper: every pixel, or those that differ between the memories.
     fn refresh(&mut self, differing: bool, waveform: Waveform) {
+        let before = self.picture();
         let (width, height) = self.panel.glass;
         let [memories, columns] = self.registers.options;
         for y in 0..height.min(self.registers.rows) {
@@ -288,7 +293,11 @@ impl Ssd168x {
             }
         }
         self.drawn |= !differing;
-        self.ghosts = differing;
+        if differing {
+            self.left.push(before);
+        } else {
+            self.left.clear();
+        }
     }
 
     /// What one of the memories has for a pixel of the glass.
@@ -396,11 +405,11 @@ impl Chip for Ssd168x {
 
     /// The paper keeps its picture.
     fn lose_power(&mut self) {
-        let paper = std::mem::take(&mut self.paper);
+        let (paper, left) = (take(&mut self.paper), take(&mut self.left));
         *self = Self {
             paper,
+            left,
             drawn: self.drawn,
-            ghosts: self.ghosts,
             ..Self::new(self.panel)
         };
     }
@@ -420,8 +429,8 @@ impl Chip for Ssd168x {
         vec![self.picture(), memory(&self.new), memory(&self.old)]
     }
 
-    fn is_clean(&self) -> bool {
-        !self.ghosts
+    fn left(&self) -> Vec<Frame> {
+        self.left.clone()
     }
 
     fn is_drawn(&self) -> bool {
