@@ -46,7 +46,7 @@ impl Proof for OnPaper {
     }
 
     fn minutes(&self) -> u64 {
-        6
+        9
     }
 
     fn rooms(&self) -> &'static [&'static str] {
