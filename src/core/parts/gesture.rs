@@ -104,9 +104,16 @@ impl Gesture {
                 question: Question::Reset,
                 ..
             } if hand == Hand::Bus => {}
-            Self::Asking { press, until, .. } => match press {
-                // Raised in this very moment, by a hold that was noticed late: nobody has read it.
+            Self::Asking {
+                question,
+                press,
+                until,
+            } => match press {
+                // Raised in this very moment, by a hold that was noticed late: nobody has read it;
                 Press::Opening(_) if *until == now.saturating_add(ASK_MS) => {}
+                // nor did who let go meanwhile, and there everything is at stake.
+                Press::Up
+                    if *until == now.saturating_add(ASK_MS) && *question == Question::Reset => {}
                 Press::Opening(before) | Press::Down(before) if !before.yields_to(hand) => {}
                 Press::Opening(_) | Press::Down(_) | Press::Up => *press = Press::Down(down),
             },
@@ -271,5 +278,18 @@ mod tests {
         assert_eq!(asked(HOLD_MS), None);
         let yes = Meaning::Confirm(Question::Relink);
         assert_eq!(asked(HOLD_MS + 1), Some(yes));
+
+        // Let go and pressed again, all of it taken late: nobody has seen the question.
+        let late = RESET_MS + 5_000;
+        let mut gesture = Gesture::Up;
+        gesture.pressed(Hand::Device, 0);
+        assert_eq!(gesture.due(late), Some(Meaning::Hold));
+        assert_eq!(gesture.due(late), Some(Meaning::LongHold));
+        gesture.ask(Question::Reset, late);
+        for _ in 0..2 {
+            assert_eq!(gesture.released(Hand::Device), None);
+            gesture.pressed(Hand::Device, late);
+        }
+        assert_eq!(gesture.released(Hand::Device), None);
     }
 }

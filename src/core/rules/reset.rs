@@ -85,6 +85,7 @@ mod tests {
     fn asked(mut story: Story) -> Story {
         story.press(15_000);
         assert_eq!(story.face(), Face::ConfirmReset { left_ms: 30_000 });
+        story.wait(1);
         story
     }
 
@@ -153,7 +154,7 @@ mod tests {
         story.press_by(Hand::Bus, 16_000);
         assert!(!matches!(story.face(), Face::ConfirmReset { .. }));
         let mut story = asked(Story::connected());
-        let left_ms = 30_000 - 200 - 6_000;
+        let left_ms = 30_000 - 1 - 200 - 6_000;
         assert_eq!(story.press_by(Hand::Bus, 200), []);
         assert_eq!(story.press_by(Hand::Bus, 6_000), []);
         assert_eq!(
