@@ -176,13 +176,17 @@ async fn with_panel(
     let (inputs, hand) = mpsc::unbounded_channel();
     let panel = Panel::start(&config.board, captions, showings, inputs);
     let mut restart = Restart::No;
+    // Ears of its own, from now on: the signal may come while the loop's are closed already.
+    let signals = Signals::new();
     let served = serve((config, claim), (log, descriptors), &panel, showing, hand);
     let ended = served.await.and_then(|(ended, wanted)| {
         restart = wanted;
         ended
     });
     panel.stop().await;
-    restart.begins().await;
+    if let Ok(signals) = signals {
+        restart.begins(signals).await;
+    }
     (ended, restart)
 }
 
@@ -262,8 +266,11 @@ async fn serve(
     let mut life = Life::new(seed, hands, last_resort);
     life.run(start.facts, ears).await;
 
-    service::stopping();
     let restart = life.hands.restart;
+    // A restart is the service manager's to begin, or none of its business.
+    if restart == Restart::No {
+        service::stopping();
+    }
     let closed = async {
         served.await?.stop().await;
         let publisher = life.hands.leave().await?;

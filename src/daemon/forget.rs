@@ -75,9 +75,12 @@ pub(super) async fn begin(rooms: &Rooms, data: &DataDir, order: Order) -> anyhow
                 .map_err(io::Error::from)
         };
         reserve.relieved(entry)?;
-        if let Err(error) = wanted.keep(&data) {
-            // It may be there all the same, so that the restart is asked for.
-            tracing::error!("the factory reset may not be done: {error}");
+        match wanted.keep(&data) {
+            // It is there all the same, so that the restart is asked for.
+            Err(error) if data.reset().exists() => {
+                tracing::error!("the factory reset may not be done: {error}");
+            }
+            kept => kept?,
         }
         Ok(wanted)
     })

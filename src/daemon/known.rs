@@ -8,12 +8,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::rooms::Rooms;
+use crate::boot::settings;
 use crate::network::{self, Whereabouts};
-
-/// Where an image keeps who may log in; sshd is told the same.
-const KEYS: &str = "data/system/ssh/authorized_keys";
-/// Where an image keeps its settings: on any other machine it is not ours to say who may log in.
-const SYSTEM: &str = "data/system";
 
 /// What is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,8 +29,10 @@ pub(super) struct Lookout(Mutex<Option<(u64, Option<Instant>)>>);
 impl Lookout {
     /// Looks at the machine and at the rooms.
     pub(super) async fn look(&self, machine: Machine, rooms: &Rooms) -> Known {
-        let looked =
-            blocking(move || Ok::<_, Stopped>((network::whereabouts(&machine), has_key(&machine))));
+        let looked = blocking(move || {
+            let has_key = settings::lets_in(&machine);
+            Ok::<_, Stopped>((network::whereabouts(&machine), has_key))
+        });
         let (whereabouts, has_key) = looked.await.unwrap_or_default();
         Known {
             whereabouts,
@@ -58,11 +56,6 @@ impl Lookout {
     }
 }
 
-fn has_key(machine: &Machine) -> Option<bool> {
-    let is_image = machine.file(SYSTEM).is_dir();
-    is_image.then(|| std::fs::metadata(machine.file(KEYS)).is_ok_and(|keys| keys.len() > 0))
-}
-
 /// How long ago that was, whole minutes in milliseconds: less is not shown, and would have the screen drawn anew.
 pub(super) fn minutes_since(at: Instant) -> u64 {
     let minutes = at.elapsed().as_secs() / 60;
@@ -82,18 +75,5 @@ mod tests {
         tokio::time::advance(Duration::from_secs(119)).await;
         assert_eq!(lookout.came(8), Some(at));
         assert_eq!(minutes_since(at), 60_000);
-    }
-
-    #[test]
-    fn only_an_image_says_who_may_log_in() {
-        let root = tempfile::tempdir().unwrap();
-        let machine = Machine::at(root.path());
-        assert_eq!(has_key(&machine), None);
-        std::fs::create_dir_all(root.path().join("data/system/ssh")).unwrap();
-        assert_eq!(has_key(&machine), Some(false));
-        std::fs::write(root.path().join(KEYS), "").unwrap();
-        assert_eq!(has_key(&machine), Some(false));
-        std::fs::write(root.path().join(KEYS), "ssh-ed25519 AAAA owner\n").unwrap();
-        assert_eq!(has_key(&machine), Some(true));
     }
 }

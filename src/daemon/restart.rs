@@ -14,8 +14,9 @@ use super::signals::Signals;
 use crate::boot::forget;
 use crate::config::Config;
 
-/// How long the machine may take to begin its restart; then the next start of the daemon asks again.
-const BEGINS: Duration = Duration::from_secs(60);
+/// How long the machine may take to begin its restart once we are done; then the next start of the daemon asks again. The last resort
+/// counts from the end of the loop on, and must not strike meanwhile.
+const BEGINS: Duration = Duration::from_secs(20);
 
 /// A restart that is wanted, or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,11 +45,10 @@ impl Restart {
         }
     }
 
-    /// Waits until the machine begins; a process that ended at once would be started again, and ask again, and again.
-    pub(super) async fn begins(self) {
-        if self == Self::Machine
-            && let Ok(mut signals) = Signals::new()
-        {
+    /// Waits until the machine begins, by the service manager's signal since the start of this process; a process that ended at once would
+    /// be started again, and ask again, and again.
+    pub(super) async fn begins(self, mut signals: Signals) {
+        if self == Self::Machine {
             let _ = timeout(BEGINS, signals.stop()).await;
         }
     }

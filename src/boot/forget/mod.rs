@@ -126,7 +126,7 @@ pub fn empty(data: &DataDir) -> io::Result<Vec<String>> {
     let mut emptying = Emptying::of(data.root(), Whose::Ours)?;
     emptying.empty(data.root(), |name| match fate(name) {
         Fate::Goes if name == "lock" => Fate::Stays,
-        Fate::Goes if !DataDir::is_ours(name) => Fate::Theirs,
+        Fate::Goes | Fate::GoesBlanked if !DataDir::is_ours(name) => Fate::Theirs,
         fate => fate,
     })?;
     conclude(data, &emptying.left, false)?;
@@ -150,6 +150,8 @@ pub(super) fn empty_partition(machine: &Machine) -> anyhow::Result<()> {
         Some("machine-id") => Fate::Stays,
         _ => Fate::GoesBlanked,
     })?;
+    // What a check of the file system found without a name may be any of it.
+    emptying.empty(&partition.join("lost+found"), |_| Fate::GoesBlanked)?;
     emptying.empty(&partition, |name| match name.to_str() {
         Some("holdfast" | "system" | "lost+found") => Fate::Stays,
         _ => Fate::Goes,
@@ -257,6 +259,7 @@ mod tests {
                 "lock",
                 "notes.txt",
                 "backup/gen-0001",
+                "gen-0001.bak",
             ],
         );
         assert_eq!(unfinished(&machine, &data), Unfinished::No);
@@ -267,6 +270,7 @@ mod tests {
             "audit.head",
             "audit.log",
             "backup/gen-0001",
+            "gen-0001.bak",
             "lock",
             "notes.txt",
             "reset-done",
@@ -277,7 +281,7 @@ mod tests {
             links: 3,
             listed: 1,
             system: false,
-            left: 2,
+            left: 3,
         };
         assert_eq!(done(&data), Some(emptied));
         seen(&data).unwrap();
@@ -320,8 +324,12 @@ mod tests {
             "data/holdfast/gen-0001/identity.a",
             "data/system/wifi/wpa_supplicant.conf",
             "data/system/ssh/ssh_host_ed25519_key",
+            "data/lost+found/#1234",
             "boot/firmware/holdfast.toml",
+            "boot/firmware/holdfast (1).toml",
+            "boot/firmware/id_ed25519",
         ];
+        lay(root.path(), &keys);
         WANTED.keep(&data).unwrap();
         let left = not_blanked(root.path(), &keys, || {
             empty_partition(&machine).unwrap();

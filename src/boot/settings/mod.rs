@@ -74,6 +74,8 @@ const MOST: u64 = 256 << 10;
 const MOST_NAMED: usize = 8;
 /// The file of the problems found, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
+/// There, whether anybody can log in: the keys themselves are hidden from the daemon.
+const LETS_IN: &str = "run/holdfast/lets-in.json";
 
 fn yaml(wishes: &mut Wishes, file: (&Path, usize), sheet: &Sheet, problems: &mut Vec<Problem>) {
     cloud::read(wishes, file, sheet.text(), problems);
@@ -83,6 +85,12 @@ fn yaml(wishes: &mut Wishes, file: (&Path, usize), sheet: &Sheet, problems: &mut
 pub fn ignored(machine: &Machine) -> Vec<Problem> {
     let kept = fs::read(machine.file(PROBLEMS)).unwrap_or_default();
     serde_json::from_slice(&kept).unwrap_or_default()
+}
+
+/// Whether anybody can log in by SSH, as the settings step of this boot found it; `None` on a machine that has no such step.
+pub fn lets_in(machine: &Machine) -> Option<bool> {
+    let kept = fs::read(machine.file(LETS_IN)).ok()?;
+    serde_json::from_slice(&kept).ok()
 }
 
 /// Takes over what is good, says what is not, and removes the secrets from the files when they are safe elsewhere.
@@ -141,6 +149,8 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
         .for_each(|problem| journal::setting_ignored(&problem.to_string()));
     let noted = super::note(machine, PROBLEMS, &problems).context(PROBLEMS);
     failures.extend(noted.err());
+    let noted = super::note(machine, LETS_IN, &shelf.lets_in()).context(LETS_IN);
+    failures.extend(noted.err());
     let failures: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
     if failures.is_empty() {
         return Ok(told);
@@ -149,7 +159,8 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     bail!("{}", failures.join("; "))
 }
 
-/// Removes the owner's files from the boot partition, each blanked before, and says which are left. Nothing else on it is the owner's.
+/// Removes the owner's files from the boot partition, those that are read and those that only lie there, each blanked before, and says which
+/// are left.
 ///
 /// # Errors
 /// The partition cannot be written.
@@ -169,14 +180,24 @@ pub(super) fn forget(machine: &Machine) -> anyhow::Result<Vec<String>> {
         name.to_str()
             .is_some_and(|name| is_owners(&name.to_lowercase()))
     });
-    let owners: Vec<PathBuf> = owners.map(|entry| entry.path()).collect();
+    let mut owners: Vec<PathBuf> = owners.map(|entry| entry.path()).collect();
+    // Those that are not read are the owner's as well.
+    let read: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+    for stray in strays::find(&firmware, &read, false)? {
+        if !owners.contains(&stray.path) {
+            owners.push(stray.path);
+        }
+    }
     if owners.is_empty() {
         return Ok(Vec::new());
     }
     let mut left = Vec::new();
     writable(machine, || {
         for path in &owners {
-            if let Err(error) = blank(path).and_then(|()| fs::remove_file(path)) {
+            if let Err(error) = blank(path) {
+                tracing::warn!("{} is removed, and not blanked: {error}", path.display());
+            }
+            if let Err(error) = fs::remove_file(path) {
                 left.push(format!("{} stays: {error}", path.display()));
             }
         }
