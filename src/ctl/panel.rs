@@ -11,6 +11,9 @@ use crate::{
     wires::probe::{self, Asked},
 };
 
+/// The I2C address of most displays, and of those that a board's name means.
+const USUAL: u8 = 0x3c;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Tell what answers on this machine's buses, and the lines to write. Needs no daemon, and harms none; needs access to the buses.
@@ -133,9 +136,13 @@ impl fmt::Display for Display {
             address, status, ..
         } = self;
         write!(f, "at {address:#04x} ")?;
+        // Those lines are of displays at the usual address.
+        let is_usual = *address == USUAL;
         match self.driver {
-            Some("sh1106") => f.write_str("an SH1106. On a Raspberry Pi: board = \"raspberrypi-sh1106\""),
-            Some(_) => f.write_str("an SSD1306, or an SSD1309, which tells the same. On a Raspberry Pi: board = \"raspberrypi\", or \"raspberrypi-ssd1309\""),
+            Some("sh1106") if is_usual => f.write_str("an SH1106. On a Raspberry Pi: board = \"raspberrypi-sh1106\""),
+            Some(_) if is_usual => f.write_str("an SSD1306, or an SSD1309, which tells the same. On a Raspberry Pi: board = \"raspberrypi\", or \"raspberrypi-ssd1309\""),
+            Some("sh1106") => f.write_str("an SH1106, for a board description of your own with these lines"),
+            Some(_) => f.write_str("an SSD1306, or an SSD1309, which tells the same, for a board description of your own with these lines"),
             None => write!(f, "something that does not tell what it is (status {status:#04x}): an SH1107 if it is square, else try the drivers ssd1306 and sh1106 in turn"),
         }
     }
@@ -173,7 +180,7 @@ mod tests {
         /dev/spidev0.0 (spi@7e204000): no display tells what it is here; docs/hardware.md has the line for each
         "#);
         insta::assert_snapshot!(said(&[(0x3d, 0x43)]), @r#"
-        /dev/i2c-1 (i2c@7e804000): at 0x3d an SSD1306, or an SSD1309, which tells the same. On a Raspberry Pi: board = "raspberrypi", or "raspberrypi-ssd1309"
+        /dev/i2c-1 (i2c@7e804000): at 0x3d an SSD1306, or an SSD1309, which tells the same, for a board description of your own with these lines
             [display]
             driver = "ssd1306"
             bus = ["i2c@7e804000"]

@@ -52,7 +52,12 @@ impl Figures {
     pub(super) fn of_state(&self, words: &Words) -> Vec<Row> {
         let ended = self.last_end.map(|end| ending(end, words).title.to_owned());
         rows([
-            (words.since, self.since_ms.map(|ms| age(ms, words.now))),
+            (
+                words.since,
+                self.since_ms
+                    .filter(|ms| *ms >= 60_000)
+                    .map(|ms| age(ms, words.now)),
+            ),
             (words.unread, self.unread.map(|count| count.to_string())),
             (words.unsent, self.unsent.map(|count| count.to_string())),
             (words.last_message, self.message_ms.map(|ms| ago(ms, words))),

@@ -9,11 +9,15 @@ use gpiocdev::{
     line::{Bias, EdgeDetection, EdgeKind, Value},
     request::Builder,
 };
+use rustix::io::Errno;
 
 use super::{
     Button, Edge, InputPort, Line, LineName, OutputPort, Pull, WireError,
     edge::{LONG, moment},
 };
+
+/// The kernel's word for a line that somebody else has requested.
+const BUSY: gpiocdev_uapi::Errno = gpiocdev_uapi::Errno(Errno::BUSY.raw_os_error());
 
 /// A requested line.
 struct Cdev {
@@ -36,9 +40,12 @@ impl Cdev {
         configure(&mut request);
         Ok(Self {
             line: line.clone(),
-            request: request
-                .request()
-                .map_err(|error| WireError::line(line, error))?,
+            request: request.request().map_err(|error| match error {
+                gpiocdev::Error::Uapi(_, gpiocdev_uapi::Error::Os(errno)) if errno == BUSY => {
+                    WireError::Taken(line.to_string().into())
+                }
+                error => WireError::line(line, error),
+            })?,
         })
     }
 

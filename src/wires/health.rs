@@ -12,6 +12,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// So many failures in a row are told of: fewer are a spark on the wire, or a driver that comes up later than we do.
 const PATIENCE: u32 = 4;
+/// Another process of ours may draw for so long, the boot's on e-paper: until then its wires being taken is no failure.
+const SHARED: Duration = Duration::from_secs(8);
 /// A part that worked for so long is tried again quickly when it fails.
 const STEADY: Duration = Duration::from_secs(60);
 
@@ -53,7 +55,9 @@ impl Health {
 
     /// It does not; how long to wait before it is tried again.
     pub(crate) fn failed(&mut self, error: &WireError) -> Duration {
-        self.failures += 1;
+        if !matches!(error, WireError::Taken(_)) || self.pause >= SHARED {
+            self.failures += 1;
+        }
         if self
             .works_since
             .take()
@@ -138,5 +142,17 @@ mod tests {
         health.works(Some(CauseCode::DisplayIsSh1106));
         health.works(Some(CauseCode::DisplayIsSh1106));
         assert_eq!(faults(), [true], "it works, but");
+    }
+
+    #[test]
+    fn what_another_process_has_is_told_of_only_when_it_goes_on() {
+        let (inputs, mut told) = mpsc::unbounded_channel();
+        let mut health = Health::new(Part::Display, inputs);
+        let taken = WireError::Taken("/dev/spidev0.0".into());
+        let mut waited = Duration::ZERO;
+        while told.try_recv().is_err() {
+            waited += health.failed(&taken);
+        }
+        assert!(waited > SHARED * 2 && waited < SHARED * 12, "{waited:?}");
     }
 }

@@ -184,8 +184,8 @@ pub enum WireError {
         /// The system's error.
         source: Box<dyn error::Error + Send + Sync>,
     },
-    /// Another process of ours draws on the display.
-    #[error("{0}: another process draws on its display")]
+    /// Another process has the bus or a line: most likely one of ours, which draws on the display.
+    #[error("{0}: another process has it, and draws on its display")]
     Taken(PathBuf),
     /// A transfer failed: nothing answers at the address, or the bus hangs.
     #[error("no transfer to the display: {0}")]

@@ -44,11 +44,14 @@ pub(in crate::panel) fn spawn(
     let mut health = Health::new(Part::Display, inputs);
     let mut follower = Follower::new(pictures, None);
     let run = move || {
+        let mut is_over = false;
         while let Err(error) = try_on(&*wires, &display, &mut follower, &mut health) {
             let pause = health.failed(&error);
-            if follower.is_over_within(pause) {
+            if is_over {
                 break;
             }
+            // The last picture is tried once more even then: what it takes off the glass may stay there without power.
+            is_over = follower.is_over_within(pause);
         }
         drop(given_back);
     };

@@ -254,12 +254,12 @@ impl Glass for Epaper {
         match known {
             Some(old) => {
                 if let Some(area) = self.difference(&old, &new) {
-                    self.partially(&new, area).map_err(failure)?;
+                    self.heard(|paper| paper.partially(&new, area))?;
                     self.partials += 1;
                 }
             }
             None => {
-                self.fully(&new)?;
+                self.heard(|paper| paper.fully(&new))?;
                 self.partials = 0;
             }
         }
@@ -323,28 +323,32 @@ impl Epaper {
         Some((columns, rows))
     }
 
-    /// Shows a picture whatever was on the paper, and leaves no other in the controller.
-    fn fully(&mut self, new: &[u8]) -> Result<(), WireError> {
+    /// Has the paper show something, which it has to say it is busy with: one that is not there takes everything.
+    fn heard(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), WireError> {
         self.heard.set(false);
-        let mut shown = || {
-            self.wake()?;
-            if self.paper.variant == Ssd168xVariant::Ssd1681 {
-                // The second colour's memory counts as empty (0x21).
-                self.bus.send_command_with_data(0x21, &[0x40, 0x00])?;
-            }
-            let everything = ((0, self.row_bytes() - 1), (0, self.paper.native.1 - 1));
-            self.write(ColorChannel::BlackWhite, new, everything)?;
-            self.write(ColorChannel::Red, new, everything)?;
-            self.controller.set_refresh_mode(Ssd168xRefreshMode::Full);
-            self.controller.trigger_refresh(&mut self.bus, &mut Delay)?;
-            self.controller.sleep(&mut self.bus, &mut Delay)
-        };
-        shown().map_err(failure)?;
-        if self.heard.get() {
-            Ok(())
-        } else {
-            Err(WireError::NeverBusy)
+        work(self).map_err(failure)?;
+        match self.heard.get() {
+            true => Ok(()),
+            false => Err(WireError::NeverBusy),
         }
+    }
+
+    /// Shows a picture whatever was on the paper, and leaves no other in the controller.
+    fn fully(&mut self, new: &[u8]) -> Result<(), Failure> {
+        self.wake()?;
+        if self.paper.variant == Ssd168xVariant::Ssd1681 {
+            // The second colour's memory counts as empty (0x21).
+            self.bus.send_command_with_data(0x21, &[0x40, 0x00])?;
+        }
+        let everything = ((0, self.row_bytes() - 1), (0, self.paper.native.1 - 1));
+        self.write(ColorChannel::BlackWhite, new, everything)?;
+        self.write(ColorChannel::Red, new, everything)?;
+        self.controller.set_refresh_mode(Ssd168xRefreshMode::Full);
+        self.controller.trigger_refresh(&mut self.bus, &mut Delay)?;
+        self.controller.sleep(&mut self.bus, &mut Delay)
     }
 
     /// Shows what changes within an area; the memories are the same before, and afterwards again.

@@ -27,11 +27,11 @@ pub(super) const WORDS: Words = Words {
     blocked: screen("Blockiert", "Am Handy lösen", "WhatsApp sperrt Konto", "danach Taste drücken"),
     outdated: screen("Veraltet", "Holdfast erneuern", "WhatsApp will eine neuere", ""),
 
-    preparing: screen("Koppeln", "Handy bereithalten", "ein Code kommt gleich", "bei: Gekoppelte Geräte"),
+    preparing: screen("Koppeln", "Handy bereithalten", "ein Code kommt gleich", "bei: Verknüpfte Geräte"),
     set_number_why: "QR zu klein? In der Datei",
     set_number: "pairing.phone setzen",
     scan: "Scannen",
-    scan_where: "WhatsApp: Gekoppelte Geräte",
+    scan_where: "WhatsApp: Verknüpfte Geräte",
     enter: screen("", "Am Handy eingeben", "WhatsApp: mit Nummer", ""),
     too_big: screen("Kein Platz", "pairing.phone setzen", "der QR ist hier zu groß", "in holdfast.toml"),
     paused: screen("Ohne Handy", "Taste: neuer Code", "kein Handy hat gescannt", ""),
@@ -106,7 +106,7 @@ pub(super) const WORDS: Words = Words {
     audit: "Audit",
     backup: "Sicherung",
     never: "nie",
-    none: "keines",
+    none: "-",
 
     cause,
 };
@@ -124,9 +124,9 @@ causes! {
     Stale: "Von WhatsApp kommt nichts mehr, und es antwortet nicht.", "";
     Garbled: "Was von WhatsApp kommt, ist nicht zu entschlüsseln; die Verbindung wird neu aufgebaut.", "";
     ConnectionLost: "Die Verbindung zu WhatsApp ist abgerissen.", "";
-    NotLinked: "Dieses Gerät ist mit keinem Konto gekoppelt.", "Den Code mit WhatsApp scannen: Einstellungen, Gekoppelte Geräte.";
-    Revoked: "WhatsApp hat die Kopplung beendet.", "Den Code mit WhatsApp scannen: Einstellungen, Gekoppelte Geräte.";
-    Relinked: "Eine neue Kopplung wurde verlangt.", "Den Code mit WhatsApp scannen: Einstellungen, Gekoppelte Geräte.";
+    NotLinked: "Dieses Gerät ist mit keinem Konto gekoppelt.", "Den Code mit WhatsApp scannen: Einstellungen, Verknüpfte Geräte.";
+    Revoked: "WhatsApp hat die Kopplung beendet.", "Den Code mit WhatsApp scannen: Einstellungen, Verknüpfte Geräte.";
+    Relinked: "Eine neue Kopplung wurde verlangt.", "Den Code mit WhatsApp scannen: Einstellungen, Verknüpfte Geräte.";
     Restoring: "Eine abgelegte Kopplung wird zurückgeholt.", "";
     LogoutSuspected: "WhatsApp sagt, dieses Gerät sei abgemeldet; ein weiterer Versuch zeigt es.", "";
     QrExhausted: "Kein Handy hat den Code gescannt.", "Taste drücken oder `holdfastctl link` aufrufen, für einen neuen Code.";

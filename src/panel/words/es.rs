@@ -24,7 +24,7 @@ pub(super) const WORDS: Words = Words {
     replaced: screen("Desplazado", "Apagar el otro", "una copia usa el vínculo", "botón: recuperarlo"),
     logged_out: screen("¿Sin sesión?", NOTHING, "se pregunta a WhatsApp", ""),
     banned: screen("Suspendido", "Mirar el móvil", "por WhatsApp, un tiempo", ""),
-    blocked: screen("Bloqueado", "Seguir al móvil", "WhatsApp cerró la cuenta", "luego pulsar el botón"),
+    blocked: screen("Bloqueado", "Seguir al móvil", "WhatsApp bloqueó cuenta", "luego pulsar el botón"),
     outdated: screen("Anticuado", "Actualizar Holdfast", "WhatsApp pide otro", ""),
 
     preparing: screen("Vincular", "Tener listo el móvil", "el código llega enseguida", "Dispositivos vinculados"),
@@ -79,7 +79,7 @@ pub(super) const WORDS: Words = Words {
     things_left: "quedan {} cosas",
     still_listed: "Quitar {} del móvil",
     stopping: screen("Parando", "No desenchufar", "se está guardando todo", ""),
-    stopped: screen("Parado", "Ya se desenchufa", "todo está guardado", ""),
+    stopped: screen("Parado", "Ya puede apagarse", "todo está guardado", ""),
 
     next_try: "otro intento en {}",
     trying: "intentándolo ahora",

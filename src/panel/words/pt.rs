@@ -19,12 +19,12 @@ pub(super) const WORDS: Words = Words {
     connected_as: "ao WhatsApp: ...{}",
     phone_away: screen("Sem celular", "Ligar o celular", "ou a conexão vai acabar", ""),
     stale: screen("Sem resposta", NOTHING, "pergunta ao WhatsApp", ""),
-    reconnecting: screen("Sem linha", NOTHING, "ligando, tentativa {}", ""),
+    reconnecting: screen("Sem linha", NOTHING, "tentando, nº {}", ""),
     degraded: screen("Fora do ar", "Botão: tentar já", "tentativa {}", ""),
     replaced: screen("Substituído", "Desligar o outro", "uma cópia usa a conexão", "botão: retomar"),
     logged_out: screen("Sem sessão?", NOTHING, "pergunta ao WhatsApp", ""),
     banned: screen("Suspenso", "Ver o celular", "por um tempo", ""),
-    blocked: screen("Bloqueado", "Seguir o celular", "WhatsApp fechou a conta", "depois apertar o botão"),
+    blocked: screen("Bloqueado", "Seguir o celular", "conta bloqueada", "depois apertar o botão"),
     outdated: screen("Antigo", "Atualizar Holdfast", "WhatsApp quer um novo", ""),
 
     preparing: screen("Conectar", "Pegar o celular", "o código já vem", "Dispositivos conectados"),
@@ -68,7 +68,7 @@ pub(super) const WORDS: Words = Words {
     no_key: "Sem chave SSH: ninguém pode entrar.",
     about: screen("Sobre", "Botão: voltar", "", ""),
 
-    relink: screen("Religar?", "Botão: sim", "corta ...{}, {}", ""),
+    relink: screen("Reconectar?", "Botão: sim", "corta ...{}, {}", ""),
     retires: "arquiva {}",
     holding: screen("Apertado", "Soltar: reconectar", "ou segurar: apagar tudo", ""),
     holding_unlinked: screen("Apertado", "Soltar: voltar", "ou segurar: apagar tudo", ""),
@@ -106,7 +106,7 @@ pub(super) const WORDS: Words = Words {
     audit: "Auditoria",
     backup: "Cópia",
     never: "nunca",
-    none: "nenhuma",
+    none: "-",
 
     cause,
 };

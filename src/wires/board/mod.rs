@@ -99,7 +99,7 @@ impl Description {
         drivers: &[Driver],
         name: &str,
     ) -> Result<Option<Self>, Vec<Problem>> {
-        let file = boards.join(name).with_extension("toml");
+        let file = boards.join(format!("{name}.toml"));
         match fs::read_to_string(&file) {
             Ok(text) => return Self::parse(name, drivers, &file, &text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -104,3 +104,35 @@ async fn paper_that_is_not_there_is_noticed_by_its_busy_line() {
     let fault = Some(CauseCode::DisplayAbsent);
     assert_eq!(rig.told(Part::Display).await, fault);
 }
+
+#[tokio::test]
+async fn paper_that_was_pulled_out_is_noticed_though_only_a_part_of_it_changes() {
+    let board = &on_paper()[1];
+    let mut rig = Rig::on(board);
+    rig.shows(Face::Connecting, None).await;
+    assert_eq!(rig.told(Part::Display).await, None);
+    rig.wires.set(Fault::Absent);
+    rig.show.send_replace(Showing::new(Face::Starting, None));
+    let fault = Some(CauseCode::DisplayAbsent);
+    assert_eq!(rig.told(Part::Display).await, fault);
+}
+
+#[tokio::test]
+async fn a_code_goes_from_paper_at_a_stop_though_its_wires_failed_just_before() {
+    let board = &on_paper()[1];
+    let mut rig = Rig::on(board);
+    rig.shows(QR_FACE, Some(qr(&payload(239)))).await;
+    assert_eq!(rig.told(Part::Display).await, None);
+    rig.wires.set(Fault::Short);
+    rig.show.send_replace(Showing::new(Face::Connecting, None));
+    let fault = Some(CauseCode::DisplayAbsent);
+    assert_eq!(rig.told(Part::Display).await, fault);
+    // It waits before it tries again.
+    rig.wires.set(Fault::None);
+    let stopped = rig.frame(&Face::Stopped { saved: true }, None);
+    rig.show
+        .send_replace(Showing::new(Face::Stopped { saved: true }, None));
+    drop(rig.show);
+    rig.panel.stop().await;
+    is_without_trace(&rig.wires, &stopped);
+}
