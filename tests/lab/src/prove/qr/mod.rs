@@ -1,4 +1,4 @@
-//! `prove qr`: whatever the linking payload, phones read it from each panel, by the bytes on its wires, as far away as is recorded.
+//! `prove qr`: phones read a linking QR of ordinary length from each panel, by the bytes on its wires, as far away as is recorded.
 
 mod margin;
 mod wrong;
@@ -49,7 +49,7 @@ impl Proof for Reading {
     }
 
     fn claim(&self) -> &'static str {
-        "phones read every linking QR from the bytes on each panel's wires, as far away as is recorded"
+        "phones read linking QRs of ordinary length from the bytes on each panel's wires, as far away as is recorded"
     }
 
     fn minutes(&self) -> u64 {
