@@ -175,16 +175,14 @@ async fn with_panel(
     let (showing, showings) = watch::channel(first(&config));
     let (inputs, hand) = mpsc::unbounded_channel();
     let panel = Panel::start(&config.board, captions, showings, inputs);
-    let mut restart = Restart::No;
-    // Ears of its own, from now on: the signal may come while the loop's are closed already.
-    let signals = Signals::new();
+    let (mut restart, mut signals) = (Restart::No, None);
     let served = serve((config, claim), (log, descriptors), &panel, showing, hand);
-    let ended = served.await.and_then(|(ended, wanted)| {
-        restart = wanted;
+    let ended = served.await.and_then(|(ended, wanted, heard)| {
+        (restart, signals) = (wanted, Some(heard));
         ended
     });
     panel.stop().await;
-    if let Ok(signals) = signals {
+    if let Some(signals) = signals {
         restart.begins(signals).await;
     }
     (ended, restart)
@@ -217,7 +215,7 @@ async fn serve(
     panel: &Panel,
     showing: watch::Sender<Showing>,
     hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
-) -> anyhow::Result<(anyhow::Result<()>, Restart)> {
+) -> anyhow::Result<(anyhow::Result<()>, Restart, Signals)> {
     for problem in &config.ignored {
         journal::setting_ignored(&problem.to_string());
     }
@@ -226,6 +224,8 @@ async fn serve(
     let (barrier, lane) = (Barrier::start()?, Lane::new());
     let last_resort = LastResort::begin(barrier.watch()).context("the last resort")?;
     let signals = Signals::new()?;
+    // Of those that come while the loop's ears are closed already.
+    let later = Signals::new()?;
     let seed = getrandom::u64().context("the system's random numbers")?;
     let (events_in, events) = mpsc::unbounded_channel();
     let (answers_in, answers) = mpsc::unbounded_channel();
@@ -287,5 +287,5 @@ async fn serve(
         });
         Ok(())
     };
-    Ok((closed.await, restart))
+    Ok((closed.await, restart, later))
 }

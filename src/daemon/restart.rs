@@ -45,7 +45,7 @@ impl Restart {
         }
     }
 
-    /// Waits until the machine begins, by the service manager's signal since the start of this process; a process that ended at once would
+    /// Waits until the machine begins, by the service manager's signal, which may have come already; a process that ended at once would
     /// be started again, and ask again, and again.
     pub(super) async fn begins(self, mut signals: Signals) {
         if self == Self::Machine {
