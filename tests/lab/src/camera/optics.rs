@@ -88,7 +88,7 @@ impl Shot {
         let sharp: Vec<f64> = rows
             .clone()
             .flat_map(|y| columns.clone().map(move |x| (x, y)))
-            .map(|(x, y)| averaged(x, y, &seen))
+            .map(|(x, y)| averaged(x, y, seen))
             .collect();
         let (width, height) = (columns.count(), rows.count());
         let too_near = (FOCUS - distance).max(0.0);
