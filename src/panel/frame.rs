@@ -5,18 +5,7 @@ use std::{convert::Infallible, fmt};
 use embedded_graphics::{Pixel, prelude::*};
 use holdfast_core::Shift;
 
-use super::ink::{Ground, Ink};
-
-/// Bits of a pixel: what a glass can show of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// Dark or lit.
-    One = 1,
-    /// Dark, two greys, lit.
-    Two = 2,
-    /// Red, green and blue in 5, 6 and 5 bits.
-    Sixteen = 16,
-}
+use super::ink::{Depth, Ground, Ink};
 
 /// What is known of a glass before it is there, and of the pictures for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,17 +38,6 @@ pub struct Frame {
     format: Format,
     /// Row by row from the top, from left to right.
     levels: Vec<u16>,
-}
-
-impl Depth {
-    /// The level of a lit, or white, pixel.
-    pub fn lit(self) -> u16 {
-        match self {
-            Self::One => 1,
-            Self::Two => 3,
-            Self::Sixteen => 0xffff,
-        }
-    }
 }
 
 impl Frame {

@@ -2,7 +2,16 @@
 
 use embedded_graphics::pixelcolor::PixelColor;
 
-use super::frame::Depth;
+/// Bits of a pixel: what a glass can show of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Dark or lit.
+    One = 1,
+    /// Dark, two greys, lit.
+    Two = 2,
+    /// Red, green and blue in 5, 6 and 5 bits.
+    Sixteen = 16,
+}
 
 /// What a screen is drawn with. A glass without colours shows all that is not the ground, or black, alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +39,17 @@ pub enum Ground {
     Dark,
     /// Paper: writing is black, and a lit pixel white.
     Light,
+}
+
+impl Depth {
+    /// The level of a lit, or white, pixel.
+    pub fn lit(self) -> u16 {
+        match self {
+            Self::One => 1,
+            Self::Two => 3,
+            Self::Sixteen => 0xffff,
+        }
+    }
 }
 
 impl Ink {

@@ -32,8 +32,8 @@ use tokio::{
 use self::glass::{Facts, Pace, QUICK};
 pub use self::{
     figures::Figures,
-    frame::{Depth, Format, Frame, PLAIN},
-    ink::{Ground, Ink},
+    frame::{Format, Frame, PLAIN},
+    ink::{Depth, Ground, Ink},
     qr::is_readable,
     scene::{Credential, Scene, draw},
     showing::{Picture, Showing},

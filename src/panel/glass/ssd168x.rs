@@ -26,8 +26,8 @@ use super::{Glass, Model, Opened, Pace, owned::Owned};
 use crate::{
     panel::{
         Picture,
-        frame::{Depth, Format, Frame},
-        ink::Ground,
+        frame::{Format, Frame},
+        ink::{Depth, Ground},
     },
     wires::{Display, DisplayBus, Driver, InputPort, OutputPort, SpiPort, Wire, WireError, Wires},
 };

@@ -18,8 +18,8 @@ use super::{Glass, Model, Opened, QUICK, owned::Owned};
 use crate::{
     panel::{
         Picture,
-        frame::{Depth, Format, Frame},
-        ink::Ground,
+        frame::{Format, Frame},
+        ink::{Depth, Ground},
     },
     wires::{Display, DisplayBus, Driver, OutputPort, SpiPort, Wire, WireError, Wires},
 };

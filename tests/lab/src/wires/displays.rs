@@ -6,7 +6,10 @@ use holdfast::panel::glass::{self, Glass};
 use holdfast::panel::{Format, Frame};
 use holdfast::wires::{Description, Display, Driver, Wire, WireError, Wires};
 
-use super::{ADDRESS, display, simulated::Simulated};
+use super::{
+    ADDRESS, display,
+    simulated::{SPI, Simulated},
+};
 
 /// A display on a bus.
 #[derive(Clone)]
@@ -33,12 +36,6 @@ impl fmt::Display for Board {
 
 /// Each display that is driven, on each bus that it may be on.
 pub fn boards() -> Vec<Board> {
-    const SPI: &str = r#"spi = ["simulated"]
-data_command = ["simulated:1"]
-reset = ["simulated:2"]
-busy = ["simulated:3"]
-power = ["simulated:4"]
-backlight = ["simulated:5"]"#;
     let drivers = glass::drivers();
     let board = |driver: &Driver, wires: &str| {
         let text = format!("[display]\ndriver = \"{}\"\n{wires}\n", driver.name);

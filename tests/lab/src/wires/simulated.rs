@@ -29,6 +29,14 @@ pub const POWER: u32 = 4;
 /// The line that lights the display from behind while it is high.
 pub const BACKLIGHT: u32 = 5;
 
+/// All of these lines, and the bus, as the description of a board with a display on SPI names them.
+pub const SPI: &str = r#"spi = ["simulated"]
+data_command = ["simulated:1"]
+reset = ["simulated:2"]
+busy = ["simulated:3"]
+power = ["simulated:4"]
+backlight = ["simulated:5"]"#;
+
 /// A simulated set of wires. Cheap to clone: all are the same one.
 #[derive(Clone)]
 pub struct Simulated {

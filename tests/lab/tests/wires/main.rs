@@ -28,7 +28,7 @@ use holdfast_core::{
 use holdfast_lab::wires::{
     bus::Fault,
     display,
-    simulated::{BUSY, RESET, Simulated},
+    simulated::{BUSY, RESET, SPI, Simulated},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -90,13 +90,6 @@ fn is_large(board: &Description) -> bool {
     let format = glass::format(board.display.as_ref().unwrap());
     format.width * format.height > 128 * 128
 }
-
-const SPI: &str = r#"spi = ["simulated"]
-data_command = ["simulated:1"]
-reset = ["simulated:2"]
-busy = ["simulated:3"]
-power = ["simulated:4"]
-backlight = ["simulated:5"]"#;
 
 fn boards(wires: &str, may: impl Fn(&Driver) -> bool) -> Vec<Description> {
     let drivers = glass::drivers();
