@@ -26,7 +26,10 @@ pub(super) const SH1106: Model = Model {
         name: "sh1106",
         needs: &[],
     },
-    format: PLAIN,
+    format: Format {
+        pitch_um: 230,
+        ..PLAIN
+    },
     pace: QUICK,
     keeps: false,
     dims: true,

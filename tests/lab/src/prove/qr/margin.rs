@@ -13,7 +13,7 @@ use crate::wires::displays::Board;
 const MARGINS: [(&str, u32, u32); 9] = [
     ("ssd1306", 80, 90),
     ("ssd1309", 80, 200),
-    ("sh1106", 100, 120),
+    ("sh1106", 80, 120),
     ("sh1107", 80, 200),
     ("st7789", 80, 200),
     ("epd2in13-v3", 80, 150),
@@ -136,7 +136,12 @@ mod tests {
                 driver => format!("`board = \"raspberrypi-{driver}\"`"),
             };
             let row = told.lines().find(|row| row.contains(&line));
-            let from = format!("| {} to {} cm |", margin.nearest / 10, margin.farthest / 10);
+            let pitch = (f64::from(board.format.pitch_um) / 10.0).round() / 100.0;
+            let from = format!(
+                "{pitch:.2} mm | {} to {} cm |",
+                margin.nearest / 10,
+                margin.farthest / 10
+            );
             assert!(
                 row.is_some_and(|row| row.contains(&from)),
                 "{driver}: {from}"
