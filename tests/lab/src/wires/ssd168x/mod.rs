@@ -1,11 +1,18 @@
 //! An emulated e-paper with an SSD1680 or an SSD1683: commands and data in; a paper that keeps its picture, and two pictures in the
 //! memory. After Solomon Systech's datasheets, the SSD1680's revision 0.14; numbers in brackets are its commands.
 
+mod panel;
+mod waveform;
+
 use std::mem::take;
 
 use holdfast::panel::{Depth, Format, Frame, Ground};
 
+use self::panel::Panel;
+use self::waveform::Waveform;
 use super::bus::Chip;
+
+pub use self::panel::{EPD2IN9_V2, EPD2IN13_V3, EPD2IN13_V4, EPD4IN2_V2};
 
 /// How often the busy line is looked at until a refresh is over: time would pass by itself, whether a driver waits or not.
 const FULL: u32 = 5;
@@ -13,54 +20,6 @@ const FULL: u32 = 5;
 const PARTIAL: u32 = 3;
 /// Any other work.
 const WORK: u32 = 1;
-/// Bytes of a waveform (0x32).
-const WAVEFORM: usize = 153;
-
-/// A panel: its glass, and what its maker stored in it.
-#[derive(Clone, Copy, Debug)]
-pub struct Panel {
-    /// Columns and rows of the glass, as the controller counts them.
-    glass: (usize, usize),
-    /// Bytes of a row of the memory.
-    stride: usize,
-    /// A waveform for partial refreshes is stored in it.
-    partial: bool,
-    /// What is stored in it is for a panel of three colours, too: what is set in the second memory is no black and no white.
-    colours: bool,
-    /// Its first column is wired to the controller's ninth.
-    shifted: bool,
-    /// Its rows run from left to right as it lies before one; else from bottom to top.
-    landscape: bool,
-}
-
-/// Waveshare's 2.13" V3, and with other sizes its kin.
-pub const EPD2IN13_V3: Panel = Panel {
-    glass: (122, 250),
-    stride: 22,
-    partial: false,
-    colours: false,
-    shifted: true,
-    landscape: false,
-};
-/// Waveshare's 2.13" V4.
-pub const EPD2IN13_V4: Panel = Panel {
-    partial: true,
-    ..EPD2IN13_V3
-};
-/// Waveshare's 2.9" V2.
-pub const EPD2IN9_V2: Panel = Panel {
-    glass: (128, 296),
-    ..EPD2IN13_V3
-};
-/// Waveshare's 4.2" V2.
-pub const EPD4IN2_V2: Panel = Panel {
-    glass: (400, 300),
-    stride: 50,
-    partial: true,
-    colours: true,
-    shifted: false,
-    landscape: true,
-};
 
 /// The controller with its memories and its paper.
 #[derive(Debug)]
@@ -103,14 +62,17 @@ struct Registers {
     sequence: u8,
     clock: bool,
     voltages: bool,
-    waveform: Option<Waveform>,
+    loaded: Option<Loaded>,
+    /// Gate, source and VCOM have the voltages that were sent (0x03, 0x04, 0x2c), not those that are stored.
+    levels: [bool; 3],
 }
 
+/// The waveform that a refresh takes: one that is stored in the panel, or one that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waveform {
+enum Loaded {
     First,
     Second,
-    Sent,
+    Sent(Waveform),
 }
 
 impl Default for Registers {
@@ -125,7 +87,8 @@ impl Default for Registers {
             sequence: 0xff,
             clock: false,
             voltages: false,
-            waveform: None,
+            loaded: None,
+            levels: [false; 3],
         }
     }
 }
@@ -186,8 +149,12 @@ impl Ssd168x {
             (0x20, []) => self.activate(),
             (0x21, &[memories, columns]) => registers.options = [memories, columns],
             (0x22, &[sequence]) => registers.sequence = sequence,
-            (0x32, waveform) if waveform.len() == WAVEFORM => {
-                registers.waveform = Some(Waveform::Sent);
+            (0x03, [_]) => registers.levels[0] = true,
+            (0x04, [_, _, _]) => registers.levels[1] = true,
+            (0x2c, [_]) => registers.levels[2] = true,
+            (0x32, sent) => {
+                let sent = <&[u8; waveform::BYTES]>::try_from(sent).ok();
+                registers.loaded = sent.map(|sent| Loaded::Sent(Waveform::parse(sent)));
             }
             (0x44, &[first, last]) => registers.across = (first & 0x3f, last & 0x3f),
             (0x45, &[a, b, c, d]) => {
@@ -246,20 +213,25 @@ impl Ssd168x {
         self.registers.clock |= says(0x80);
         self.registers.voltages |= says(0x40);
         if says(0x10) {
-            let waveform = if second {
-                Waveform::Second
+            let loaded = if second {
+                Loaded::Second
             } else {
-                Waveform::First
+                Loaded::First
             };
-            self.registers.waveform = Some(waveform);
+            self.registers.loaded = Some(loaded);
+            self.registers.levels = [false; 3];
         }
         let mut looks = WORK;
         if says(0x04) {
             looks = if second { PARTIAL } else { FULL };
             let powered = self.registers.clock && self.registers.voltages;
-            match self.registers.waveform {
-                Some(Waveform::Second) if !self.panel.partial => self.unknown.push(0x20),
-                Some(waveform) if powered => self.refresh(second, waveform),
+            match self.registers.loaded {
+                Some(Loaded::Second) if !self.panel.partial => self.unknown.push(0x20),
+                // With the voltages that are stored a waveform of others may do harm.
+                Some(Loaded::Sent(_)) if self.registers.levels != [true; 3] => {
+                    self.unknown.push(0x20);
+                }
+                Some(loaded) if powered => self.refresh(second, loaded),
                 _ => self.unknown.push(0x20),
             }
         }
@@ -269,7 +241,7 @@ impl Ssd168x {
     }
 
     /// Drives the paper: every pixel, or those that differ between the memories.
-    fn refresh(&mut self, differing: bool, waveform: Waveform) {
+    fn refresh(&mut self, differing: bool, loaded: Loaded) {
         let before = self.picture();
         let (width, height) = self.panel.glass;
         let [memories, columns] = self.registers.options;
@@ -282,12 +254,16 @@ impl Ssd168x {
                 // A second memory that is passed over counts as empty.
                 let old = old && memories & 0x40 == 0;
                 let pixel = &mut self.paper[y * width + x];
-                match (differing, waveform) {
+                match (differing, loaded) {
+                    (true, Loaded::Sent(waveform)) => {
+                        // A grey is neither.
+                        *pixel = waveform.settles(*pixel, old, new).unwrap_or(x % 2 == 0);
+                    }
                     (true, _) if new != old => *pixel = new,
                     (true, _) => {}
                     // The second colour: neither black nor white, so it is what it should not be.
-                    (false, Waveform::First) if self.panel.colours && old => *pixel = !new,
-                    (false, Waveform::First) => *pixel = new,
+                    (false, Loaded::First) if self.panel.colours && old => *pixel = !new,
+                    (false, Loaded::First) => *pixel = new,
                     (false, _) => *pixel = x % 2 == 0,
                 }
             }
@@ -348,7 +324,7 @@ fn arguments(command: u8) -> Option<usize> {
         0x01 | 0x04 => 3,
         0x0c | 0x45 => 4,
         0x37 => 10,
-        0x32 => WAVEFORM,
+        0x32 => waveform::BYTES,
         // As many as come.
         0x24 | 0x26 => usize::MAX,
         _ => return None,
@@ -539,10 +515,25 @@ mod tests {
         send(&mut chip, 0x22, &[0xff]);
         send(&mut chip, 0x20, &[]);
         assert_eq!(chip.unknown(), [0x20]);
-        send(&mut chip, 0x32, &[0; WAVEFORM]);
-        send(&mut chip, 0x22, &[0xcf]);
-        send(&mut chip, 0x20, &[]);
-        assert_eq!((chip.unknown(), whites(&chip)), (&[0x20][..], 128 * 296));
+        let mut sent = [0; waveform::BYTES];
+        // To white for twenty frames what was black.
+        (sent[12], sent[60]) = (0x80, 20);
+        send(&mut chip, 0x32, &sent);
+        let goes = |chip: &mut Ssd168x| {
+            send(chip, 0x22, &[0xcf]);
+            send(chip, 0x20, &[]);
+            (chip.unknown().len(), whites(chip))
+        };
+        let noise = whites(&chip);
+        assert_eq!(goes(&mut chip), (2, noise), "it has no voltages");
+        send(&mut chip, 0x03, &[0x17]);
+        send(&mut chip, 0x04, &[0x41, 0x00, 0x32]);
+        send(&mut chip, 0x2c, &[0x36]);
+        assert_eq!(goes(&mut chip), (2, 128 * 296));
+        send(&mut chip, 0x32, &[0; waveform::BYTES]);
+        fill(&mut chip, 0x24, 0x00);
+        fill(&mut chip, 0x26, 0xff);
+        assert_eq!(goes(&mut chip), (2, 128 * 296), "it drives nothing");
     }
 
     #[test]
