@@ -20,7 +20,7 @@ fn a_programs_features_are_read_whatever_follows_them() {
     ] {
         std::fs::write(&program, bytes).unwrap();
         let said = Command::new("bash")
-            .args(["-c", ". board/parts/root.sh; program_features \"$1\"", "-"])
+            .args(["-c", ". board/image/root.sh; program_features \"$1\"", "-"])
             .arg(&program)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()

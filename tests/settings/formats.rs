@@ -346,7 +346,7 @@ fn networkd_finds_the_fixed_address_where_it_is_laid() {
         "[ethernet]\naddress = \"192.168.7.20/24\"\ngateway = \"192.168.7.1\"\ndns = \"192.168.7.1\"\n[wifi]\nssid = \"shore\"\npassword = \"correct horse\"\naddress = \"10.1.1.7/16\"\ndns = \"10.1.0.1\"\n",
     )]);
     card.assert_told(&[]);
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/rootfs/etc/systemd/network");
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/root/etc/systemd/network");
     for (name, address) in [
         ("20-wired.network", "192.168.7.20/24"),
         ("30-wireless.network", "10.1.1.7/16"),

@@ -25,11 +25,14 @@ use crate::sheet::{Problem, walk};
 
 /// The boards every build knows. A file of the same name in the boards directory wins.
 const BUILT_IN: &[(&str, &str)] = &[
-    ("qemu", include_str!("../../../board/qemu/board.toml")),
+    (
+        "qemu",
+        include_str!("../../../board/boards/qemu/board.toml"),
+    ),
     built_in!("qemu", "epd2in13-v4"),
     (
         "raspberrypi",
-        include_str!("../../../board/raspberrypi/board.toml"),
+        include_str!("../../../board/boards/raspberrypi/board.toml"),
     ),
     built_in!("raspberrypi", "ssd1309"),
     built_in!("raspberrypi", "sh1106"),
@@ -47,7 +50,7 @@ macro_rules! built_in {
         (
             concat!($board, "-", $display),
             include_str!(concat!(
-                "../../../board/",
+                "../../../board/boards/",
                 $board,
                 "/displays/",
                 $display,

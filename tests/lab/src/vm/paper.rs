@@ -11,7 +11,7 @@ use crate::wires::ljca::{self, Ljca};
 use crate::wires::simulated::Simulated;
 use crate::wires::{self, usbredir};
 
-/// The board's name: `board/qemu/displays/epd2in13-v4.toml`.
+/// The board's name: `board/boards/qemu/displays/epd2in13-v4.toml`.
 pub const BOARD: &str = "qemu-epd2in13-v4";
 /// Its display's driver.
 const DRIVER: &str = "epd2in13-v4";

@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_secs(1200);
 const HOLD: Duration = Duration::from_millis(5_600);
 const CONFIRM: Duration = Duration::from_millis(300);
 
-/// The line that the button hangs on: `board/qemu/board.toml`.
+/// The line that the button hangs on: `board/boards/qemu/board.toml`.
 pub const BUTTON: u8 = 0;
 
 /// So long a control looks for what cannot be on the glass.

@@ -14,7 +14,7 @@ make_papers() {
             # shellcheck disable=SC2016
             dpkg-deb --showformat='${Package} ${Version} ${source:Package} ${source:Version} ${Architecture}\n' -W "$deb"
         done
-    ) | board/parts/sbom "$name" >"$into/$name.spdx.json"
+    ) | board/image/sbom "$name" >"$into/$name.spdx.json"
     if [[ $board = raspberrypi ]]; then
         imager_entry "$into/$name.img.zst" >"$into/$name.os_list.json"
     fi

@@ -12,7 +12,7 @@ base_key() {
 }
 
 # The packages to install, a line each.
-packages() { grep -v -e '^#' -e '^-' -e '^$' board/packages.list; }
+packages() { grep -v -e '^#' -e '^-' -e '^$' board/image/packages.list; }
 
 # make_base DIRECTORY: root.tar, kernel.deb, and for the Pi wifi.deb and boot.deb
 make_base() {

@@ -3,8 +3,8 @@
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 root_key() {
-    cat board/parts/root.sh board/{packages,modules,masked}.list Cargo.toml
-    digest board/rootfs systemd
+    cat board/image/root.sh board/image/{packages,modules,masked}.list Cargo.toml
+    digest systemd
     echo "$1 $SOURCE_DATE_EPOCH $(sha256sum <"$daemon") $(sha256sum <"$boot") $(sha256sum <"$ctl")"
 }
 
@@ -44,7 +44,7 @@ make_root() {
 # remove_packages TREE LIST: removes the files of `-NAME` packages; lists those that stay, with version and source
 remove_packages() {
     local tree=$1 list=$2 removed
-    removed=$(sed -n 's/^-//p' board/packages.list)
+    removed=$(sed -n 's/^-//p' board/image/packages.list)
     dpkg-query --admindir="$tree/var/lib/dpkg" -W \
         -f '${Package} ${Version} ${source:Package} ${source:Version} ${Architecture}\n' |
         awk 'NR == FNR { gone[$1]; next } !($1 in gone)' <(echo "$removed") - | sort >"$list"
@@ -105,7 +105,7 @@ add_modules() {
     version=$(kernel_modules "$2" "$kernel")
     local to=$tree/usr/lib/modules/$version
     # shellcheck disable=SC2046
-    for module in $(modules_for "$kernel" "$version" $(sed -e '/^#/d' -e 's/^initrd //' board/modules.list)); do
+    for module in $(modules_for "$kernel" "$version" $(sed -e '/^#/d' -e 's/^initrd //' board/image/modules.list)); do
         install -D -m 644 "$module" "$to/${module#*/modules/"$version"/}"
     done
     cp "$kernel/usr/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} "$to"
@@ -130,7 +130,6 @@ add_wifi_firmware() {
 # add_ours TREE: files, units, programs, users
 add_ours() {
     local tree=$1 version unit
-    cp -rP --no-preserve=ownership board/rootfs/. "$tree"
     systemd/install "$tree"
     install -m 755 "$daemon" "$tree/usr/bin/holdfastd"
     install -m 755 "$boot" "$tree/usr/bin/holdfast-boot"
@@ -149,7 +148,7 @@ OS
     touch -d "@$SOURCE_DATE_EPOCH" "$tree/usr/lib/clock-epoch"
     while read -r unit; do
         ln -sf /dev/null "$tree/etc/systemd/system/$unit"
-    done < <(grep -v -e '^#' -e '^$' board/masked.list)
+    done < <(grep -v -e '^#' -e '^$' board/image/masked.list)
 }
 
 # settle TREE: what a system that can write would do at its first start

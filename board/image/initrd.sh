@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 initrd_key() {
-    cat board/parts/{initrd,root}.sh board/modules.list
+    cat board/image/{initrd,root}.sh board/image/modules.list
     echo "$1 $(sha256sum <"$init")"
 }
 
@@ -15,7 +15,7 @@ make_initrd() {
     kernel=$(mktemp -d)
     version=$(kernel_modules "$2" "$kernel")
     # shellcheck disable=SC2046
-    for module in $(modules_for "$kernel" "$version" $(sed -n 's/^initrd //p' board/modules.list)); do
+    for module in $(modules_for "$kernel" "$version" $(sed -n 's/^initrd //p' board/image/modules.list)); do
         install -m 644 "$module" "$tree/modules"
         echo "${module##*/}" >>"$tree/modules/list"
     done

@@ -4,8 +4,8 @@
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 firmware_key() {
-    cat board/parts/firmware.sh "$2/hash"
-    digest "board/$board"
+    cat board/image/firmware.sh "$2/hash"
+    digest "board/boards/$board"
     echo "$1 $3 $SOURCE_DATE_EPOCH"
 }
 
@@ -23,7 +23,7 @@ make_firmware() {
     *) cp "$kernel"/boot/vmlinuz-* "$slot/vmlinuz" ;;
     esac
     cp "$initrd/initrd.img" "$slot"
-    echo "$(grep -v '^#' "board/$board/cmdline.$arch" | paste -sd' ') holdfast.roothash=$(<"$root/hash")" >"$slot/cmdline.txt"
+    echo "$(grep -v '^#' "board/boards/$board/cmdline.$arch" | paste -sd' ') holdfast.roothash=$(<"$root/hash")" >"$slot/cmdline.txt"
     if [[ $board = raspberrypi ]]; then
         add_pi "$files" "$base" "$kernel"
     fi
@@ -46,11 +46,11 @@ add_pi() {
     cp "$from"/usr/lib/raspi-firmware/{bootcode.bin,start_cd.elf,fixup_cd.dat,start4cd.elf,fixup4cd.dat} "$files"
     cp "$kernel"/usr/lib/linux-image-*/broadcom/bcm{2711,2837}-rpi-*.dtb "$slot"
     mkdir "$slot/overlays"
-    for overlay in board/raspberrypi/overlays/*.dts; do
+    for overlay in board/boards/raspberrypi/overlays/*.dts; do
         dtc -@ -q -I dts -O dtb -o "$slot/overlays/$(basename "$overlay" .dts).dtbo" "$overlay"
     done
     # The firmware looks for overlays below the prefix only where this file is.
-    cp board/raspberrypi/overlays/README "$slot/overlays"
-    cp board/raspberrypi/config.txt "$files"
+    cp board/boards/raspberrypi/overlays/README "$slot/overlays"
+    cp board/boards/raspberrypi/config.txt "$files"
     rm -rf "$from"
 }
