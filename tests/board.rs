@@ -90,6 +90,7 @@ fn the_raspberry_pi_is_wired_as_the_documentation_says() {
             lines: ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"]
                 .map(line)
                 .into(),
+            also: Vec::new(),
             active_low: true,
             pull: Pull::Up,
             debounce: Duration::from_millis(20),
@@ -184,6 +185,7 @@ busy = [24]
 [button]
 backends = ["cdev", "sysfs"]
 lines = ["pinctrl-bcm2835"]
+also = ["20"]
 active_low = 1
 pull = "sideways"
 debounce_ms = 5000
@@ -209,11 +211,12 @@ line = 1
     bad.toml:16: display.busy: must be a list of texts in quotes, such as ["one", "two"]
     bad.toml:18: button.backends: must be made of "cdev" and "rppal"
     bad.toml:19: button.lines: must name chip and line, such as ["pinctrl-bcm2835:17"]
-    bad.toml:20: button.active_low: must be true or false
-    bad.toml:21: button.pull: must be "up", "down" or "off"
-    bad.toml:22: button.debounce_ms: must be a number of milliseconds from 0 to 1000
-    bad.toml:23: button.chord: no such key; known are backends, lines, active_low, pull, debounce_ms
-    bad.toml:25: led.line: no such key; known are lines, active_low
+    bad.toml:20: button.also: must be a list of numbers of lines, such as [20, 16]
+    bad.toml:21: button.active_low: must be true or false
+    bad.toml:22: button.pull: must be "up", "down" or "off"
+    bad.toml:23: button.debounce_ms: must be a number of milliseconds from 0 to 1000
+    bad.toml:24: button.chord: no such key; known are backends, lines, also, active_low, pull, debounce_ms
+    bad.toml:26: led.line: no such key; known are lines, active_low
     "#);
 }
 
@@ -249,6 +252,30 @@ fn what_is_missing_is_said() {
         assert!(said.starts_with(&wanted), "{said}");
     }
     insta::assert_snapshot!(complaints("[display\n"), @"bad.toml:1: unclosed table, expected `]`");
+}
+
+#[test]
+fn a_button_may_have_several_keys_and_each_has_a_line_of_its_own() {
+    let button = |text: &str| {
+        let text = format!("[button]\n{text}\n");
+        Description::parse("keys", DRIVERS, Path::new("keys.toml"), &text)
+            .map(|board| board.button.unwrap())
+    };
+    let all =
+        button("lines = [\"pinctrl-bcm2835:21\", \"pinctrl-rp1:21\"]\nalso = [20, 16]").unwrap();
+    for line in &all.lines {
+        assert_eq!(all.keys(line), [21, 20, 16], "{line}");
+    }
+    let one = button("lines = [\"a:21\"]").unwrap();
+    assert_eq!(one.keys(&one.lines[0]), [21]);
+    for twice in ["[20, 20]", "[16, 7]"] {
+        let text = format!("[button]\nlines = [\"a:21\", \"b:7\"]\nalso = {twice}\n");
+        let said = complaints(&text);
+        assert_eq!(
+            said,
+            "bad.toml: button.also names a line twice; the one of button.lines is no further key"
+        );
+    }
 }
 
 #[test]

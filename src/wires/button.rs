@@ -1,13 +1,13 @@
-//! The button: sends each edge of its line.
+//! The button: sends what the edges of its lines are to it. Any of its keys is the button, and all of them are one.
 
-use std::{sync::Arc, thread};
+use std::{collections::BTreeSet, sync::Arc, thread};
 
 use holdfast_core::Part;
 
-use super::{Button, Input, Inputs, Line, WireError, Wires, health::Health};
+use super::{Button, Edge, Input, Inputs, Line, WireError, Wires, health::Health};
 
-/// Sends every edge of the button's line to `inputs`, from a thread that ends with the process. A finger that was down
-/// before the line was open has not pressed it.
+/// Sends to `inputs` that the button went down or came up, from a thread that ends with the process. A finger that was down
+/// before its lines were open has not pressed it.
 pub(crate) fn listen(wires: Arc<dyn Wires>, button: Button, inputs: Inputs) {
     let mut health = Health::new(Part::Button, inputs.clone());
     let watch = move || {
@@ -28,20 +28,37 @@ pub(crate) fn listen(wires: Arc<dyn Wires>, button: Button, inputs: Inputs) {
     }
 }
 
-/// Sends edges until the line fails.
+/// Sends what happens until the lines fail.
 fn watch(mut line: Box<dyn Line>, inputs: &Inputs) -> WireError {
+    let mut down = Down::default();
     loop {
         match line.edge() {
             Ok(edge) => {
-                let input = if edge.down {
-                    Input::Pressed
-                } else {
-                    Input::Released
-                };
-                // Without a listener the process is about to end.
-                let _ = inputs.send((edge.at, input));
+                if let Some(input) = down.meaning(edge) {
+                    // Without a listener the process is about to end.
+                    let _ = inputs.send((edge.at, input));
+                }
             }
             Err(error) => return error,
+        }
+    }
+}
+
+/// The keys that are down.
+#[derive(Default)]
+struct Down(BTreeSet<u32>);
+
+impl Down {
+    /// What an edge of one key is to the button: it goes down with the first and comes up with the last. A key that was down
+    /// before anybody looked comes up, too.
+    fn meaning(&mut self, edge: Edge) -> Option<Input> {
+        let was_up = self.0.is_empty();
+        if edge.down {
+            self.0.insert(edge.key);
+            was_up.then_some(Input::Pressed)
+        } else {
+            self.0.remove(&edge.key);
+            self.0.is_empty().then_some(Input::Released)
         }
     }
 }

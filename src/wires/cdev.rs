@@ -26,9 +26,10 @@ struct Cdev {
 }
 
 impl Cdev {
-    /// Requests the first of these lines whose chip is there, configured by `configure`.
+    /// Requests the first of these lines whose chip is there, or all that `numbers` makes of it, configured by `configure`.
     fn request(
         lines: &[LineName],
+        numbers: impl FnOnce(&LineName) -> Vec<u32>,
         configure: impl FnOnce(&mut Builder),
     ) -> Result<Self, WireError> {
         let (line, chip) = find(lines)?;
@@ -36,7 +37,7 @@ impl Cdev {
         request
             .on_chip(chip)
             .with_consumer("holdfast")
-            .with_line(line.number);
+            .with_lines(&numbers(line));
         configure(&mut request);
         Ok(Self {
             line: line.clone(),
@@ -69,9 +70,15 @@ fn find(lines: &[LineName]) -> Result<(&LineName, PathBuf), WireError> {
     found.ok_or_else(|| WireError::no_line(lines))
 }
 
-/// Watches a button's line.
+/// The line and no other.
+fn alone(line: &LineName) -> Vec<u32> {
+    vec![line.number]
+}
+
+/// Watches a button's lines, all in one request.
 pub(super) fn watch(button: &Button) -> Result<Box<dyn Line>, WireError> {
-    let line = Cdev::request(&button.lines, |request| {
+    let keys = |line: &LineName| button.keys(line);
+    let line = Cdev::request(&button.lines, keys, |request| {
         request
             .with_edge_detection(EdgeDetection::BothEdges)
             .with_bias(match button.pull {
@@ -92,7 +99,7 @@ pub(super) fn watch(button: &Button) -> Result<Box<dyn Line>, WireError> {
 /// Opens a line as an output with this level.
 pub(super) fn output(lines: &[LineName], high: bool) -> Result<OutputPort, WireError> {
     let level = if high { Value::Active } else { Value::Inactive };
-    let line = Cdev::request(lines, |request| {
+    let line = Cdev::request(lines, alone, |request| {
         request.as_output(level);
     })?;
     Ok(Box::new(line))
@@ -100,7 +107,7 @@ pub(super) fn output(lines: &[LineName], high: bool) -> Result<OutputPort, WireE
 
 /// Opens a line as an input.
 pub(super) fn input(lines: &[LineName]) -> Result<InputPort, WireError> {
-    let line = Cdev::request(lines, |request| {
+    let line = Cdev::request(lines, alone, |request| {
         request.as_input();
     })?;
     Ok(Box::new(line))
@@ -115,6 +122,7 @@ impl Line for Cdev {
         };
         let event = read().map_err(|error| self.failed(error))?;
         Ok(Edge {
+            key: event.offset,
             // Rising is from inactive to active, whichever level that is.
             down: event.kind == EdgeKind::Rising,
             at: moment(Duration::from_nanos(event.timestamp_ns)),

@@ -1,8 +1,8 @@
-//! A button's line, by the first of the ways its description names that opens it.
+//! A button's lines, by the first of the ways its description names that opens them.
 
 use super::{Backend, Button, Line, WireError, cdev, registers};
 
-/// Opens a button's line.
+/// Opens a button's lines.
 pub(super) fn open(button: &Button) -> Result<Box<dyn Line>, WireError> {
     first(&button.backends, |backend| match backend {
         Backend::Cdev => cdev::watch(button),

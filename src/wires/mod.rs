@@ -4,8 +4,8 @@
 //! - `board`: board descriptions, from `board/*/board.toml`; `choice`: which panel this process has
 //! - [`Wires`]: what opens them; tests have simulated ones
 //! - `i2c`, `spi`: the machine's own buses, by `device` files
-//! - `line`: a button's line, by the character device (`cdev`, for outputs and inputs, too) or by `registers`; `edge`: its time stamps
-//! - `button`: edges of the button's line; `keyboard` and `space_bar`: the same for a terminal
+//! - `line`: a button's lines, by the character device (`cdev`, for outputs and inputs, too) or by `registers`; `edge`: their time stamps
+//! - `button`: what the edges of its lines are to the button; `keyboard` and `space_bar`: the same for a terminal
 //! - [`probe`]: what answers on the buses
 //! - `health`: a part that fails is retried and reported
 
@@ -103,26 +103,28 @@ pub trait Wires: Send + Sync + 'static {
     /// When there is no such line, or it is taken.
     fn input(&self, lines: &[LineName]) -> Result<InputPort, WireError>;
 
-    /// Watches the line a button is on.
+    /// Watches the lines a button is on.
     ///
     /// # Errors
     /// When there is no such line, or it is taken.
     fn button(&self, button: &Button) -> Result<Box<dyn Line>, WireError>;
 }
 
-/// A line that is watched.
+/// A button's lines, which are watched.
 pub trait Line {
-    /// Waits for the next edge. A finger that was down before the line was opened makes none.
+    /// Waits for the next edge of any of them. A finger that was down before they were opened makes none.
     ///
     /// # Errors
     /// When the line is gone.
     fn edge(&mut self) -> Result<Edge, WireError>;
 }
 
-/// The button's line changed.
+/// One of the button's lines changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// The button is down now.
+    /// The line's number.
+    pub key: u32,
+    /// The key on it is down now.
     pub down: bool,
     /// The moment of it, by the kernel.
     pub at: Instant,

@@ -1,21 +1,23 @@
 //! The section `[button]`.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, iter, time::Duration};
 
 use toml::de::DeValue;
 
 use super::{
     LineName,
-    value::{Wrong, lines, number, texts},
+    value::{Wrong, lines, number, numbers, texts},
 };
 
-/// A button on a GPIO line.
+/// A button: a key on a GPIO line, or several that are the same button.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Button {
     /// Ways to the line, the first that opens it counts.
     pub backends: Vec<Backend>,
     /// The line, the first whose chip is there counts; never empty.
     pub lines: Vec<LineName>,
+    /// Lines of the same chip on which further keys are, each as good as the first: their numbers.
+    pub also: Vec<u32>,
     /// The line is low while the button is down.
     pub active_low: bool,
     /// The resistor that holds the line while the button is up.
@@ -49,6 +51,7 @@ impl Default for Button {
         Self {
             backends: vec![Backend::Cdev],
             lines: Vec::new(),
+            also: Vec::new(),
             active_low: true,
             pull: Pull::Up,
             debounce: Duration::from_millis(20),
@@ -69,6 +72,7 @@ impl Button {
                 self.backends = backends.ok_or("must be made of \"cdev\" and \"rppal\"")?;
             }
             "lines" => self.lines = lines(value)?,
+            "also" => self.also = numbers(value)?,
             "active_low" => self.active_low = value.as_bool().ok_or("must be true or false")?,
             "pull" => {
                 self.pull = match value.as_str() {
@@ -87,17 +91,33 @@ impl Button {
             }
             _ => {
                 return Err(
-                    "no such key; known are backends, lines, active_low, pull, debounce_ms".into(),
+                    "no such key; known are backends, lines, also, active_low, pull, debounce_ms"
+                        .into(),
                 );
             }
         }
         Ok(())
     }
 
-    /// Tells which key the section lacks.
-    pub(super) fn missing(&self) -> Option<&'static str> {
+    /// Tells which key the section lacks, or names for nothing.
+    pub(super) fn wrong(&self) -> Option<&'static str> {
+        if self.lines.is_empty() {
+            return Some("button.lines is missing: which GPIO line the button is on");
+        }
+        let is_twice = |line: &LineName| {
+            let keys = self.keys(line);
+            keys.iter().collect::<BTreeSet<_>>().len() < keys.len()
+        };
         self.lines
-            .is_empty()
-            .then_some("button.lines is missing: which GPIO line the button is on")
+            .iter()
+            .any(is_twice)
+            .then_some("button.also names a line twice; the one of button.lines is no further key")
+    }
+
+    /// The numbers of its lines on a chip: that of the line that was found there, and of the further keys.
+    pub fn keys(&self, line: &LineName) -> Vec<u32> {
+        iter::once(line.number)
+            .chain(self.also.iter().copied())
+            .collect()
     }
 }

@@ -212,7 +212,7 @@ impl Description {
                 (None, None) => {}
             }
             let button = board.button.as_ref();
-            problems.extend(button.and_then(Button::missing).map(wrong));
+            problems.extend(button.and_then(Button::wrong).map(wrong));
             let led = board.led.as_ref();
             problems.extend(led.and_then(Led::missing).map(wrong));
         }

@@ -15,6 +15,17 @@ pub(super) fn number(value: &DeValue<'_>) -> Option<u32> {
     u32::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
+/// Reads a list of whole numbers, not empty.
+pub(super) fn numbers(value: &DeValue<'_>) -> Result<Vec<u32>, Wrong> {
+    let numbers = value.as_array().and_then(|values| {
+        let numbers = values.iter().map(|value| number(value.get_ref()));
+        numbers.collect::<Option<Vec<_>>>()
+    });
+    numbers
+        .filter(|numbers| !numbers.is_empty())
+        .ok_or("must be a list of numbers of lines, such as [20, 16]".into())
+}
+
 /// Reads a list of texts, not empty and none of them empty.
 pub(super) fn texts(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
     let texts = value.as_array().and_then(|values| {

@@ -56,8 +56,8 @@ struct State {
     written: usize,
     /// A write made a glass dark that showed something.
     blinked: bool,
-    /// Sends edges; `None` while there is no line.
-    line: Option<mpsc::Sender<Edge>>,
+    /// The button's lines by their numbers, and who hears of their edges; `None` while there are none.
+    line: Option<(Vec<u32>, mpsc::Sender<Edge>)>,
     plugged: bool,
     /// Levels of the lines by number, true is high.
     levels: [bool; 6],
@@ -125,8 +125,15 @@ impl Simulated {
 
     /// Moves the button, at a moment that may have passed. Lost where no line is open.
     pub fn press(&self, down: bool, at: Instant) {
-        if let Some(line) = &self.state().line {
-            let _ = line.send(Edge { down, at });
+        self.press_key(0, down, at);
+    }
+
+    /// The same by one of several keys, by the number of its line. Lost where that line is not open.
+    pub fn press_key(&self, key: u32, down: bool, at: Instant) {
+        if let Some((keys, line)) = &self.state().line
+            && keys.contains(&key)
+        {
+            let _ = line.send(Edge { key, down, at });
         }
     }
 
@@ -398,13 +405,13 @@ impl Wires for Simulated {
             return Err(WireError::NoLine(button.lines[0].to_string()));
         }
         let (line, edges) = mpsc::channel();
-        state.line = Some(line);
+        state.line = Some((button.keys(&button.lines[0]), line));
         self.shared.changed.notify_all();
         Ok(Box::new(SimulatedLine { edges }))
     }
 }
 
-/// The line of a simulated button.
+/// The lines of a simulated button.
 struct SimulatedLine {
     edges: mpsc::Receiver<Edge>,
 }

@@ -12,14 +12,63 @@ async fn the_button_is_told_of_with_the_moment_it_moved() {
     // Both are read late, as on a machine that was busy meanwhile.
     rig.wires.press(true, down);
     rig.wires.press(false, up);
+    let moves = moves(&mut rig, 2).await;
+    assert_eq!(moves, [(down, Input::Pressed), (up, Input::Released)]);
+}
+
+/// The next moves of the button.
+async fn moves(rig: &mut Rig, count: usize) -> Vec<(Instant, Input)> {
     let mut moves = Vec::new();
-    while moves.len() < 2 {
+    while moves.len() < count {
         match rig.input().await {
             (_, Input::Health { .. }) => {}
             input => moves.push(input),
         }
     }
-    assert_eq!(moves, [(down, Input::Pressed), (up, Input::Released)]);
+    moves
+}
+
+#[tokio::test]
+async fn several_keys_are_one_button_and_two_at_once_one_press() {
+    let board = Description::find(
+        "/nonexistent".as_ref(),
+        &glass::drivers(),
+        "raspberrypi-st7789",
+    );
+    let mut rig = Rig::on(&board.unwrap().unwrap());
+    rig.line(true).await;
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let (key_1, key_3, up, nothing_there) = (21, 16, 6, 4);
+    for (ms, key, down) in [
+        (10, key_3, true),
+        (20, key_3, false),
+        (30, nothing_there, true),
+        (40, key_1, true),
+        (50, up, true),
+        (60, key_1, false),
+        (70, key_1, true),
+        (80, up, false),
+        (90, key_1, false),
+    ] {
+        rig.wires.press_key(key, down, at(ms));
+    }
+    let wanted = [
+        (at(10), Input::Pressed),
+        (at(20), Input::Released),
+        (at(40), Input::Pressed),
+        (at(90), Input::Released),
+    ];
+    assert_eq!(moves(&mut rig, 4).await, wanted);
+}
+
+#[tokio::test]
+async fn a_key_that_was_down_before_the_line_was_open_has_only_come_up() {
+    let mut rig = Rig::new();
+    rig.line(true).await;
+    let at = Instant::now();
+    rig.wires.press(false, at);
+    assert_eq!(moves(&mut rig, 1).await, [(at, Input::Released)]);
 }
 
 #[tokio::test]
