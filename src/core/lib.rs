@@ -33,7 +33,8 @@ pub use ground::{
 };
 pub use parts::{
     Bounds, Deed, Findings, Glow, Hand, IdentityFound, Ignored, Light, Limits, Look, PairingFace,
-    Part, Plan, Shift, Space, StoreFound, Tested, Todo, Treatment, Unusable, plan, setback,
+    Part, Plan, Shift, Space, StoreFound, Tested, Todo, Treatment, Trial, Tried, Unusable, plan,
+    setback,
 };
 pub use past::{NotAPast, Past};
 pub use state::State;

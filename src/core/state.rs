@@ -6,7 +6,7 @@ use crate::ground::{
     AuditEnd, Cause, CauseCode, Emptied, Jitter, Linked, Moments, Now, Wait, Way, limits,
 };
 use crate::parts::{
-    Allowances, Backoffs, Gesture, Hurry, Keys, Lamp, Notices, Panel, Part, Phone, Pulse, SelfTest,
+    Allowances, Backoffs, Gesture, Grace, Hurry, Keys, Lamp, Notices, Panel, Part, Phone, Pulse, SelfTest,
     Session, Storage, Storm, Todo, Token,
 };
 
@@ -32,6 +32,8 @@ pub struct State {
     pub(crate) todo: Todo,
     /// How far the way to the outside goes, once known.
     pub(crate) way: Option<Way>,
+    /// Until when nobody is told what is missing of it.
+    pub(crate) grace: Grace,
     /// The wall clock is behind the last time known to be good.
     pub(crate) clock_behind: bool,
     /// The causes the owner is to be told of when the start is over.
@@ -67,6 +69,7 @@ impl State {
             jitter: Jitter(seed),
             todo: Todo::default(),
             way: None,
+            grace: Grace::default(),
             clock_behind: false,
             untold: Vec::new(),
             no_new_chats: None,
@@ -79,6 +82,11 @@ impl State {
     /// Why we are not Connected. `None` when we are, and before anything went wrong.
     pub fn cause(&self) -> Option<Cause> {
         self.session.cause()
+    }
+
+    /// Whether the cause may go by itself in a moment, so that it is shown and not told.
+    pub fn is_in_grace(&self) -> bool {
+        self.grace.deadline().is_some()
     }
 
     /// The fault of a part of the panel, when it has one.
@@ -159,6 +167,7 @@ impl State {
         self.phone.rebase(moments);
         self.pulse.rebase(moments);
         self.token.rebase(moments);
+        self.grace.rebase(moments);
         self.allowances.rebase(moments);
         self.no_new_chats.iter_mut().for_each(|at| moments.due(at));
         self.backoffs.forget_beyond(limits::DEGRADED_AFTER + 1);
@@ -169,8 +178,8 @@ impl State {
         (self, Now::REBASED)
     }
 
-    /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone, the
-    /// page that somebody turned, its light, and how often the owner was told of something.
+    /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone, what
+    /// is not told yet of the network, the page that somebody turned, its light, and how often the owner was told of something.
     pub fn without_chores(mut self) -> Self {
         let fresh = State::new(0);
         self.pulse = fresh.pulse;
@@ -179,6 +188,7 @@ impl State {
         self.lamp = fresh.lamp;
         self.allowances.notified = fresh.allowances.notified;
         self.untold = fresh.untold;
+        self.grace = fresh.grace;
         self
     }
 }

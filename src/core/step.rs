@@ -26,6 +26,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.new_chats_due();
     turn.test_due();
     turn.farewell_due();
+    turn.grace_due();
     turn.notify();
     turn.remember(&before);
     turn.notice_due();

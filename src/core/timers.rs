@@ -23,10 +23,12 @@ pub(crate) enum Timer {
     Farewell,
     /// The notice has stood long enough.
     Notice,
+    /// What is missing of the network has been for long enough.
+    Grace,
 }
 
 impl Timer {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Button,
         Self::Session,
         Self::Storm,
@@ -35,6 +37,7 @@ impl Timer {
         Self::NewChats,
         Self::Farewell,
         Self::Notice,
+        Self::Grace,
     ];
 
     /// When it rings.
@@ -53,6 +56,7 @@ impl Timer {
                 Some(since.saturating_add(limits::STABLE_MS))
             }
             Self::Notice => state.notices.deadline(),
+            Self::Grace => state.grace.deadline(),
         }
     }
 }

@@ -46,10 +46,13 @@ impl Turn<'_> {
         self.effects.push(Effect::Report(cause.into()));
     }
 
-    /// Sets the cause, and tells the operator when it is a new one.
+    /// Sets the cause, and tells the operator when it is a new one: of a network that may be only coming up, not yet.
     pub(crate) fn blame(&mut self, cause: impl Into<Cause>) {
         let cause = cause.into();
-        if self.state.session.blame(cause) {
+        let is_new = self.state.session.blame(cause);
+        if Way::CAUSES.contains(&cause.code) {
+            self.state.grace.begin(cause.code, self.now);
+        } else if is_new {
             self.report(cause);
         }
     }

@@ -175,7 +175,7 @@ impl Publisher {
         let reported = std::mem::take(&mut self.reported);
         self.status.send_if_modified(|published| {
             let changes = published.state != status.state || published.cause != status.cause;
-            log(&status, changes, &reported);
+            log(&status, changes, &reported, state.is_in_grace());
             if changes {
                 service::status(status.state, status.cause);
             }
@@ -247,15 +247,17 @@ impl Publisher {
     }
 }
 
-/// Logs what is new: one line for each cause, and one for a change of state that no cause of these explains.
-fn log(status: &Status, changes: bool, reported: &[Cause]) {
+/// Logs what is new: one line for each cause, and one for a change of state that no cause of these explains. Of a cause that may go by
+/// itself in a moment nothing is logged.
+fn log(status: &Status, changes: bool, reported: &[Cause], is_in_grace: bool) {
     let changed = changes.then_some((status.state, status.linked.generation));
     for cause in reported {
         journal::told(*cause, changed.filter(|_| status.cause == Some(*cause)));
     }
     let is_told = status.cause.is_some_and(|cause| reported.contains(&cause));
     if let Some((state, generation)) = changed.filter(|_| !is_told) {
-        journal::state_changed(state, status.cause, generation);
+        let cause = status.cause.filter(|_| !is_in_grace);
+        journal::state_changed(state, cause, generation);
     }
 }
 

@@ -3,6 +3,7 @@
 mod allowances;
 mod backoffs;
 mod gesture;
+mod grace;
 mod keys;
 mod lamp;
 mod notice;
@@ -16,11 +17,13 @@ pub mod setback;
 mod storage;
 mod storm;
 mod token;
+mod trial;
 
 pub(crate) use allowances::{Allowances, UsedUp};
 pub(crate) use backoffs::{Backoffs, Failures};
 pub use gesture::Hand;
 pub(crate) use gesture::{Gesture, Meaning, Question};
+pub(crate) use grace::Grace;
 pub(crate) use keys::{Keys, Returns};
 pub(crate) use lamp::Lamp;
 pub use lamp::{Glow, Light, Look, Shift};
@@ -40,3 +43,4 @@ pub(crate) use storage::{Gives, Storage};
 pub(crate) use storm::Storm;
 pub use token::Deed;
 pub(crate) use token::{TOKEN_MS, Token};
+pub use trial::{Trial, Tried};

@@ -2,6 +2,7 @@
 
 use crate::ground::{CauseClass, Wait, Way};
 use crate::parts::Phase;
+use crate::timers::Timer;
 use crate::turn::Turn;
 
 impl Turn<'_> {
@@ -28,14 +29,31 @@ impl Turn<'_> {
             }
         }
     }
+
+    /// Tells what is missing of the way when it has been for long enough, and nothing where it is there meanwhile.
+    pub(crate) fn grace_due(&mut self) {
+        let cause = self.state.cause();
+        let Some(cause) = cause.filter(|cause| Way::CAUSES.contains(&cause.code)) else {
+            return self.state.grace.forget();
+        };
+        if self.state.way.and_then(Way::cause).is_none() {
+            self.state.grace.end();
+        } else if self.rings(Timer::Grace) {
+            self.state.grace.tell(cause.code);
+            self.report(cause);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::ground::CauseCode;
-    use crate::story::Story;
-    use crate::{Effect, Ending, Event, Face};
+    use crate::story::{ACCOUNT, Story};
+    use crate::{Effect, Ending, Event, Face, Facts, GenerationId, Linked};
 
     fn lost() -> Ending {
         Ending::Network(CauseCode::ConnectionLost.into())
@@ -69,6 +87,75 @@ mod tests {
             [],
             "no change, no attempt"
         );
+    }
+
+    /// Lets seconds pass; what was told in them.
+    fn told_after(story: &mut Story, seconds: u64) -> Vec<&'static str> {
+        let before = story.reports.len();
+        story.wait(1000 * seconds);
+        story.reports[before..].to_vec()
+    }
+
+    #[test]
+    fn what_heals_within_three_seconds_of_a_start_is_never_told() {
+        let facts = Facts {
+            way: Some(Way::NoLink),
+            ..Facts::default()
+        };
+        let mut story = Story::new();
+        story.on(Event::Woke(Box::new(facts)));
+        story.on(Event::Booted(Linked {
+            generation: GenerationId(1),
+            account: Some(ACCOUNT),
+        }));
+        assert_eq!(story.cause(), Some("network.no-link"), "and shown at once");
+        assert!(story.state.is_in_grace());
+        for way in [Way::NoAddress, Way::NoRoute] {
+            assert_eq!(told_after(&mut story, 1), [""; 0]);
+            story.on(Event::Network(way));
+        }
+        story.on(Event::Network(Way::Open));
+        assert!(!story.state.is_in_grace());
+        story.on(Event::LinkUp);
+        assert_eq!(told_after(&mut story, 10), [""; 0]);
+        assert_eq!(story.reports, [""; 0]);
+    }
+
+    #[test]
+    fn what_stays_missing_is_told_once_and_each_part_by_itself() {
+        let mut story = Story::connected();
+        story.on(Event::Network(Way::NoLink));
+        story.ended(lost());
+        assert_eq!(told_after(&mut story, 2), [""; 0]);
+        assert_eq!(told_after(&mut story, 2), ["network.no-link"]);
+        for _ in 0..3 {
+            story.ended(lost());
+            story.wait_for(Effect::Connect);
+        }
+        story.ended(lost());
+        assert_eq!(story.reports, ["network.no-link"], "attempts change nothing");
+        story.on(Event::Network(Way::NoAddress));
+        story.on(Event::Network(Way::NoRoute));
+        assert_eq!(told_after(&mut story, 4), ["network.no-route"]);
+        story.on(Event::Network(Way::Open));
+        story.on(Event::LinkUp);
+        story.on(Event::Network(Way::NoLink));
+        story.ended(lost());
+        assert_eq!(told_after(&mut story, 4), ["network.no-link"], "another time");
+    }
+
+    #[test]
+    fn a_way_that_flutters_is_told_when_it_stays_away() {
+        let mut story = Story::connected();
+        story.on(Event::Network(Way::NoRoute));
+        story.ended(lost());
+        story.wait(1000);
+        story.on(Event::Network(Way::Open));
+        story.wait(1000);
+        story.on(Event::Network(Way::NoRoute));
+        story.ended(lost());
+        assert_eq!(told_after(&mut story, 2), [""; 0], "from its own beginning");
+        assert_eq!(told_after(&mut story, 2), ["network.no-route"]);
     }
 
     #[test]
