@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Each with its package.
-pub const PACKAGES: [(&str, &str); 8] = [
+pub const PACKAGES: [(&str, &str); 9] = [
     ("dbus-daemon", "dbus-daemon"),
     ("dbus-send", "dbus-bin"),
     ("debugfs", "e2fsprogs"),
@@ -13,6 +13,7 @@ pub const PACKAGES: [(&str, &str); 8] = [
     ("ssh-keygen", "openssh-client"),
     ("systemd-analyze", "systemd"),
     ("systemd-sysusers", "systemd"),
+    ("wpa_supplicant", "wpasupplicant"),
 ];
 
 /// Where the program is.

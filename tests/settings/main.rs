@@ -6,4 +6,5 @@ mod ours;
 mod strays;
 #[path = "../tool.rs"]
 mod tool;
+mod wifi;
 mod wrong;

@@ -8,6 +8,7 @@
 //! - `sheets`: the TOML files; `cloud` and `netplan`: cloud-init's, over `yaml` and `reader`; `supplicant`: wpa_supplicant's
 //! - `strays`: files that are not read; `script`: the secrets in them
 //! - `wifi`: the networks as wpa_supplicant wants them; `address`: fixed addresses as networkd does
+//! - `regulatory`: the countries whose radio rules the kernel knows
 //! - `shelf`: where the values are kept
 //! - `redact`: how secrets leave a file
 
@@ -16,6 +17,7 @@ mod cloud;
 mod netplan;
 mod reader;
 mod redact;
+mod regulatory;
 mod script;
 mod sheets;
 mod shelf;
@@ -39,6 +41,7 @@ use super::{filesystem, set_aside};
 use crate::journal;
 use crate::sheet::{Problem, Sheet};
 use redact::{finish, redact};
+use regulatory::Countries;
 use shelf::Shelf;
 use wishes::Wishes;
 
@@ -98,7 +101,10 @@ pub fn lets_in(machine: &Machine) -> Option<bool> {
 /// # Errors
 /// Not all of it could be done, though all of the rest was; where nothing could be kept the files are as they were.
 pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
-    let mut wishes = Wishes::default();
+    let mut wishes = Wishes {
+        countries: Countries::of(machine),
+        ..Wishes::default()
+    };
     let mut problems = Vec::new();
     let mut sheets = Vec::new();
     for (rank, (name, read)) in FILES.into_iter().enumerate() {

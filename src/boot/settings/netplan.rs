@@ -4,7 +4,7 @@
 use super::address::{Addresses, LACKS_DNS, Prefix, Route, domain, ip};
 use super::reader::Reader;
 use super::wifi::{Password, Security, Ssid};
-use super::wishes::{Asked, Point};
+use super::wishes::{Asked, Point, country};
 use super::yaml::{Node, entries, get, items};
 
 /// What a device may say without a word from us: it is so here, or makes no difference.
@@ -94,7 +94,9 @@ pub(super) fn read(reader: &mut Reader<'_>, rank: usize, root: &Node<'_>) {
 impl Reader<'_> {
     fn radio(&mut self, rank: usize, device: &Node<'_>) {
         if let Some(node) = get(device, "regulatory-domain") {
-            let domain = self.value(node, "regulatory-domain", super::wishes::country);
+            let countries = std::mem::take(&mut self.wishes.countries);
+            let domain = self.value(node, "regulatory-domain", |text| country(text, &countries));
+            self.wishes.countries = countries;
             self.wishes.country = domain.or(self.wishes.country.take());
         }
         if let Some(auth) = get(device, "auth") {

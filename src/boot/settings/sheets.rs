@@ -124,7 +124,10 @@ impl Reader<'_> {
                 ));
             }
             ("ssh", "enabled" | "password_authentication") | ("", "config_version") => {}
-            ("wifi" | "wlan", "country") => self.wishes.country = Some(country(text(value)?)?),
+            ("wifi" | "wlan", "country") => {
+                let country = country(text(value)?, &self.wishes.countries)?;
+                self.wishes.country = Some(country);
+            }
             ("wifi" | "wlan", key) if addresses(&mut self.wishes.wireless, key, value)? => {
                 self.addressed.push((self.place(entry), false));
             }

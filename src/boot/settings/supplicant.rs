@@ -175,7 +175,7 @@ impl Reader<'_> {
             return;
         }
         if key == "country" {
-            match country(value.trim_matches('"')) {
+            match country(value.trim_matches('"'), &self.wishes.countries) {
                 Ok(country) => self.wishes.country = Some(country),
                 Err(why) => self.problems.push(place.problem(why)),
             }

@@ -95,6 +95,12 @@ impl Password {
     }
 }
 
+/// When another access point of the same network is looked for: every five minutes while the signal is below -75 dBm, and once an hour else.
+/// Drivers that roam by themselves (brcmfmac) ignore it.
+const ROAMING: &str = "simple:300:-75:3600";
+/// Both ways of WPA3 to make a point of the password: looped, and hashed, which newer access points alone take.
+const SAE_PWE: &str = "sae_pwe=2\n";
+
 /// What opens a network, as it is kept: in hexadecimal, so that nothing in it means anything to wpa_supplicant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lock {
@@ -195,7 +201,7 @@ impl Network {
             false => String::new(),
         };
         format!(
-            "network={{\n\tssid={}\n\tscan_ssid={}\n{priority}{lock}}}\n",
+            "network={{\n\tssid={}\n\tscan_ssid={}\n\tbgscan=\"{ROAMING}\"\n{priority}{lock}}}\n",
             self.ssid,
             u8::from(self.hidden),
         )
@@ -210,7 +216,7 @@ pub(super) fn conf(country: Option<&str>, networks: &[Network]) -> Secret<String
         .map(|network| network.block(networks.len() > 1))
         .collect();
     Secret::new(format!(
-        "# Made by `holdfast-boot settings` from the files of the boot partition.\n{country}{blocks}"
+        "# Made by `holdfast-boot settings` from the files of the boot partition.\n{country}{SAE_PWE}{blocks}"
     ))
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::address::Addresses;
+use super::regulatory::Countries;
 use super::wifi::{Password, Security, Ssid};
 use crate::sheet::Problem;
 
@@ -18,6 +19,8 @@ pub(super) struct Wishes {
     pub points: Vec<Point>,
     /// Where the radio is: a country's two letters (ISO 3166-1).
     pub country: Option<String>,
+    /// The countries that there are.
+    pub countries: Countries,
     /// How the cable is addressed.
     pub wired: Addresses,
     /// How the Wi-Fi is addressed.
@@ -193,11 +196,16 @@ pub(super) fn hostname(text: &str) -> Result<String, &'static str> {
         .ok_or("must be 1 to 63 letters, digits and hyphens, with no hyphen at either end")
 }
 
-pub(super) fn country(text: &str) -> Result<String, &'static str> {
+/// A country's two letters, of which the kernel knows what a radio may do there.
+pub(super) fn country(text: &str, countries: &Countries) -> Result<String, &'static str> {
     let name = text.trim().to_ascii_uppercase();
     let good = name.len() == 2 && name.bytes().all(|letter| letter.is_ascii_uppercase());
-    good.then_some(name)
-        .ok_or("must be a country's two letters, such as \"DE\"")
+    let name = good
+        .then_some(name)
+        .ok_or("must be a country's two letters, such as \"DE\"")?;
+    countries.know(&name).then_some(name).ok_or(
+        "no such country; must be the two letters that ISO 3166 has for it, such as \"GB\" for the United Kingdom",
+    )
 }
 
 /// `TYPE BASE64 [COMMENT]` (sshd(8), without options): the blob begins with the type again, after its length.
