@@ -11,6 +11,7 @@
 //! - [`mail`]: the durable inbox and outbox
 //! - [`history`]: archive and audit
 //! - [`network`]: link, address and route of the machine
+//! - [`supply`]: the voltage of the power supply
 //! - [`link`]: the client of WhatsApp
 //! - [`wires`]: GPIO, I2C and SPI of a board
 //! - [`panel`]: screens, the displays they are shown on, the button
@@ -32,5 +33,6 @@ pub mod mail;
 pub mod network;
 pub mod panel;
 pub mod sheet;
+pub mod supply;
 pub mod vault;
 pub mod wires;

@@ -111,6 +111,15 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             },
             None,
         ),
+        (
+            "weak-supply",
+            Face::Connected {
+                account: Some(ACCOUNT),
+                fault: Some(CauseCode::UnderVoltage),
+            },
+            None,
+        ),
+        ("no-radio", without(CauseCode::NoRadio), None),
         ("no-address", without(CauseCode::NoAddress), None),
         ("no-route", without(CauseCode::NoRoute), None),
         ("no-name", without(CauseCode::DnsFailed), None),
@@ -134,7 +143,7 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             "connected",
             Face::Connected {
                 account: Some(ACCOUNT),
-                phone_away: false,
+                fault: None,
             },
             None,
         ),
@@ -142,7 +151,7 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             "connected-unnamed",
             Face::Connected {
                 account: None,
-                phone_away: false,
+                fault: None,
             },
             None,
         ),
@@ -150,7 +159,7 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             "connected-phone-away",
             Face::Connected {
                 account: Some(ACCOUNT),
-                phone_away: true,
+                fault: Some(CauseCode::PhoneAway),
             },
             None,
         ),

@@ -3,7 +3,7 @@
 use std::{fs, io::Cursor, path::Path};
 
 use holdfast::panel::{Depth, Figures, Format, Frame, Ground, Language, PLAIN, Scene};
-use holdfast_core::{AuditEnd, Cause, CauseCode, Face, GenerationId, LastEnd};
+use holdfast_core::{AuditEnd, Cause, CauseCode, Face, GenerationId, LastEnd, Reception};
 
 use super::faces::faces;
 
@@ -65,7 +65,7 @@ pub fn figures(face: &Face) -> Figures {
         since_ms: Some(2 * 3_600_000),
         address: Some("192.168.178.41".into()),
         host: Some("holdfast".into()),
-        wifi: Some(72),
+        wifi: Some(Reception { dbm: -61 }),
         unread: Some(3),
         unsent: Some(1),
         message_ms: Some(5 * 60_000),
@@ -84,9 +84,7 @@ fn cause(face: &Face) -> Option<CauseCode> {
     match face {
         Face::WaitingForNetwork { code, .. } | Face::StorageFault { code, .. } => Some(*code),
         Face::WaitingForClock { .. } => Some(CauseCode::ClockBehind),
-        Face::Connected {
-            phone_away: true, ..
-        } => Some(CauseCode::PhoneAway),
+        Face::Connected { fault, .. } => *fault,
         Face::Stale { .. } => Some(CauseCode::Stale),
         Face::Reconnecting { .. } => Some(CauseCode::ConnectionLost),
         Face::Degraded { .. } => Some(CauseCode::ProxyFailed),

@@ -48,6 +48,7 @@ daemon -> mail: assembly
 daemon -> medium: assembly
 daemon -> network: assembly
 daemon -> panel: assembly
+daemon -> supply: assembly
 daemon -> vault: assembly
 daemon -> wires: assembly
 desk -> boot: the boot report
@@ -56,6 +57,7 @@ desk -> history: the archive, audit and incidents
 desk -> link: the live credentials, passkeys
 desk -> mail: inbox and outbox
 desk -> medium: secrets, wear, the data directory
+desk -> network: how well the radio hears
 desk -> panel: pictures
 history -> core: causes and names
 history -> medium: files, stamps, secrets
@@ -74,6 +76,8 @@ panel -> core: the face
 panel -> journal: a terminal that is missing
 panel -> medium: secrets
 panel -> wires: the board
+supply -> core: events
+supply -> medium: the machine
 vault -> core: findings, plans, names
 vault -> history: keys for the archive, by its trait
 vault -> medium: the barrier and its files

@@ -429,9 +429,12 @@ fn any_face() -> impl Strategy<Value = Face> {
         }),
         left().prop_map(|left_ms| Face::Pairing(PairingFace::Qr { left_ms })),
         left().prop_map(|left_ms| Face::Pairing(PairingFace::Code { left_ms })),
-        (account(), any::<bool>()).prop_map(|(account, phone_away)| Face::Connected {
+        (account(), prop::option::of(any::<bool>())).prop_map(|(account, weak)| Face::Connected {
             account,
-            phone_away
+            fault: weak.map(|weak| match weak {
+                true => CauseCode::UnderVoltage,
+                false => CauseCode::PhoneAway,
+            }),
         }),
         (left(), account(), 1..10_000_u32).prop_map(|(left_ms, account, id)| Face::ConfirmRelink {
             left_ms,

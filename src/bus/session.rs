@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use holdfast_core::Cause;
+use holdfast_core::{Cause, Reception};
 use holdfast_medium::Secret;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -148,6 +148,15 @@ impl Session1 {
         (code, sentence, action, left.map_or(0, millis))
     }
 
+    /// Why the power supply is no good: stable code, one sentence, one action for a human, and how often its voltage fell too low since it was
+    /// last sound for an hour. Empty strings and 0 when nothing is wrong, or the board cannot tell.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn supply_fault(&self) -> (String, String, String, u32) {
+        let fault = self.desk.status().borrow().supply;
+        let (code, sentence, action) = texts(fault.map(|(code, _)| code.into()));
+        (code, sentence, action, fault.map_or(0, |(_, dips)| dips))
+    }
+
     /// The live generation, such as `gen-0007`.
     #[zbus(property)]
     fn generation(&self) -> String {
@@ -179,6 +188,14 @@ impl Session1 {
         let due = self.desk.status().borrow().next_attempt;
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         left.map_or(0, millis)
+    }
+
+    /// How well the radio hears its access point, at the moment of reading: the level in dBm, and `good`, `fair` or `weak`. 0 and an empty
+    /// text where no Wi-Fi is joined.
+    #[zbus(property(emits_changed_signal = "false"))]
+    async fn wifi(&self) -> (i32, String) {
+        let told = |heard: Reception| (heard.dbm.into(), heard.quality().as_str().to_owned());
+        self.desk.wifi().await.map(told).unwrap_or_default()
     }
 
     /// The proxy through which WhatsApp is reached, without its login, such as `http://10.0.0.1:3128`; empty when there is none.

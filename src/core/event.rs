@@ -153,6 +153,11 @@ pub enum Event {
     StorageFailed(CauseCode),
     /// The audit ends here, now that it is opened or has one more entry.
     Audited(AuditEnd),
+    /// Whether the voltage of the power supply is too low, when that changed.
+    Voltage {
+        /// It is.
+        low: bool,
+    },
     /// A part of the panel works, or fails.
     Panel {
         /// Which.

@@ -34,8 +34,8 @@ pub enum Face {
     Connected {
         /// The account.
         account: Option<LastFour>,
-        /// The phone was not seen for so long that the link is about to end.
-        phone_away: bool,
+        /// Something that a human has to see to all the same: the phone that is away, or the supply that is too weak.
+        fault: Option<CauseCode>,
     },
     /// Logged in, and WhatsApp does not answer.
     Stale {
@@ -249,7 +249,7 @@ fn of_session(state: &State, now: Now) -> Face {
         Phase::Connecting | Phase::Closing(Then::Retry(_)) => Face::Connecting,
         Phase::Connected { .. } => Face::Connected {
             account: state.keys.account(),
-            phone_away: state.phone.is_warned_of(),
+            fault: beside(state),
         },
         Phase::Closing(Then::Retire(Successor::Archived(_)))
         | Phase::Retiring(Successor::Archived(_)) => Face::Connecting,
@@ -271,6 +271,13 @@ fn of_session(state: &State, now: Now) -> Face {
         Phase::Closing(Then::Reset) | Phase::Resetting { .. } => Face::Resetting,
         Phase::Stopping | Phase::Stopped => Face::Stopped { saved: false },
     }
+}
+
+/// What a human has to see to though the link is up; that the link will end goes first.
+fn beside(state: &State) -> Option<CauseCode> {
+    let is_away = state.phone.is_warned_of();
+    let away = is_away.then_some(CauseCode::PhoneAway);
+    away.or_else(|| Some(state.supply_fault()?.0))
 }
 
 fn waiting(state: &State, wait: Wait, next_ms: u64) -> Face {

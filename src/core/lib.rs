@@ -29,7 +29,8 @@ pub use event::{Command, Ending, Event, Facts, Unfinished};
 pub use face::{Face, face, glow};
 pub use ground::{
     ArchiveId, AuditEnd, Cause, CauseClass, CauseCode, Emptied, GenerationId, LastEnd, LastFour,
-    Linked, NotAName, NotANumber, Now, Order, PhoneNumber, Trigger, Way, limits,
+    Linked, NotAName, NotANumber, Now, Order, PhoneNumber, Quality, Reception, Trigger, Way,
+    limits,
 };
 pub use parts::{
     Bounds, Deed, Findings, Glow, Hand, IdentityFound, Ignored, Light, Limits, Look, PairingFace,

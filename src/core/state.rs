@@ -6,8 +6,8 @@ use crate::ground::{
     AuditEnd, Cause, CauseCode, Emptied, Jitter, Linked, Moments, Now, Wait, Way, limits,
 };
 use crate::parts::{
-    Allowances, Backoffs, Gesture, Grace, Hurry, Keys, Lamp, Notices, Panel, Part, Phone, Pulse, SelfTest,
-    Session, Storage, Storm, Todo, Token,
+    Allowances, Backoffs, Gesture, Grace, Hurry, Keys, Lamp, Notices, Panel, Part, Phone, Pulse,
+    SelfTest, Session, Storage, Storm, Supply, Todo, Token,
 };
 
 /// All that Holdfast knows when it decides: the parts, and what only the rules know.
@@ -22,6 +22,7 @@ pub struct State {
     pub(crate) panel: Panel,
     pub(crate) storm: Storm,
     pub(crate) phone: Phone,
+    pub(crate) supply: Supply,
     pub(crate) pulse: Pulse,
     pub(crate) self_test: SelfTest,
     pub(crate) token: Token,
@@ -61,6 +62,7 @@ impl State {
             panel: Panel::default(),
             storm: Storm::default(),
             phone: Phone::default(),
+            supply: Supply::default(),
             pulse: Pulse::default(),
             self_test: SelfTest::default(),
             token: Token::default(),
@@ -100,6 +102,11 @@ impl State {
         Some((CauseCode::NoNewChats, until))
     }
 
+    /// The fault of the power supply, when it has one, and how often its voltage fell too low.
+    pub fn supply_fault(&self) -> Option<(CauseCode, u32)> {
+        self.supply.fault()
+    }
+
     /// Whether the start goes on, or the vault is repaired.
     pub fn is_starting(&self) -> bool {
         self.session.is_starting()
@@ -112,7 +119,8 @@ impl State {
 
     /// Whether everything is as its owner wants it.
     pub fn is_well(&self) -> bool {
-        self.is_connected() && self.cause().is_none() && self.account_fault().is_none()
+        let is_sound = self.account_fault().is_none() && self.supply_fault().is_none();
+        self.is_connected() && self.cause().is_none() && is_sound
     }
 
     /// The content of the vault; generation 0 until it is open.
@@ -165,6 +173,7 @@ impl State {
         self.panel.rebase(moments);
         self.storm.rebase(moments);
         self.phone.rebase(moments);
+        self.supply.rebase(moments);
         self.pulse.rebase(moments);
         self.token.rebase(moments);
         self.grace.rebase(moments);
@@ -178,12 +187,13 @@ impl State {
         (self, Now::REBASED)
     }
 
-    /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone, what
+    /// The state without what goes on beside the session, and never changes it: the sign of life, the watch for the phone and the supply, what
     /// is not told yet of the network, the page that somebody turned, its light, and how often the owner was told of something.
     pub fn without_chores(mut self) -> Self {
         let fresh = State::new(0);
         self.pulse = fresh.pulse;
         self.phone = fresh.phone;
+        self.supply = fresh.supply;
         self.notices.turn_back();
         self.lamp = fresh.lamp;
         self.allowances.notified = fresh.allowances.notified;
@@ -296,6 +306,8 @@ mod tests {
             Event::InboxFull,
             Event::DropFailed,
             Event::Audited(AuditEnd::of(3, "3f2a9c01").unwrap()),
+            Event::Voltage { low: true },
+            Event::Voltage { low: false },
             panel(Some(CauseCode::DisplayAbsent)),
             panel(None),
         ]);

@@ -27,6 +27,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.test_due();
     turn.farewell_due();
     turn.grace_due();
+    turn.supply_due();
     turn.notify();
     turn.remember(&before);
     turn.notice_due();
@@ -76,6 +77,7 @@ impl Turn<'_> {
             Event::DropFailed => self.drop_failed(),
             Event::StorageFailed(code) => self.storage_failed(code),
             Event::Audited(end) => self.state.audit = Some(end),
+            Event::Voltage { low } => self.state.supply.voltage(low, self.now),
             Event::Panel { part, fault } => self.panel(part, fault),
         }
     }

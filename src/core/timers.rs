@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     NewChats,
     /// The new link has proved itself, so that the old one need not come back.
     Farewell,
+    /// The voltage has been low for so long that it is a fault, or high enough for so long that it is none.
+    Supply,
     /// The notice has stood long enough.
     Notice,
     /// What is missing of the network has been for long enough.
@@ -28,7 +30,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Button,
         Self::Session,
         Self::Storm,
@@ -36,6 +38,7 @@ impl Timer {
         Self::Pulse,
         Self::NewChats,
         Self::Farewell,
+        Self::Supply,
         Self::Notice,
         Self::Grace,
     ];
@@ -54,6 +57,10 @@ impl Timer {
                 let owed = is_connected && state.keys.owe_a_farewell();
                 let since = state.session.usable_since().filter(|_| owed)?;
                 Some(since.saturating_add(limits::STABLE_MS))
+            }
+            Self::Supply => {
+                let is_leaving = state.session.is_leaving();
+                state.supply.deadline().filter(|_| !is_leaving)
             }
             Self::Notice => state.notices.deadline(),
             Self::Grace => state.grace.deadline(),

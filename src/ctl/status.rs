@@ -33,10 +33,14 @@ pub(super) struct StatusOutput {
     pub(super) account: Option<String>,
     pub(super) attempt: u32,
     pub(super) next_attempt_ms: u64,
+    /// The fault of the power supply, where it has one.
+    pub(super) supply_fault: Option<SupplyFault>,
     pub(super) last_end: String,
     /// The last entry of the audit and the first digits of its hash; none while nothing is open, or was ever done.
     pub(super) audit: Option<String>,
     pub(super) panel: PanelOutput,
+    /// How well the radio hears its access point, where one is joined.
+    pub(super) wifi: Option<Wifi>,
     /// The proxy to WhatsApp, where there is one.
     pub(super) proxy: Option<String>,
     /// What of the owner's settings was not taken, and what to do instead.
@@ -67,6 +71,23 @@ pub(super) struct AccountFault {
     pub(super) ends_in_ms: u64,
 }
 
+/// How well the radio hears its access point.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Wifi {
+    pub(super) dbm: i32,
+    /// What to make of it: `good`, `fair` or `weak`.
+    pub(super) quality: String,
+}
+
+/// Why the power supply is no good.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct SupplyFault {
+    #[serde(flatten)]
+    pub(super) cause: Cause,
+    /// How often its voltage fell too low.
+    pub(super) dips: u32,
+}
+
 impl Cause {
     /// As the bus has it: empty texts when there is none.
     fn of((code, sentence, action): (String, String, String)) -> Option<Self> {
@@ -91,6 +112,8 @@ impl StatusOutput {
         let session = daemon.session().await?;
         let panel = daemon.panel().await?;
         let (code, sentence, action, ends_in_ms) = session.account_fault().await?;
+        let supply = session.supply_fault().await?;
+        let (dbm, quality) = session.wifi().await?;
         let faults = [panel.glass_fault().await?, panel.button_fault().await?];
         Ok(Self {
             state: session.state().await?,
@@ -101,12 +124,17 @@ impl StatusOutput {
             account: Some(session.account().await?).filter(|digits| !digits.is_empty()),
             attempt: session.attempt().await?,
             next_attempt_ms: session.next_attempt().await?,
+            supply_fault: Cause::of((supply.0, supply.1, supply.2)).map(|cause| SupplyFault {
+                cause,
+                dips: supply.3,
+            }),
             last_end: daemon.vault().await?.last_end().await?,
             audit: audit(daemon).await?,
             panel: PanelOutput {
                 glass: panel.glass().await?,
                 faults: faults.into_iter().filter_map(Cause::of).collect(),
             },
+            wifi: (dbm != 0).then_some(Wifi { dbm, quality }),
             proxy: Some(session.proxy().await?).filter(|proxy| !proxy.is_empty()),
             ignored_settings: session.ignored_settings().await?,
             bus: daemon.place.clone(),
@@ -155,6 +183,13 @@ impl StatusOutput {
                 cause.action
             ));
         }
+        if let Some(SupplyFault { cause, dips }) = &self.supply_fault {
+            lines.push(format!("      Supply: {} ({})", cause.sentence, cause.code));
+            lines.push(format!(
+                "              {} It fell {dips} times.",
+                cause.action
+            ));
+        }
         lines.push(format!("    Last end: {}", self.last_end));
         if let Some(audit) = &self.audit {
             lines.push(format!("       Audit: {audit}"));
@@ -167,6 +202,9 @@ impl StatusOutput {
                 action,
             } = fault;
             lines.push(format!("              {sentence} ({code}) {action}"));
+        }
+        if let Some(Wifi { dbm, quality }) = &self.wifi {
+            lines.push(format!("       Wi-Fi: {dbm} dBm, {quality}"));
         }
         if let Some(proxy) = &self.proxy {
             lines.push(format!("       Proxy: {proxy}"));

@@ -1,4 +1,4 @@
-//! Watches the surroundings: the network, and the clock.
+//! Watches the surroundings: the network, the clock, and the power supply.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,6 +14,7 @@ use crate::boot::{self, LastKnownGood};
 use crate::config::Config;
 use crate::link;
 use crate::network::{self, Aim};
+use crate::supply;
 
 /// How often a clock that is behind is looked at.
 const CLOCK: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ impl Around {
             way = Some(first);
             tokio::spawn(network::watch(machine.clone(), aim, first, events.clone()));
         }
+        tokio::spawn(supply::watch(machine.clone(), events.clone()));
         let good = LastKnownGood::read(&config.data);
         let behind = boot::is_behind(&machine, &good);
         if behind {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast_core::{Cause, Command, Deed, Reply, Tested};
-use holdfast_medium::Secret;
+use holdfast_core::{Cause, Command, Deed, Reception, Reply, Tested};
+use holdfast_medium::{Machine, Secret, Stopped, blocking};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::{Ask, Desk, Refusal, Request, aside};
 use crate::history::{HistoryError, LastWord, LastWords};
 use crate::link::{PasskeyAnswer, PasskeyStep};
+use crate::network::radio;
 
 /// How long a test of the link may take: both of its parts, and a little more.
 pub(crate) const TEST_LIMIT: Duration = Duration::from_secs(60);
@@ -52,6 +53,12 @@ impl Desk {
     /// The proxy to WhatsApp, without its login; `None` where there is none.
     pub fn proxy(&self) -> Option<&str> {
         self.lines.proxy.as_deref()
+    }
+
+    /// How well the radio hears its access point; `None` where none is joined. A radio that hangs answers late.
+    pub async fn wifi(&self) -> Option<Reception> {
+        let heard = blocking(|| Ok::<_, Stopped>(radio::reception(&Machine::this())));
+        heard.await.ok().flatten()
     }
 
     /// Resumes linking when it is paused, or connects now instead of waiting.

@@ -22,6 +22,8 @@ pub struct Status {
     pub next_attempt: Option<Instant>,
     /// What is wrong with the account though the link is up, and until when.
     pub account: Option<(CauseCode, Instant)>,
+    /// The fault of the power supply, when it has one, and how often its voltage fell too low.
+    pub supply: Option<(CauseCode, u32)>,
     /// The fault of the display, when it has one.
     pub display: Option<CauseCode>,
     /// The fault of the button, when it has one.
@@ -42,6 +44,7 @@ impl Status {
             account: state
                 .account_fault()
                 .map(|(code, until_ms)| (code, started + Duration::from_millis(until_ms))),
+            supply: state.supply_fault(),
             display: state.panel_fault(Part::Display),
             button: state.panel_fault(Part::Button),
         }

@@ -1,6 +1,6 @@
 //! Figures: what is known beside the face, for the glasses that have room for it, and for the pages.
 
-use holdfast_core::{AuditEnd, Cause, GenerationId, LastEnd};
+use holdfast_core::{AuditEnd, Cause, GenerationId, LastEnd, Quality, Reception};
 
 use super::{
     page::Row,
@@ -23,8 +23,8 @@ pub struct Figures {
     pub address: Option<String>,
     /// The name on the network.
     pub host: Option<String>,
-    /// The strength of the Wi-Fi, percent.
-    pub wifi: Option<u8>,
+    /// How well the radio hears its access point.
+    pub wifi: Option<Reception>,
     /// Received messages that no consumer has read.
     pub unread: Option<u64>,
     /// Messages that wait to be sent.
@@ -62,7 +62,10 @@ impl Figures {
             (words.unsent, self.unsent.map(|count| count.to_string())),
             (words.last_message, self.message_ms.map(|ms| ago(ms, words))),
             (words.address, self.address.clone()),
-            (words.wifi, self.wifi.map(percent)),
+            (
+                words.wifi,
+                self.wifi.map(|reception| level(reception, words)),
+            ),
             (words.last_run, ended),
         ])
     }
@@ -73,7 +76,10 @@ impl Figures {
         rows([
             (words.address, Some(address.to_owned())),
             (words.host, self.host.clone()),
-            (words.wifi, self.wifi.map(percent)),
+            (
+                words.wifi,
+                self.wifi.map(|reception| level(reception, words)),
+            ),
         ])
     }
 
@@ -114,8 +120,13 @@ fn rows<const N: usize>(all: [(&str, Option<String>); N]) -> Vec<Row> {
     all.into_iter().filter_map(row).collect()
 }
 
-fn percent(strength: u8) -> String {
-    format!("{strength} %")
+fn level(reception: Reception, words: &Words) -> String {
+    let word = match reception.quality() {
+        Quality::Good => words.good,
+        Quality::Fair => words.fair,
+        Quality::Weak => words.weak,
+    };
+    format!("{} dBm, {word}", reception.dbm)
 }
 
 fn ago(ms: u64, words: &Words) -> String {

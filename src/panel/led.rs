@@ -41,11 +41,7 @@ const RESET: Pattern = Pattern::Blinks(&[900, 100, 100, 100]);
 /// The pattern of a face.
 fn pattern(face: &Face) -> Pattern {
     match face {
-        Face::Connected {
-            phone_away: false, ..
-        }
-        | Face::Network { .. }
-        | Face::About { .. } => GOOD,
+        Face::Connected { fault: None, .. } | Face::Network { .. } | Face::About { .. } => GOOD,
         Face::Starting
         | Face::Repairing
         | Face::WaitingForNetwork { .. }
@@ -59,9 +55,7 @@ fn pattern(face: &Face) -> Pattern {
         | Face::LastEnd { .. }
         | Face::Resetting
         | Face::Stopped { saved: false } => WORKING,
-        Face::Connected {
-            phone_away: true, ..
-        }
+        Face::Connected { fault: Some(_), .. }
         | Face::Replaced { .. }
         | Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
         | Face::PairingPaused
@@ -255,9 +249,9 @@ mod tests {
             attempt,
             next_ms,
         };
-        let connected = |phone_away| Face::Connected {
+        let connected = |fault| Face::Connected {
             account: None,
-            phone_away,
+            fault,
         };
         let generation = GenerationId(1);
         let about = Face::About {
@@ -285,7 +279,7 @@ mod tests {
         let wanted = [
             (
                 GOOD,
-                vec![connected(false), Face::Network { left_ms }, about],
+                vec![connected(None), Face::Network { left_ms }, about],
             ),
             (
                 WORKING,
@@ -308,7 +302,7 @@ mod tests {
             (
                 NEEDS_YOU,
                 vec![
-                    connected(true),
+                    connected(Some(CauseCode::PhoneAway)),
                     Face::Replaced { next_ms },
                     Face::Pairing(PairingFace::Qr { left_ms }),
                     Face::Pairing(PairingFace::Code { left_ms }),
@@ -351,7 +345,7 @@ mod tests {
             sleep(Duration::from_millis(100)).await;
             let well = Face::Connected {
                 account: None,
-                phone_away: false,
+                fault: None,
             };
             show.send_replace(Showing::new(well, None));
             sleep(Duration::from_secs(24 * 3600)).await;

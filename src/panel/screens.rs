@@ -63,9 +63,11 @@ pub(super) fn page(face: &Face, figures: &Figures, words: &Words, qr_reads: bool
     );
     let mut page = Page { time, ..page };
     if is_state {
-        let [sentence, action] = figures
-            .cause
-            .map_or(["", ""], |cause| (words.cause)(cause.code));
+        let cause = match face {
+            Face::Connected { fault, .. } => *fault,
+            _ => figures.cause.map(|cause| cause.code),
+        };
+        let [sentence, action] = cause.map_or(["", ""], words.cause);
         let spoken = [sentence, action]
             .into_iter()
             .filter(|text| !text.is_empty());
@@ -82,6 +84,7 @@ fn in_words(face: &Face, figures: &Figures, words: &Words, qr_reads: bool) -> Pa
         Face::Starting => said(work, &words.starting),
         Face::Repairing => said(work, &words.repairing),
         Face::WaitingForNetwork { code, .. } => match code {
+            CauseCode::NoRadio => said(bad, &words.no_radio),
             CauseCode::NoAddress => said(bad, &words.no_address),
             CauseCode::NoRoute => said(bad, &words.no_route),
             CauseCode::DnsFailed => said(bad, &words.no_name),
@@ -90,8 +93,10 @@ fn in_words(face: &Face, figures: &Figures, words: &Words, qr_reads: bool) -> Pa
         Face::WaitingForClock { .. } => said(work, &words.clock),
         Face::Connecting => said(work, &words.connecting),
         Face::Connected {
-            phone_away: true, ..
-        } => said(ask, &words.phone_away),
+            fault: Some(CauseCode::UnderVoltage),
+            ..
+        } => said(ask, &words.weak_supply),
+        Face::Connected { fault: Some(_), .. } => said(ask, &words.phone_away),
         Face::Connected { account: None, .. } => said(good, &words.connected),
         Face::Connected {
             account: Some(account),

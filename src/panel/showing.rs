@@ -169,7 +169,7 @@ mod tests {
         };
         let face = Face::Connected {
             account: None,
-            phone_away: false,
+            fault: None,
         };
         let still = Showing::new(face.clone(), None);
         assert_eq!(still.next_change(Instant::now()), None);

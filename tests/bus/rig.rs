@@ -171,6 +171,7 @@ pub fn status(state: &'static str) -> Status {
         attempt: 0,
         next_attempt: None,
         account: None,
+        supply: None,
         display: None,
         button: None,
     }

@@ -80,6 +80,7 @@ causes! {
     /// The way to WhatsApp.
     Network "network" {
         NoLink "no-link": "No cable is plugged in, and no Wi-Fi is joined.", "Check the cable, or the Wi-Fi's name and password in holdfast.toml.";
+        NoRadio "no-radio": "No cable is plugged in, and the radio did not start, most likely for want of its firmware.", "Use a cable, or an image that was built with `--wifi-firmware`.";
         NoAddress "no-address": "The network gives this device no address.", "Restart the router.";
         NoRoute "no-route": "The network has no way to the outside.", "Check that the router is on the internet.";
         DnsFailed "dns-failed": "The name of WhatsApp's server cannot be looked up.", "Check that the router is on the internet.";
@@ -165,6 +166,10 @@ causes! {
         NoDescriptors "no-descriptors": "The system has no file descriptor left for Holdfast, which starts again; the card is sound.", "Close programs that keep many files or connections open.";
         NoMemory "no-memory": "The system has no memory left for Holdfast, which starts again; the card is sound.", "Stop other programs, or use a board with more memory.";
         NoThreads "no-threads": "The system starts no thread for Holdfast, which starts again; the card is sound.", "Raise the limit of processes of its user or service (TasksMax).";
+    }
+    /// The power supply.
+    Power "power" {
+        UnderVoltage "under-voltage": "The power supply is too weak: its voltage falls below what the board needs.", "Use the power supply that the board's maker names, with a short cable, and unplug what takes its power from the board.";
     }
     /// The screen, the button and the lamp.
     Panel "panel" {

@@ -8,6 +8,8 @@ use super::CauseCode;
 pub enum Way {
     /// No cable is plugged in, and no Wi-Fi is joined.
     NoLink,
+    /// No cable is plugged in, and the radio that is there did not start.
+    NoRadio,
     /// The network gives no address.
     NoAddress,
     /// No route leads out of the network.
@@ -18,13 +20,18 @@ pub enum Way {
 
 impl Way {
     /// The causes of a way that ends early.
-    pub(crate) const CAUSES: [CauseCode; 3] =
-        [CauseCode::NoLink, CauseCode::NoAddress, CauseCode::NoRoute];
+    pub(crate) const CAUSES: [CauseCode; 4] = [
+        CauseCode::NoLink,
+        CauseCode::NoRadio,
+        CauseCode::NoAddress,
+        CauseCode::NoRoute,
+    ];
 
     /// Returns the part that is missing; `None` when nothing is.
     pub(crate) fn cause(self) -> Option<CauseCode> {
         match self {
             Self::NoLink => Some(CauseCode::NoLink),
+            Self::NoRadio => Some(CauseCode::NoRadio),
             Self::NoAddress => Some(CauseCode::NoAddress),
             Self::NoRoute => Some(CauseCode::NoRoute),
             Self::Open => None,

@@ -16,6 +16,7 @@ mod session;
 pub mod setback;
 mod storage;
 mod storm;
+mod supply;
 mod token;
 mod trial;
 
@@ -41,6 +42,7 @@ pub(crate) use session::{Aim, Code, Due, Hurry, Phase, Run, Session, Then};
 pub use storage::{Bounds, Limits, Space};
 pub(crate) use storage::{Gives, Storage};
 pub(crate) use storm::Storm;
+pub(crate) use supply::Supply;
 pub use token::Deed;
 pub(crate) use token::{TOKEN_MS, Token};
 pub use trial::{Trial, Tried};

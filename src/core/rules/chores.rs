@@ -110,7 +110,7 @@ mod phone_tests {
             matches!(
                 story.face(),
                 Face::Connected {
-                    phone_away: true,
+                    fault: Some(CauseCode::PhoneAway),
                     ..
                 }
             )

@@ -119,6 +119,7 @@ mod tests {
     fn a_boot_without_a_network_makes_no_attempt_before_there_is_one() {
         for (way, cause) in [
             (Way::NoLink, "network.no-link"),
+            (Way::NoRadio, "network.no-radio"),
             (Way::NoAddress, "network.no-address"),
             (Way::NoRoute, "network.no-route"),
         ] {

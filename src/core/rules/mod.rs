@@ -22,3 +22,4 @@ mod self_test;
 mod sends;
 mod start;
 mod storm;
+mod supply;

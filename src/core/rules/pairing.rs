@@ -132,7 +132,7 @@ mod tests {
             story.face(),
             Face::Connected {
                 account: Some(ACCOUNT),
-                phone_away: false
+                fault: None
             }
         );
     }

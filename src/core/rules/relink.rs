@@ -44,7 +44,7 @@ mod tests {
             story.face(),
             Face::Connected {
                 account: Some(ACCOUNT),
-                phone_away: false
+                fault: None
             },
             "holding shows nothing yet"
         );
@@ -111,7 +111,7 @@ mod tests {
             story.face(),
             Face::Connected {
                 account: Some(ACCOUNT),
-                phone_away: false
+                fault: None
             }
         );
         assert_eq!(story.press(200), []);
@@ -122,7 +122,7 @@ mod tests {
             story.face(),
             Face::Connected {
                 account: Some(ACCOUNT),
-                phone_away: false
+                fault: None
             }
         );
         assert_eq!(story.press(200), [], "the answer was no");

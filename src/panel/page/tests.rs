@@ -3,6 +3,7 @@
 use embedded_graphics::prelude::*;
 use holdfast_core::{
     Cause, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
+    Reception,
 };
 
 use super::Page;
@@ -30,7 +31,7 @@ fn figures(cause: CauseCode) -> Figures {
         since_ms: Some(59 * 60_000),
         address: Some("255.255.255.255".into()),
         host: Some("holdfast-in-the-cellar".into()),
-        wifi: Some(100),
+        wifi: Some(Reception { dbm: -128 }),
         unread: Some(100_000),
         unsent: Some(100_000),
         message_ms: Some(59 * 60_000),
@@ -100,11 +101,13 @@ fn faces() -> Vec<Face> {
         Face::Stopped { saved: true },
         Face::Stopped { saved: false },
     ];
-    for phone_away in [false, true] {
-        faces.extend([account, None].map(|account| Face::Connected {
-            account,
-            phone_away,
-        }));
+    let faults = [
+        None,
+        Some(CauseCode::PhoneAway),
+        Some(CauseCode::UnderVoltage),
+    ];
+    for fault in faults {
+        faces.extend([account, None].map(|account| Face::Connected { account, fault }));
     }
     for &code in CauseCode::ALL {
         faces.push(Face::WaitingForNetwork {

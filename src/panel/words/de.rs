@@ -10,6 +10,7 @@ pub(super) const WORDS: Words = Words {
     starting: screen("Startet", NOTHING, "Holdfast fährt hoch", ""),
     repairing: screen("Repariert", "Nicht ausstecken", "die Daten werden geheilt", ""),
     no_link: screen("Kein Netz", "Kabel, WLAN prüfen", "beides nicht verbunden", ""),
+    no_radio: screen("Kein Funk", "Kabel nehmen", "die Firmware fehlt", ""),
     no_address: screen("Adresse fehlt", "Router neu starten", "er vergibt keine", ""),
     no_route: screen("Kein Internet", "Router prüfen", "er kommt nicht hinaus", ""),
     no_name: screen("Kein Internet", "Router prüfen", "WhatsApp nicht gefunden", ""),
@@ -18,6 +19,7 @@ pub(super) const WORDS: Words = Words {
     connected: screen("Verbunden", NOTHING, "mit WhatsApp", ""),
     connected_as: "mit WhatsApp als ...{}",
     phone_away: screen("Handy fehlt", "Handy einschalten", "sonst endet die Kopplung", ""),
+    weak_supply: screen("Strom knapp", "Neues Netzteil", "die Spannung sinkt", ""),
     stale: screen("Antwort fehlt", NOTHING, "WhatsApp wird gefragt", ""),
     reconnecting: screen("Offline", NOTHING, "verbindet, Versuch {}", ""),
     degraded: screen("Noch offline", "Taste: neuer Versuch", "Versuch {}", ""),
@@ -96,6 +98,9 @@ pub(super) const WORDS: Words = Words {
     address: "Adresse",
     host: "Name",
     wifi: "WLAN",
+    good: "gut",
+    fair: "mäßig",
+    weak: "schwach",
     unread: "Ungelesen",
     unsent: "Ungesendet",
     last_message: "Nachricht",
@@ -113,6 +118,7 @@ pub(super) const WORDS: Words = Words {
 
 causes! {
     NoLink: "Kein Kabel steckt, und kein WLAN ist verbunden.", "Kabel prüfen, oder Name und Passwort des WLANs in holdfast.toml.";
+    NoRadio: "Kein Kabel steckt, und das WLAN-Modul startete nicht; wohl fehlt ihm die Firmware.", "Ein Kabel nehmen, oder ein Image, das mit `--wifi-firmware` gebaut ist.";
     NoAddress: "Das Netz gibt diesem Gerät keine Adresse.", "Den Router neu starten.";
     NoRoute: "Das Netz hat keinen Weg nach draußen.", "Prüfen, ob der Router im Internet ist.";
     DnsFailed: "Der Name von WhatsApps Server ist nicht zu finden.", "Prüfen, ob der Router im Internet ist.";
@@ -183,6 +189,7 @@ causes! {
     ResetAsked: "Am Gerät wurde das Löschen von allem bestätigt.", "Strom anlassen, bis das Gerät wieder gestartet ist.";
     ResetFailed: "Das Löschen ließ sich nicht beginnen; nichts wurde verändert.", "Den Speicher prüfen: freien Platz, dann die Karte selbst.";
     ResetUnfinished: "Das Löschen wurde begonnen und nicht beendet; was übrig ist, wird nicht benutzt.", "Neu starten für einen neuen Versuch; bleibt es, die Karte neu schreiben.";
+    UnderVoltage: "Das Netzteil ist zu schwach: seine Spannung fällt unter das, was das Board braucht.", "Das Netzteil nehmen, das der Hersteller nennt, mit kurzem Kabel, und abziehen, was vom Board Strom nimmt.";
     LedAbsent: "Die Leitung der Lampe ist nicht zu setzen.", "Die Beschreibung des Boards prüfen: led.lines.";
     DisplayIsSh1106: "Die Anzeige ist ein SH1106, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi-sh1106\" unter [panel] in holdfast.toml schreiben.";
     DisplayIsSsd1306: "Die Anzeige ist ein SSD1306, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi\" unter [panel] in holdfast.toml schreiben, oder nichts.";

@@ -10,6 +10,7 @@ pub(super) const WORDS: Words = Words {
     starting: screen("Arrancando", NOTHING, "Holdfast está arrancando", ""),
     repairing: screen("Reparando", "No desenchufar", "se reparan los datos", ""),
     no_link: screen("Sin red", "Revisar cable y wifi", "no hay nada conectado", ""),
+    no_radio: screen("Sin radio", "Usar un cable", "falta su firmware", ""),
     no_address: screen("Sin dirección", "Reiniciar el router", "el router no da ninguna", ""),
     no_route: screen("Sin internet", "Revisar el router", "no tiene salida", ""),
     no_name: screen("Sin internet", "Revisar el router", "no encuentra WhatsApp", ""),
@@ -18,6 +19,7 @@ pub(super) const WORDS: Words = Words {
     connected: screen("Conectado", NOTHING, "a WhatsApp", ""),
     connected_as: "a WhatsApp como ...{}",
     phone_away: screen("Falta el móvil", "Encender el móvil", "o el vínculo terminará", ""),
+    weak_supply: screen("Poca tensión", "Otra fuente", "su tensión cae", ""),
     stale: screen("No responde", NOTHING, "se pregunta a WhatsApp", ""),
     reconnecting: screen("Sin línea", NOTHING, "conectando, intento {}", ""),
     degraded: screen("Sin línea aún", "Botón: probar ya", "intento {}", ""),
@@ -96,6 +98,9 @@ pub(super) const WORDS: Words = Words {
     address: "Dirección",
     host: "Nombre",
     wifi: "Wifi",
+    good: "buena",
+    fair: "regular",
+    weak: "débil",
     unread: "Sin leer",
     unsent: "Sin enviar",
     last_message: "Mensaje",
@@ -113,6 +118,7 @@ pub(super) const WORDS: Words = Words {
 
 causes! {
     NoLink: "No hay cable enchufado ni wifi conectado.", "Revisar el cable, o el nombre y la contraseña del wifi en holdfast.toml.";
+    NoRadio: "No hay cable enchufado y la radio no arrancó; seguramente le falta el firmware.", "Usar un cable, o una imagen hecha con `--wifi-firmware`.";
     NoAddress: "La red no da dirección a este aparato.", "Reiniciar el router.";
     NoRoute: "La red no tiene salida al exterior.", "Comprobar que el router tiene internet.";
     DnsFailed: "No se encuentra el nombre del servidor de WhatsApp.", "Comprobar que el router tiene internet.";
@@ -183,6 +189,7 @@ causes! {
     ResetAsked: "Se confirmó en el aparato borrar todo.", "No cortar la corriente hasta que haya arrancado de nuevo.";
     ResetFailed: "No se pudo empezar a borrar; no se cambió nada.", "Revisar el almacenamiento: espacio libre, luego la tarjeta.";
     ResetUnfinished: "Se empezó a borrar y no se pudo terminar; lo que queda no se usa.", "Reiniciar para probar de nuevo; si sigue, grabar otra vez la tarjeta.";
+    UnderVoltage: "La fuente es demasiado débil: su tensión cae por debajo de lo que la placa necesita.", "Usar la fuente que nombra el fabricante, con un cable corto, y desenchufar lo que la placa alimenta.";
     LedAbsent: "No se puede poner la línea de la lámpara.", "Revisar la descripción de la placa: led.lines.";
     DisplayIsSh1106: "La pantalla es un SH1106, no lo descrito; se maneja como tal.", "Poner board = \"raspberrypi-sh1106\" bajo [panel] en holdfast.toml.";
     DisplayIsSsd1306: "La pantalla es un SSD1306, no lo descrito; se maneja como tal.", "Poner board = \"raspberrypi\" bajo [panel] en holdfast.toml, o nada.";

@@ -111,7 +111,7 @@ macro_rules! table {
 table! {
     screens {
         // The session.
-        starting repairing no_link no_address no_route no_name clock connecting connected phone_away stale reconnecting degraded
+        starting repairing no_link no_radio no_address no_route no_name clock connecting connected phone_away weak_supply stale reconnecting degraded
         replaced logged_out banned blocked outdated
         // Linking.
         preparing enter too_big paused passkey
@@ -131,7 +131,7 @@ table! {
         // Times; `{}` is how long.
         next_try trying restarting goes_on ends_in no_in erases_in left ago now
         // Names of figures, and values of unknown ones.
-        since address host wifi unread unsent last_message last_run version slot generation audit backup never none
+        since address host wifi good fair weak unread unsent last_message last_run version slot generation audit backup never none
     }
 }
 

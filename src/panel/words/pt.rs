@@ -10,6 +10,7 @@ pub(super) const WORDS: Words = Words {
     starting: screen("Iniciando", NOTHING, "Holdfast está iniciando", ""),
     repairing: screen("Reparando", "Não desligar", "os dados são reparados", ""),
     no_link: screen("Sem rede", "Ver cabo e Wi-Fi", "nada está conectado", ""),
+    no_radio: screen("Sem rádio", "Usar um cabo", "falta o firmware dele", ""),
     no_address: screen("Sem IP", "Reiniciar roteador", "ele não dá endereço", ""),
     no_route: screen("Sem internet", "Ver o roteador", "ele não tem saída", ""),
     no_name: screen("Sem internet", "Ver o roteador", "não acha o WhatsApp", ""),
@@ -18,6 +19,7 @@ pub(super) const WORDS: Words = Words {
     connected: screen("Conectado", NOTHING, "ao WhatsApp", ""),
     connected_as: "ao WhatsApp: ...{}",
     phone_away: screen("Sem celular", "Ligar o celular", "ou a conexão vai acabar", ""),
+    weak_supply: screen("Energia fraca", "Trocar a fonte", "a tensão dela cai", ""),
     stale: screen("Sem resposta", NOTHING, "pergunta ao WhatsApp", ""),
     reconnecting: screen("Sem linha", NOTHING, "tentando, nº {}", ""),
     degraded: screen("Fora do ar", "Botão: tentar já", "tentativa {}", ""),
@@ -96,6 +98,9 @@ pub(super) const WORDS: Words = Words {
     address: "Endereço",
     host: "Nome",
     wifi: "Wi-Fi",
+    good: "bom",
+    fair: "médio",
+    weak: "fraco",
     unread: "Não lidas",
     unsent: "Não enviadas",
     last_message: "Mensagem",
@@ -113,6 +118,7 @@ pub(super) const WORDS: Words = Words {
 
 causes! {
     NoLink: "Nenhum cabo está ligado e nenhum Wi-Fi conectado.", "Ver o cabo, ou o nome e a senha do Wi-Fi em holdfast.toml.";
+    NoRadio: "Nenhum cabo está ligado e o rádio não iniciou; deve faltar o firmware dele.", "Usar um cabo, ou uma imagem feita com `--wifi-firmware`.";
     NoAddress: "A rede não dá endereço a este aparelho.", "Reiniciar o roteador.";
     NoRoute: "A rede não tem saída para fora.", "Ver se o roteador está na internet.";
     DnsFailed: "O nome do servidor do WhatsApp não é encontrado.", "Ver se o roteador está na internet.";
@@ -183,6 +189,7 @@ causes! {
     ResetAsked: "Foi confirmado no aparelho apagar tudo.", "Não cortar a energia até que tenha iniciado de novo.";
     ResetFailed: "Não se pôde começar a apagar; nada foi mudado.", "Ver o armazenamento: espaço livre, depois o cartão.";
     ResetUnfinished: "Começou-se a apagar e não se pôde terminar; o que resta não é usado.", "Reiniciar para tentar de novo; se continuar, gravar o cartão outra vez.";
+    UnderVoltage: "A fonte é fraca demais: sua tensão cai abaixo do que a placa precisa.", "Usar a fonte que o fabricante indica, com cabo curto, e desligar o que a placa alimenta.";
     LedAbsent: "A linha da lâmpada não pode ser posta.", "Ver a descrição da placa: led.lines.";
     DisplayIsSh1106: "A tela é um SH1106, não o descrito; é usada como tal.", "Pôr board = \"raspberrypi-sh1106\" em [panel] no holdfast.toml.";
     DisplayIsSsd1306: "A tela é um SSD1306, não o descrito; é usada como tal.", "Pôr board = \"raspberrypi\" em [panel] no holdfast.toml, ou nada.";

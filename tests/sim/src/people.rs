@@ -180,7 +180,7 @@ impl World {
             return;
         };
         match cause.code {
-            CauseCode::NoLink | CauseCode::NoAddress | CauseCode::NoRoute => {
+            CauseCode::NoLink | CauseCode::NoRadio | CauseCode::NoAddress | CauseCode::NoRoute => {
                 self.set_way(Way::Open);
             }
             CauseCode::QrExhausted | CauseCode::PairingBudget | CauseCode::OpenFailed => {

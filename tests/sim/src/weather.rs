@@ -136,7 +136,7 @@ impl World {
         let until = self.now + self.magnitude(10 * SECOND, 3 * DAY);
         match spell {
             Spell::Outage => {
-                let way = [Way::NoLink, Way::NoAddress, Way::NoRoute];
+                let way = [Way::NoLink, Way::NoRadio, Way::NoAddress, Way::NoRoute];
                 let way = way[self.dice.random_range(0..way.len())];
                 self.set_way(way);
                 self.after(until - self.now, What::Way(Way::Open));
@@ -163,6 +163,7 @@ impl World {
             Spell::Zombie => self.deafens(false),
             Spell::PowerCut => self.dies(LastEnd::PowerLoss, until - self.now),
             Spell::BrownOut => {
+                self.tell(Event::Voltage { low: true });
                 for _ in 0..self.dice.random_range(2..40) {
                     let at = self.dice.random_range(0..20 * MINUTE);
                     self.after(at, What::Cut);

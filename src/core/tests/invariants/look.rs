@@ -1,8 +1,20 @@
 //! What an owner sees.
 
-use holdfast_core::{Face, PairingFace, STAYS, State};
+use holdfast_core::{Cause, CauseClass, CauseCode, Face, PairingFace, STAYS, State};
 
 use super::{Around, SECOND};
+
+/// Whether a cause says why the session is not Connected, and not something about disk, supply, panel, phone or echo alone.
+pub(super) fn is_of_the_session(cause: Cause) -> bool {
+    use CauseClass::{Panel, Power, Storage, System};
+    let is_beside = matches!(cause.class(), Storage | System | Power | Panel);
+    let of_account = [
+        CauseCode::PhoneAway,
+        CauseCode::EchoMissing,
+        CauseCode::NoNewChats,
+    ];
+    !is_beside && !of_account.contains(&cause.code)
+}
 
 impl Around {
     /// Checks that the face an owner sees is true, bounded and explained.

@@ -7,13 +7,13 @@ mod moves;
 use std::collections::VecDeque;
 
 use holdfast_core::{
-    ArchiveId, Cause, CauseClass, CauseCode, Command, Course, Deed, Effect, Ending, Event, Facts,
-    Findings, GenerationId, Hand, Hands, LastFour, Linked, Now, Order, Outcome, Plan, Reply, State,
-    Trigger, face,
+    ArchiveId, Cause, Command, Course, Deed, Effect, Ending, Event, Facts, Findings, GenerationId,
+    Hand, Hands, LastFour, Linked, Now, Order, Outcome, Plan, Reply, State, Trigger, face,
 };
 use proptest::prelude::*;
 
 use button::{Asks, Button};
+use look::is_of_the_session;
 use moves::{Move, findings, moves, space};
 
 const SECOND: u64 = 1_000;
@@ -172,20 +172,9 @@ impl Hands for Around {
             .filter(|effect| matches!(effect, Effect::Reply { .. }))
             .count();
         assert_eq!(replies, usize::from(matches!(event, Event::Command { .. })));
-        // Several things may happen in one step; the last one told is what holds, unless it is about disk, panel, phone or echo
-        // alone.
+        // Several things may happen in one step; the last one told is what holds, unless it says nothing of the session.
         self.told = effects.rev().find_map(|effect| match effect {
-            Effect::Report(cause)
-                if !matches!(
-                    cause.class(),
-                    CauseClass::Storage | CauseClass::System | CauseClass::Panel
-                ) && !matches!(
-                    cause.code,
-                    CauseCode::PhoneAway | CauseCode::EchoMissing | CauseCode::NoNewChats
-                ) =>
-            {
-                Some(*cause)
-            }
+            Effect::Report(cause) if is_of_the_session(*cause) => Some(*cause),
             _ => None,
         });
         (self.event, self.outcome) = (event.clone(), outcome.clone());

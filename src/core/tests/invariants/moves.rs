@@ -129,7 +129,13 @@ fn panel(display: bool, works: bool) -> Event {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    const WAYS: [Way; 4] = [Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open];
+    const WAYS: [Way; 5] = [
+        Way::NoLink,
+        Way::NoRadio,
+        Way::NoAddress,
+        Way::NoRoute,
+        Way::Open,
+    ];
     let ignored = (1..9_u32, prop::option::of(1..99_u32)).prop_map(|(count, line)| Ignored {
         count,
         file: None,
@@ -157,7 +163,7 @@ fn event() -> impl Strategy<Value = Event> {
     let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
     prop_oneof![
         1 => Just(Event::Tick),
-        3 => prop::sample::select(vec![Way::NoLink, Way::NoAddress, Way::NoRoute, Way::Open, Way::Open]).prop_map(Event::Network),
+        3 => prop::sample::select(vec![Way::NoLink, Way::NoRadio, Way::NoAddress, Way::NoRoute, Way::Open, Way::Open]).prop_map(Event::Network),
         1 => any::<bool>().prop_map(|behind| Event::Clock { behind }),
         2 => facts().prop_map(|facts| Event::Woke(Box::new(facts))),
         4 => valid_ms().prop_map(|valid_ms| Event::QrShown { valid_ms }),
@@ -188,6 +194,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::InboxFull),
         1 => Just(Event::DropFailed),
         1 => any::<u64>().prop_map(|seq| Event::Audited(AuditEnd::of(seq | 1, "3f2a9c01").expect("an end"))),
+        1 => any::<bool>().prop_map(|low| Event::Voltage { low }),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(display, works)| panel(display, works)),
         1 => prop::option::of(Just(ACCOUNT)).prop_map(|account| Event::Booted(Linked { generation: GenerationId(3), account })),
     ]

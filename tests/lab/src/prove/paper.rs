@@ -113,7 +113,7 @@ async fn tell(run: &mut Run) -> anyhow::Result<()> {
         STEP,
         stage.says(&Face::Connected {
             account: None,
-            phone_away: false,
+            fault: None,
         }),
     )
     .await;
@@ -232,7 +232,7 @@ impl Stage {
         self.paper.plug(&self.machine)?;
         self.says(&Face::Connected {
             account: None,
-            phone_away: false,
+            fault: None,
         })
         .await?;
         let mended = format!(

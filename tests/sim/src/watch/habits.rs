@@ -144,10 +144,10 @@ impl Habits {
         name: &str,
         cause: Option<CauseCode>,
     ) -> Result<(), String> {
-        use CauseCode::{NoAddress, NoLink, NoRoute};
+        use CauseCode::{NoAddress, NoLink, NoRadio, NoRoute};
         self.connected_at = (name == "Connected").then_some(now);
         // Whatever the state is called: a logout may be suspected, too.
-        self.is_offline = matches!(cause, Some(NoLink | NoAddress | NoRoute));
+        self.is_offline = matches!(cause, Some(NoLink | NoRadio | NoAddress | NoRoute));
         let waits = matches!(name, "WaitingForNetwork" | "Reconnecting" | "Degraded");
         self.failures += u32::from(std::mem::take(&mut self.failed) && waits);
         let failures = self.failures;

@@ -236,7 +236,7 @@ impl Pictures {
 
 const CONNECTED: Face = Face::Connected {
     account: Some(LastFour(*b"4567")),
-    phone_away: false,
+    fault: None,
 };
 
 fn figures_with(unread: u64) -> Figures {

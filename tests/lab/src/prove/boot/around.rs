@@ -26,7 +26,7 @@ fn connected() -> Face {
     let digits = scene::OWNER.as_bytes();
     Face::Connected {
         account: digits.last_chunk().copied().map(LastFour),
-        phone_away: false,
+        fault: None,
     }
 }
 

@@ -571,7 +571,7 @@ fn face(meets: &Meets) -> Option<Face> {
         "ClientOutdated" => Face::ClientOutdated { next_ms },
         "Connected" => Face::Connected {
             account: None,
-            phone_away: false,
+            fault: None,
         },
         "Pairing" => Face::Pairing(PairingFace::Preparing),
         "PairingPaused" => Face::PairingPaused,
