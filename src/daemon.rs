@@ -281,10 +281,10 @@ async fn serve(
             tracing::warn!("the mark of this run cannot be closed: {error}");
         }
         journal::stopped();
-        publisher.face(match restart {
-            Restart::No => Face::Stopped { saved: true },
-            Restart::Machine | Restart::Process => Face::Resetting,
-        });
+        // What restarts says so already.
+        if restart == Restart::No {
+            publisher.face(Face::Stopped { saved: true });
+        }
         Ok(())
     };
     Ok((closed.await, restart, later))

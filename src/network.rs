@@ -1,7 +1,7 @@
 //! Watches the network through the kernel: links, addresses, routes. Name resolution and WhatsApp itself are tried by the link's
 //! attempts alone.
 //!
-//! - [`radio`]: whether there is a radio, whether it did not start, and how well it hears
+//! - [`radio`]: whether there is a radio, whether it did not start, whether it is the only way out, and how well it hears
 
 pub mod radio;
 
@@ -38,13 +38,15 @@ pub enum Aim {
     Proxy,
 }
 
-/// Sends an event for each change, until nobody listens.
+/// Sends an event for each change, until nobody listens; `joins` tells whether a network is named that a radio could join.
 pub async fn watch(
     machine: Machine,
     aim: Aim,
+    joins: fn(&Machine) -> bool,
     mut known: Way,
     events: mpsc::UnboundedSender<Event>,
 ) {
+    let mut was_alone = false;
     let changes = Changes::subscribe();
     if let Err(error) = &changes {
         tracing::warn!(
@@ -62,6 +64,11 @@ pub async fn watch(
             return;
         }
         known = now;
+        let alone = radio::is_alone(&machine) && joins(&machine);
+        if alone != was_alone && events.send(Event::Radio { alone }).is_err() {
+            return;
+        }
+        was_alone = alone;
     }
 }
 
@@ -356,11 +363,20 @@ Main:
         tokio::spawn(watch(
             Machine::at(scene.0.path()),
             Aim::Internet,
+            |machine| machine.file("named").exists(),
             Way::NoLink,
             events,
         ));
         let mut told = async || timeout(3 * LOOK, told.recv()).await.ok().flatten();
         scene.put("proc/net/route", ROUTES);
         assert_eq!(told().await, Some(Event::Network(Way::Open)));
+        scene.put("sys/class/net/wlan0/phy80211/index", "0\n");
+        assert_eq!(told().await, None, "nobody named a network");
+        scene.put("named", "");
+        assert_eq!(told().await, Some(Event::Radio { alone: true }));
+        assert_eq!(told().await, None, "nothing new");
+        scene.put("sys/class/net/eth0/device/uevent", "");
+        scene.put("sys/class/net/eth0/carrier", "1\n");
+        assert_eq!(told().await, Some(Event::Radio { alone: false }));
     }
 }

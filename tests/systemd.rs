@@ -10,9 +10,10 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use holdfast::{
-    boot::{Boot, Step},
+    boot::{Boot, Step, forget, wifi},
     journal::MessageId,
 };
+use holdfast_medium::Machine;
 
 use tool::tool;
 
@@ -45,7 +46,14 @@ fn installed() -> tempfile::TempDir {
 fn the_units_are_sound() {
     let root = installed();
     // What they run, and what of systemd's own they lean on.
-    for program in ["holdfastd", "holdfast-boot", "journalctl", "find"] {
+    for program in [
+        "holdfastd",
+        "holdfast-boot",
+        "journalctl",
+        "find",
+        "rm",
+        "systemctl",
+    ] {
         let program = root.path().join("usr/bin").join(program);
         fs::create_dir_all(program.parent().unwrap()).unwrap();
         fs::copy("/bin/true", program).unwrap();
@@ -67,6 +75,8 @@ fn the_units_are_sound() {
         "holdfast-evidence.service",
         "holdfast-data.service",
         "holdfast-settings.service",
+        "holdfast-rejoin.path",
+        "holdfast-rejoin.service",
         "holdfast-restart.path",
         "holdfast-ring.service",
         "holdfast-ring.timer",
@@ -78,6 +88,29 @@ fn the_units_are_sound() {
             .arg(unit));
         assert!(sound && said.is_empty(), "{unit}: {said}");
     }
+}
+
+/// The daemon may restart neither the machine nor what joins the Wi-Fi: it makes a file, and a unit waits for that one.
+#[test]
+fn what_the_daemon_may_not_do_it_asks_for_where_a_unit_waits() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = Machine::at(root.path());
+    wifi::ask_to_rejoin(&machine).unwrap();
+    forget::ask_for_restart(&machine).unwrap();
+    let unit = |name: &str| fs::read_to_string(source("system").join(name)).unwrap();
+    for name in ["holdfast-rejoin.path", "holdfast-restart.path"] {
+        let unit = unit(name);
+        let [path] = values(&unit, "PathExists")[..] else {
+            panic!("{unit}")
+        };
+        let asked = root.path().join(path.trim_start_matches('/'));
+        assert!(asked.is_file(), "{name} waits for {path}");
+    }
+    // What is not taken away is asked for again and again.
+    let rejoin = unit("holdfast-rejoin.service");
+    let waits = unit("holdfast-rejoin.path");
+    let first = values(&rejoin, "ExecStart")[0];
+    assert!(first.ends_with(values(&waits, "PathExists")[0]), "{first}");
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! - [`settings`]: the owner's settings on the boot partition; `audit_key` and `age`: what seals the audit, and how far the data had come, beside them
 //! - `firmware`: the boot partition, read-only but for a moment
 //! - [`forget`]: the factory reset; `blank`: what becomes of a file with keys before
+//! - [`wifi`]: what the daemon is told of the Wi-Fi, and may ask about it
 //! - [`LastKnownGood`]: a clock that does not start in the past
 
 mod age;
@@ -36,6 +37,7 @@ mod set_aside;
 pub mod settings;
 mod step;
 mod superblock;
+pub mod wifi;
 
 use std::fs;
 use std::io;

@@ -107,6 +107,8 @@ pub enum Effect {
         /// The answer.
         reply: Reply,
     },
+    /// Have the radio join its network anew, from the beginning. Answers with nothing: what comes of it is seen on the way out.
+    Rejoin,
     /// Leave the daemon's loop: everything is in order.
     Exit,
     /// Leave the daemon's loop as failed: the service manager starts us again.

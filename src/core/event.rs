@@ -59,6 +59,11 @@ pub enum Event {
     Tick,
     /// How far the way to the outside goes now, when that changed.
     Network(Way),
+    /// Whether a radio is the only way out that there is, when that changed: the owner named a network for it, and no cable is plugged in.
+    Radio {
+        /// It is.
+        alone: bool,
+    },
     /// Whether the wall clock is behind the last time known to be good, when that changed.
     Clock {
         /// It is, or it was set to that time for want of a better one.

@@ -7,7 +7,7 @@ use crate::ground::{
 };
 use crate::parts::{
     Allowances, Backoffs, Gesture, Grace, Hurry, Keys, Lamp, Notices, Panel, Part, Phone, Pulse,
-    SelfTest, Session, Storage, Storm, Supply, Todo, Token,
+    Radio, SelfTest, Session, Storage, Storm, Supply, Todo, Token,
 };
 
 /// All that Holdfast knows when it decides: the parts, and what only the rules know.
@@ -23,6 +23,7 @@ pub struct State {
     pub(crate) storm: Storm,
     pub(crate) phone: Phone,
     pub(crate) supply: Supply,
+    pub(crate) radio: Radio,
     pub(crate) pulse: Pulse,
     pub(crate) self_test: SelfTest,
     pub(crate) token: Token,
@@ -63,6 +64,7 @@ impl State {
             storm: Storm::default(),
             phone: Phone::default(),
             supply: Supply::default(),
+            radio: Radio::default(),
             pulse: Pulse::default(),
             self_test: SelfTest::default(),
             token: Token::default(),
@@ -174,6 +176,7 @@ impl State {
         self.storm.rebase(moments);
         self.phone.rebase(moments);
         self.supply.rebase(moments);
+        self.radio.rebase(moments);
         self.pulse.rebase(moments);
         self.token.rebase(moments);
         self.grace.rebase(moments);
@@ -273,6 +276,9 @@ mod tests {
             Event::Tick,
             Event::Network(Way::NoLink),
             Event::Network(Way::Open),
+            Event::Radio { alone: true },
+            Event::Radio { alone: true },
+            Event::Radio { alone: false },
             Event::Clock { behind: true },
             Event::Clock { behind: false },
             Event::QrShown { valid_ms: 20_000 },

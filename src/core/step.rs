@@ -28,6 +28,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.farewell_due();
     turn.grace_due();
     turn.supply_due();
+    turn.radio_due();
     turn.notify();
     turn.remember(&before);
     turn.notice_due();
@@ -46,6 +47,7 @@ impl Turn<'_> {
             Event::Booted(linked) => self.booted(linked),
             Event::Tick => {}
             Event::Network(way) => self.network(way),
+            Event::Radio { alone } => self.state.radio.alone(alone),
             Event::Clock { behind } => self.clock(behind),
             Event::QrShown { valid_ms } => self.code_shown(Code::Qr, valid_ms),
             Event::CodeShown { valid_ms } => self.code_shown(Code::Typed, valid_ms),

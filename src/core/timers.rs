@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Farewell,
     /// The voltage has been low for so long that it is a fault, or high enough for so long that it is none.
     Supply,
+    /// Nothing has come of the radio for so long that something is done about it.
+    Radio,
     /// The notice has stood long enough.
     Notice,
     /// What is missing of the network has been for long enough.
@@ -30,7 +32,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Button,
         Self::Session,
         Self::Storm,
@@ -39,6 +41,7 @@ impl Timer {
         Self::NewChats,
         Self::Farewell,
         Self::Supply,
+        Self::Radio,
         Self::Notice,
         Self::Grace,
     ];
@@ -62,6 +65,7 @@ impl Timer {
                 let is_leaving = state.session.is_leaving();
                 state.supply.deadline().filter(|_| !is_leaving)
             }
+            Self::Radio => state.radio.deadline().filter(|_| state.may_climb()),
             Self::Notice => state.notices.deadline(),
             Self::Grace => state.grace.deadline(),
         }

@@ -41,7 +41,9 @@ impl Around {
             };
             let first = network::way(&machine, aim);
             way = Some(first);
-            tokio::spawn(network::watch(machine.clone(), aim, first, events.clone()));
+            let (machine, events) = (machine.clone(), events.clone());
+            let joins = boot::wifi::is_named;
+            tokio::spawn(network::watch(machine, aim, joins, first, events));
         }
         tokio::spawn(supply::watch(machine.clone(), events.clone()));
         let good = LastKnownGood::read(&config.data);

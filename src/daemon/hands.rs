@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use holdfast_core::{self as core, Effect, Event, Now, State};
 use holdfast_medium::barrier::Barrier;
-use holdfast_medium::{Lane, blocking};
+use holdfast_medium::{Lane, Machine, blocking};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -19,6 +19,7 @@ use super::publish::Publisher;
 use super::restart::Restart;
 use super::rooms::Rooms;
 use super::space::Gauge;
+use crate::boot::wifi;
 use crate::config::Config;
 use crate::journal;
 use crate::link::{Ahead, Link};
@@ -111,8 +112,10 @@ impl core::Hands for Hands {
             }
             Effect::Notify(cause) => self.notify(state.name(), cause),
             Effect::Reply { request, reply } => self.publisher.reply(request, reply),
+            Effect::Rejoin => self.rejoin(),
             Effect::Exit => self.leaving = true,
             Effect::Restart => {
+                self.incidents.does("restarted the machine");
                 self.restart.ask(&self.config);
                 self.leaving = true;
             }
@@ -174,6 +177,15 @@ impl Hands {
             failure,
             leaving: false,
             restart: Restart::default(),
+        }
+    }
+
+    /// Has the Wi-Fi joined anew.
+    fn rejoin(&mut self) {
+        self.incidents.does("joined the Wi-Fi anew");
+        match wifi::ask_to_rejoin(&Machine::this()) {
+            Ok(()) => tracing::warn!("nothing comes of the Wi-Fi: it is joined anew"),
+            Err(error) => tracing::warn!("the Wi-Fi cannot be joined anew: {error}"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The restart in which everything is forgotten: the machine's where it is ours, else the process'.
+//! The restart in which everything is forgotten, or that a radio takes of which nothing comes: the machine's where it is ours, else the process'.
 
 use std::convert::Infallible;
 use std::env;

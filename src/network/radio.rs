@@ -20,6 +20,19 @@ pub fn reception(machine: &Machine) -> Option<Reception> {
     Some(Reception { dbm })
 }
 
+/// Tells whether a radio is the only way out: there is one, and no cable is plugged in.
+pub(super) fn is_alone(machine: &Machine) -> bool {
+    let is_plugged = |link: &PathBuf| {
+        // What is no device is made by software: a bridge, a tunnel.
+        let is_cable = link.join("device").exists() && !is_radio(link);
+        let carrier = fs::read_to_string(link.join("carrier"));
+        is_cable && carrier.is_ok_and(|carrier| carrier.trim() == "1")
+    };
+    let mut links = links(machine);
+    let has_radio = links.any(|link| is_radio(&link)) || has_not_started(machine);
+    has_radio && !self::links(machine).any(|link| is_plugged(&link))
+}
+
 /// Tells whether a radio that the driver knows did not start, with no other one there.
 ///
 /// `brcmfmac` asks for the firmware after it has bound to the radio's SDIO function 1. Where there is none, or the radio does not run with it, it
@@ -108,6 +121,31 @@ mod tests {
         assert!(board.has_not_started());
         board.put("sys/class/net/wlan0/phy80211/index", "0\n");
         assert!(!board.has_not_started(), "another one is there");
+    }
+
+    #[test]
+    fn a_radio_is_alone_while_no_cable_is_plugged_in() {
+        let board = Board::new();
+        let is_alone = || is_alone(&board.machine());
+        board
+            .put("sys/class/net/lo/carrier", "1\n")
+            .put("sys/class/net/br0/carrier", "1\n")
+            .put("sys/class/net/eth0/device/uevent", "")
+            .put("sys/class/net/eth0/carrier", "0\n");
+        assert!(!is_alone(), "there is none");
+        board
+            .put("sys/class/net/wlan0/phy80211/index", "0\n")
+            .put("sys/class/net/wlan0/device/uevent", "")
+            .put("sys/class/net/wlan0/carrier", "1\n");
+        assert!(is_alone());
+        board.put("sys/class/net/eth0/carrier", "1\n");
+        assert!(!is_alone());
+        // One that did not start is one, too: the machine's restart may help it.
+        let board = Board::new();
+        board
+            .put("sys/module/brcmfmac/refcnt", "0\n")
+            .put("sys/bus/sdio/devices/mmc1:0001:1/vendor", BROADCOM);
+        assert!(super::is_alone(&board.machine()));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use holdfast::boot::wifi;
+use holdfast_medium::Machine;
+
 use crate::card::{Card, PASSWORD};
 use crate::tool::tool;
 
@@ -75,4 +78,20 @@ fn a_country_that_the_kernel_does_not_know_is_told_and_costs_nothing_else() {
             assert!(card.has("ssid=73686f7265"), "{file}: {}", card.wifi());
         }
     }
+}
+
+#[test]
+fn the_daemon_is_told_whether_a_wifi_is_named() {
+    let card = Card::new();
+    let is_named = || wifi::is_named(&Machine::at(card.0.path()));
+    assert!(!is_named(), "nobody has said so");
+    card.boot_with("hostname = \"kelp\"\n");
+    assert!(!is_named());
+    card.boot_with(format!(
+        "[wifi]\nssid = \"shore\"\npassword = \"{PASSWORD}\"\n"
+    ));
+    assert!(is_named());
+    // Its file is gone, and what was taken over stays.
+    card.boot_with("");
+    assert!(is_named());
 }

@@ -157,6 +157,8 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     failures.extend(noted.err());
     let noted = super::note(machine, LETS_IN, &shelf.lets_in()).context(LETS_IN);
     failures.extend(noted.err());
+    let noted = super::wifi::note_named(machine, shelf.names_wifi()).context("the Wi-Fi's note");
+    failures.extend(noted.err());
     let failures: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
     if failures.is_empty() {
         return Ok(told);

@@ -107,6 +107,12 @@ impl Shelf {
         keys.is_ok_and(|keys| !keys.trim().is_empty())
     }
 
+    /// Whether there is a Wi-Fi to join.
+    pub(super) fn names_wifi(&self) -> bool {
+        let kept = fs::read_to_string(self.0.join("wifi/wpa_supplicant.conf")).unwrap_or_default();
+        !wifi::of_conf(&kept).is_empty()
+    }
+
     /// Gives the running machine the addresses of the files, before networkd starts.
     ///
     /// # Errors

@@ -73,6 +73,10 @@ allowances! {
     rebuilds: 1 in DAY, As("rebuilds");
     /// Causes the owner was told of.
     notified: 12 in DAY, As("notified");
+    /// Times that a radio was made to join its network anew.
+    rejoins: 4 in HOUR, As("rejoins");
+    /// Restarts of the machine for the radio's sake.
+    radio_restarts: 1 in DAY, As("radio-restarts");
     /// Takeovers by another copy, whatever came between.
     takeovers: 8 in DAY, As("takeovers");
     /// Restarts at WhatsApp's word: the third within a minute is a failure.

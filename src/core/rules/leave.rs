@@ -50,7 +50,8 @@ impl Turn<'_> {
     pub(crate) fn exit(&mut self) {
         self.state.session.exit();
         self.tell_undecrypted();
-        self.effects.push(match self.state.session.resets() {
+        let restarts = self.state.session.resets() || self.state.radio.restarts();
+        self.effects.push(match restarts {
             true => Effect::Restart,
             false => Effect::Exit,
         });

@@ -13,6 +13,7 @@ mod notify;
 mod pairing;
 mod past;
 mod probe;
+mod radio;
 mod reconnect;
 mod relink;
 mod repair;

@@ -133,7 +133,11 @@ mod tests {
             story.wait_for(Effect::Connect);
         }
         story.ended(lost());
-        assert_eq!(story.reports, ["network.no-link"], "attempts change nothing");
+        assert_eq!(
+            story.reports,
+            ["network.no-link"],
+            "attempts change nothing"
+        );
         story.on(Event::Network(Way::NoAddress));
         story.on(Event::Network(Way::NoRoute));
         assert_eq!(told_after(&mut story, 4), ["network.no-route"]);
@@ -141,7 +145,11 @@ mod tests {
         story.on(Event::LinkUp);
         story.on(Event::Network(Way::NoLink));
         story.ended(lost());
-        assert_eq!(told_after(&mut story, 4), ["network.no-link"], "another time");
+        assert_eq!(
+            told_after(&mut story, 4),
+            ["network.no-link"],
+            "another time"
+        );
     }
 
     #[test]

@@ -42,9 +42,11 @@ impl Turn<'_> {
         let noted = self.state.noted_at;
         let is_old = noted.is_none_or(|at| self.now.saturating_sub(at) >= NOTED_MS);
         let is_over = session.lasting_wait().is_some() && is_old;
-        // A retirement finishes while we leave: what was owed to the old generation is so no more.
-        let switched =
-            session.is_leaving() && self.state.linked().generation != before.linked().generation;
+        // The restart for the radio's sake counts before it happens. And a retirement may finish while we leave: what was owed to the old
+        // generation is so no more.
+        let restarts = self.state.radio.restarts() && !before.radio.restarts();
+        let switched = restarts
+            || session.is_leaving() && self.state.linked().generation != before.linked().generation;
         let news = || past(self.state, self.now) != past(before, self.now);
         if told_closed || switched || !as_it_was && (is_over || *self.state != *before && news()) {
             self.state.noted_at = Some(self.now);

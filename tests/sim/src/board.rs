@@ -63,6 +63,15 @@ pub(crate) struct Process {
     pub(crate) ended: Option<LastEnd>,
 }
 
+/// What helps a radio that hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// To join anew.
+    Rejoin,
+    /// A restart of the machine.
+    Restart,
+}
+
 /// The device.
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
@@ -70,6 +79,8 @@ pub(crate) struct Board {
     pub(crate) process: Option<Process>,
     pub(crate) run: Option<Run>,
     pub(crate) way: Way,
+    /// The radio hangs, until this is done about it.
+    pub(crate) hangs: Option<Remedy>,
     /// A clock with a battery.
     has_rtc: bool,
     /// The network tells nobody the time.
@@ -114,6 +125,7 @@ impl Board {
             process: None,
             run: None,
             way: Way::Open,
+            hangs: None,
             has_rtc: dice.random_ratio(1, 3),
             timeless: dice.random_ratio(1, 4),
             behind: false,
@@ -139,7 +151,7 @@ impl Board {
 
     pub(crate) fn turns_fair(&mut self) {
         (self.flash.stuck_until, self.flash.broken_until) = (0, 0);
-        self.flash.garbled_until = 0;
+        (self.flash.garbled_until, self.hangs) = (0, None);
         self.run.iter_mut().for_each(|run| run.deaf = false);
     }
 
@@ -185,6 +197,7 @@ impl World {
         );
         if is_boot || restarts {
             self.board.boots += 1;
+            self.radio_works();
             self.board.unfinished = !self.fair && self.dice.random_ratio(1, 10);
             if self.board.flash.resets && !self.board.unfinished {
                 self.forgets_all();
@@ -219,6 +232,9 @@ impl World {
             self.after(soon, What::Meddles);
         }
         self.tell(Event::Woke(Box::new(facts)));
+        if self.by_radio() {
+            self.tell(Event::Radio { alone: true });
+        }
     }
 
     /// Gathers the facts of a start, before anything is opened.
@@ -484,6 +500,7 @@ impl Hands for World {
             Effect::Renegotiate { .. } if self.board.flash.garbled_until > self.now => {}
             Effect::Renegotiate { peer } => self.board.flash.garbled.retain(|other| *other != peer),
             Effect::SelfTest => self.answer_within(20 * SECOND, Answer::Tested),
+            Effect::Rejoin => self.rejoins(),
             Effect::Farewell(_) => self.answer_within(2 * MINUTE, Answer::FarewellSaid),
             Effect::DialAhead
             | Effect::Pulse

@@ -181,6 +181,7 @@ impl World {
         };
         match cause.code {
             CauseCode::NoLink | CauseCode::NoRadio | CauseCode::NoAddress | CauseCode::NoRoute => {
+                self.board.hangs = None;
                 self.set_way(Way::Open);
             }
             CauseCode::QrExhausted | CauseCode::PairingBudget | CauseCode::OpenFailed => {

@@ -3,6 +3,7 @@
 mod farewells;
 mod habits;
 mod looks;
+mod radio;
 mod storms;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use holdfast_core::{
 use crate::{DAY, HOUR, MINUTE, SECOND};
 use farewells::Farewells;
 use habits::Habits;
+use radio::Radio;
 use storms::Storms;
 
 /// How long a press that wants something of its own is held.
@@ -112,6 +114,7 @@ pub(crate) struct Watch {
     /// The run was told to end and did not.
     stuck: bool,
     habits: Habits,
+    radio: Radio,
 }
 
 impl Watch {
@@ -162,6 +165,7 @@ impl Watch {
         self.storms.starts();
         (self.found, self.stuck) = (None, false);
         self.habits.starts();
+        self.radio.starts(now);
         self.farewells.starts();
         // A suspicion does not outlive a restart: it is asked twice anew. A proof does.
         self.logouts = if self.logouts < PROOF { 0 } else { PROOF };
@@ -300,6 +304,7 @@ impl Watch {
         }
         self.storms.forgets_since(since);
         self.habits.forgets_since(since);
+        self.radio.forgets_since(since);
         self.farewells.forgets(since);
         if self.not_before_since >= since {
             self.not_before = None;
@@ -317,6 +322,7 @@ impl Watch {
         }
         self.storms.forgets();
         self.habits.forgets();
+        self.radio.forgets();
     }
 
     /// There is to be a run.
@@ -369,6 +375,7 @@ impl Watch {
             self.not_before = self.not_before.filter(|(_, why)| *why != PAUSE);
         }
         self.habits.happens(now, event);
+        self.radio.happens(now, event);
         self.storms.happens(now, event);
         self.farewells.happens(event);
         match *event {
@@ -507,9 +514,10 @@ impl Watch {
                         "it left without the restart in which all is forgotten".to_owned()
                     });
                 }
-                Effect::Restart => {
-                    let wanted = self.reset || self.reset_noted;
-                    self.check(wanted, || "a restart that nobody wanted".to_owned());
+                Effect::Restart if self.reset || self.reset_noted => {}
+                Effect::Rejoin | Effect::Restart => {
+                    let held = self.radio.does(now, effect, self.running);
+                    self.holds(held);
                 }
                 Effect::ExitFailed => {
                     let failed = self.storage_failed;

@@ -4,6 +4,7 @@ use holdfast_core::{CauseCode, Ending, Event, LastEnd, Part, Way};
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
+use crate::board::Remedy;
 use crate::link::Said;
 use crate::world::{What, World};
 use crate::{DAY, HOUR, MINUTE, SECOND};
@@ -139,7 +140,13 @@ impl World {
                 let way = [Way::NoLink, Way::NoRadio, Way::NoAddress, Way::NoRoute];
                 let way = way[self.dice.random_range(0..way.len())];
                 self.set_way(way);
-                self.after(until - self.now, What::Way(Way::Open));
+                // A radio that hangs does not mend itself.
+                let remedies = [Some(Remedy::Rejoin), Some(Remedy::Restart), None];
+                let remedy = remedies[(self.now % 3) as usize].filter(|_| self.by_radio());
+                self.board.hangs = self.board.hangs.or(remedy);
+                if remedy.is_none() {
+                    self.after(until - self.now, What::Way(Way::Open));
+                }
             }
             Spell::SilentOutage => {
                 self.weather.silent_until = until;
@@ -320,8 +327,27 @@ impl World {
         }
     }
 
+    /// Whether a radio is the only way out in this life.
+    pub(crate) fn by_radio(&self) -> bool {
+        self.seed.is_multiple_of(3)
+    }
+
+    /// The radio is joined anew.
+    pub(crate) fn rejoins(&mut self) {
+        if self.board.hangs == Some(Remedy::Rejoin) {
+            self.radio_works();
+        }
+    }
+
+    /// The radio does not hang any more.
+    pub(crate) fn radio_works(&mut self) {
+        if self.board.hangs.take().is_some() {
+            self.after(20 * SECOND, What::Way(Way::Open));
+        }
+    }
+
     pub(crate) fn set_way(&mut self, way: Way) {
-        if self.board.way == way {
+        if self.board.way == way || self.board.hangs.is_some() {
             return;
         }
         self.board.way = way;

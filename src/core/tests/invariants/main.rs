@@ -3,6 +3,7 @@
 mod button;
 mod look;
 mod moves;
+mod radio;
 
 use std::collections::VecDeque;
 
@@ -15,6 +16,7 @@ use proptest::prelude::*;
 use button::{Asks, Button};
 use look::is_of_the_session;
 use moves::{Move, findings, moves, space};
+use radio::Radio;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -79,6 +81,7 @@ struct Around {
     late: u64,
     stopped_at: Option<u64>,
     exited: bool,
+    radio: Radio,
 }
 
 impl World {
@@ -248,6 +251,7 @@ impl Around {
             late: 0,
             stopped_at: None,
             exited: false,
+            radio: Radio::default(),
         }
     }
 
@@ -307,6 +311,7 @@ impl Around {
                 self.bus_confirmed = None;
                 self.button.forget();
             }
+            Event::Radio { alone } => self.radio.alone(alone, self.now),
             Event::FarewellSaid => self.departs = false,
             Event::ResetFailed if std::mem::take(&mut self.resetting) => self.button.forget(),
             Event::RetireFailed if self.retiring.take().is_some() => {
@@ -429,8 +434,12 @@ impl Around {
                 self.resetting = true;
             }
             Effect::Restart => {
-                assert!(self.button.reset, "nobody had everything forgotten");
+                let wanted = self.button.reset || self.without_radio_for() >= 3 * HOUR;
+                assert!(wanted, "nobody had everything forgotten, and a radio works");
                 self.exited = true;
+            }
+            Effect::Rejoin => {
+                assert!(self.without_radio_for() >= 3 * MINUTE, "a radio works");
             }
             Effect::ResetSeen => assert!(std::mem::take(&mut self.emptied), "twice"),
             Effect::DropOldestArchive => {

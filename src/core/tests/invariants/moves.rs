@@ -164,6 +164,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         1 => Just(Event::Tick),
         3 => prop::sample::select(vec![Way::NoLink, Way::NoRadio, Way::NoAddress, Way::NoRoute, Way::Open, Way::Open]).prop_map(Event::Network),
+        1 => any::<bool>().prop_map(|alone| Event::Radio { alone }),
         1 => any::<bool>().prop_map(|behind| Event::Clock { behind }),
         2 => facts().prop_map(|facts| Event::Woke(Box::new(facts))),
         4 => valid_ms().prop_map(|valid_ms| Event::QrShown { valid_ms }),

@@ -262,6 +262,7 @@ impl Hands for Around {
             Effect::DialAhead
             | Effect::NoteCaughtUp
             | Effect::SelfTest
+            | Effect::Rejoin
             | Effect::Tested(_)
             | Effect::Report(_)
             | Effect::Notify(_)
