@@ -14,21 +14,21 @@ base_key() {
 # The packages to install, a line each.
 packages() { grep -v -e '^#' -e '^-' -e '^$' board/image/packages.list; }
 
-# make_base DIRECTORY: root.tar, kernel.deb, and for the Pi wifi.deb and boot.deb
+# make_base DIRECTORY: root.tar, kernel.deb, u-boot.deb for a virtual machine, and for the Pi wifi.deb, boot.deb and u-boot-pi.deb
 make_base() {
     local into=$1 include
     include=$(packages | paste -sd,)
     if [[ $arch != $(dpkg --print-architecture) ]] && ! arch-test "$arch" >/dev/null; then
         fail "programs for $arch do not run here: install qemu-user-static (and register it with binfmt_misc, see docs/image.md)"
     fi
-    # The kernel is not installed: its package would bring an initrd builder along.
+    # None of these is installed: the kernel's package would bring an initrd builder along, and the others are not for the root.
     # shellcheck disable=SC2016 # expanded by the hook's shell
     local download='cd "$0" && export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" &&
-        kernel=$(apt-cache depends linux-image-'$arch' | sed -n "s/.*Depends: \(linux-image-[0-9]\)/\1/p") &&
-        apt-get download -qq -o APT::Sandbox::User=root "$kernel" && mv linux-image-*.deb kernel.deb'
+        fetch() { apt-get download -qq -o APT::Sandbox::User=root "$1" && mv "$1"_*.deb "$2"; } &&
+        fetch $(apt-cache depends linux-image-'$arch' | sed -n "s/.*Depends: \(linux-image-[0-9]\)/\1/p") kernel.deb &&
+        fetch u-boot-qemu u-boot.deb'
     if [[ $arch = arm64 ]]; then
-        download+=' && apt-get download -qq -o APT::Sandbox::User=root raspi-firmware firmware-brcm80211 &&
-            mv raspi-firmware_*.deb boot.deb && mv firmware-brcm80211_*.deb wifi.deb'
+        download+=' && fetch raspi-firmware boot.deb && fetch firmware-brcm80211 wifi.deb && fetch u-boot-rpi u-boot-pi.deb'
     fi
     SOURCE_DATE_EPOCH=$debian_date mmdebstrap --quiet --variant=apt --architectures="$arch" --include="$include" \
         --components=main,non-free-firmware \

@@ -27,10 +27,5 @@ cached() {
 uuid() {
     local hex
     hex=$(printf %s "$1" | sha256sum)
-    as_uuid "${hex:0:12}4${hex:13:3}8${hex:17:15}"
-}
-
-# as_uuid DIGITS: 32 hexadecimal digits with the dashes of an id
-as_uuid() {
-    echo "${1:0:8}-${1:8:4}-${1:12:4}-${1:16:4}-${1:20:12}"
+    echo "${hex:0:8}-${hex:8:4}-4${hex:13:3}-8${hex:17:3}-${hex:20:12}"
 }

@@ -1,12 +1,13 @@
 # What goes with an image: what is in it, its checksum, and an entry for Raspberry Pi Imager. Sourced by board/build.
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
-# make_papers DIRECTORY BASE ROOT FIRMWARE: $name.{manifest,spdx.json,os_list.json,sha256} beside the image in it
+# make_papers DIRECTORY BASE ROOT FIRMWARE SLOT: $name.{manifest,spdx.json,os_list.json,sha256} beside the image in it
 make_papers() {
-    local into=$1 base=$2 root=$3 firmware=$4 deb
+    local into=$1 base=$2 root=$3 firmware=$4 slot=$5 deb
     (
         cat "$root/manifest"
         list_files "$firmware/files" | sed 's,\./,firmware:,'
+        list_files "$slot/files" | sed 's,\./,boot:,'
     ) >"$into/$name.manifest"
     (
         cat "$root/packages"

@@ -1,44 +1,42 @@
-//! What the kernel command line says to this init.
+//! What the kernel command line says to this init. The slot's own part is from its boot partition, the rest from the bootloader
+//! (`board/image/boot.cmd`).
 
-use crate::{Error, gpt::Id};
+use crate::{Error, slot::Slot};
 
-/// The slot to start from, named by the hash of its verity tree's root. As the Discoverable Partitions Specification
-/// has it, the hash's halves are also the unique ids of the two partitions.
+/// The slot to start from, and what proves that it is the right one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// The root hash, SHA-256.
+    /// Which slot the bootloader took.
+    pub slot: Slot,
+    /// The hash of the root of the slot's verity tree, SHA-256.
     pub root_hash: [u8; 32],
+    /// The kind of disk that the bootloader read, in its words, such as `mmc`; none where it does not say.
+    pub disk: Option<String>,
 }
 
 impl CommandLine {
-    /// Takes `holdfast.roothash=` from the text of `/proc/cmdline`; the last one wins, as with the kernel's own.
+    /// Takes `rauc.slot=`, `holdfast.roothash=` and `holdfast.disk=` from the text of `/proc/cmdline`; the last one wins, as with the
+    /// kernel's own.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        text.split_ascii_whitespace()
-            .filter_map(|word| word.strip_prefix("holdfast.roothash="))
-            .next_back()
-            .and_then(from_hex)
-            .map(|root_hash| Self { root_hash })
-            .ok_or(Error::NoRootHash)
-    }
-
-    /// The unique id of the partition with the file system.
-    pub fn data_id(&self) -> Id {
-        self.half(0)
-    }
-
-    /// The unique id of the partition with the tree.
-    pub fn tree_id(&self) -> Id {
-        self.half(16)
+        let last = |key: &str| {
+            text.split_ascii_whitespace()
+                .filter_map(|word| word.strip_prefix(key))
+                .next_back()
+        };
+        Ok(Self {
+            slot: last("rauc.slot=")
+                .and_then(Slot::named)
+                .ok_or(Error::NoSlot)?,
+            root_hash: last("holdfast.roothash=")
+                .and_then(from_hex)
+                .ok_or(Error::NoRootHash)?,
+            disk: last("holdfast.disk=").map(str::to_owned),
+        })
     }
 
     /// The root hash as the device mapper and people read it.
     pub fn hex(&self) -> String {
         to_hex(&self.root_hash)
-    }
-
-    /// Sixteen bytes of the hash.
-    fn half(&self, from: usize) -> Id {
-        std::array::from_fn(|index| self.root_hash[from + index])
     }
 }
 
@@ -65,24 +63,24 @@ mod tests {
     const HASH: &str = "00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn halves_of_the_hash_name_the_partitions() {
-        let line = CommandLine::parse(&format!(
-            "console=ttyS0 holdfast.roothash={HASH} panic=10\n"
-        ))
-        .unwrap();
+    fn slot_hash_and_disk_are_read() {
+        let line = format!(
+            "console=ttyS0 holdfast.roothash={HASH} panic=10 rauc.slot=B holdfast.disk=mmc\n"
+        );
+        let line = CommandLine::parse(&line).unwrap();
         assert_eq!(line.hex(), HASH);
-        assert_eq!(to_hex(&line.data_id()), HASH[..32]);
-        assert_eq!(to_hex(&line.tree_id()), HASH[32..]);
+        assert_eq!(line.slot, Slot::B);
+        assert_eq!(line.disk.as_deref(), Some("mmc"));
     }
 
     #[test]
-    fn the_last_hash_wins() {
+    fn the_last_word_wins() {
         let first = HASH.replace('0', "f");
         let line = CommandLine::parse(&format!(
-            "holdfast.roothash={first} holdfast.roothash={HASH}"
+            "rauc.slot=B holdfast.roothash={first} holdfast.roothash={HASH} rauc.slot=A"
         ))
         .unwrap();
-        assert_eq!(line.hex(), HASH);
+        assert_eq!((line.hex().as_str(), line.slot), (HASH, Slot::A));
     }
 
     #[test]
@@ -93,9 +91,18 @@ mod tests {
             "holdfast.roothash=",
             "holdfast.roothash=zz",
             &format!("holdfast.roothash={HASH}0"),
+            &format!("holdfast.roothash={}é", &HASH[..62]),
         ] {
-            assert!(CommandLine::parse(text).is_err(), "{text}");
+            let parsed = CommandLine::parse(&format!("rauc.slot=A {text}"));
+            assert!(matches!(parsed, Err(Error::NoRootHash)), "{text}");
         }
-        assert!(CommandLine::parse(&format!("holdfast.roothash={}é", &HASH[..62])).is_err());
+    }
+
+    #[test]
+    fn a_slot_is_a_or_b() {
+        for text in ["", "rauc.slot=", "rauc.slot=a", "rauc.slot=C"] {
+            let parsed = CommandLine::parse(&format!("holdfast.roothash={HASH} {text}"));
+            assert!(matches!(parsed, Err(Error::NoSlot)), "{text}");
+        }
     }
 }

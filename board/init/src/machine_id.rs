@@ -16,10 +16,8 @@ const COPY: &str = "/machine-id";
 
 /// Puts the id of `disk`'s data partition over the empty one in `root`; nothing to do on a first boot.
 pub fn lend(disk: &str, root: &Path) -> Result<(), Error> {
-    let Some(data) = gpt::partitions(disk)
-        .into_iter()
-        .find(|partition| partition.label == "data")
-    else {
+    let partitions = gpt::partitions(disk);
+    let Some(data) = gpt::labelled(&partitions, "data") else {
         return Ok(());
     };
     let Some(id) = read(Path::new(&data.device))?.filter(|id| is_id(id)) else {

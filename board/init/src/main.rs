@@ -1,14 +1,17 @@
 //! The initrd's init: from the kernel to a root file system that cannot have been altered.
 //!
-//! It loads the modules beside it, waits for the card, puts dm-verity over the slot whose root hash the kernel command
-//! line names, lends the data partition's machine id to `/etc`, and hands over to systemd. What it cannot do it says
-//! on the console; it then ends, which is a kernel panic, and `panic=10` starts the board anew.
+//! It loads the modules beside it, waits for the card, puts the slot on trial where the last run ended in a panic, puts dm-verity
+//! over the slot that the kernel command line names and proves, lends the data partition's machine id to `/etc`, and hands over to
+//! systemd. What it cannot do it says on the console; it then ends, which is a kernel panic, and `panic=10` starts the board anew.
 
 mod command_line;
+mod environment;
 mod gpt;
 mod ioctl;
 mod machine_id;
 mod modules;
+mod slot;
+mod trial;
 mod verity;
 
 use std::{
@@ -18,19 +21,16 @@ use std::{
     os::unix::{fs::chroot, process::CommandExt},
     path::Path,
     process::{Command, ExitCode},
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::mount::{MountFlags, mount, mount_move};
 use thiserror::Error;
 
-use crate::{command_line::CommandLine, gpt::Partition};
+use crate::command_line::CommandLine;
 
-/// How long the card may take to appear; a bootloader just read it, so that the kernel's driver is all that is awaited.
-const CARD_APPEARS: Duration = Duration::from_secs(120);
-/// How often to look for it.
-const LOOK: Duration = Duration::from_millis(50);
+/// Where the partitions of the card are found by their labels; `/dev` stays when the root is switched.
+const LINKS: &str = "/dev/holdfast";
 /// Where the root is put together.
 const NEW_ROOT: &str = "/sysroot";
 
@@ -43,14 +43,18 @@ enum Error {
         "the kernel command line does not name the root's hash: it needs holdfast.roothash= and 64 hexadecimal digits"
     )]
     NoRootHash,
+    #[error("the kernel command line does not name the slot: it needs rauc.slot=A or rauc.slot=B")]
+    NoSlot,
     #[error(
-        "no disk has the two partitions of root hash {hash} after {waited:?}: is this the card that the boot files belong to? Disks here: {disks}"
+        "no disk has the slot's two partitions with root hash {hash} after {waited:?}: is this the card that the boot files belong to? Disks here: {disks}"
     )]
     NoCard {
         hash: String,
         waited: Duration,
         disks: String,
     },
+    #[error("the card has no partition with the bootloader's environment, or no room in it")]
+    NoEnvironment,
     #[error("partition {device} holds no dm-verity tree that this init can read: {why}")]
     BadTree { device: String, why: &'static str },
 }
@@ -83,11 +87,26 @@ fn start() -> Result<Infallible, Error> {
     let command_line = fs::read_to_string("/proc/cmdline").doing("read the kernel command line")?;
     let wanted = CommandLine::parse(&command_line)?;
 
-    for problem in modules::load(Path::new("/modules"))? {
+    for problem in modules::load(Path::new("/modules"), &command_line)? {
         say(Severity::Warning, &problem);
     }
-    let (data, tree) = find_slot(&wanted)?;
-    let device = verity::activate(&data, &tree, &wanted.root_hash)?;
+    let slot = slot::find(&wanted)?;
+    let partitions = gpt::partitions(&slot.data.disk);
+    if let Err(why) = slot::link(&partitions, Path::new(LINKS)) {
+        say(
+            Severity::Warning,
+            &format!("cannot link the partitions in {LINKS}: {why}"),
+        );
+    }
+    match trial::after_panic(wanted.slot, &slot.data.disk) {
+        Ok(false) => {}
+        Ok(true) => say(
+            Severity::Warning,
+            "the last run ended in a panic: this slot is on trial again",
+        ),
+        Err(error) => say(Severity::Warning, &error.to_string()),
+    }
+    let device = verity::activate(&slot, &wanted.root_hash)?;
     mount(
         &device,
         NEW_ROOT,
@@ -95,9 +114,12 @@ fn start() -> Result<Infallible, Error> {
         MountFlags::RDONLY | MountFlags::NODEV,
         None,
     )
-    .doing(format!("mount the root file system of {}", data.device))?;
+    .doing(format!(
+        "mount the root file system of {}",
+        slot.data.device
+    ))?;
 
-    if let Err(error) = machine_id::lend(&data.disk, Path::new(NEW_ROOT)) {
+    if let Err(error) = machine_id::lend(&slot.data.disk, Path::new(NEW_ROOT)) {
         say(Severity::Warning, &error.to_string());
     }
     switch_root()
@@ -106,35 +128,6 @@ fn start() -> Result<Infallible, Error> {
 /// Mounts one of the kernel's own file systems.
 fn mount_kernel(kind: &str, at: &str) -> Result<(), Error> {
     mount(kind, at, kind, MountFlags::NOSUID, None).doing(format!("mount {at}"))
-}
-
-/// The slot's data and tree partitions, as soon as the kernel knows them.
-fn find_slot(wanted: &CommandLine) -> Result<(Partition, Partition), Error> {
-    let started = Instant::now();
-    loop {
-        let disks = gpt::disks();
-        for disk in &disks {
-            let partitions = gpt::partitions(disk);
-            let by_id = |id| {
-                partitions
-                    .iter()
-                    .find(|partition| partition.id == id)
-                    .cloned()
-            };
-            if let (Some(data), Some(tree)) = (by_id(wanted.data_id()), by_id(wanted.tree_id())) {
-                return Ok((data, tree));
-            }
-        }
-        if started.elapsed() > CARD_APPEARS {
-            let hash = wanted.hex();
-            return Err(Error::NoCard {
-                hash,
-                waited: CARD_APPEARS,
-                disks: disks.join(", "),
-            });
-        }
-        sleep(LOOK);
-    }
 }
 
 /// Gives the initrd's memory back and lets systemd take over.

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::start::spread;
 use super::{Bench, Extent, Report, Terms};
 use crate::rig::{self, replay};
-use crate::vm::card::{Arch, Card, image};
+use crate::vm::card::{Arch, Card, Start, image};
 use crate::vm::inside;
 use crate::vm::machine::{Extras, Machine};
 use crate::vm::scene::{self, BOOT, Scene};
@@ -268,13 +268,16 @@ impl Debian {
         let mut card = scene.card.clone();
         card.disk = place.join("debian");
         replay::copy(&self.built.with_extension("img"), &card.disk)?;
-        card.kernel = self.built.with_extension("vmlinuz");
-        card.initrd = self.built.with_extension("initrd.img");
         // The words that are the machine's, not the card's.
-        let own = ["console=", "no_timer_check", "panic=", "net.ifnames="];
-        let words = card.append.split(' ');
-        let words = words.filter(|word| own.iter().any(|own| word.starts_with(own)));
-        card.append = words.collect::<Vec<_>>().join(" ") + " root=/dev/vda rw";
+        let own = match self.arch {
+            Arch::Amd64 => "console=ttyS0 no_timer_check",
+            Arch::Arm64 => "console=ttyAMA0",
+        };
+        card.start = Start::Kernel {
+            kernel: self.built.with_extension("vmlinuz"),
+            initrd: self.built.with_extension("initrd.img"),
+            append: format!("{own} panic=10 net.ifnames=0 root=/dev/vda rw"),
+        };
         Ok(card)
     }
 }

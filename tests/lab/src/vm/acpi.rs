@@ -1,7 +1,7 @@
 //! An ACPI table that tells a virtual machine's kernel of an SPI device behind a USB bridge: on a PC that is how it comes to have a `/dev/spidev*`.
 //! After the ACPI specification, 6.5, whose chapters are in brackets.
 
-/// The slot of the USB host controller in `q35`, and its name there: `S` and the slot with its function, in hexadecimal.
+/// The slot of the USB host controller in `pc`, and its name there: `S` and the slot with its function, in hexadecimal.
 pub(super) const USB_SLOT: &str = "0x10";
 const USB_NAME: &[u8; 4] = b"S80_";
 

@@ -17,7 +17,7 @@ pub const RASPBERRY_PI: &str = "raspberrypi";
 /// Of which processor the board is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arch {
-    /// `q35`.
+    /// `pc`.
     Amd64,
     /// `virt`.
     Arm64,
@@ -49,16 +49,33 @@ pub struct Card {
     pub arch: Arch,
     /// Its content, as large as the card.
     pub disk: PathBuf,
-    /// What a boot loader reads off its boot partition.
-    pub kernel: PathBuf,
-    /// The kernel's first file system.
-    pub initrd: PathBuf,
-    /// The kernel's command line.
-    pub append: String,
-    /// A Raspberry Pi's, as its firmware hands it over; virtual machines make their own.
-    pub device_tree: Option<PathBuf>,
-    /// The boot partition's first byte.
+    /// How the board starts from it.
+    pub start: Start,
+    /// The partition `firmware`'s first byte.
     firmware: u64,
+}
+
+/// What a board runs first.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// U-Boot, which a virtual machine has instead of a BIOS: it reads the card.
+    Bios(PathBuf),
+    /// U-Boot as a Raspberry Pi 3's firmware loads it, with the device tree that it hands over.
+    RaspberryPi {
+        /// `u-boot.bin`.
+        u_boot: PathBuf,
+        /// The device tree of a Raspberry Pi 3 B.
+        tree: PathBuf,
+    },
+    /// A kernel that QEMU loads itself, for a system that is not ours.
+    Kernel {
+        /// The kernel.
+        kernel: PathBuf,
+        /// Its first file system.
+        initrd: PathBuf,
+        /// Its command line.
+        append: String,
+    },
 }
 
 impl Card {
@@ -67,7 +84,8 @@ impl Card {
     /// # Errors
     /// There is no such image, or a tool fails.
     pub fn flash(built: &Path, arch: Arch, mib: u64, disk: &Path) -> anyhow::Result<Card> {
-        Card::write(built, "qemu", arch, mib, disk)
+        let bios = beside(built, "qemu", arch).join("bios");
+        Card::write(built, "qemu", arch, mib, disk, Start::Bios(bios))
     }
 
     /// Writes the Raspberry Pi's image in `built` to a card of `mib` MiB, the file `disk`.
@@ -75,23 +93,22 @@ impl Card {
     /// # Errors
     /// There is no such image, or a tool fails.
     pub fn flash_pi(built: &Path, mib: u64, disk: &Path) -> anyhow::Result<Card> {
-        let mut card = Card::write(built, RASPBERRY_PI, Arch::Arm64, mib, disk)?;
-        let slot = slot(built, RASPBERRY_PI, Arch::Arm64);
-        let tree = disk.with_extension("dtb");
-        // What the firmware of a Pi 3 does for `config.txt`.
-        let mut overlay = Command::new("fdtoverlay");
-        overlay.arg("-i").arg(slot.join("bcm2837-rpi-3-b.dtb"));
-        tool(
-            overlay
-                .arg("-o")
-                .arg(&tree)
-                .arg(slot.join("overlays/ramoops.dtbo")),
-        )?;
-        card.device_tree = Some(tree);
-        Ok(card)
+        let firmware = beside(built, RASPBERRY_PI, Arch::Arm64).join("firmware");
+        let start = Start::RaspberryPi {
+            u_boot: firmware.join("u-boot.bin"),
+            tree: firmware.join("bcm2837-rpi-3-b.dtb"),
+        };
+        Card::write(built, RASPBERRY_PI, Arch::Arm64, mib, disk, start)
     }
 
-    fn write(built: &Path, board: &str, arch: Arch, mib: u64, disk: &Path) -> anyhow::Result<Card> {
+    fn write(
+        built: &Path,
+        board: &str,
+        arch: Arch,
+        mib: u64,
+        disk: &Path,
+        start: Start,
+    ) -> anyhow::Result<Card> {
         let image = image(built, board, arch);
         ensure!(
             image.exists(),
@@ -112,17 +129,23 @@ impl Card {
             "the image is larger than {mib} MiB"
         );
         file.set_len(mib << 20)?;
-        let slot = slot(built, board, arch);
-        let append = fs::read_to_string(slot.join("cmdline.txt"))?;
         Ok(Card {
             arch,
             firmware: partition(disk, "firmware")?.place.start,
             disk: disk.to_owned(),
-            kernel: slot.join("vmlinuz"),
-            initrd: slot.join("initrd.img"),
-            append: append.trim().to_owned(),
-            device_tree: None,
+            start,
         })
+    }
+
+    /// More words for the kernel command line, in place of those that it was given before: as whoever holds the card adds them.
+    ///
+    /// # Errors
+    /// `mcopy` fails.
+    pub fn append(&self, words: &[String]) -> anyhow::Result<()> {
+        self.give(
+            "append.txt",
+            format!("append={}\n", words.join(" ")).as_bytes(),
+        )
     }
 
     /// Puts a file onto the boot partition, as the owner does in a card reader.
@@ -235,10 +258,9 @@ pub fn image(built: &Path, board: &str, arch: Arch) -> PathBuf {
     built.join(format!("holdfast-{board}-{}.img.zst", arch.name()))
 }
 
-/// The files of the slot that is started, beside the image.
-fn slot(built: &Path, board: &str, arch: Arch) -> PathBuf {
-    let files = format!("holdfast-{board}-{}.boot", arch.name());
-    built.join(files).join("slot-a")
+/// What its boot partitions hold, and what a virtual machine starts with, beside the image.
+fn beside(built: &Path, board: &str, arch: Arch) -> PathBuf {
+    built.join(format!("holdfast-{board}-{}.boot", arch.name()))
 }
 
 /// A partition as the table has it.

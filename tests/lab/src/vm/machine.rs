@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::acpi;
-use super::card::{Arch, Card};
+use super::card::{Arch, Card, Start};
 use crate::rig::cut::{Cut, Kind};
 use crate::rig::log::Log;
 use crate::rig::replay::{self, Replay};
@@ -41,7 +41,7 @@ pub struct Extras {
     pub append: Vec<String>,
     /// Every write and flush of the card is logged, so that pulling the plug can lose what was not flushed.
     pub recorded: bool,
-    /// Its USB has a port for the bridge of an e-paper, and its firmware tells of what is behind it; `q35` alone.
+    /// Its USB has a port for the bridge of an e-paper, and its firmware tells of what is behind it; amd64 alone.
     pub paper: bool,
     /// What the board's own clock says when the power comes, such as `1980-01-01`; `None` is the right time.
     pub clock: Option<String>,
@@ -71,15 +71,33 @@ impl Machine {
         let mut command = Command::new(card.arch.qemu());
         command
             .args(["-display", "none", "-nodefaults"])
-            .arg("-kernel")
-            .arg(&card.kernel)
-            .arg("-initrd")
-            .arg(&card.initrd)
-            .args(["-append", &append(card, extras)])
             .args(["-qmp", &socket(dir, "qmp")]);
         let console = format!("file:{}", path(dir, "console"));
-        let sockets: &[&str] = if let Some(tree) = &card.device_tree {
-            raspberry_pi(&mut command, card, tree, &console, ssh);
+        match &card.start {
+            Start::Bios(u_boot) => {
+                card.append(&extras.append)?;
+                command.arg("-bios").arg(u_boot);
+            }
+            Start::RaspberryPi { u_boot, tree } => {
+                card.append(&extras.append)?;
+                command.arg("-kernel").arg(u_boot).arg("-dtb").arg(tree);
+            }
+            Start::Kernel {
+                kernel,
+                initrd,
+                append,
+            } => {
+                let append = format!("{append} {}", extras.append.join(" "));
+                command
+                    .arg("-kernel")
+                    .arg(kernel)
+                    .arg("-initrd")
+                    .arg(initrd);
+                command.args(["-append", &append]);
+            }
+        }
+        let sockets: &[&str] = if let Start::RaspberryPi { .. } = card.start {
+            raspberry_pi(&mut command, card, &console, ssh);
             &["qmp"]
         } else {
             virtual_board(&mut command, card, extras, dir, &console, ssh)?;
@@ -248,7 +266,7 @@ impl Arch {
         }
     }
 
-    /// With a second processor, QEMU 10.0's q35 fails an assertion while Linux looks for its devices, once in some ten boots.
+    /// Debian's U-Boot for a PC brings up one.
     fn processors(self) -> &'static str {
         match self {
             Arch::Amd64 => "1",
@@ -256,9 +274,10 @@ impl Arch {
         }
     }
 
+    /// U-Boot does not turn on the power management of a `q35`, without which Linux takes no ACPI there.
     fn board(self) -> [&'static str; 4] {
         match self {
-            Arch::Amd64 => ["-machine", "q35", "-cpu", "max"],
+            Arch::Amd64 => ["-machine", "pc", "-cpu", "max"],
             Arch::Arm64 => ["-machine", "virt", "-cpu", "cortex-a53"],
         }
     }
@@ -345,12 +364,10 @@ fn port_for_paper(command: &mut Command, dir: &Path) -> anyhow::Result<()> {
 
 /// The words for a Raspberry Pi 3 B. On its header's I2C bus is a display that acknowledges and draws nothing; its network
 /// is on USB and leads to the host's SSH client alone. A restart ends it.
-fn raspberry_pi(command: &mut Command, card: &Card, tree: &Path, console: &str, ssh: u16) {
+fn raspberry_pi(command: &mut Command, card: &Card, console: &str, ssh: u16) {
     command
         .args(["-machine", "raspi3b", "-accel", "tcg,thread=single"])
         .arg("-no-reboot")
-        .arg("-dtb")
-        .arg(tree)
         .args(["-serial", "null", "-serial", console])
         .args([
             "-drive",
@@ -363,12 +380,6 @@ fn raspberry_pi(command: &mut Command, card: &Card, tree: &Path, console: &str, 
 
 fn router(ssh: u16) -> String {
     format!("user,id={ROUTER},hostfwd=tcp:127.0.0.1:{ssh}-:22")
-}
-
-fn append(card: &Card, extras: &Extras) -> String {
-    let mut words = vec![card.append.as_str()];
-    words.extend(extras.append.iter().map(String::as_str));
-    words.join(" ")
 }
 
 fn path(dir: &Path, name: &str) -> String {

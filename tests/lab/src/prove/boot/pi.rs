@@ -4,7 +4,6 @@
 //! button.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -76,15 +75,7 @@ pub(super) async fn tell(run: &mut Run) {
 
 /// What keeps it from running here, and what to do about it.
 fn missing() -> Option<String> {
-    let no_overlays = Command::new("fdtoverlay")
-        .arg("--version")
-        .output()
-        .is_err();
-    let no_overlays = no_overlays
-        .then(|| "fdtoverlay is missing: apt-get install device-tree-compiler".to_owned());
-    scene::no_tool(Arch::Arm64)
-        .or(no_overlays)
-        .or_else(|| scene::no_image(RASPBERRY_PI, Arch::Arm64))
+    scene::no_tool(Arch::Arm64).or_else(|| scene::no_image(RASPBERRY_PI, Arch::Arm64))
 }
 
 impl Pi {
@@ -144,7 +135,7 @@ impl Pi {
             mount -t debugfs none /sys/kernel/debug
             echo "board: $(tr -d '\0' </proc/device-tree/model)"
             echo card: $(ls /dev/disk/by-partlabel)
-            echo "data: $(grep -c '^/dev/mmcblk.p6 /data ext4 rw' /proc/mounts)"
+            echo "data: $(grep -c '^/dev/mmcblk.p9 /data ext4 rw' /proc/mounts)"
             for bus in /sys/bus/i2c/devices/i2c-*; do
                 case $(readlink $bus/of_node) in
                 */i2c@7e804000) test -c /dev/${bus##*/} && echo "bus: there" ;;
@@ -157,7 +148,7 @@ impl Pi {
         let told = self.operator.run(machine, LOOK).await?;
         for there in [
             "board: Raspberry Pi 3 Model B",
-            "card: data firmware root-a root-a-verity root-b root-b-verity",
+            "card: boot-a boot-b data env firmware root-a root-a-verity root-b root-b-verity",
             "data: 1",
             "bus: there",
             // 54 of them.
