@@ -71,10 +71,10 @@ pub fn figures(face: &Face) -> Figures {
         message_ms: Some(5 * 60_000),
         last_end: Some(LastEnd::PowerLoss),
         has_key: Some(true),
-        slot: Some("a".into()),
+        slot: Some("A".into()),
         generation: Some(GenerationId(7)),
         audit: AuditEnd::of(14, "3f2a9c01"),
-        backup_ms: Some(3 * 86_400_000),
+        export_ms: Some(Some(3 * 86_400_000)),
         has_number: false,
     }
 }

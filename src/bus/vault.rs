@@ -195,6 +195,15 @@ impl Vault1 {
         Ok(export.await?)
     }
 
+    /// The last export whose file was written to its end: the archive's name, empty where there never was one, and when, milliseconds since
+    /// 1970 by the wall clock of then.
+    #[zbus(out_args("id", "at_ms"))]
+    async fn last_export(&self) -> Result<(String, u64), Error> {
+        let last = self.desk.last_export().await?;
+        let last = last.map(|last| (last.id, last.at.wall_ms));
+        Ok(last.unwrap_or_default())
+    }
+
     /// Takes the exported archive in `input` into the archive, where it gets a new name. `passphrase` is read to its end; a newline at the
     /// end does not count.
     #[zbus(out_args("id"))]

@@ -5,6 +5,7 @@ use std::{fmt, process::ExitCode, time::Duration};
 use clap::builder::PossibleValuesParser;
 use futures_util::StreamExt;
 use holdfast_core::{AuditEnd, STAYS};
+use holdfast_medium::Stamp;
 use serde::Serialize;
 use tokio::time;
 
@@ -38,6 +39,8 @@ pub(super) struct StatusOutput {
     pub(super) last_end: String,
     /// The last entry of the audit and the first digits of its hash; none while nothing is open, or was ever done.
     pub(super) audit: Option<String>,
+    /// Which archive left whole last; none while nothing is open.
+    pub(super) last_export: Option<LastExport>,
     pub(super) panel: PanelOutput,
     /// How well the radio hears its access point, where one is joined.
     pub(super) wifi: Option<Wifi>,
@@ -88,6 +91,29 @@ pub(super) struct SupplyFault {
     pub(super) dips: u32,
 }
 
+/// The last archive that left whole.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct LastExport {
+    /// Its name; none where none ever did.
+    pub(super) archive: Option<String>,
+    /// When, milliseconds since 1970.
+    pub(super) at_ms: u64,
+}
+
+impl fmt::Display for LastExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(archive) = &self.archive else {
+            return f.write_str("never");
+        };
+        let at = Stamp {
+            boot: None,
+            wall_ms: self.at_ms,
+            mono_ms: None,
+        };
+        write!(f, "{archive}, {at}")
+    }
+}
+
 impl Cause {
     /// As the bus has it: empty texts when there is none.
     fn of((code, sentence, action): (String, String, String)) -> Option<Self> {
@@ -104,6 +130,15 @@ async fn audit(daemon: &Daemon) -> Result<Option<String>, Error> {
     let head = daemon.vault().await?.audit_head().await;
     let end = head.ok().and_then(|(seq, hash)| AuditEnd::of(seq, &hash));
     Ok(end.map(|end| end.to_string()))
+}
+
+/// None while nothing is open.
+async fn last_export(daemon: &Daemon) -> Result<Option<LastExport>, Error> {
+    let last = daemon.vault().await?.last_export().await.ok();
+    Ok(last.map(|(archive, at_ms)| LastExport {
+        archive: Some(archive).filter(|archive| !archive.is_empty()),
+        at_ms,
+    }))
 }
 
 impl StatusOutput {
@@ -130,6 +165,7 @@ impl StatusOutput {
             }),
             last_end: daemon.vault().await?.last_end().await?,
             audit: audit(daemon).await?,
+            last_export: last_export(daemon).await?,
             panel: PanelOutput {
                 glass: panel.glass().await?,
                 faults: faults.into_iter().filter_map(Cause::of).collect(),
@@ -193,6 +229,9 @@ impl StatusOutput {
         lines.push(format!("    Last end: {}", self.last_end));
         if let Some(audit) = &self.audit {
             lines.push(format!("       Audit: {audit}"));
+        }
+        if let Some(export) = &self.last_export {
+            lines.push(format!(" Last export: {export}"));
         }
         lines.push(format!("       Panel: {}", self.panel.glass));
         for fault in &self.panel.faults {

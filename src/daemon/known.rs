@@ -1,14 +1,12 @@
 //! What large screens and their pages show beside the face, and the core does not know: looked at with each measurement of the data
 //! partition, so that nothing wakes for it.
 
-use std::time::Duration;
-
-use holdfast_medium::{Machine, Stopped, blocking};
+use holdfast_medium::{Machine, Stamp, Stopped, blocking};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::rooms::Rooms;
-use crate::boot::settings;
+use crate::boot::{self, settings};
 use crate::network::{self, Whereabouts};
 
 /// What is known.
@@ -16,6 +14,9 @@ use crate::network::{self, Whereabouts};
 pub(super) struct Known {
     pub(super) whereabouts: Whereabouts,
     pub(super) has_key: Option<bool>,
+    pub(super) slot: Option<String>,
+    /// How long ago an archive left whole, milliseconds; `Some(None)`: never.
+    pub(super) export_ms: Option<Option<u64>>,
     pub(super) unread: u64,
     pub(super) unsent: u64,
     /// When the newest message came in; `None`: before this run.
@@ -29,17 +30,24 @@ pub(super) struct Lookout(Mutex<Option<(u64, Option<Instant>)>>);
 impl Lookout {
     /// Looks at the machine and at the rooms.
     pub(super) async fn look(&self, machine: Machine, rooms: &Rooms) -> Known {
+        let archive = rooms.archive.clone();
         let looked = blocking(move || {
-            let has_key = settings::lets_in(&machine);
-            Ok::<_, Stopped>((network::whereabouts(&machine), has_key))
+            let exported = archive.last_export().ok();
+            let now = Stamp::now();
+            Ok::<_, Stopped>(Known {
+                whereabouts: network::whereabouts(&machine),
+                has_key: settings::lets_in(&machine),
+                slot: boot::slot(&machine),
+                export_ms: exported.map(|last| last.map(|last| whole_minutes(now.since(&last.at)))),
+                ..Known::default()
+            })
         });
-        let (whereabouts, has_key) = looked.await.unwrap_or_default();
+        let looked = looked.await.unwrap_or_default();
         Known {
-            whereabouts,
-            has_key,
             unread: rooms.inbox.unread().messages,
             unsent: rooms.outbox.waiting(),
             newest: self.came(*rooms.inbox.newest().borrow()),
+            ..looked
         }
     }
 
@@ -58,12 +66,17 @@ impl Lookout {
 
 /// How long ago that was, whole minutes in milliseconds: less is not shown, and would have the screen drawn anew.
 pub(super) fn minutes_since(at: Instant) -> u64 {
-    let minutes = at.elapsed().as_secs() / 60;
-    u64::try_from(Duration::from_secs(minutes * 60).as_millis()).unwrap_or(u64::MAX)
+    whole_minutes(u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX))
+}
+
+fn whole_minutes(ms: u64) -> u64 {
+    ms - ms % 60_000
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

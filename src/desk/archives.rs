@@ -7,7 +7,7 @@ use holdfast_core::{ArchiveId, Deed};
 use holdfast_medium::{Secret, Stopped};
 
 use super::{Ask, Desk, Refusal, Token, aside};
-use crate::history::{Archive, Archived, HistoryError, Manifest, Passphrase};
+use crate::history::{Archive, Archived, HistoryError, LastExport, Manifest, Passphrase};
 
 /// One archive of a list.
 pub struct ArchiveLine {
@@ -132,6 +132,16 @@ impl Desk {
         let given_up = rooms.lane.run(gives_up).await.map_err(stopped)??;
         // Beside the lane: the reader of a pipe may take for ever.
         Ok(given_up.write_out(passphrase, output).await?)
+    }
+
+    /// The last export that came to its end; `None` where none ever did.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub async fn last_export(&self) -> Result<Option<LastExport>, Refusal> {
+        self.check(Ask::Archives)?;
+        let archive = self.rooms()?.archive;
+        aside(move || archive.last_export()).await
     }
 
     /// Takes an exported archive in, and returns its new name.

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use archive::MIN_PASSPHRASE;
 pub use archive::{
-    Archive, Archived, Arrived, Departing, GivenUp, Lineage, Manifest, Origin, Passphrase,
-    Prepared, Shown, Standing,
+    Archive, Archived, Arrived, Departing, GivenUp, LastExport, Lineage, Manifest, Origin,
+    Passphrase, Prepared, Shown, Standing,
 };
 pub use audit::{Audit, AuditHead, AuditKind, Subject};
 pub use incidents::{Incident, Incidents};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use holdfast_core::GenerationId;
 
 /// The names in a data directory beside those of generations, without what a file is called while it is made, or when it cannot be read.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "CURRENT",
     "age",
     "archive",
@@ -14,6 +14,7 @@ const NAMES: [&str; 20] = [
     "audit.log",
     "boot",
     "clock",
+    "exported",
     "factory-reset",
     "incidents.log",
     "last-words.log",
@@ -99,6 +100,11 @@ impl DataDir {
         self.0.join("last-words.log")
     }
 
+    /// The file of the last archive that left whole.
+    pub fn exported(&self) -> PathBuf {
+        self.0.join("exported")
+    }
+
     /// There while everything is to be forgotten, before anything else is used.
     pub fn reset(&self) -> PathBuf {
         self.0.join("factory-reset")
@@ -153,6 +159,7 @@ mod tests {
             dir.audit(),
             dir.reset(),
             dir.reset_done(),
+            dir.exported(),
         ];
         let named = |path: &PathBuf| DataDir::is_ours(path.file_name().unwrap());
         assert!(all.iter().all(named));

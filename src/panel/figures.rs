@@ -41,8 +41,8 @@ pub struct Figures {
     pub generation: Option<GenerationId>,
     /// Where the audit ends.
     pub audit: Option<AuditEnd>,
-    /// The age of the last full backup, milliseconds.
-    pub backup_ms: Option<u64>,
+    /// How long ago a retired link left whole for a file of the operator's, milliseconds; `Some(None)`: never.
+    pub export_ms: Option<Option<u64>>,
     /// A number is configured, so that a pairing code is offered.
     pub has_number: bool,
 }
@@ -87,13 +87,15 @@ impl Figures {
     pub(super) fn of_device(&self, words: &Words) -> Vec<Row> {
         let or = |known: Option<String>, unknown: &str| known.unwrap_or_else(|| unknown.to_owned());
         let audit = self.audit.map(|end| end.to_string());
-        let backup = self.backup_ms.map(|ms| ago(ms, words));
+        let export = self
+            .export_ms
+            .map(|ms| or(ms.map(|ms| ago(ms, words)), words.never));
         rows([
             (words.audit, Some(or(audit, words.none))),
             (words.version, Some(VERSION.to_owned())),
             (words.slot, self.slot.clone()),
             (words.generation, self.generation.map(|id| id.to_string())),
-            (words.backup, Some(or(backup, words.never))),
+            (words.export, export),
         ])
     }
 }

@@ -175,6 +175,8 @@ async fn an_export_goes_into_a_file_of_the_operators_and_comes_back_in() {
     fs::write(&secret, "correct horse battery\n").unwrap();
     fs::write(&wrong, "wrong horse battery\n").unwrap();
     let export = ["archive", "export", "gen-0001", &file, "--yes"];
+    let never = text(&run(&runtime, &["status"]).await);
+    assert!(never.contains("Last export: never\n"), "{never}");
     let output = run(&runtime, &export).await;
     assert!(
         text(&output).contains("--passphrase-file"),
@@ -197,6 +199,8 @@ async fn an_export_goes_into_a_file_of_the_operators_and_comes_back_in() {
             .unwrap()
             .starts_with(b"age-encryption.org/v1\n")
     );
+    let status = text(&run(&runtime, &["status"]).await);
+    assert!(status.contains("Last export: gen-0001, 20"), "{status}");
     let again = run(&runtime, &args).await;
     assert_eq!(again.status.code(), Some(1), "a file is never overwritten");
 

@@ -132,6 +132,7 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
         "ConfirmRestore" vault.confirm_restore("gen-0001", 0);
         "Export" vault.export("gen-0001");
         "ConfirmExport" vault.confirm_export("gen-0001", 0, phrase(), file(""));
+        "LastExport" vault.last_export();
         "Import" vault.import(phrase(), file(""));
         "VerifyAudit" vault.verify_audit();
         "AuditHead" vault.audit_head();
@@ -273,6 +274,7 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
                 "Counters",
                 "Forecast",
                 "Incidents",
+                "LastExport",
                 "ListArchives",
                 "ReadAudit",
                 "Records",

@@ -9,7 +9,7 @@ use holdfast::history::{Archive, Audit, HistoryError, Passphrase, Standing};
 use holdfast::vault::{Generations, Vault};
 use holdfast_core::{ArchiveId, GenerationId, Limits, Trigger};
 use holdfast_medium::space::{Capacity, Reserve};
-use holdfast_medium::{Secret, barrier::Barrier};
+use holdfast_medium::{Secret, Stamp, barrier::Barrier};
 use tempfile::NamedTempFile;
 
 use super::restore::{FIRST, Home, contents, gone, link};
@@ -219,13 +219,26 @@ async fn an_export_is_marked_and_recorded_before_a_byte_of_it_is_out() {
     let lost = export_to(&home, FIRST, output).await;
     let (standing, entries) = first.join().unwrap();
     assert!(matches!(lost, Err(HistoryError::Output(_))), "{lost:?}");
+    let last = home.archive.last_export().unwrap();
+    assert_eq!(last, None, "what is lost on its way is no copy");
     assert!(matches!(standing, Standing::Exported(_)), "{standing:?}");
     assert!(entries[1].contains("\"kind\":\"export\""), "{entries:?}");
 
     let home = home.restart().await;
     let standing = home.archive.standing(FIRST).unwrap();
     assert!(matches!(standing, Standing::Exported(_)), "{standing:?}");
+    let before = Stamp::now();
     let again = read(export(&home, FIRST).await.unwrap());
+    let home = home.restart().await;
+    let last = home.archive.last_export().unwrap().unwrap();
+    assert_eq!(last.id, "gen-0001");
+    assert!((before.wall_ms..=Stamp::now().wall_ms).contains(&last.at.wall_ms));
+    fs::write(home.dir.exported(), "{").unwrap();
+    let unknown = home.archive.last_export();
+    assert!(
+        matches!(unknown, Err(HistoryError::Io { .. })),
+        "{unknown:?}"
+    );
     assert_eq!(import(&home, &again, PASSPHRASE).await.unwrap(), IMPORT);
 }
 

@@ -3,9 +3,10 @@
 //! - `manifest`: what is written down beside each
 //! - `standing`: whether it may ever run again
 //! - `restore`: bringing one back; `farewell`: logging one out
-//! - `transfer`, `parcel`: handing one out, and taking one in; `limit`: how much of it, and how long
+//! - `transfer`, `parcel`: handing one out, and taking one in; `limit`: how much of it, and how long; `last_export`: when one left last
 
 mod farewell;
+mod last_export;
 mod limit;
 mod manifest;
 mod parcel;
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use super::{Audit, AuditHead, Companion, HistoryError, Keys, Reached, name};
 
 pub use farewell::Departing;
+pub use last_export::LastExport;
 pub use manifest::{Lineage, Manifest, Origin};
 pub use restore::{Prepared, Shown};
 pub use standing::Standing;

@@ -51,6 +51,7 @@ impl Passphrase {
 /// An archive that counts as exported and is to be written out.
 #[derive(Debug)]
 pub struct GivenUp {
+    archive: Archive,
     archived: Archived,
     _stays: Stays,
 }
@@ -126,6 +127,7 @@ impl Archive {
             }
             Ok(GivenUp {
                 _stays: Stays::new(&archive, id),
+                archive,
                 archived,
             })
         })
@@ -236,8 +238,17 @@ impl GivenUp {
     pub async fn write_out(self, passphrase: Passphrase, output: File) -> Result<(), HistoryError> {
         blocking(move || {
             // Whoever asked may be gone: it stays until all of it is out.
-            let Self { archived, _stays } = self;
-            parcel::pack(&archived.path, archived.id, &passphrase.0, output)
+            let Self {
+                archive,
+                archived,
+                _stays,
+            } = self;
+            parcel::pack(&archived.path, archived.id, &passphrase.0, output)?;
+            // The file is whole, whatever becomes of the note.
+            if let Err(error) = archive.has_left(archived.id) {
+                tracing::warn!("this export is not noted as the last one: {error}");
+            }
+            Ok(())
         })
         .await
     }

@@ -37,10 +37,10 @@ fn figures(cause: CauseCode) -> Figures {
         message_ms: Some(59 * 60_000),
         last_end: Some(LastEnd::Unknown),
         has_key: Some(false),
-        slot: Some("b".into()),
+        slot: Some("B".into()),
         generation: Some(GenerationId(9_999)),
         audit: None,
-        backup_ms: None,
+        export_ms: Some(Some(59 * 60_000)),
         has_number: false,
     }
 }

@@ -109,7 +109,7 @@ pub(super) const WORDS: Words = Words {
     slot: "Slot",
     generation: "Kopplung",
     audit: "Audit",
-    backup: "Sicherung",
+    export: "Exportiert",
     never: "nie",
     none: "-",
 

@@ -111,7 +111,7 @@ pub(super) const WORDS: Words = Words {
     slot: "Slot",
     generation: "Link",
     audit: "Audit",
-    backup: "Backup",
+    export: "Exported",
     never: "never",
     none: "none",
 

@@ -109,7 +109,7 @@ pub(super) const WORDS: Words = Words {
     slot: "Ranura",
     generation: "Vínculo",
     audit: "Auditoría",
-    backup: "Copia",
+    export: "Exportado",
     never: "nunca",
     none: "ninguna",
 

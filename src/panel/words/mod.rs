@@ -131,7 +131,7 @@ table! {
         // Times; `{}` is how long.
         next_try trying restarting goes_on ends_in no_in erases_in left ago now
         // Names of figures, and values of unknown ones.
-        since address host wifi good fair weak unread unsent last_message last_run version slot generation audit backup never none
+        since address host wifi good fair weak unread unsent last_message last_run version slot generation audit export never none
     }
 }
 

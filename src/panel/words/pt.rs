@@ -109,7 +109,7 @@ pub(super) const WORDS: Words = Words {
     slot: "Slot",
     generation: "Conexão",
     audit: "Auditoria",
-    backup: "Cópia",
+    export: "Exportado",
     never: "nunca",
     none: "-",
 
