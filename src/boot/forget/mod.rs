@@ -198,8 +198,9 @@ fn fate(name: &OsStr) -> Fate {
     match name.to_str() {
         // The mark goes last.
         Some("factory-reset" | "audit.log" | "audit.head") => Fate::Stays,
-        // A workshop holds copies of what is in the archive.
+        // A workshop holds copies of what is in the archive; what WhatsApp said last may name the account.
         Some("archive" | "quarantine" | "workshop" | "workshop-of-imports") => Fate::GoesBlanked,
+        Some("mail" | "last-words.log") => Fate::GoesBlanked,
         Some(name) if name.starts_with("gen-") => Fate::GoesBlanked,
         _ => Fate::Goes,
     }
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_with_keys_is_blanked_before_it_goes() {
+    fn every_file_with_keys_or_words_is_blanked_before_it_goes() {
         let root = tempfile::tempdir().unwrap();
         let data = DataDir::new(root.path());
         let keys = [
@@ -313,6 +314,8 @@ mod tests {
             "quarantine/0001-gen-0001/records",
             "workshop/departing/gen-0001/identity.b",
             "workshop-of-imports/arrived/identity.b",
+            "mail/inbox/00000001",
+            "last-words.log",
         ];
         lay(root.path(), &keys);
         WANTED.keep(&data).unwrap();
