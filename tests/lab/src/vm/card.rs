@@ -4,9 +4,9 @@ use std::fs;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
 use crate::rig::{replay, tool};
@@ -234,18 +234,21 @@ impl Card {
     /// Whether these bytes are anywhere on the card, named by a file or not.
     ///
     /// # Errors
-    /// `grep` cannot be run.
+    /// `grep` cannot be run, or not to its end: what it did not look at may be there.
     pub fn holds(&self, text: &str) -> anyhow::Result<bool> {
-        let found = Command::new("grep")
+        let looked = Command::new("grep")
             // A card is mostly one long line of zeros.
             .args(["--null-data", "--text", "--quiet", "--fixed-strings", "--"])
             .arg(text)
             .arg(&self.disk)
             .env("LC_ALL", "C")
-            .stderr(Stdio::null())
-            .status()
+            .output()
             .context("grep cannot be run")?;
-        Ok(found.success())
+        match looked.status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => bail!("{}", String::from_utf8_lossy(&looked.stderr).trim()),
+        }
     }
 
     fn fat(&self) -> String {
