@@ -221,10 +221,7 @@ impl StatusOutput {
         }
         if let Some(SupplyFault { cause, dips }) = &self.supply_fault {
             lines.push(format!("      Supply: {} ({})", cause.sentence, cause.code));
-            lines.push(format!(
-                "              {} It fell {dips} times.",
-                cause.action
-            ));
+            lines.push(format!("              {} (dips: {dips})", cause.action));
         }
         lines.push(format!("    Last end: {}", self.last_end));
         if let Some(audit) = &self.audit {

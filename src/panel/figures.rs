@@ -62,9 +62,10 @@ impl Figures {
             (words.unsent, self.unsent.map(|count| count.to_string())),
             (words.last_message, self.message_ms.map(|ms| ago(ms, words))),
             (words.address, self.address.clone()),
+            // The level is another one at each look, and paper would be drawn anew each time.
             (
                 words.wifi,
-                self.wifi.map(|reception| level(reception, words)),
+                self.wifi.map(|heard| quality(heard, words).to_owned()),
             ),
             (words.last_run, ended),
         ])
@@ -76,10 +77,7 @@ impl Figures {
         rows([
             (words.address, Some(address.to_owned())),
             (words.host, self.host.clone()),
-            (
-                words.wifi,
-                self.wifi.map(|reception| level(reception, words)),
-            ),
+            (words.wifi, self.wifi.map(|heard| level(heard, words))),
         ])
     }
 
@@ -122,13 +120,18 @@ fn rows<const N: usize>(all: [(&str, Option<String>); N]) -> Vec<Row> {
     all.into_iter().filter_map(row).collect()
 }
 
-fn level(reception: Reception, words: &Words) -> String {
-    let word = match reception.quality() {
+/// What to make of what the radio hears.
+fn quality(heard: Reception, words: &Words) -> &'static str {
+    match heard.quality() {
         Quality::Good => words.good,
         Quality::Fair => words.fair,
         Quality::Weak => words.weak,
-    };
-    format!("{} dBm, {word}", reception.dbm)
+    }
+}
+
+/// The same, with the level.
+fn level(heard: Reception, words: &Words) -> String {
+    format!("{} dBm, {}", heard.dbm, quality(heard, words))
 }
 
 fn ago(ms: u64, words: &Words) -> String {
@@ -146,5 +149,28 @@ fn age(ms: u64, now: &str) -> String {
         (_, hours @ 1..) => format!("{hours} h"),
         _ if minutes > 0 => format!("{minutes} min"),
         _ => now.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panel::Language;
+
+    #[test]
+    fn the_level_of_the_wifi_alone_draws_no_state_anew() {
+        let words = Language::English.words();
+        let rows = |dbm| {
+            let wifi = Some(Reception { dbm });
+            let figures = Figures {
+                wifi,
+                ..Figures::default()
+            };
+            [figures.of_state(words), figures.of_network(words)]
+                .map(|rows| rows[rows.len() - 1].value.clone())
+        };
+        assert_eq!(rows(-61), ["good", "-61 dBm, good"]);
+        assert_eq!(rows(-62), ["good", "-62 dBm, good"]);
+        assert_eq!(rows(-80), ["weak", "-80 dBm, weak"]);
     }
 }

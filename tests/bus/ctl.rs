@@ -85,12 +85,17 @@ async fn status_says_what_and_why_and_what_to_do() {
         status.state = "Replaced";
         status.cause = Some(CauseCode::Replaced.into());
         status.display = Some(CauseCode::DisplayAbsent);
+        status.supply = Some((CauseCode::UnderVoltage, 7));
     });
     let output = run(&daemon.runtime(), &["status"]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         text.contains("Panel: SSD1306 at 0x3c (raspberrypi)")
             && text.contains("The display does not answer. (panel.display-absent) Check"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Supply: The power supply is too weak") && text.contains("(dips: 7)"),
         "{text}"
     );
     let not_taken = "/boot/firmware/firstrun.sh: is not run here";
@@ -106,6 +111,8 @@ async fn status_says_what_and_why_and_what_to_do() {
     assert_eq!(report["panel"]["glass"], "SSD1306 at 0x3c (raspberrypi)");
     assert_eq!(report["panel"]["faults"][0]["code"], "panel.display-absent");
     assert_eq!(report["ignored_settings"][0], not_taken);
+    assert_eq!(report["supply_fault"]["code"], "power.under-voltage");
+    assert_eq!(report["supply_fault"]["dips"], 7);
 }
 
 #[tokio::test]
