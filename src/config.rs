@@ -185,6 +185,14 @@ pub struct Settings {
     pub board: Option<String>,
     /// `panel.night`: when the glass is darker, where it can be; `None`: never.
     pub night: Option<Night>,
+    /// `update.automatic`: newer versions are looked for, installed and started by themselves.
+    pub update_automatic: bool,
+    /// `update.index`: where the list of new versions lies, over HTTPS.
+    pub update_index: Option<String>,
+    /// `update.key`: the key that has to have signed it, one line of base64; `None`: the image's.
+    pub update_key: Option<String>,
+    /// `update.hours`: when a newer version is installed and started.
+    pub update_hours: Night,
     /// `log.level`: error, warn, info, debug or trace.
     pub log_level: Level,
     /// The names that `panel.board` may be; those of [`Board::names`].
@@ -211,6 +219,10 @@ impl Default for Settings {
             language: Language::English,
             board: None,
             night: None,
+            update_automatic: false,
+            update_index: None,
+            update_key: None,
+            update_hours: Night::EARLY,
             log_level: Level::INFO,
             boards: Vec::new(),
         }
@@ -423,10 +435,14 @@ impl Settings {
             ("panel", "language") => self.language = language(value)?,
             ("panel", "board") => self.board = Some(board(value, &self.boards)?),
             ("panel", "night") => self.night = Some(night::night(value)?),
+            ("update", "automatic") => self.update_automatic = yes_or_no(value)?,
+            ("update", "index") => self.update_index = Some(index(value)?),
+            ("update", "key") => self.update_key = Some(index_key(value)?),
+            ("update", "hours") => self.update_hours = night::night(value)?,
             ("log", "level") => self.log_level = log_level(value)?,
             _ => {
                 return Err(
-                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, panel.board, panel.language, panel.night, log.level",
+                    "no such key; known are server.url, server.version, network.proxy, device.name, pairing.phone, notify.own_chat, notify.hook, self_test.own_chat, storage.warn_below, storage.give_back_below, storage.link_below, storage.warn_records, inbox.warn_messages, inbox.forget_after, inbox.status, inbox.newsletters, inbox.groups, outbox.most, panel.board, panel.language, panel.night, update.automatic, update.index, update.key, update.hours, log.level",
                 );
             }
         }
@@ -505,6 +521,21 @@ fn board(value: &DeValue<'_>, known: &[String]) -> Result<String, &'static str> 
     let name = value.as_str().map(str::to_owned);
     name.filter(|name| known.contains(name))
         .ok_or("must be a board of docs/hardware.md in quotes, such as \"raspberrypi-epd2in13-v4\"")
+}
+
+fn index(value: &DeValue<'_>) -> Result<String, &'static str> {
+    let url = value.as_str().filter(|url| url.starts_with("https://"));
+    url.map(str::to_owned)
+        .ok_or("must be the address of a list, such as \"https://example.org/holdfast/index.toml\"")
+}
+
+fn index_key(value: &DeValue<'_>) -> Result<String, &'static str> {
+    // An Ed25519 key as SubjectPublicKeyInfo is 44 bytes long.
+    let key = value
+        .as_str()
+        .filter(|key| key.len() == 60 && key.is_ascii());
+    key.map(str::to_owned)
+        .ok_or("must be the middle line of what `openssl pkey -pubout` writes of an Ed25519 key, in quotes")
 }
 
 fn log_level(value: &DeValue<'_>) -> Result<Level, &'static str> {

@@ -30,6 +30,7 @@ mod signals;
 mod space;
 mod start;
 mod tide;
+mod update;
 
 use std::io;
 use std::panic::catch_unwind;
@@ -37,7 +38,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use holdfast_core::{Face, Unfinished};
+use holdfast_core::{Event, Face, Facts, Unfinished};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Claim, ClaimError, Lane, Machine, blocking, descriptors, leave_no_core};
 use tokio::sync::{mpsc, watch};
@@ -59,6 +60,7 @@ use publish::Publisher;
 use restart::Restart;
 use signals::Signals;
 use start::Start;
+use update::Updater;
 
 pub use rooms::Rooms;
 
@@ -220,7 +222,7 @@ async fn serve(
         journal::setting_ignored(&problem.to_string());
     }
     let (verdict, report) = start::evidence(&config.data).await?;
-    let publisher = Publisher::new(Instant::now(), showing, report.clone(), &config.settings);
+    let mut publisher = Publisher::new(Instant::now(), showing, report.clone(), &config.settings);
     let (barrier, lane) = (Barrier::start()?, Lane::new());
     let last_resort = LastResort::begin(barrier.watch()).context("the last resort")?;
     let signals = Signals::new()?;
@@ -233,7 +235,9 @@ async fn serve(
 
     let place = bus::Where::choose(config.data.root());
     service::name_what_is_missing(&place, log);
-    let desk = publisher.desk(&config, requests_in, panel, &barrier);
+    let updater = Updater::new(&config, &events_in);
+    let desk = publisher.desk(&config, requests_in, panel, &barrier, &updater);
+    let saving = desk.saving();
     let runtime = config.runtime.clone();
     // Nobody waits for a message bus that comes up beside us.
     let served = tokio::spawn(async move { bus::serve(place, &runtime, desk, descriptors).await });
@@ -245,26 +249,36 @@ async fn serve(
         hand,
         signals,
         codes: publisher.credentials().subscribe(),
+        saving,
         storage: barrier.failure(),
     };
     let (around, seen) = Around::look(&config, &events_in);
     if let Some(night) = config.settings.night.filter(|_| panel::dims(&config.board)) {
-        tokio::spawn(night::watch(night, events_in.clone()));
+        tokio::spawn(night::watch(night, Event::Night, events_in.clone()));
     }
     let found = (verdict, report);
     let start = Start::look(&config, claim, &barrier, found, seen, &events_in).await?;
     let begun = (start.opening, start.set_aside);
+    let updates = updater.begin().await;
+    if updates.automatic {
+        let hours = config.settings.update_hours;
+        tokio::spawn(night::watch(hours, Event::UpdateHour, events_in.clone()));
+    }
+    let facts = Facts {
+        updates,
+        ..start.facts
+    };
     let answers = (events_in, answers_in);
     let hands = Hands::new(
         config,
         publisher,
         (barrier.clone(), lane),
         begun,
-        around,
+        (around, updater),
         answers,
     );
     let mut life = Life::new(seed, hands, last_resort);
-    life.run(start.facts, ears).await;
+    life.run(facts, ears).await;
 
     let restart = life.hands.restart;
     // A restart is the service manager's to begin, or none of its business.
@@ -281,7 +295,7 @@ async fn serve(
             tracing::warn!("the mark of this run cannot be closed: {error}");
         }
         journal::stopped();
-        // What restarts says so already.
+        // A restart says so, and does not call it safe to pull the plug.
         if restart == Restart::No {
             publisher.face(Face::Stopped { saved: true });
         }

@@ -15,6 +15,7 @@
 //! - [`link`]: the client of WhatsApp
 //! - [`wires`]: GPIO, I2C and SPI of a board
 //! - [`panel`]: screens, the displays they are shown on, the button
+//! - [`update`]: new versions of the device, by RAUC
 //! - [`desk`]: the answers to any client, by role
 //! - [`bus`]: D-Bus over the desk, and [`ctl`], its client for operators
 //! - [`journal`]: the log
@@ -34,5 +35,6 @@ pub mod network;
 pub mod panel;
 pub mod sheet;
 pub mod supply;
+pub mod update;
 pub mod vault;
 pub mod wires;

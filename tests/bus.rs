@@ -13,4 +13,5 @@ mod bus {
     mod room;
     #[path = "../tool.rs"]
     mod tool;
+    mod update;
 }

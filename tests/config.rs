@@ -398,6 +398,36 @@ fn limits_of_the_card_can_be_set() {
 }
 
 #[test]
+fn updates_are_off_until_the_owner_says_so() {
+    let machine = Machine::new();
+    let settings = machine.load(&[]).unwrap().settings;
+    assert!(!settings.update_automatic && settings.update_index.is_none());
+    let key = "MCowBQYDK2VwAyEA".to_owned() + &"A".repeat(43) + "=";
+    let file = machine.write(
+        "updates.toml",
+        &format!(
+            "[update]\nautomatic = true\nindex = \"https://example.org/index.toml\"\nkey = \"{key}\"\nhours = \"02:00-03:00 +01:00\"\n"
+        ),
+    );
+    let settings = machine.load(&[&file]).unwrap().settings;
+    assert!(settings.update_automatic);
+    assert_eq!(
+        (settings.update_index.as_deref(), settings.update_key),
+        (Some("https://example.org/index.toml"), Some(key))
+    );
+    assert_eq!(Ok(settings.update_hours), "01:00-02:00".parse());
+    for wrong in [
+        "automatic = \"yes\"",
+        "index = \"http://example.org/index.toml\"",
+        "key = \"short\"",
+        "hours = 3",
+    ] {
+        let said = machine.complaint(&format!("[update]\n{wrong}\n"));
+        assert!(said.contains("bad.toml:2: update."), "{said}");
+    }
+}
+
+#[test]
 fn limits_that_make_no_sense_are_refused() {
     let machine = Machine::new();
     for (text, said) in [

@@ -3,6 +3,7 @@
 use holdfast::panel::{Credential, Frame, PLAIN, draw};
 use holdfast_core::{
     AuditEnd, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
+    Stage,
 };
 use holdfast_medium::Secret;
 
@@ -75,6 +76,10 @@ fn reset(listed: u32, left: u32) -> Face {
             left,
         },
     }
+}
+
+fn updating(stage: Stage) -> Face {
+    Face::Updating { stage }
 }
 
 fn without(code: CauseCode) -> Face {
@@ -211,6 +216,10 @@ pub fn faces() -> Vec<(&'static str, Face, Option<Credential>)> {
             Face::ClientOutdated { next_ms: 3_000_000 },
             None,
         ),
+        ("update-sought", updating(Stage::Looking), None),
+        ("updating", updating(Stage::Installing(100)), None),
+        ("update-starts", updating(Stage::Restarting), None),
+        ("fell-back", Face::FellBack { left_ms: 60_000 }, None),
         ("network", Face::Network { left_ms: 60_000 }, None),
         ("about", about(AuditEnd::of(14, "3f2a9c01")), None),
         (

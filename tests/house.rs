@@ -23,6 +23,7 @@ bus -> link: steps of a passkey, translated
 bus -> mail: messages, translated
 bus -> medium: secrets
 bus -> panel: pictures, translated
+bus -> update: what is to be installed, translated
 config -> core: limits of the data partition
 config -> medium: the data directory, secrets
 config -> panel: which controllers a board may name, which languages its screens speak
@@ -31,6 +32,7 @@ config -> wires: the board
 ctl -> boot: a report, printed
 ctl -> bus: the proxies of the bus
 ctl -> core: causes and names
+ctl -> desk: the versions in the slots, printed
 ctl -> history: incidents and audit, printed and verified
 ctl -> journal: under which id the journal names the end of the audit
 ctl -> medium: secrets, stamps
@@ -49,6 +51,7 @@ daemon -> medium: assembly
 daemon -> network: assembly
 daemon -> panel: assembly
 daemon -> supply: assembly
+daemon -> update: assembly
 daemon -> vault: assembly
 daemon -> wires: assembly
 desk -> boot: the boot report
@@ -59,6 +62,7 @@ desk -> mail: inbox and outbox
 desk -> medium: secrets, wear, the data directory
 desk -> network: how well the radio hears
 desk -> panel: pictures
+desk -> update: what is to be installed
 history -> core: causes and names
 history -> medium: files, stamps, secrets
 journal -> core: causes and names
@@ -78,6 +82,8 @@ panel -> medium: secrets
 panel -> wires: the board
 supply -> core: events
 supply -> medium: the machine
+update -> core: what a boot is, and causes
+update -> medium: the data directory, room, the machine
 vault -> core: findings, plans, names
 vault -> history: keys for the archive, by its trait
 vault -> medium: the barrier and its files

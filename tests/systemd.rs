@@ -96,7 +96,7 @@ fn what_the_daemon_may_not_do_it_asks_for_where_a_unit_waits() {
     let root = tempfile::tempdir().unwrap();
     let machine = Machine::at(root.path());
     wifi::ask_to_rejoin(&machine).unwrap();
-    forget::ask_for_restart(&machine).unwrap();
+    forget::ask_for_restart(&machine, "a test").unwrap();
     let unit = |name: &str| fs::read_to_string(source("system").join(name)).unwrap();
     for name in ["holdfast-rejoin.path", "holdfast-restart.path"] {
         let unit = unit(name);

@@ -4,12 +4,14 @@ use std::env;
 use std::path::PathBuf;
 
 /// Each with its package.
-pub const PACKAGES: [(&str, &str); 9] = [
+pub const PACKAGES: [(&str, &str); 11] = [
     ("dbus-daemon", "dbus-daemon"),
     ("dbus-send", "dbus-bin"),
     ("debugfs", "e2fsprogs"),
     ("git", "git"),
     ("mke2fs", "e2fsprogs"),
+    ("openssl", "openssl"),
+    ("rauc", "rauc"),
     ("ssh-keygen", "openssh-client"),
     ("systemd-analyze", "systemd"),
     ("systemd-sysusers", "systemd"),

@@ -24,6 +24,8 @@ pub enum Error {
     NotLinked(String),
     /// There is nothing to do: the call makes no sense in the present state.
     NothingToDo(String),
+    /// Something must not be interrupted; the text says what.
+    NotNow(String),
     /// The token of a two-step call is wrong, used or too old.
     BadToken(String),
     /// Asked too often: another attempt so soon would harm the account.
@@ -65,6 +67,7 @@ impl From<Refusal> for Error {
             Refusal::Starting => Self::Starting(text),
             Refusal::NotLinked => Self::NotLinked(text),
             Refusal::NothingToDo(_) => Self::NothingToDo(text),
+            Refusal::NotNow(_) => Self::NotNow(text),
             Refusal::BadToken => Self::BadToken(text),
             Refusal::TooSoon { .. } => Self::TooSoon(text),
             Refusal::CredentialShown => Self::CredentialShown(text),

@@ -5,6 +5,7 @@
 //! anything.
 
 mod caller;
+mod changes;
 mod error;
 mod follow;
 mod framing;
@@ -14,6 +15,7 @@ mod private;
 mod session;
 mod socket;
 mod text;
+mod update;
 mod vault;
 
 use std::{
@@ -35,6 +37,7 @@ pub use messages::{Batch, InboxConsumer, InboxMessage, Messages1Proxy, PendingMe
 pub use panel::Panel1Proxy;
 pub use private::socket_path;
 pub use session::{LastWordEntry, Session1Proxy};
+pub use update::Update1Proxy;
 pub(crate) use vault::LONGEST_PASSPHRASE;
 pub use vault::{ArchiveEntry, Vault1Proxy};
 
@@ -191,6 +194,7 @@ fn with_objects(builder: Builder<'static>, desk: &Desk) -> Builder<'static> {
         .serve_at(PATH, messages::Messages1::new(desk.clone()))
         .serve_at(PATH, vault::Vault1::new(desk.clone()))
         .serve_at(PATH, panel::Panel1::new(desk.clone()))
+        .serve_at(PATH, update::Update1::new(desk.clone()))
 }
 
 /// Announces changes to one connection until it closes or the daemon goes.
@@ -198,6 +202,8 @@ async fn attend(connection: &Connection, desk: &Desk) {
     let ended = tokio::select! {
         () = connection.closed() => Ok(()),
         ended = session::announce(connection, desk) => ended,
+        ended = update::announce(connection, desk) => ended,
+        ended = update::tell(connection, desk) => ended,
         ended = session::tell(connection, desk) => ended,
         ended = messages::announce(connection, desk) => ended,
     };

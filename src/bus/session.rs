@@ -7,12 +7,9 @@ use holdfast_core::{Cause, Reception};
 use holdfast_medium::Secret;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use zbus::{
-    Connection, Type, Variant, fdo::Properties, interface, names::InterfaceName,
-    object_server::SignalEmitter,
-};
+use zbus::{Connection, Type, Variant, interface, object_server::SignalEmitter};
 
-use super::{Error, PATH, text::text, unless_zero};
+use super::{Error, PATH, changes, text::text, unless_zero};
 use crate::desk::{Desk, Status};
 use crate::history::LastWord;
 use crate::link::PasskeyAnswer;
@@ -205,7 +202,7 @@ impl Session1 {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -220,29 +217,9 @@ pub(super) async fn tell(connection: &Connection, desk: &Desk) -> zbus::Result<(
     Ok(())
 }
 
-/// Emits one `PropertiesChanged` per change of the status, so that state and cause never disagree. Returns when the daemon is gone.
+/// Announces what changes. Returns when the daemon is gone.
 pub(super) async fn announce(connection: &Connection, desk: &Desk) -> zbus::Result<()> {
-    let emitter = SignalEmitter::new(connection, PATH)?;
-    let mut status = desk.status();
-    // Nothing counts as announced at first: a client may have read the properties before this began.
-    let mut announced = HashMap::new();
-    loop {
-        let current = properties(&status.borrow_and_update());
-        let changed: HashMap<_, _> = current
-            .iter()
-            .filter(|(name, value)| announced.get(*name) != Some(*value))
-            .map(|(name, value)| (*name, value.clone()))
-            .collect();
-        if !changed.is_empty() {
-            let interface = InterfaceName::from_static_str_unchecked("org.holdfast.Session1");
-            Properties::properties_changed(&emitter, interface, changed, Default::default())
-                .await?;
-        }
-        announced = current;
-        if status.changed().await.is_err() {
-            return Ok(());
-        }
-    }
+    changes::announce(connection, desk, "org.holdfast.Session1", properties).await
 }
 
 /// The properties whose changes are announced.

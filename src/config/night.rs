@@ -12,7 +12,7 @@ const DAY_S: u64 = 24 * 60 * 60;
 /// What is said of a value that is none.
 const WANTED: &str = "must be two times in quotes, such as \"22:00-07:00\", with the wall clock's distance from UTC where there is one: \"22:00-07:00 +01:00\"";
 
-/// Hours of each day, from one second of the day to another, UTC.
+/// Hours of each day, in which a glass is darker, or a new version may be started: from one second of the day to another, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Night {
     from_s: u64,
@@ -20,6 +20,12 @@ pub struct Night {
 }
 
 impl Night {
+    /// Two hours of the early morning.
+    pub const EARLY: Self = Self {
+        from_s: 3 * 60 * 60,
+        to_s: 5 * 60 * 60,
+    };
+
     /// Whether it is night, and how long that lasts.
     pub fn at(self, time: SystemTime) -> (bool, Duration) {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

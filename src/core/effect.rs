@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::ground::{ArchiveId, Cause, Order};
-use crate::parts::{Plan, Tested, Todo};
+use crate::parts::{Hindrance, Plan, Tested, Todo};
 use crate::past::Past;
 
 /// The outcome of a step.
@@ -109,6 +109,13 @@ pub enum Effect {
     },
     /// Have the radio join its network anew, from the beginning. Answers with nothing: what comes of it is seen on the way out.
     Rejoin,
+    /// Ask the index for a newer version. Answers with [`crate::UpdateStep`]: `Nothing`, `Found` or `Failed`.
+    LookForUpdate,
+    /// Fetch and install the version that was found, or that a client handed in. Answers with [`crate::UpdateStep`]: `Going` now and
+    /// then, and in the end `Installed` or `Failed`.
+    Install,
+    /// Have the version that runs stay. Answers with [`crate::UpdateStep`]: `Kept` or `NotKept`.
+    MarkGood,
     /// Leave the daemon's loop: everything is in order.
     Exit,
     /// Leave the daemon's loop as failed: the service manager starts us again.
@@ -148,6 +155,8 @@ pub enum Refusal {
     },
     /// The data partition has no room for a link.
     NoRoom,
+    /// Something must not be interrupted.
+    NotNow(Hindrance),
     /// Holdfast is stopping.
     Stopping,
 }

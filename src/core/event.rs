@@ -3,7 +3,9 @@
 use alloc::boxed::Box;
 
 use crate::ground::{AuditEnd, Cause, CauseCode, Emptied, LastEnd, LastFour, Linked, Way};
-use crate::parts::{Deed, Findings, Hand, Ignored, Limits, Part, Space, Tested};
+use crate::parts::{
+    Deed, Findings, Hand, Ignored, Limits, Part, Space, Tested, UpdateStep, Updates,
+};
 use crate::past::Past;
 
 /// The facts of a start: what the machine tells before anything is opened.
@@ -31,6 +33,8 @@ pub struct Facts {
     pub reset: Unfinished,
     /// What a factory reset did that the owner has not seen yet.
     pub emptied: Option<Emptied>,
+    /// What is known about updates.
+    pub updates: Updates,
 }
 
 /// How far a factory reset is that an earlier run wrote down.
@@ -163,6 +167,12 @@ pub enum Event {
         /// It is.
         low: bool,
     },
+    /// An update goes on, or comes to nothing.
+    Update(UpdateStep),
+    /// The hour of updates comes, or is over.
+    UpdateHour(bool),
+    /// Archives are written out or taken in for clients, or none is any more.
+    Saving(bool),
     /// A part of the panel works, or fails.
     Panel {
         /// Which.
@@ -193,6 +203,10 @@ pub enum Command {
         /// The token that the first step answered with.
         token: u64,
     },
+    /// Install the version that the client hands in.
+    Install,
+    /// Look for the newest version, and install it at once.
+    LookForUpdate,
     /// Shut down in order.
     Stop,
 }

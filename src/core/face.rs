@@ -4,7 +4,7 @@ use crate::ground::limits::DEGRADED_AFTER;
 use crate::ground::{
     AuditEnd, CauseCode, Emptied, GenerationId, LastEnd, LastFour, Now, Successor, Wait, Way,
 };
-use crate::parts::{Glow, Ignored, Notice, PairingFace, Phase, Question, Then};
+use crate::parts::{Glow, Ignored, Notice, PairingFace, Phase, Question, Stage, Then};
 use crate::state::State;
 
 /// A face of the device, which fills the screen. Durations are what is left at the moment asked for, milliseconds.
@@ -89,6 +89,16 @@ pub enum Face {
         /// Until the daemon is started again; `None` when that would not help, or while it leaves.
         next_ms: Option<u64>,
     },
+    /// A new version is on its way, or the device restarts into one.
+    Updating {
+        /// How far it is.
+        stage: Stage,
+    },
+    /// A new version did not prove itself, and the one before runs again.
+    FellBack {
+        /// Until this goes away.
+        left_ms: u64,
+    },
     /// The last run did not end in order.
     LastEnd {
         /// How it ended.
@@ -158,9 +168,24 @@ pub fn face(state: &State, now: Now) -> Face {
         face @ (Face::Pairing(PairingFace::Qr { .. } | PairingFace::Code { .. })
         | Face::StorageFault { .. }
         | Face::Resetting
+        | Face::Updating { .. }
         | Face::Stopped { .. }) => face,
-        face => noticed(state, now).unwrap_or(face),
+        face => noticed(state, now)
+            .or_else(|| updating(state, &face))
+            .unwrap_or(face),
     })
+}
+
+/// What is told of an update: that it is installed, and, where WhatsApp refuses this version, that a newer one is looked for.
+fn updating(state: &State, over: &Face) -> Option<Face> {
+    let stage = state.update.stage();
+    let is_refused = matches!(over, Face::ClientOutdated { .. });
+    let tells = match stage {
+        Stage::Idle | Stage::Trial => false,
+        Stage::Looking | Stage::Found => is_refused,
+        Stage::Installing(_) | Stage::Installed | Stage::Restarting => true,
+    };
+    tells.then_some(Face::Updating { stage })
 }
 
 /// The lamp of that face: how bright it is and where it lies, at every moment until something happens.
@@ -205,6 +230,7 @@ fn noticed(state: &State, now: Now) -> Option<Face> {
     Some(match notice {
         Notice::LastEnd(end) => Face::LastEnd { end, left_ms },
         Notice::Settings(ignored) => Face::SettingsIgnored { ignored, left_ms },
+        Notice::FellBack => Face::FellBack { left_ms },
         Notice::Network | Notice::About if !state.turns_pages() => return None,
         Notice::Network => Face::Network { left_ms },
         Notice::About => Face::About {
@@ -230,6 +256,10 @@ fn of_session(state: &State, now: Now) -> Face {
     let left_ms = left.unwrap_or(0);
     if session.resets() {
         return Face::Resetting;
+    }
+    if state.update.restarts() {
+        let stage = Stage::Restarting;
+        return Face::Updating { stage };
     }
     match session.phase() {
         Phase::Starting => Face::Starting,
@@ -336,6 +366,8 @@ impl Face {
             Self::Banned { .. } => "Banned",
             Self::ClientOutdated { .. } => "ClientOutdated",
             Self::StorageFault { .. } => "StorageFault",
+            Self::Updating { .. } => "Updating",
+            Self::FellBack { .. } => "FellBack",
             Self::LastEnd { .. } => "LastEnd",
             Self::SettingsIgnored { .. } => "SettingsIgnored",
             Self::Network { .. } => "Network",

@@ -33,9 +33,9 @@ pub use ground::{
     limits,
 };
 pub use parts::{
-    Bounds, Deed, Findings, Glow, Hand, IdentityFound, Ignored, Light, Limits, Look, PairingFace,
-    Part, Plan, Shift, Space, StoreFound, Tested, Todo, Treatment, Trial, Tried, Unusable, plan,
-    setback,
+    Booted, Bounds, Deed, Findings, Glow, Hand, Hindrance, IdentityFound, Ignored, Light, Limits,
+    Look, PairingFace, Part, Plan, Shift, Space, Stage, StoreFound, TRIAL_MS, Tested, Todo,
+    Treatment, Trial, Tried, Unusable, UpdateStep, Updates, plan, setback,
 };
 pub use past::{NotAPast, Past};
 pub use state::State;

@@ -6,8 +6,8 @@ use crate::ground::{
     AuditEnd, Cause, CauseCode, Emptied, Jitter, Linked, Moments, Now, Wait, Way, limits,
 };
 use crate::parts::{
-    Allowances, Backoffs, Gesture, Grace, Hurry, Keys, Lamp, Notices, Panel, Part, Phone, Pulse,
-    Radio, SelfTest, Session, Storage, Storm, Supply, Todo, Token,
+    Allowances, Backoffs, Gesture, Grace, Hurry, Keys, Lamp, Notices, Panel, Part, Phase, Phone,
+    Pulse, Radio, SelfTest, Session, Stage, Storage, Storm, Supply, Todo, Token, Update,
 };
 
 /// All that Holdfast knows when it decides: the parts, and what only the rules know.
@@ -27,6 +27,7 @@ pub struct State {
     pub(crate) pulse: Pulse,
     pub(crate) self_test: SelfTest,
     pub(crate) token: Token,
+    pub(crate) update: Update,
     pub(crate) allowances: Allowances,
     pub(crate) backoffs: Backoffs,
     pub(crate) jitter: Jitter,
@@ -68,6 +69,7 @@ impl State {
             pulse: Pulse::default(),
             self_test: SelfTest::default(),
             token: Token::default(),
+            update: Update::default(),
             allowances: Allowances::new(),
             backoffs: Backoffs::new(),
             jitter: Jitter(seed),
@@ -119,6 +121,11 @@ impl State {
         self.session.is_connected()
     }
 
+    /// Whether it leaves for a factory reset.
+    pub fn forgets_all(&self) -> bool {
+        self.session.resets()
+    }
+
     /// Whether everything is as its owner wants it.
     pub fn is_well(&self) -> bool {
         let is_sound = self.account_fault().is_none() && self.supply_fault().is_none();
@@ -139,6 +146,22 @@ impl State {
     pub fn next_attempt(&self) -> Option<u64> {
         let (wait, until) = self.session.waiting()?;
         (wait != Wait::Retire).then_some(until)
+    }
+
+    /// How far an update is.
+    pub fn update(&self) -> Stage {
+        self.update.stage()
+    }
+
+    /// When the trial of the version that runs is over if it does not prove itself before, the monotonic millisecond.
+    pub fn trial_ends(&self) -> Option<u64> {
+        self.update.trial_ends()
+    }
+
+    /// Whether time counts for updates: until we leave. A version on trial that cannot use the data partition is counted on.
+    pub(crate) fn updates_go_on(&self) -> bool {
+        let fails = matches!(self.session.phase(), Phase::Failed(_)) && !self.session.has_left();
+        !self.session.is_leaving() || fails && self.update.is_on_trial()
     }
 
     /// Whether there is a link that a human could give up now.
@@ -180,6 +203,7 @@ impl State {
         self.pulse.rebase(moments);
         self.token.rebase(moments);
         self.grace.rebase(moments);
+        self.update.rebase(moments);
         self.allowances.rebase(moments);
         self.no_new_chats.iter_mut().for_each(|at| moments.due(at));
         self.backoffs.forget_beyond(limits::DEGRADED_AFTER + 1);
@@ -215,9 +239,9 @@ mod tests {
     use crate::ground::HOUR;
     use crate::story::ACCOUNT;
     use crate::{
-        CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId, Hand,
-        IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Todo, Unusable, Way,
-        step,
+        Booted, CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId, Hand,
+        IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Todo, Unusable,
+        UpdateStep, Updates, Way, step,
     };
 
     fn events() -> Vec<Event> {
@@ -316,6 +340,14 @@ mod tests {
             Event::Voltage { low: false },
             panel(Some(CauseCode::DisplayAbsent)),
             panel(None),
+            command(Command::Install),
+            command(Command::LookForUpdate),
+            Event::Update(UpdateStep::Found { fell_back: false }),
+            Event::Update(UpdateStep::Going(50)),
+            Event::Update(UpdateStep::Failed(CauseCode::UpdateRefused)),
+            Event::Update(UpdateStep::NotKept),
+            Event::UpdateHour(true),
+            Event::Saving(false),
         ]);
         events.extend(endings.map(Event::LinkEnded));
         events
@@ -327,6 +359,16 @@ mod tests {
         let (events, mut names) = (events(), Vec::new());
         for seed in 0..60 {
             let (mut state, mut now, mut dice) = (State::new(seed), seed * HOUR, seed);
+            // Of every third device the version is on trial, and of every other updates come by themselves.
+            let trial = Booted::Trial { left_ms: 5 * HOUR };
+            state.update.begin(
+                Updates {
+                    automatic: seed % 2 == 0,
+                    booted: [Booted::Usual, Booted::Usual, trial][seed as usize % 3],
+                },
+                now,
+            );
+            state.update.look_again(now);
             let mut draw = |of: u64| {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (dice >> 33) % of

@@ -14,7 +14,7 @@ pub struct Stay {
 }
 
 /// One row a state, in the order an owner meets them.
-pub const STAYS: [Stay; 19] = [
+pub const STAYS: [Stay; 20] = [
     row(
         "Starting",
         Some(10 * MINUTE),
@@ -88,6 +88,11 @@ pub const STAYS: [Stay; 19] = [
         "Resetting",
         Some(MINUTE),
         "The machine restarts; nothing that is left is opened before all of it is forgotten.",
+    ),
+    row(
+        "Updating",
+        Some(10 * SECOND),
+        "The machine restarts into the new version.",
     ),
     row(
         "Stopped",

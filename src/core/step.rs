@@ -29,6 +29,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Outcome {
     turn.grace_due();
     turn.supply_due();
     turn.radio_due();
+    turn.update_due();
     turn.notify();
     turn.remember(&before);
     turn.notice_due();
@@ -80,6 +81,9 @@ impl Turn<'_> {
             Event::StorageFailed(code) => self.storage_failed(code),
             Event::Audited(end) => self.state.audit = Some(end),
             Event::Voltage { low } => self.state.supply.voltage(low, self.now),
+            Event::Update(step) => self.update_step(step),
+            Event::UpdateHour(is_hour) => self.state.update.hour(is_hour),
+            Event::Saving(saving) => self.state.update.save(saving),
             Event::Panel { part, fault } => self.panel(part, fault),
         }
     }
@@ -92,6 +96,8 @@ impl Turn<'_> {
             _ if self.state.session.is_stopping() => Reply::Refused(Refusal::Stopping),
             Command::Link => self.hurry(),
             Command::SelfTest => self.test(),
+            Command::Install => self.install_asked(),
+            Command::LookForUpdate => self.look_asked(),
             Command::Ask { deed, nonce } => self.asked(deed, nonce),
             Command::Confirm { deed, token } => self.confirmed(deed, token),
         };

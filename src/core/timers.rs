@@ -29,10 +29,12 @@ pub(crate) enum Timer {
     Notice,
     /// What is missing of the network has been for long enough.
     Grace,
+    /// A new version is looked for, or the one that runs has proved itself, or has not.
+    Update,
 }
 
 impl Timer {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Button,
         Self::Session,
         Self::Storm,
@@ -44,6 +46,7 @@ impl Timer {
         Self::Radio,
         Self::Notice,
         Self::Grace,
+        Self::Update,
     ];
 
     /// When it rings.
@@ -68,6 +71,7 @@ impl Timer {
             Self::Radio => state.radio.deadline().filter(|_| state.may_climb()),
             Self::Notice => state.notices.deadline(),
             Self::Grace => state.grace.deadline(),
+            Self::Update => state.update.deadline().filter(|_| state.updates_go_on()),
         }
     }
 }

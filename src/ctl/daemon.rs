@@ -12,7 +12,7 @@ use zbus::{
 };
 
 use super::Error;
-use crate::bus::{self, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy};
+use crate::bus::{self, Messages1Proxy, Panel1Proxy, Session1Proxy, Update1Proxy, Vault1Proxy};
 
 /// How long anybody may take to answer; sd_bus_set_method_call_timeout(3) waits as long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(25);
@@ -57,6 +57,11 @@ impl Daemon {
 
     /// The vault interface.
     pub(super) async fn vault(&self) -> zbus::Result<Vault1Proxy<'_>> {
+        self.interface().await
+    }
+
+    /// The update interface.
+    pub(super) async fn update(&self) -> zbus::Result<Update1Proxy<'_>> {
         self.interface().await
     }
 

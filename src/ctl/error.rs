@@ -87,6 +87,17 @@ pub enum Error {
         /// Its final state.
         state: String,
     },
+    /// A new version was not installed.
+    #[error("The new version was not installed, and what runs is untouched: {why}")]
+    NotUpdated {
+        /// Why, which may be RAUC's words.
+        why: String,
+    },
+    /// The newest version fell back once.
+    #[error(
+        "The newest version was tried, and did not prove itself. To try it again name its bundle: a file, or an https:// address."
+    )]
+    FellBack,
     /// A file could not be written, or read.
     #[error("cannot use {}: {source}", called(path))]
     File {
@@ -191,6 +202,8 @@ impl Error {
             Self::TimedOut { .. } => "timed-out",
             Self::NotConfirmed | Self::CannotAsk => "not-confirmed",
             Self::NotSent { .. } => "not-sent",
+            Self::NotUpdated { .. } => "not-updated",
+            Self::FellBack => "fell-back",
             Self::File { .. } => "file",
             Self::NeverLinked { .. } => "never-linked",
             Self::PassphrasesDiffer

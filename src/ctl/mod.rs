@@ -25,6 +25,7 @@ mod self_test;
 mod status;
 mod terminal;
 mod text;
+mod update;
 mod usage;
 mod vault;
 
@@ -164,6 +165,15 @@ enum Command {
     /// The record of who had what done.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Install a new version of the device, the newest where none is named, and restart into it.
+    #[command(args_conflicts_with_subcommands = true)]
+    Update {
+        #[command(subcommand)]
+        command: Option<update::Command>,
+        /// A RAUC bundle: a file, an address that begins with https://, or `-` for standard input.
+        #[arg(value_name = "FILE|URL|-")]
+        from: Option<String>,
+    },
     /// The screen and its wires.
     #[command(subcommand)]
     Panel(panel::Command),
@@ -219,6 +229,9 @@ async fn carry_out(command: Command, daemon: &Daemon, output: &Output) -> Result
         Command::Status => return status::status(daemon, output).await,
         Command::SelfTest => return self_test::self_test(daemon, output).await,
         Command::Audit(command) => return audit::run(command, daemon, output).await,
+        Command::Update { command, from } => {
+            return update::run(command, from.as_deref(), daemon, output).await;
+        }
         // They have no one daemon, and were done before.
         Command::Wait { .. } | Command::Panel(_) => {}
         Command::Link { show } => link::link(daemon, show, output).await?,

@@ -34,6 +34,8 @@ pub(super) struct Ears {
     pub(super) signals: Signals,
     /// The codes on the glass.
     pub(super) codes: watch::Receiver<Credentials>,
+    /// How many archives are written out and taken in.
+    pub(super) saving: watch::Receiver<usize>,
     /// Whether the disk has failed.
     pub(super) storage: watch::Receiver<Option<BarrierError>>,
 }
@@ -82,6 +84,10 @@ impl Life {
                 Some(request) = ears.requests.recv() => self.request(request),
                 Some((at, input)) = ears.hand.recv() => self.input(at.into(), input),
                 Ok(()) = ears.codes.changed() => self.show(),
+                Ok(()) = ears.saving.changed() => {
+                    let saving = *ears.saving.borrow_and_update() > 0;
+                    self.take(Event::Saving(saving));
+                }
                 _ = measuring.tick() => {
                     let connected = self.course.state().is_connected();
                     self.hands.measure(connected);
@@ -126,6 +132,12 @@ impl Life {
             Request::Button { down: false } => self.take(Event::Released(Hand::Bus)),
             Request::Passkey(step) => self.hands.link(|link| link.passkey(step)),
             Request::Records { reply } => self.hands.count_records(reply),
+            Request::Install { wanted, reply } => {
+                self.hands.updater.take_in(wanted);
+                self.command(Command::Install, Some(reply));
+                self.hands.updater.drop_refused();
+            }
+            Request::UpdateReport { reply } => self.hands.updater.report(reply),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use holdfast_core::{self as core, Effect, Event, Now, State};
+use holdfast_core::{self as core, Effect, Event, Now, Stage, State};
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::{Lane, Machine, blocking};
 use tokio::sync::mpsc;
@@ -19,6 +19,7 @@ use super::publish::Publisher;
 use super::restart::Restart;
 use super::rooms::Rooms;
 use super::space::Gauge;
+use super::update::Updater;
 use crate::boot::wifi;
 use crate::config::Config;
 use crate::journal;
@@ -41,6 +42,7 @@ pub(super) struct Hands {
     pub(super) gauge: Gauge,
     pub(super) lookout: Arc<Lookout>,
     pub(super) around: Around,
+    pub(super) updater: Updater,
     /// The start under way, until the rooms are open or cannot be.
     pub(super) start: Progress,
     /// The rooms, once they are open.
@@ -114,9 +116,20 @@ impl core::Hands for Hands {
             Effect::Reply { request, reply } => self.publisher.reply(request, reply),
             Effect::Rejoin => self.rejoin(),
             Effect::Exit => self.leaving = true,
+            Effect::LookForUpdate => self.updater.look(),
+            Effect::Install => {
+                self.incidents.does("began to install a new version");
+                self.updater.install();
+            }
+            Effect::MarkGood => self.updater.mark_good(),
             Effect::Restart => {
                 self.incidents.does("restarted the machine");
-                self.restart.ask(&self.config);
+                let why = match state.update() {
+                    Stage::Restarting => "a new version",
+                    _ if state.forgets_all() => "a factory reset",
+                    _ => "a radio of which nothing comes",
+                };
+                self.restart.ask(&self.config, why);
                 self.leaving = true;
             }
             Effect::ExitFailed => {
@@ -150,7 +163,7 @@ impl Hands {
         publisher: Publisher,
         (barrier, lane): (Barrier, Lane),
         start: (Opening, Option<anyhow::Error>),
-        around: Around,
+        (around, updater): (Around, Updater),
         (events, answers): (mpsc::UnboundedSender<Event>, mpsc::UnboundedSender<Answer>),
     ) -> Self {
         let (opening, failure) = start;
@@ -163,6 +176,7 @@ impl Hands {
             gauge: Gauge::new(&config.data),
             lookout: Arc::default(),
             around,
+            updater,
             start: Progress::Closed(opening),
             ahead: Arc::new(Ahead::new(&config.settings)),
             config,

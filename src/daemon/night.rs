@@ -1,4 +1,4 @@
-//! Says when night falls and when it is over, by the wall clock and the owner's setting.
+//! Says when hours of the owner's begin and when they are over, by the wall clock: the night of the glass, and the hours of updates.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,17 +11,26 @@ use crate::config::Night;
 /// How often it is looked: the network may set the clock meanwhile.
 const LOOK: Duration = Duration::from_secs(600);
 
-/// Tells whether it is night now, and each change from then on, as long as somebody listens.
-pub(super) async fn watch(night: Night, events: mpsc::UnboundedSender<Event>) {
-    tell(night, events, SystemTime::now).await;
+/// Tells whether it is then now, in this kind of event, and each change from then on, as long as somebody listens.
+pub(super) async fn watch(
+    night: Night,
+    of: fn(bool) -> Event,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    tell(night, of, events, SystemTime::now).await;
 }
 
-async fn tell(night: Night, events: mpsc::UnboundedSender<Event>, clock: impl Fn() -> SystemTime) {
+async fn tell(
+    night: Night,
+    of: fn(bool) -> Event,
+    events: mpsc::UnboundedSender<Event>,
+    clock: impl Fn() -> SystemTime,
+) {
     let mut told = false;
     loop {
         let (is_night, lasts) = night.at(clock());
         if is_night != told {
-            if events.send(Event::Night(is_night)).is_err() {
+            if events.send(of(is_night)).is_err() {
                 return;
             }
             told = is_night;
@@ -49,7 +58,7 @@ mod tests {
             early if early < hour => UNIX_EPOCH + hour * 11 + early,
             later => UNIX_EPOCH + hour * 24 + (later - hour),
         };
-        let watched = tokio::spawn(tell(night, events, clock));
+        let watched = tokio::spawn(tell(night, Event::Night, events, clock));
         let mut heard = Vec::new();
         let hears = async {
             while heard.len() < 3 {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::known::{Known, minutes_since};
 use super::service;
+use super::update::Updater;
 use crate::boot::BootReport;
 use crate::config::{Config, Settings};
 use crate::desk::{Desk, Lines, Request, Rooms, Status};
@@ -43,6 +44,7 @@ pub(super) struct Publisher {
     since: Instant,
     language: Language,
     has_number: bool,
+    slot: Option<String>,
     /// The service manager was told that we are ready.
     ready: bool,
 }
@@ -72,18 +74,22 @@ impl Publisher {
             since: started,
             language: settings.language,
             has_number: settings.pairing_phone.is_some(),
+            slot: None,
             ready: false,
         }
     }
 
     /// Opens the desk, whose clients hear of all that is published.
     pub(super) fn desk(
-        &self,
+        &mut self,
         config: &Config,
         requests: mpsc::Sender<Request>,
         panel: &Panel,
         barrier: &Barrier,
+        updater: &Updater,
     ) -> Desk {
+        let updatable = updater.updatable();
+        self.slot = updatable.slot.clone();
         Desk::new(Lines {
             requests,
             status: self.status.subscribe(),
@@ -94,6 +100,8 @@ impl Publisher {
             boot: self.boot.subscribe(),
             news: self.news.clone(),
             tested: self.tested.clone(),
+            updatable,
+            updated: updater.ends(),
             barrier: barrier.clone(),
             card: Card::of(config.data.root()).ok(),
             data: config.data.clone(),
@@ -207,6 +215,7 @@ impl Publisher {
             last_end: Some(self.boot.borrow().end()),
             generation: Some(status.linked.generation),
             has_number: self.has_number,
+            slot: self.slot.clone(),
             ..Figures::default()
         };
         let Some(known) = self.known.clone() else {

@@ -1,4 +1,5 @@
-//! The restart in which everything is forgotten, or that a radio takes of which nothing comes: the machine's where it is ours, else the process'.
+//! The restart in which everything is forgotten, a new version begins, or that a radio takes of which nothing comes: the machine's where it is
+//! ours, else the process'.
 
 use std::convert::Infallible;
 use std::env;
@@ -32,14 +33,14 @@ pub(super) enum Restart {
 
 impl Restart {
     /// Asks for it, before anything is closed: what hangs over that must not keep it away.
-    pub(super) fn ask(&mut self, config: &Config) {
+    pub(super) fn ask(&mut self, config: &Config, why: &str) {
         let machine = Machine::this();
         *self = match forget::is_of_the_image(&machine, &config.data) {
             true => Self::Machine,
             false => Self::Process,
         };
         if *self == Self::Machine
-            && let Err(error) = forget::ask_for_restart(&machine)
+            && let Err(error) = forget::ask_for_restart(&machine, why)
         {
             tracing::error!("the machine is not asked to restart; pull the plug: {error}");
         }

@@ -72,6 +72,7 @@ impl Start {
                 qr_first,
                 reset: forget::unfinished(&Machine::this(), &dir),
                 emptied: forget::done(&dir),
+                ..Facts::default()
             };
             stages.done("evidence");
             let opening = Opening::new(&dir, claim, &barrier, report, stages, limits);

@@ -3,7 +3,7 @@
 //! It knows no protocol: a door such as [`crate::bus`] translates requests, answers and refusals, and decides nothing.
 //!
 //! - [`Desk`]: the questions, one file per subject: `session`, `messages` (with the parser of a `recipient`), `vault`,
-//!   `archives`, `panel`
+//!   `archives`, `panel`, `update`
 //! - [`Lines`]: what the daemon connects it with; [`Request`] and [`Status`] cross there
 //! - [`Rooms`]: what is open only once the start is over
 //! - [`Role`]: who may ask what, checked here for every door; [`Caller`]: who asks
@@ -19,6 +19,7 @@ mod role;
 mod rooms;
 mod session;
 mod status;
+mod update;
 mod vault;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use rooms::Rooms;
 pub(crate) use session::TEST_LIMIT;
 pub use session::{News, PasskeyPrompt, Token};
 pub use status::Status;
+pub use update::{LastUpdate, SlotLine, Updatable, UpdateEnd, UpdateEnds, UpdateReport};
 
 use crate::boot::BootReport;
 use crate::link::Credentials;
@@ -62,6 +64,10 @@ pub struct Lines {
     pub news: broadcast::Sender<Cause>,
     /// Results of self-tests.
     pub tested: broadcast::Sender<Tested>,
+    /// What updates there may be.
+    pub updatable: Updatable,
+    /// Ends of updates.
+    pub updated: broadcast::Sender<UpdateEnd>,
     /// Counts what is written to the disk.
     pub barrier: Barrier,
     /// The disk's wear; `None` where it cannot be read.
@@ -78,7 +84,17 @@ pub struct Lines {
 const MOST_FILES: usize = 4;
 
 /// The turn of a client's file.
-pub struct Turn(#[expect(dead_code, reason = "held")] Option<OwnedSemaphorePermit>);
+pub struct Turn {
+    taken: watch::Sender<usize>,
+    #[expect(dead_code, reason = "held")]
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.taken.send_modify(|taken| *taken -= 1);
+    }
+}
 
 /// Answers one caller. Cheap to clone: every connection has its own.
 #[derive(Clone)]
@@ -86,6 +102,8 @@ pub struct Desk {
     lines: Arc<Lines>,
     /// Each file that a client hands over holds a thread for as long as its other end takes.
     files: Arc<Semaphore>,
+    /// How many of them are at it.
+    turns: watch::Sender<usize>,
     caller: Caller,
 }
 
@@ -95,6 +113,7 @@ impl Desk {
         Self {
             lines: Arc::new(lines),
             files: Arc::new(Semaphore::new(MOST_FILES)),
+            turns: watch::Sender::new(0),
             caller: Caller::admin(),
         }
     }
@@ -102,7 +121,15 @@ impl Desk {
     /// Waits until a file that a client has handed over may be read or written; until the turn is dropped it counts.
     pub async fn turn(&self) -> Turn {
         // It is never closed.
-        Turn(Arc::clone(&self.files).acquire_owned().await.ok())
+        let permit = Arc::clone(&self.files).acquire_owned().await.ok();
+        let taken = self.turns.clone();
+        taken.send_modify(|taken| *taken += 1);
+        Turn { taken, permit }
+    }
+
+    /// How many archives are written out and taken in, now and from now on.
+    pub fn saving(&self) -> watch::Receiver<usize> {
+        self.turns.subscribe()
     }
 
     /// The session, now and from now on.

@@ -1,6 +1,6 @@
 //! Why a request is not granted: one variant a reason that a client can act on, one sentence for people.
 
-use holdfast_core as core;
+use holdfast_core::{self as core, Hindrance};
 
 use crate::history::HistoryError;
 use crate::link::PasskeyRefused;
@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The request makes no sense in the present state.
     #[error("{0}")]
     NothingToDo(&'static str),
+    /// Something must not be interrupted.
+    #[error("{0}")]
+    NotNow(&'static str),
     /// The token of a two-step request is wrong, used or too old.
     #[error("The token is wrong, was used before, or is too old. Start over.")]
     BadToken,
@@ -99,6 +102,15 @@ impl Refusal {
     pub(super) const NOT_TESTED: Self =
         Self::NothingToDo("The connection ended before the test did. Try again when it is back.");
 
+    /// Nothing here boots from slots.
+    pub(super) const NO_SLOTS: Self = Self::NothingToDo(
+        "This installation cannot be updated so: the kernel's command line names no slot (rauc.slot=). Update it the way it was installed.",
+    );
+    /// There is no list of new versions.
+    pub(super) const NO_INDEX: Self = Self::NothingToDo(
+        "No list of new versions is configured (update.index): name a bundle, as a file or an https:// address.",
+    );
+
     /// A message is final.
     pub(super) const NOT_PENDING: Self =
         Self::NothingToDo("The message does not wait any more: it was sent, or has failed.");
@@ -120,6 +132,29 @@ impl From<core::Refusal> for Refusal {
             core::Refusal::NoRoom => Self::Full(
                 "The data partition is full; the link comes back when messages were read, or the card is larger.".into(),
             ),
+            core::Refusal::NotNow(hindrance) => Self::NotNow(match hindrance {
+                Hindrance::Repairing => {
+                    "The keys are being opened or repaired. Try again in a minute."
+                }
+                Hindrance::Linking => {
+                    "A phone is linking this device, or it is logging in. Try again when that is over."
+                }
+                Hindrance::GivingUp => {
+                    "A link is being given up or brought back, or everything is being forgotten. Try again when that is over."
+                }
+                Hindrance::Saving => {
+                    "An archive is being exported or imported. Try again when that is over."
+                }
+                Hindrance::Asking => {
+                    "Somebody is asked something at the device. Try again in half a minute."
+                }
+                Hindrance::Updating => {
+                    "An update is under way; `holdfastctl update status` shows how far it is."
+                }
+                Hindrance::Trial => {
+                    "The version that runs is on trial: the one before is its only way back. Try again when `holdfastctl update status` calls it good."
+                }
+            }),
             core::Refusal::Stopping => Self::Stopping,
         }
     }

@@ -85,6 +85,10 @@ asks! {
     SelfTest:;
     /// The stanzas by which WhatsApp ended a connection; they may name the account.
     LastWords:;
+    /// The versions in the slots, and what became of the last update.
+    UpdateReport: Read;
+    /// Installing a new version.
+    Update:;
     /// Bringing an archive back.
     Restore:;
     /// Handing an archive out.
@@ -134,6 +138,7 @@ impl Desk {
             caller,
             lines: self.lines.clone(),
             files: self.files.clone(),
+            turns: self.turns.clone(),
         }
     }
 

@@ -169,7 +169,7 @@ impl Desk {
     }
 
     /// Hands a command to the core and returns its answer.
-    async fn command(&self, command: Command) -> Result<Reply, Refusal> {
+    pub(super) async fn command(&self, command: Command) -> Result<Reply, Refusal> {
         let reply = self.ask(|reply| Request::Command { command, reply });
         match reply.await? {
             Reply::Refused(refusal) => Err(refusal.into()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_core::{Cause, CauseCode, Linked, Part, State};
+use holdfast_core::{Cause, CauseCode, Linked, Part, Stage, State};
 use tokio::time::Instant;
 
 use super::Refusal;
@@ -24,6 +24,10 @@ pub struct Status {
     pub account: Option<(CauseCode, Instant)>,
     /// The fault of the power supply, when it has one, and how often its voltage fell too low.
     pub supply: Option<(CauseCode, u32)>,
+    /// How far an update is.
+    pub update: Stage,
+    /// When the trial of the version that runs is over, if it does not prove itself before.
+    pub trial_ends: Option<Instant>,
     /// The fault of the display, when it has one.
     pub display: Option<CauseCode>,
     /// The fault of the button, when it has one.
@@ -45,6 +49,10 @@ impl Status {
                 .account_fault()
                 .map(|(code, until_ms)| (code, started + Duration::from_millis(until_ms))),
             supply: state.supply_fault(),
+            update: state.update(),
+            trial_ends: state
+                .trial_ends()
+                .map(|at_ms| started + Duration::from_millis(at_ms)),
             display: state.panel_fault(Part::Display),
             button: state.panel_fault(Part::Button),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use holdfast_core::GenerationId;
 
 /// The names in a data directory beside those of generations, without what a file is called while it is made, or when it cannot be read.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "CURRENT",
     "age",
     "archive",
@@ -26,6 +26,7 @@ const NAMES: [&str; 21] = [
     "reserve",
     "reset-done",
     "run",
+    "update",
     "workshop",
     "workshop-of-imports",
 ];
@@ -115,6 +116,11 @@ impl DataDir {
         self.0.join("reset-done")
     }
 
+    /// What is known of the last update, and the bundle on its way.
+    pub fn update(&self) -> PathBuf {
+        self.0.join("update")
+    }
+
     /// Whether a name in a data directory is one of Holdfast's.
     pub fn is_ours(name: &OsStr) -> bool {
         let Some(name) = name.to_str() else {
@@ -160,6 +166,7 @@ mod tests {
             dir.reset(),
             dir.reset_done(),
             dir.exported(),
+            dir.update(),
         ];
         let named = |path: &PathBuf| DataDir::is_ours(path.file_name().unwrap());
         assert!(all.iter().all(named));

@@ -53,6 +53,7 @@ fn pattern(face: &Face) -> Pattern {
         | Face::LogoutSuspected { .. }
         | Face::Pairing(PairingFace::Preparing)
         | Face::LastEnd { .. }
+        | Face::Updating { .. }
         | Face::Resetting
         | Face::Stopped { saved: false } => WORKING,
         Face::Connected { fault: Some(_), .. }
@@ -63,6 +64,7 @@ fn pattern(face: &Face) -> Pattern {
         | Face::Banned { .. }
         | Face::ClientOutdated { .. }
         | Face::SettingsIgnored { .. }
+        | Face::FellBack { .. }
         | Face::ResetDone { .. } => NEEDS_YOU,
         Face::StorageFault { .. } => BROKEN,
         Face::Holding { .. } => HOLDING,
@@ -166,7 +168,7 @@ impl Lamp {
 #[cfg(test)]
 mod tests {
     use embedded_hal::digital::{ErrorType, OutputPin};
-    use holdfast_core::{CauseCode, Emptied, GenerationId, Ignored, LastEnd};
+    use holdfast_core::{CauseCode, Emptied, GenerationId, Ignored, LastEnd, Stage};
     use parking_lot::Mutex;
     use tokio::{sync::mpsc, time::Instant};
 
@@ -275,7 +277,7 @@ mod tests {
             code: CauseCode::NoSpace,
             next_ms: None,
         };
-        let emptied = Emptied::default();
+        let (emptied, stage) = (Emptied::default(), Stage::Installing(40));
         let wanted = [
             (
                 GOOD,
@@ -295,6 +297,7 @@ mod tests {
                     Face::LogoutSuspected { next_ms },
                     Face::Pairing(PairingFace::Preparing),
                     Face::LastEnd { end, left_ms },
+                    Face::Updating { stage },
                     Face::Resetting,
                     Face::Stopped { saved: false },
                 ],
@@ -311,6 +314,7 @@ mod tests {
                     Face::Banned { left_ms: None },
                     Face::ClientOutdated { next_ms },
                     Face::SettingsIgnored { ignored, left_ms },
+                    Face::FellBack { left_ms },
                     Face::ResetDone { emptied },
                 ],
             ),

@@ -1,6 +1,6 @@
 //! One screen for each face: its words and figures, in the owner's language.
 
-use holdfast_core::{CauseCode, Emptied, Face, Ignored, PairingFace};
+use holdfast_core::{CauseCode, Emptied, Face, Ignored, PairingFace, Stage};
 
 use super::{
     Figures,
@@ -22,6 +22,7 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::PasskeyNeeded
         | Face::Resetting
         | Face::ResetDone { .. }
+        | Face::Updating { .. }
         | Face::Stopped { .. } => None,
         Face::Stale { left_ms: next_ms }
         | Face::WaitingForNetwork { next_ms, .. }
@@ -32,6 +33,7 @@ pub(super) fn countdown(face: &mut Face) -> Option<&mut u64> {
         | Face::LogoutSuspected { next_ms }
         | Face::ClientOutdated { next_ms } => Some(next_ms),
         Face::Pairing(PairingFace::Qr { left_ms } | PairingFace::Code { left_ms })
+        | Face::FellBack { left_ms }
         | Face::LastEnd { left_ms, .. }
         | Face::SettingsIgnored { left_ms, .. }
         | Face::Network { left_ms }
@@ -50,7 +52,9 @@ pub(super) fn page(face: &Face, figures: &Figures, words: &Words, qr_reads: bool
     let time = time(face, words);
     let is_state = !matches!(
         face,
-        Face::LastEnd { .. }
+        Face::Updating { .. }
+            | Face::FellBack { .. }
+            | Face::LastEnd { .. }
             | Face::SettingsIgnored { .. }
             | Face::Network { .. }
             | Face::About { .. }
@@ -117,6 +121,8 @@ fn in_words(face: &Face, figures: &Figures, words: &Words, qr_reads: bool) -> Pa
         Face::Banned { left_ms: None } => said(bad, &words.blocked),
         Face::ClientOutdated { .. } => said(ask, &words.outdated),
         Face::StorageFault { code, .. } => said(bad, fault(*code, words)),
+        Face::Updating { stage } => updating(*stage, words),
+        Face::FellBack { .. } => said(ask, &words.fell_back),
         Face::LastEnd { end, .. } => said(work, ending(*end, words)),
         Face::SettingsIgnored { ignored, .. } => settings(ignored, words),
         Face::Network { .. } => network(figures, words),
@@ -155,6 +161,17 @@ fn in_words(face: &Face, figures: &Figures, words: &Words, qr_reads: bool) -> Pa
         Face::ResetDone { emptied } => reset_done(emptied, words),
         Face::Stopped { saved: true } => said(good, &words.stopped),
         Face::Stopped { saved: false } => said(work, &words.stopping),
+    }
+}
+
+/// How far a new version is.
+fn updating(stage: Stage, words: &Words) -> Page {
+    match stage {
+        Stage::Installing(percent) => with(Mood::Work, &words.updating, [percent.to_string()]),
+        Stage::Installed | Stage::Restarting => said(Mood::Work, &words.update_starts),
+        Stage::Idle | Stage::Looking | Stage::Found | Stage::Trial => {
+            said(Mood::Work, &words.update_sought)
+        }
     }
 }
 
@@ -267,7 +284,8 @@ fn time(face: &Face, words: &Words) -> String {
         Face::Banned { .. } => words.ends_in,
         Face::ConfirmRelink { .. } | Face::ConfirmReset { .. } => words.no_in,
         Face::Holding { .. } => words.erases_in,
-        Face::LastEnd { .. }
+        Face::FellBack { .. }
+        | Face::LastEnd { .. }
         | Face::SettingsIgnored { .. }
         | Face::Network { .. }
         | Face::About { .. }

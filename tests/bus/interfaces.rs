@@ -19,7 +19,7 @@ use zbus::{
 
 use super::rig::{Daemon, bus_client, in_time, message_bus, picture, private_client, status};
 
-pub const XML: [(&str, &str); 4] = [
+pub const XML: [(&str, &str); 5] = [
     (
         "org.holdfast.Messages1",
         include_str!("../../docs/dbus/org.holdfast.Messages1.xml"),
@@ -31,6 +31,10 @@ pub const XML: [(&str, &str); 4] = [
     (
         "org.holdfast.Session1",
         include_str!("../../docs/dbus/org.holdfast.Session1.xml"),
+    ),
+    (
+        "org.holdfast.Update1",
+        include_str!("../../docs/dbus/org.holdfast.Update1.xml"),
     ),
     (
         "org.holdfast.Vault1",
@@ -113,7 +117,9 @@ async fn state_and_cause_change_in_one_signal() {
             loop {
                 let change = changes.next().await.unwrap();
                 let args = change.args().unwrap();
-                assert_eq!(args.interface_name, "org.holdfast.Session1");
+                if args.interface_name != "org.holdfast.Session1" {
+                    continue;
+                }
                 let (state, cause) = (
                     args.changed_properties.get("State"),
                     args.changed_properties.get("Cause"),

@@ -11,14 +11,20 @@ use std::{
 use holdfast::{
     boot::{BootReport, Evidence},
     bus::{self, Served, Where},
-    desk::{Caller, Desk, Lines, Request, Role, Rooms, Status},
+    desk::{
+        Caller, Desk, LastUpdate, Lines, Request, Role, Rooms, SlotLine, Status, Updatable,
+        UpdateEnd, UpdateReport,
+    },
     history::{Archive, Audit},
     link::{Credentials, PasskeyAnswer, PasskeyRefused},
     mail::{Bounds, Inbox, Message, Outbox, Room},
     panel::{Frame, Light, PLAIN, Picture},
+    update::Wanted,
     vault::Generations,
 };
-use holdfast_core::{Cause, Command, Deed, GenerationId, LastFour, Linked, Refusal, Reply, Tested};
+use holdfast_core::{
+    Cause, Command, Deed, GenerationId, Hindrance, LastFour, Linked, Refusal, Reply, Stage, Tested,
+};
 use holdfast_medium::{DataDir, Lane, Machine, Secret, barrier::Barrier, wear::Card};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -81,6 +87,7 @@ impl Daemon {
         let (credentials, _) = watch::channel(Credentials::default());
         let (news, _) = broadcast::channel(8);
         let (tested, _) = broadcast::channel(8);
+        let (updated, _) = broadcast::channel(8);
         let (requests, asked) = mpsc::channel(8);
         let (pressed, button) = mpsc::unbounded_channel();
         let (archive, _) = Archive::open(&data, GenerationId(3), Generations).unwrap();
@@ -104,13 +111,19 @@ impl Daemon {
             boot: report,
             news: news.clone(),
             tested: tested.clone(),
+            updatable: Updatable {
+                slot: Some("A".into()),
+                index: true,
+                automatic: false,
+            },
+            updated: updated.clone(),
             barrier,
             card,
             data: data.clone(),
             ignored: vec!["/boot/firmware/firstrun.sh: is not run here".into()],
             rooms: opened,
         });
-        tokio::spawn(answer(asked, status.clone(), pressed, tested));
+        tokio::spawn(answer(asked, status.clone(), pressed, tested, updated));
         Self {
             dir,
             status,
@@ -172,6 +185,8 @@ pub fn status(state: &'static str) -> Status {
         next_attempt: None,
         account: None,
         supply: None,
+        update: Stage::Idle,
+        trial_ends: None,
         display: None,
         button: None,
     }
@@ -194,6 +209,7 @@ async fn answer(
     status: watch::Sender<Status>,
     pressed: mpsc::UnboundedSender<bool>,
     tested: broadcast::Sender<Tested>,
+    updated: broadcast::Sender<UpdateEnd>,
 ) {
     let mut issued = None;
     while let Some(request) = asked.recv().await {
@@ -223,7 +239,11 @@ async fn answer(
                     Command::Link if status.borrow().state == "Connected" => {
                         Reply::Refused(Refusal::NothingToDo)
                     }
-                    Command::Link | Command::Stop => Reply::Accepted,
+                    Command::Link | Command::Stop | Command::Install => Reply::Accepted,
+                    Command::LookForUpdate => {
+                        let _ = updated.send(UpdateEnd::Nothing);
+                        Reply::Accepted
+                    }
                     Command::SelfTest => {
                         let _ = tested.send(Tested {
                             answered: true,
@@ -244,11 +264,55 @@ async fn answer(
             Request::Button { down } => {
                 let _ = pressed.send(down);
             }
+            Request::Install { reply, .. } if status.borrow().state == "Pairing" => {
+                let _ = reply.send(Reply::Refused(Refusal::NotNow(Hindrance::Linking)));
+            }
+            Request::Install { wanted, reply } => {
+                let _ = reply.send(Reply::Accepted);
+                status.send_modify(|status| status.update = Stage::Installing(40));
+                let end = install(wanted);
+                let _ = updated.send(end);
+                status.send_modify(|status| status.update = Stage::Idle);
+            }
+            Request::UpdateReport { reply } => {
+                let _ = reply.send(report());
+            }
             Request::Records { reply } => {
                 let records = [("identity".to_owned(), 2), ("ratchet".to_owned(), 40)];
                 let _ = reply.send(Ok(records.into()));
             }
         }
+    }
+}
+
+/// RAUC's part: a bundle says itself what becomes of it.
+fn install(wanted: Wanted) -> UpdateEnd {
+    let Wanted::Handed(file) = wanted else {
+        return UpdateEnd::FellBack;
+    };
+    match std::io::read_to_string(file).unwrap().as_str() {
+        "sound" => UpdateEnd::Installed,
+        _ => UpdateEnd::Failed("signature verification failed: \u{1b}[2J".into()),
+    }
+}
+
+/// A device that runs from the first of its slots.
+pub fn report() -> UpdateReport {
+    let slot = |slot: &str, runs, version: Option<&str>| SlotLine {
+        slot: slot.into(),
+        runs,
+        version: version.map(Into::into),
+        good: Some(runs),
+    };
+    UpdateReport {
+        version: "0.1.0".into(),
+        slots: vec![slot("A", true, None), slot("B", false, Some("0.2.0"))],
+        no_slots: None,
+        last: Some(LastUpdate {
+            version: Some("0.2.0".into()),
+            outcome: "fell-back".into(),
+            why: None,
+        }),
     }
 }
 

@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 
-use holdfast::bus::{Error, Messages1Proxy, Panel1Proxy, Session1Proxy, Vault1Proxy, Where};
+use holdfast::bus::{
+    Error, Messages1Proxy, Panel1Proxy, Session1Proxy, Update1Proxy, Vault1Proxy, Where,
+};
 use holdfast::desk::Role;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -78,6 +80,7 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
     let messages = Messages1Proxy::new(client).await.unwrap();
     let vault = Vault1Proxy::new(client).await.unwrap();
     let panel = Panel1Proxy::new(client).await.unwrap();
+    let update = Update1Proxy::new(client).await.unwrap();
     let phrase = || file("correct horse battery");
     let mut methods = Methods::new();
     let mut called = 0;
@@ -119,6 +122,12 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
         "ConfirmPasskey" session.confirm_passkey();
         "SelfTest" session.self_test();
         "LastWords" session.last_words(0);
+    }
+    call! { "Update1":
+        "Install" update.install(file("sound"));
+        "InstallFrom" update.install_from("https://example.org/bundle".into());
+        "Look" update.look();
+        "Report" update.report();
     }
     call! { "Vault1":
         "Records" vault.records();

@@ -114,8 +114,8 @@ pub fn seen(data: &DataDir) -> io::Result<()> {
 ///
 /// # Errors
 /// Nobody hears of it.
-pub fn ask_for_restart(machine: &Machine) -> io::Result<()> {
-    note(machine, RESTART, &"a factory reset")
+pub fn ask_for_restart(machine: &Machine, why: &str) -> io::Result<()> {
+    note(machine, RESTART, &why)
 }
 
 /// Empties a workstation's data directory of what is Holdfast's. Returns what is left, and why.
@@ -196,8 +196,8 @@ fn conclude(data: &DataDir, left: &[String], system: bool) -> io::Result<()> {
 /// What becomes of a name in a data directory, whosever that is.
 fn fate(name: &OsStr) -> Fate {
     match name.to_str() {
-        // The mark goes last.
-        Some("factory-reset" | "audit.log" | "audit.head") => Fate::Stays,
+        // The mark goes last. A version on trial is on trial whoever owns the device.
+        Some("factory-reset" | "audit.log" | "audit.head" | "update") => Fate::Stays,
         // A workshop holds copies of what is in the archive; what WhatsApp said last may name the account.
         Some("archive" | "quarantine" | "workshop" | "workshop-of-imports") => Fate::GoesBlanked,
         Some("mail" | "last-words.log") => Fate::GoesBlanked,

@@ -51,7 +51,7 @@ pub(crate) struct Jitter(pub(crate) u64);
 
 impl Jitter {
     /// `wait`, give or take a tenth.
-    fn around(&mut self, wait: u64) -> u64 {
+    pub(crate) fn around(&mut self, wait: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -111,7 +111,7 @@ causes! {
         RestartLoop "restart-loop": "WhatsApp asks for a restart again and again.", NONE;
         Restrained "restrained": "There were many attempts within minutes; WhatsApp is left alone for a few.", NONE;
         Throttled "throttled": "WhatsApp asks us to slow down.", NONE;
-        ClientOutdated "client-outdated": "WhatsApp no longer accepts this version.", "Update Holdfast.";
+        ClientOutdated "client-outdated": "WhatsApp no longer accepts this version.", "Update Holdfast: `holdfastctl update`, or set update.automatic.";
         Refused "refused": "WhatsApp refused the connection.", NONE;
         LinkStuck "link-stuck": "The link does not end though it was told to.", "Restart Holdfast if this stays.";
         SelfTestFailed "self-test-failed": "WhatsApp did not answer a test; the connection is made anew.", NONE;
@@ -170,6 +170,18 @@ causes! {
     /// The power supply.
     Power "power" {
         UnderVoltage "under-voltage": "The power supply is too weak: its voltage falls below what the board needs.", "Use the power supply that the board's maker names, with a short cable, and unplug what takes its power from the board.";
+    }
+    /// New versions of the device.
+    Update "update" {
+        UpdateInstalled "installed": "A new version is installed; the device restarts into it.", "Leave the power on until the device has started again.";
+        UpdateUnproved "unproved": "The new version did not get as far as it should in time; the device restarts.", NONE;
+        UpdateFellBack "fell-back": "The new version did not prove itself, and the one before runs again.", "Read `holdfastctl update status`; that version is not tried again by itself.";
+        UpdateUnreachable "unreachable": "The list of new versions cannot be read.", "Check update.index, and that the router is on the internet.";
+        UpdateUntrusted "untrusted": "The list of new versions is not what the key of this device has signed.", "Check update.index and update.key; take nothing from there meanwhile.";
+        UpdateNoRoom "no-room": "The data partition has no room for a new version.", "Have every consumer read its messages, or use a larger card.";
+        UpdateNotFetched "not-fetched": "The new version could not be fetched whole; it is tried again.", NONE;
+        UpdateRefused "refused": "The new version was not installed; what runs is untouched.", "Read `holdfastctl update status`: it has the reason in RAUC's words.";
+        UpdateNoInstaller "no-installer": "RAUC, which installs new versions, does not answer.", "Run `systemctl status rauc`, and restart the device if it stays.";
     }
     /// The screen, the button and the lamp.
     Panel "panel" {

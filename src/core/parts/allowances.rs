@@ -77,6 +77,8 @@ allowances! {
     rejoins: 4 in HOUR, As("rejoins");
     /// Restarts of the machine for the radio's sake.
     radio_restarts: 1 in DAY, As("radio-restarts");
+    /// Looks for a new version.
+    looks: 6 in DAY, As("looks");
     /// Takeovers by another copy, whatever came between.
     takeovers: 8 in DAY, As("takeovers");
     /// Restarts at WhatsApp's word: the third within a minute is a failure.

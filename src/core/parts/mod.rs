@@ -20,6 +20,7 @@ mod storm;
 mod supply;
 mod token;
 mod trial;
+mod update;
 
 pub(crate) use allowances::{Allowances, UsedUp};
 pub(crate) use backoffs::{Backoffs, Failures};
@@ -48,3 +49,5 @@ pub(crate) use supply::Supply;
 pub use token::Deed;
 pub(crate) use token::{TOKEN_MS, Token};
 pub use trial::{Trial, Tried};
+pub use update::{Booted, Hindrance, Stage, TRIAL_MS, UpdateStep, Updates};
+pub(crate) use update::{Update, Verdict, is_honest};

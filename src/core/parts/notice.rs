@@ -20,6 +20,8 @@ pub(crate) enum Notice {
     LastEnd(LastEnd),
     /// Settings of the owner were ignored.
     Settings(Ignored),
+    /// A new version did not stay.
+    FellBack,
     /// Where this device is found on the network: somebody turned the page.
     Network,
     /// What this device is: somebody turned the page once more.
@@ -31,7 +33,7 @@ impl Notice {
     fn lasts_ms(self) -> u64 {
         match self {
             Self::LastEnd(_) => 10 * SECOND,
-            Self::Settings(_) | Self::Network | Self::About => MINUTE,
+            Self::Settings(_) | Self::FellBack | Self::Network | Self::About => MINUTE,
         }
     }
 }
@@ -65,6 +67,11 @@ impl Notices {
     pub(crate) fn settings(&mut self, ignored: Ignored, now: u64) {
         self.next = Some(Notice::Settings(ignored));
         self.due(now);
+    }
+
+    /// Tells of a new version that did not stay, which says more than how its last run ended.
+    pub(crate) fn fell_back(&mut self, now: u64) {
+        self.raise(Notice::FellBack, now);
     }
 
     /// Turns the page: from the face itself to the network, to what this device is, and back. What else stands makes way.

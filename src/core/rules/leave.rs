@@ -22,7 +22,9 @@ impl Turn<'_> {
                 let waits = session.is_running() || busy;
                 self.state.gesture.spend();
                 self.state.token.void();
-                self.state.session.blame(CauseCode::Stopped.into());
+                if !self.state.update.restarts() {
+                    self.state.session.blame(CauseCode::Stopped.into());
+                }
                 if waits {
                     self.state.session.stop(self.now);
                 } else {
@@ -50,7 +52,8 @@ impl Turn<'_> {
     pub(crate) fn exit(&mut self) {
         self.state.session.exit();
         self.tell_undecrypted();
-        let restarts = self.state.session.resets() || self.state.radio.restarts();
+        let state = &*self.state;
+        let restarts = state.session.resets() || state.update.restarts() || state.radio.restarts();
         self.effects.push(match restarts {
             true => Effect::Restart,
             false => Effect::Exit,

@@ -24,3 +24,4 @@ mod sends;
 mod start;
 mod storm;
 mod supply;
+mod update;

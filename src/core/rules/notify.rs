@@ -13,6 +13,8 @@ fn is_news(cause: Cause) -> bool {
         CauseCode::Stopped | CauseCode::NotLinked | CauseCode::Relinked | CauseCode::ResetAsked => {
             false
         }
+        // It is tried again, and nothing is worse than before.
+        CauseCode::UpdateUnreachable => false,
         _ => cause.class() != CauseClass::Network && cause.advice().is_some(),
     }
 }

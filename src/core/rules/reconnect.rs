@@ -75,7 +75,8 @@ impl Turn<'_> {
             .blocked_until(self.now)
             .is_some()
         {
-            return self.be_patient(Wait::Outdated, HOUR);
+            self.be_patient(Wait::Outdated, HOUR);
+            return self.look_for_newer();
         }
         self.state.allowances.outdated.take(self.now);
         self.blame(Cause::numbered(CauseCode::ClientOutdated, 405));

@@ -24,6 +24,7 @@ impl Turn<'_> {
             self.remembered(past, elapsed_ms);
         }
         self.state.emptied = facts.emptied;
+        self.updates(facts.updates);
         match facts.reset {
             Unfinished::No if facts.set_aside => self.storage_failed(CauseCode::SetAside),
             Unfinished::No => {

@@ -3,7 +3,7 @@
 use embedded_graphics::prelude::*;
 use holdfast_core::{
     Cause, CauseCode, Emptied, Face, GenerationId, Ignored, LastEnd, LastFour, PairingFace,
-    Reception,
+    Reception, Stage,
 };
 
 use super::Page;
@@ -97,6 +97,16 @@ fn faces() -> Vec<Face> {
             generation,
         },
         Face::ConfirmReset { left_ms },
+        Face::Updating {
+            stage: Stage::Looking,
+        },
+        Face::Updating {
+            stage: Stage::Installing(100),
+        },
+        Face::Updating {
+            stage: Stage::Restarting,
+        },
+        Face::FellBack { left_ms },
         Face::Resetting,
         Face::Stopped { saved: true },
         Face::Stopped { saved: false },

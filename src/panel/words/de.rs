@@ -70,6 +70,11 @@ pub(super) const WORDS: Words = Words {
     no_key: "Kein SSH-Schlüssel: niemand kommt hinein.",
     about: screen("Gerät", "Taste: zurück", "", ""),
 
+    update_sought: screen("Erneuert", NOTHING, "eine neuere wird gesucht", ""),
+    updating: screen("Erneuert", "Nicht ausstecken", "neue Version: {} %", ""),
+    update_starts: screen("Erneuert", "Nicht ausstecken", "startet selbst neu", ""),
+    fell_back: screen("Zurück", "Betreuer rufen", "neue Version versagte", "holdfastctl update status"),
+
     relink: screen("Koppeln?", "Taste: ja", "trennt ...{}, {}", ""),
     retires: "legt {} ab",
     holding: screen("Gehalten", "Loslassen: koppeln", "oder halten: alles löschen", ""),
@@ -146,7 +151,7 @@ causes! {
     RestartLoop: "WhatsApp bittet immer wieder um einen Neustart.", "";
     Restrained: "Es gab viele Versuche in wenigen Minuten; WhatsApp wird kurz in Ruhe gelassen.", "";
     Throttled: "WhatsApp bittet, langsamer zu machen.", "";
-    ClientOutdated: "WhatsApp nimmt diese Version nicht mehr an.", "Holdfast erneuern.";
+    ClientOutdated: "WhatsApp nimmt diese Version nicht mehr an.", "Holdfast erneuern: `holdfastctl update`, oder update.automatic setzen.";
     Refused: "WhatsApp hat die Verbindung abgelehnt.", "";
     LinkStuck: "Die Verbindung endet nicht, obwohl sie soll.", "Holdfast neu starten, wenn das bleibt.";
     SelfTestFailed: "WhatsApp beantwortete einen Test nicht; die Verbindung wird neu aufgebaut.", "";
@@ -193,6 +198,15 @@ causes! {
     LedAbsent: "Die Leitung der Lampe ist nicht zu setzen.", "Die Beschreibung des Boards prüfen: led.lines.";
     DisplayIsSh1106: "Die Anzeige ist ein SH1106, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi-sh1106\" unter [panel] in holdfast.toml schreiben.";
     DisplayIsSsd1306: "Die Anzeige ist ein SSD1306, anders als beschrieben; sie wird als solche betrieben.", "board = \"raspberrypi\" unter [panel] in holdfast.toml schreiben, oder nichts.";
+    UpdateInstalled: "Eine neue Version ist installiert; das Gerät startet mit ihr neu.", "Strom anlassen, bis das Gerät wieder gestartet ist.";
+    UpdateUnproved: "Die neue Version kam nicht rechtzeitig zurecht; das Gerät startet neu.", "";
+    UpdateFellBack: "Die neue Version hat sich nicht bewährt; die vorige läuft wieder.", "`holdfastctl update status` lesen; diese Version kommt von selbst nicht wieder.";
+    UpdateUnreachable: "Die Liste neuer Versionen ist nicht zu lesen.", "update.index prüfen, und ob der Router im Internet ist.";
+    UpdateUntrusted: "Die Liste neuer Versionen hat der Schlüssel dieses Geräts nicht unterschrieben.", "update.index und update.key prüfen; bis dahin von dort nichts nehmen.";
+    UpdateNoRoom: "Auf der Datenpartition ist kein Platz für eine neue Version.", "Alle Bots ihre Nachrichten lesen lassen oder eine größere Karte nehmen.";
+    UpdateNotFetched: "Die neue Version kam nicht ganz an; sie wird wieder geholt.", "";
+    UpdateRefused: "Die neue Version wurde nicht installiert; was läuft, ist unberührt.", "`holdfastctl update status` lesen: dort steht, was RAUC dazu sagt.";
+    UpdateNoInstaller: "RAUC, das neue Versionen installiert, antwortet nicht.", "`systemctl status rauc` aufrufen; bleibt es, das Gerät neu starten.";
     DisplayAbsent: "Die Anzeige antwortet nicht.", "Kabel und Strom der Anzeige prüfen; hängt ihr Bus, zehn Sekunden den Stecker ziehen.";
     ButtonAbsent: "Die Leitung der Taste ist nicht zu lesen.", "Die Verdrahtung der Taste prüfen, und die Beschreibung des Boards.";
 }

@@ -72,6 +72,11 @@ pub(super) const WORDS: Words = Words {
     no_key: "No SSH key: nobody can log in.",
     about: screen("About", "Press: go back", "", ""),
 
+    update_sought: screen("Updating", NOTHING, "a newer version is sought", ""),
+    updating: screen("Updating", "Do not unplug", "new version: {} % done", ""),
+    update_starts: screen("Updating", "Do not unplug", "restarts by itself", ""),
+    fell_back: screen("Fell back", "Call the operator", "the new version failed", "holdfastctl update status"),
+
     relink: screen("Re-link?", "Press for yes", "unlinks ...{}, {}", ""),
     retires: "retires {}",
     holding: screen("Holding", "Let go to re-link", "or hold on to erase all", ""),

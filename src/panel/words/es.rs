@@ -70,6 +70,11 @@ pub(super) const WORDS: Words = Words {
     no_key: "Sin clave SSH: nadie puede entrar.",
     about: screen("Acerca de", "Botón: volver", "", ""),
 
+    update_sought: screen("Actualiza", NOTHING, "busca una más nueva", ""),
+    updating: screen("Actualiza", "No desenchufar", "versión nueva: {} %", ""),
+    update_starts: screen("Actualiza", "No desenchufar", "se reinicia solo", ""),
+    fell_back: screen("Ha vuelto", "Avisar al técnico", "la nueva falló", "holdfastctl update status"),
+
     relink: screen("¿Vincular?", "Botón: sí", "corta ...{}, {}", ""),
     retires: "retira {}",
     holding: screen("Pulsado", "Soltar: revincular", "o seguir: borrar todo", ""),
@@ -146,7 +151,7 @@ causes! {
     RestartLoop: "WhatsApp pide reiniciar una y otra vez.", "";
     Restrained: "Hubo muchos intentos en pocos minutos; se deja en paz a WhatsApp un rato.", "";
     Throttled: "WhatsApp pide ir más despacio.", "";
-    ClientOutdated: "WhatsApp ya no acepta esta versión.", "Actualizar Holdfast.";
+    ClientOutdated: "WhatsApp ya no acepta esta versión.", "Actualizar Holdfast: `holdfastctl update`, o poner update.automatic.";
     Refused: "WhatsApp rechazó la conexión.", "";
     LinkStuck: "La conexión no termina aunque se le ordenó.", "Reiniciar Holdfast si sigue así.";
     SelfTestFailed: "WhatsApp no respondió a una prueba; se rehace la conexión.", "";
@@ -193,6 +198,15 @@ causes! {
     LedAbsent: "No se puede poner la línea de la lámpara.", "Revisar la descripción de la placa: led.lines.";
     DisplayIsSh1106: "La pantalla es un SH1106, no lo descrito; se maneja como tal.", "Poner board = \"raspberrypi-sh1106\" bajo [panel] en holdfast.toml.";
     DisplayIsSsd1306: "La pantalla es un SSD1306, no lo descrito; se maneja como tal.", "Poner board = \"raspberrypi\" bajo [panel] en holdfast.toml, o nada.";
+    UpdateInstalled: "Hay una versión nueva instalada; el aparato se reinicia con ella.", "Dejar la corriente puesta hasta que haya arrancado.";
+    UpdateUnproved: "La versión nueva no llegó a tiempo adonde debía; el aparato se reinicia.", "";
+    UpdateFellBack: "La versión nueva no dio resultado; vuelve a funcionar la anterior.", "Leer `holdfastctl update status`; esa versión no se prueba otra vez por sí sola.";
+    UpdateUnreachable: "No se puede leer la lista de versiones nuevas.", "Comprobar update.index, y que el router esté en internet.";
+    UpdateUntrusted: "La clave de este aparato no ha firmado la lista de versiones nuevas.", "Comprobar update.index y update.key; entretanto no tomar nada de allí.";
+    UpdateNoRoom: "En la partición de datos no cabe una versión nueva.", "Que todos los bots lean sus mensajes, o usar una tarjeta mayor.";
+    UpdateNotFetched: "La versión nueva no llegó entera; se vuelve a pedir.", "";
+    UpdateRefused: "La versión nueva no se instaló; lo que funciona sigue igual.", "Leer `holdfastctl update status`: dice lo que dijo RAUC.";
+    UpdateNoInstaller: "RAUC, que instala versiones nuevas, no responde.", "Mirar `systemctl status rauc`; si sigue así, reiniciar el aparato.";
     DisplayAbsent: "La pantalla no responde.", "Revisar su cable y su corriente; si su bus se cuelga, desenchufar diez segundos.";
     ButtonAbsent: "No se puede leer la línea del botón.", "Revisar el cableado del botón y la descripción de la placa.";
 }

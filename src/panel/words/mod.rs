@@ -119,6 +119,8 @@ table! {
         full outbox_full damaged not_permitted wrong_file read_only in_use set_aside failed no_descriptors no_memory no_threads
         // In passing.
         clean first_start process_crash kernel_crash watchdog power_loss unknown_end settings network about
+        // New versions.
+        update_sought updating update_starts fell_back
         // Questions, and the end.
         relink holding holding_unlinked reset resetting reset_done stopping stopped
     }

@@ -70,6 +70,11 @@ pub(super) const WORDS: Words = Words {
     no_key: "Sem chave SSH: ninguém pode entrar.",
     about: screen("Sobre", "Botão: voltar", "", ""),
 
+    update_sought: screen("Atualiza", NOTHING, "procura uma mais nova", ""),
+    updating: screen("Atualiza", "Não desligar", "versão nova: {} %", ""),
+    update_starts: screen("Atualiza", "Não desligar", "reinicia sozinho", ""),
+    fell_back: screen("Voltou", "Avisar o técnico", "a nova falhou", "holdfastctl update status"),
+
     relink: screen("Reconectar?", "Botão: sim", "corta ...{}, {}", ""),
     retires: "arquiva {}",
     holding: screen("Apertado", "Soltar: reconectar", "ou segurar: apagar tudo", ""),
@@ -146,7 +151,7 @@ causes! {
     RestartLoop: "O WhatsApp pede para reiniciar vez após vez.", "";
     Restrained: "Houve muitas tentativas em poucos minutos; o WhatsApp fica em paz por um tempo.", "";
     Throttled: "O WhatsApp pede para ir mais devagar.", "";
-    ClientOutdated: "O WhatsApp não aceita mais esta versão.", "Atualizar o Holdfast.";
+    ClientOutdated: "O WhatsApp não aceita mais esta versão.", "Atualizar o Holdfast: `holdfastctl update`, ou pôr update.automatic.";
     Refused: "O WhatsApp recusou a conexão.", "";
     LinkStuck: "A conexão não termina, embora isso tenha sido ordenado.", "Reiniciar o Holdfast se continuar.";
     SelfTestFailed: "O WhatsApp não respondeu a um teste; a conexão é refeita.", "";
@@ -193,6 +198,15 @@ causes! {
     LedAbsent: "A linha da lâmpada não pode ser posta.", "Ver a descrição da placa: led.lines.";
     DisplayIsSh1106: "A tela é um SH1106, não o descrito; é usada como tal.", "Pôr board = \"raspberrypi-sh1106\" em [panel] no holdfast.toml.";
     DisplayIsSsd1306: "A tela é um SSD1306, não o descrito; é usada como tal.", "Pôr board = \"raspberrypi\" em [panel] no holdfast.toml, ou nada.";
+    UpdateInstalled: "Há uma versão nova instalada; o aparelho reinicia com ela.", "Deixar a energia ligada até ele ter arrancado.";
+    UpdateUnproved: "A versão nova não chegou a tempo aonde devia; o aparelho reinicia.", "";
+    UpdateFellBack: "A versão nova não deu resultado; a anterior volta a funcionar.", "Ler `holdfastctl update status`; essa versão não é tentada outra vez por si só.";
+    UpdateUnreachable: "Não se consegue ler a lista de versões novas.", "Verificar update.index, e se o roteador está na internet.";
+    UpdateUntrusted: "A chave deste aparelho não assinou a lista de versões novas.", "Verificar update.index e update.key; até lá não tirar nada dali.";
+    UpdateNoRoom: "Na partição de dados não cabe uma versão nova.", "Fazer todos os bots lerem as mensagens, ou usar um cartão maior.";
+    UpdateNotFetched: "A versão nova não chegou inteira; será pedida outra vez.", "";
+    UpdateRefused: "A versão nova não foi instalada; o que funciona ficou igual.", "Ler `holdfastctl update status`: diz o que o RAUC disse.";
+    UpdateNoInstaller: "O RAUC, que instala versões novas, não responde.", "Ver `systemctl status rauc`; se continuar, reiniciar o aparelho.";
     DisplayAbsent: "A tela não responde.", "Ver o cabo e a energia da tela; se o barramento travar, tirar da tomada por dez segundos.";
     ButtonAbsent: "A linha do botão não pode ser lida.", "Ver a fiação do botão e a descrição da placa.";
 }

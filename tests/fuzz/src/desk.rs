@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast::boot::{BootReport, Evidence};
-use holdfast::desk::{Caller, Desk, Lines, Refusal, Role, Rooms, Status};
+use holdfast::desk::{Caller, Desk, Lines, Refusal, Role, Rooms, Status, Updatable};
 use holdfast::history::{Archive, Audit};
 use holdfast::link::Credentials;
 use holdfast::mail::{Bounds, Inbox, Outbox, Room};
 use holdfast::panel::{Frame, Light, PLAIN, Picture};
 use holdfast::vault::Generations;
-use holdfast_core::{GenerationId, LastFour, Linked};
+use holdfast_core::{GenerationId, LastFour, Linked, Stage};
 use holdfast_medium::{DataDir, Lane, Machine, Secret, barrier::Barrier};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -147,6 +147,9 @@ impl Place {
             attempt: 0,
             next_attempt: None,
             account: None,
+            supply: None,
+            update: Stage::Idle,
+            trial_ends: None,
             display: None,
             button: None,
         });
@@ -174,6 +177,8 @@ impl Place {
             boot: watch::channel(boot).1,
             news: broadcast::channel(1).0,
             tested: broadcast::channel(1).0,
+            updatable: Updatable::default(),
+            updated: broadcast::channel(1).0,
             barrier,
             card: None,
             data,

@@ -1,9 +1,9 @@
 //! Power and the process: a course of the core, and the hands that carry out its effects as the daemon's do.
 
 use holdfast_core::{
-    ArchiveId, CauseCode, Course, Effect, Emptied, Ending, Event, Facts, GenerationId, Hands,
-    LastEnd, Limits, Linked, Now, Order, Outcome, Past, Space, State, Tested, Todo, Trigger,
-    Unfinished, Way, face,
+    ArchiveId, Booted, CauseCode, Course, Effect, Emptied, Ending, Event, Facts, GenerationId,
+    Hands, LastEnd, Limits, Linked, Now, Order, Outcome, Past, Space, State, TRIAL_MS, Tested,
+    Todo, Trigger, Unfinished, UpdateStep, Updates, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -42,6 +42,16 @@ pub(crate) struct Flash {
     pub(crate) resets: bool,
     /// What that was, until the owner has seen it.
     pub(crate) emptied: Option<Emptied>,
+    /// The new version, until it has proved itself or is given up.
+    pub(crate) fresh: Option<Fresh>,
+}
+
+/// A new version: in which boot it was installed, in which it was tried last, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fresh {
+    installed_in: u32,
+    tried_in: u32,
+    tries: u32,
 }
 
 /// The daemon.
@@ -91,6 +101,7 @@ pub(crate) struct Board {
     pub(crate) has_number: bool,
     /// Boots of the board.
     pub(crate) boots: u32,
+    booted_at: u64,
     processes: u32,
     pub(crate) last_end: LastEnd,
     /// This boot found the data partition broken, and set it aside.
@@ -121,6 +132,7 @@ impl Board {
                 garbled_until: 0,
                 resets: false,
                 emptied: None,
+                fresh: None,
             },
             process: None,
             run: None,
@@ -131,6 +143,7 @@ impl Board {
             behind: false,
             has_number: dice.random_ratio(1, 3),
             boots: 0,
+            booted_at: 0,
             processes: 0,
             last_end: LastEnd::FirstStart,
             set_aside: false,
@@ -198,6 +211,7 @@ impl World {
         if is_boot || restarts {
             self.board.boots += 1;
             self.radio_works();
+            self.board.booted_at = self.now;
             self.board.unfinished = !self.fair && self.dice.random_ratio(1, 10);
             if self.board.flash.resets && !self.board.unfinished {
                 self.forgets_all();
@@ -231,10 +245,49 @@ impl World {
             let soon = self.dice.random_range(0..20 * SECOND);
             self.after(soon, What::Meddles);
         }
+        let hour = facts.updates.automatic;
         self.tell(Event::Woke(Box::new(facts)));
         if self.by_radio() {
             self.tell(Event::Radio { alone: true });
         }
+        if hour {
+            self.tell(Event::UpdateHour(true));
+        }
+    }
+
+    /// What this boot is to an update; the boot loader goes back after three tries.
+    fn booted(&mut self) -> Booted {
+        const TRIES: u32 = 3;
+        let boot = self.board.boots;
+        let up = self.now - self.board.booted_at;
+        let Some(fresh) = &mut self.board.flash.fresh else {
+            return Booted::Usual;
+        };
+        if fresh.installed_in == boot {
+            return Booted::Installed;
+        }
+        if fresh.tried_in != boot {
+            (fresh.tried_in, fresh.tries) = (boot, fresh.tries + 1);
+        }
+        if fresh.tries > TRIES {
+            self.board.flash.fresh = None;
+            return Booted::FellBack;
+        }
+        Booted::Trial {
+            left_ms: TRIAL_MS.saturating_sub(up),
+        }
+    }
+
+    /// Somebody else does a part of an update, and says so later.
+    fn updates(&mut self, within: u64, done: UpdateStep) {
+        let fails = !self.fair && self.dice.random_ratio(1, 4);
+        let step = match (fails, done) {
+            (false, done) => done,
+            (true, UpdateStep::Kept) => UpdateStep::NotKept,
+            (true, UpdateStep::Found { .. }) => UpdateStep::Nothing,
+            (true, _) => UpdateStep::Failed(CauseCode::UpdateRefused),
+        };
+        self.answer_within(within, Answer::Update(step));
     }
 
     /// Gathers the facts of a start, before anything is opened.
@@ -246,6 +299,10 @@ impl World {
             let past = text.parse().ok()?;
             Some((past, self.elapsed(written, boot)))
         });
+        let updates = Updates {
+            automatic: self.seed.is_multiple_of(3),
+            booted: self.booted(),
+        };
         Facts {
             last_end: self.board.last_end,
             ignored: None,
@@ -265,6 +322,7 @@ impl World {
                 (true, true) => Unfinished::Failed,
             },
             emptied: self.board.flash.emptied,
+            updates,
         }
     }
 
@@ -361,6 +419,21 @@ impl World {
                 if run.is_some() {
                     self.tell(Event::SelfTested(Tested { answered, echoed }));
                 }
+            }
+            Answer::Update(step) => {
+                let boot = self.board.boots;
+                match step {
+                    UpdateStep::Installed => {
+                        self.board.flash.fresh = Some(Fresh {
+                            installed_in: boot,
+                            tried_in: boot,
+                            tries: 0,
+                        });
+                    }
+                    UpdateStep::Kept => self.board.flash.fresh = None,
+                    _ => {}
+                }
+                self.tell(Event::Update(step));
             }
             Answer::ClockSet => {
                 self.board.behind = false;
@@ -502,6 +575,12 @@ impl Hands for World {
             Effect::SelfTest => self.answer_within(20 * SECOND, Answer::Tested),
             Effect::Rejoin => self.rejoins(),
             Effect::Farewell(_) => self.answer_within(2 * MINUTE, Answer::FarewellSaid),
+            Effect::LookForUpdate => {
+                let fell_back = self.dice.random_ratio(1, 4);
+                self.updates(30 * SECOND, UpdateStep::Found { fell_back });
+            }
+            Effect::Install => self.updates(10 * MINUTE, UpdateStep::Installed),
+            Effect::MarkGood => self.updates(5 * SECOND, UpdateStep::Kept),
             Effect::DialAhead
             | Effect::Pulse
             | Effect::Tested(_)

@@ -9,7 +9,7 @@ pub(crate) fn longest(state: &str) -> Option<u64> {
     let at_most = match state {
         "PairingPaused" | "PasskeyNeeded" | "StorageFault" => return None,
         "Repairing" | "Resetting" => MINUTE,
-        "Stopped" => 10 * SECOND,
+        "Stopped" | "Updating" => 10 * SECOND,
         "Connected" | "Stale" => 90 * SECOND,
         "WaitingForClock" => 3 * MINUTE,
         "Pairing" => 4 * MINUTE,

@@ -92,6 +92,8 @@ pub(crate) struct Watch {
     reset: bool,
     /// It is written down.
     reset_noted: bool,
+    /// The machine restarts for a new version.
+    updates: bool,
     token: Option<(Deed, u64, u64)>,
     bus: bool,
     retiring: bool,
@@ -160,6 +162,7 @@ impl Watch {
         (self.running, self.retiring) = (false, false);
         (self.pressed_at, self.button, self.token, self.bus) = (None, false, None, false);
         (self.asks, self.reset, self.reset_noted) = (None, false, false);
+        self.updates = false;
         (self.stop_at, self.storage_failed, self.human) = (None, false, false);
         self.restarts.clear();
         self.storms.starts();
@@ -416,7 +419,11 @@ impl Watch {
                         self.bus |= right && !matches!(deed, Deed::Export(_));
                     }
                     Command::Stop => self.stop_at = self.stop_at.or(Some(now)),
-                    Command::Link | Command::SelfTest | Command::Ask { .. } => {}
+                    Command::Link
+                    | Command::SelfTest
+                    | Command::Install
+                    | Command::LookForUpdate
+                    | Command::Ask { .. } => {}
                 }
             }
             _ => {}
@@ -506,6 +513,16 @@ impl Watch {
                     Some(found) => self.heals(&found, plan),
                     None => self.rebuilds(now),
                 },
+                Effect::Report(cause)
+                    if matches!(
+                        cause.code,
+                        CauseCode::UpdateInstalled | CauseCode::UpdateUnproved
+                    ) =>
+                {
+                    let retiring = self.retiring;
+                    self.check(!retiring, || "an update interrupts a switch".to_owned());
+                    self.updates = true;
+                }
                 Effect::Exit => {
                     let asked = self.stop_at.is_some();
                     self.check(asked, || "it left, and nobody asked".to_owned());
@@ -514,7 +531,7 @@ impl Watch {
                         "it left without the restart in which all is forgotten".to_owned()
                     });
                 }
-                Effect::Restart if self.reset || self.reset_noted => {}
+                Effect::Restart if self.reset || self.reset_noted || self.updates => {}
                 Effect::Rejoin | Effect::Restart => {
                     let held = self.radio.does(now, effect, self.running);
                     self.holds(held);

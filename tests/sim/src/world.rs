@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use holdfast_core::{Event, Hand, LastEnd, State, Way};
+use holdfast_core::{Event, Hand, LastEnd, State, UpdateStep, Way};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -71,6 +71,7 @@ pub(crate) enum Answer {
     Heard,
     Tested,
     ClockSet,
+    Update(UpdateStep),
 }
 
 /// A planned event and its time; of two at the same time the one planned first goes first.

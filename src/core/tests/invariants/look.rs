@@ -12,6 +12,8 @@ pub(super) fn is_of_the_session(cause: Cause) -> bool {
         CauseCode::PhoneAway,
         CauseCode::EchoMissing,
         CauseCode::NoNewChats,
+        CauseCode::UpdateFellBack,
+        CauseCode::UpdateRefused,
     ];
     !is_beside && !of_account.contains(&cause.code)
 }
@@ -55,7 +57,7 @@ impl Around {
         match (state.name(), stay.expect("in the table").longest_ms) {
             ("Starting" | "Connected" | "Stopped", _) => {}
             // The restart has been asked for.
-            ("Resetting", _) if self.exited => {}
+            ("Resetting" | "Updating", _) if self.exited => {}
             (_, None) => {
                 let cause = state.cause().expect("a cause");
                 assert!(
@@ -73,7 +75,7 @@ impl Around {
             }
         }
         if let Some(at) = self.stopped_at {
-            assert!(matches!(state.name(), "Stopped" | "Resetting"));
+            assert!(matches!(state.name(), "Stopped" | "Resetting" | "Updating"));
             assert!(self.exited || state.deadline().expect("a limit") <= at + 10 * SECOND);
         }
     }

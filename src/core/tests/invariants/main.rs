@@ -4,6 +4,7 @@ mod button;
 mod look;
 mod moves;
 mod radio;
+mod update;
 
 use std::collections::VecDeque;
 
@@ -15,8 +16,9 @@ use proptest::prelude::*;
 
 use button::{Asks, Button};
 use look::is_of_the_session;
-use moves::{Move, findings, moves, space};
+use moves::{Move, findings, moves, space, updates};
 use radio::Radio;
+use update::Update;
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -64,6 +66,7 @@ struct Around {
     resetting: bool,
     /// What an earlier one did was not seen yet.
     emptied: bool,
+    update: Update,
     tokens: Vec<(Deed, u64, u64)>,
     /// The deed that a human confirmed over the bus.
     bus_confirmed: Option<Deed>,
@@ -89,7 +92,7 @@ impl World {
     fn new(seed: u64, account: Option<LastFour>, facts: Facts, start: (Findings, bool)) -> Self {
         let (state, now) = (State::new(seed), seed % HOUR);
         let mut world = Self {
-            around: Around::new(state.clone(), account, facts.emptied.is_some(), start),
+            around: Around::new(state.clone(), account, &facts, start),
             course: Course::resume(state, Now { mono_ms: now }),
             now,
         };
@@ -169,6 +172,8 @@ impl Hands for Around {
     fn decided(&mut self, event: &Event, outcome: &Outcome, now: Now) {
         self.now = now.mono_ms;
         self.expect(event);
+        self.update.expect(event);
+        self.interrupts_nothing(outcome);
         let effects = outcome.effects.iter();
         let replies = effects
             .clone()
@@ -212,7 +217,7 @@ impl Around {
     fn new(
         before: State,
         account: Option<LastFour>,
-        emptied: bool,
+        facts: &Facts,
         (findings, at_once): (Findings, bool),
     ) -> Self {
         Self {
@@ -238,7 +243,8 @@ impl Around {
             logouts: 0,
             button: Button::default(),
             resetting: false,
-            emptied,
+            emptied: facts.emptied.is_some(),
+            update: Update::new(facts.updates),
             tokens: Vec::new(),
             bus_confirmed: None,
             attempts: Vec::new(),
@@ -345,6 +351,7 @@ impl Around {
             self.stopped_at.is_none() || stopping || noted,
             "{effect:?} after Stop"
         );
+        self.update.does(&effect, event);
         match effect {
             Effect::Inspect => {
                 assert!(self.run.is_none() && !self.repaired, "only at the start");
@@ -407,6 +414,7 @@ impl Around {
                 self.start(true);
             }
             Effect::Disconnect => {
+                self.update.hangs_up();
                 assert!(
                     self.run.is_some() || matches!(event, Event::LinkEnded(_)),
                     "there is no run to end"
@@ -424,6 +432,7 @@ impl Around {
             Effect::Reply { request, reply } => self.answered(event, request, reply),
             Effect::Exit => {
                 assert!(self.stopped_at.is_some(), "nobody asked");
+                assert!(!self.update.restarts, "the machine has to restart");
                 self.exited = true;
             }
             Effect::ExitFailed => panic!("nothing failed"),
@@ -434,8 +443,13 @@ impl Around {
                 self.resetting = true;
             }
             Effect::Restart => {
-                let wanted = self.button.reset || self.without_radio_for() >= 3 * HOUR;
-                assert!(wanted, "nobody had everything forgotten, and a radio works");
+                let wanted = self.button.reset
+                    || self.update.restarts
+                    || self.without_radio_for() >= 3 * HOUR;
+                assert!(
+                    wanted,
+                    "nobody had everything forgotten, no new version waits, and a radio works"
+                );
                 self.exited = true;
             }
             Effect::Rejoin => {
@@ -446,6 +460,9 @@ impl Around {
                 assert_eq!(self.retiring, None, "one thing at a time");
             }
             Effect::TrimMail
+            | Effect::LookForUpdate
+            | Effect::Install
+            | Effect::MarkGood
             | Effect::StopWaiting { .. }
             | Effect::Report(_)
             | Effect::Notify(_) => {}
@@ -460,6 +477,7 @@ impl Around {
             "one thing at a time"
         );
         self.run = Some(pairs);
+        self.update.dials();
         (self.qr_until, self.code_until, self.showing) = (0, 0, false);
         self.attempts.push(self.now);
         let recent = self
@@ -511,7 +529,11 @@ impl Around {
             }
             (Command::Ask { .. }, Reply::Refused(_)) => {}
             (
-                Command::Link | Command::SelfTest | Command::Confirm { .. },
+                Command::Link
+                | Command::SelfTest
+                | Command::Install
+                | Command::LookForUpdate
+                | Command::Confirm { .. },
                 Reply::Accepted | Reply::Refused(_),
             ) => {}
             (Command::Stop, Reply::Accepted) => {}
@@ -561,9 +583,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens(seed: u64, linked: bool, clock_behind: bool, emptied: bool, found in findings(), at_once: bool, moves in moves()) {
+    fn whatever_happens(seed: u64, linked: bool, clock_behind: bool, emptied: bool, updates in updates(), found in findings(), at_once: bool, moves in moves()) {
         let emptied = emptied.then(Default::default);
-        let facts = Facts { clock_behind, emptied, ..Facts::default() };
+        let facts = Facts { clock_behind, emptied, updates, ..Facts::default() };
         let mut world = World::new(seed, linked.then_some(ACCOUNT), facts, (found, at_once));
         for one in moves {
             world.play(one);

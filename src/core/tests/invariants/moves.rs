@@ -1,9 +1,9 @@
 //! Draws random moves, fitting or not.
 
 use holdfast_core::{
-    ArchiveId, AuditEnd, CauseCode, Command, Deed, Ending, Event, Facts, Findings, GenerationId,
-    Hand, IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound, Tested, Todo, Unusable,
-    Way,
+    ArchiveId, AuditEnd, Booted, CauseClass, CauseCode, Command, Deed, Ending, Event, Facts,
+    Findings, GenerationId, Hand, IdentityFound, Ignored, LastEnd, Linked, Part, Space, StoreFound,
+    Tested, Todo, Unusable, UpdateStep, Updates, Way,
 };
 use proptest::prelude::*;
 
@@ -27,9 +27,12 @@ pub enum Move {
 }
 
 fn ending() -> impl Strategy<Value = Ending> {
+    // A run of the link ends for any reason but a new version's.
+    let reasons = CauseCode::ALL.iter().copied();
+    let reasons = reasons.filter(|code| code.class() != CauseClass::Update);
     prop_oneof![
         2 => Just(Ending::Asked),
-        4 => prop::sample::select(CauseCode::ALL).prop_map(|code| Ending::Network(code.into())),
+        4 => prop::sample::select(reasons.collect::<Vec<_>>()).prop_map(|code| Ending::Network(code.into())),
         2 => Just(Ending::Replaced),
         6 => Just(Ending::LoggedOut),
         1 => Just(Ending::AccountLocked),
@@ -47,6 +50,8 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         8 => Just(Command::Link),
         1 => Just(Command::SelfTest),
+        1 => Just(Command::Install),
+        1 => Just(Command::LookForUpdate),
         4 => (deed(), 0..3_u64).prop_map(|(deed, nonce)| Command::Ask { deed, nonce }),
         4 => (deed(), 0..3_u64).prop_map(|(deed, token)| Command::Confirm { deed, token }),
     ]
@@ -159,6 +164,30 @@ fn facts() -> impl Strategy<Value = Facts> {
         })
 }
 
+/// What a start knows of updates: mostly nothing.
+pub fn updates() -> impl Strategy<Value = Updates> {
+    let booted = prop_oneof![
+        4 => Just(Booted::Usual),
+        1 => Just(Booted::Installed),
+        2 => (0..20 * MINUTE).prop_map(|left_ms| Booted::Trial { left_ms }),
+        1 => Just(Booted::FellBack),
+    ];
+    (any::<bool>(), booted).prop_map(|(automatic, booted)| Updates { automatic, booted })
+}
+
+/// A step of an update, which may be none.
+fn step() -> impl Strategy<Value = UpdateStep> {
+    prop_oneof![
+        1 => Just(UpdateStep::Nothing),
+        3 => any::<bool>().prop_map(|fell_back| UpdateStep::Found { fell_back }),
+        2 => any::<u8>().prop_map(UpdateStep::Going),
+        4 => Just(UpdateStep::Installed),
+        1 => Just(UpdateStep::Failed(CauseCode::UpdateRefused)),
+        2 => Just(UpdateStep::Kept),
+        1 => Just(UpdateStep::NotKept),
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let valid_ms = || prop_oneof![0..90 * SECOND, Just(60 * SECOND), Just(20 * SECOND)];
     prop_oneof![
@@ -179,6 +208,9 @@ fn event() -> impl Strategy<Value = Event> {
         6 => hand().prop_map(Event::Pressed),
         6 => hand().prop_map(Event::Released),
         1 => any::<bool>().prop_map(Event::Night),
+        5 => step().prop_map(Event::Update),
+        2 => any::<bool>().prop_map(Event::UpdateHour),
+        1 => any::<bool>().prop_map(Event::Saving),
         1 => Just(Event::ResetNoted),
         1 => Just(Event::ResetFailed),
         6 => (any::<u64>(), command()).prop_map(|(request, command)| Event::Command { request, command }),

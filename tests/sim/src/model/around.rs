@@ -155,7 +155,7 @@ impl Around {
                 }
                 Command::Ask { .. } => self.token = false,
                 Command::Stop => self.stopped = true,
-                Command::Link | Command::SelfTest => {}
+                Command::Link | Command::SelfTest | Command::Install | Command::LookForUpdate => {}
             },
             Event::Woke(facts) => {
                 self.failed = facts.set_aside || facts.reset == Unfinished::Failed;
@@ -250,6 +250,9 @@ impl Hands for Around {
                 self.owed = Some(Owed::Reset);
             }
             Effect::ResetSeen => {}
+            Effect::LookForUpdate | Effect::Install | Effect::MarkGood => {
+                self.check(false, || "an update, and nobody asked".to_owned());
+            }
             Effect::Exit | Effect::ExitFailed | Effect::Restart => {
                 let told = match effect {
                     Effect::ExitFailed => self.failed,

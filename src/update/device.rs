@@ -1,0 +1,75 @@
+//! The device as it booted: which slot, which version, and for how long it has been running.
+
+use std::fs;
+use std::time::Duration;
+
+use holdfast_medium::Machine;
+
+/// The device as it booted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The slot that runs, as the boot loader named it to the kernel: `rauc.slot=A` (RAUC, docs/integration.rst, "Kernel command line").
+    /// `None` on a machine that does not boot from slots, which cannot be updated.
+    pub slot: Option<String>,
+    /// The version that runs: the image's, or else this program's.
+    pub version: String,
+    /// The id of this boot: random(4), `boot_id`.
+    pub boot: String,
+    /// How long ago this boot was.
+    pub uptime: Duration,
+}
+
+impl Device {
+    /// Looks at the machine.
+    pub fn of(machine: &Machine) -> Self {
+        let read = |path| fs::read_to_string(machine.file(path)).unwrap_or_default();
+        let release = read("etc/os-release");
+        let version = release
+            .lines()
+            .find_map(|line| line.strip_prefix("IMAGE_VERSION="))
+            .map_or(env!("CARGO_PKG_VERSION"), |text| text.trim_matches('"'));
+        let uptime = read("proc/uptime");
+        let seconds = uptime.split(['.', ' ']).next().unwrap_or_default();
+        Self {
+            slot: read("proc/cmdline")
+                .split_whitespace()
+                .find_map(|word| word.strip_prefix("rauc.slot="))
+                .map(str::to_owned),
+            version: version.to_owned(),
+            boot: read("proc/sys/kernel/random/boot_id").trim().to_owned(),
+            uptime: Duration::from_secs(seconds.parse().unwrap_or(0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_read_from_its_kernel_and_its_root() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::at(root.path());
+        let write = |path: &str, text: &str| {
+            let file = machine.file(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        let unknown = Device::of(&machine);
+        assert_eq!(
+            (unknown.slot, &*unknown.version),
+            (None, env!("CARGO_PKG_VERSION"))
+        );
+        write("proc/cmdline", "quiet rauc.slot=B root=/dev/dm-0\n");
+        write("proc/uptime", "123.45 99.00\n");
+        write("proc/sys/kernel/random/boot_id", "5d1c\n");
+        write("etc/os-release", "ID=holdfast\nIMAGE_VERSION=\"0.2.0\"\n");
+        let device = Device {
+            slot: Some("B".to_owned()),
+            version: "0.2.0".to_owned(),
+            boot: "5d1c".to_owned(),
+            uptime: Duration::from_secs(123),
+        };
+        assert_eq!(Device::of(&machine), device);
+    }
+}

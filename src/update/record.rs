@@ -1,0 +1,224 @@
+//! The record of the last update: what one boot leaves to the next, so that it knows whether it is a trial, or what fell back.
+
+use std::fs;
+use std::io;
+
+use holdfast_core::{Booted, TRIAL_MS};
+use holdfast_medium::{DataDir, atomic};
+use serde::{Deserialize, Serialize};
+
+use super::Device;
+
+/// The most versions that are remembered as having fallen back.
+const REMEMBERED: usize = 8;
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It is being installed.
+    Installing,
+    /// It is installed; the next boot is a trial of it.
+    Installed,
+    /// It runs on trial.
+    Trial,
+    /// It stayed.
+    Good,
+    /// It did not prove itself, and the version before runs again.
+    FellBack,
+    /// It was not installed.
+    Failed,
+}
+
+impl Outcome {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Installing => "installing",
+            Self::Installed => "installed",
+            Self::Trial => "trial",
+            Self::Good => "good",
+            Self::FellBack => "fell-back",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The record of the last update.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version; `None` while that of a bundle that was handed in is not known.
+    pub version: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it came to nothing, where somebody said.
+    pub why: Option<String>,
+    /// The slot that ran when it was installed.
+    from: String,
+    /// The boot in which it was.
+    boot: String,
+    /// Versions that did not prove themselves, the latest last.
+    #[serde(default)]
+    fell_back: Vec<String>,
+}
+
+impl Record {
+    /// Reads the record; `None` where there is none that can be read.
+    pub fn read(data: &DataDir) -> Option<Self> {
+        serde_json::from_slice(&fs::read(data.update().join(NAME)).ok()?).ok()
+    }
+
+    /// Keeps it, durable on return.
+    ///
+    /// # Errors
+    /// It may not be kept.
+    pub fn keep(&self, data: &DataDir) -> io::Result<()> {
+        atomic::make_dir(&data.update())?;
+        let json = serde_json::to_vec(self)?;
+        atomic::replace(&data.update().join(NAME), &json)?;
+        // The service manager restarts a trial that hangs by this file: see `holdfast-trial.timer`.
+        let trial = data.update().join(TRIAL);
+        match self.outcome {
+            Outcome::Installed | Outcome::Trial => {
+                atomic::replace(&trial, format!("{}\n", self.boot).as_bytes())
+            }
+            _ => match fs::remove_file(trial) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Begins an installation, over the record of the one before.
+    pub fn begin(before: Option<Self>, version: Option<String>, device: &Device) -> Self {
+        Self {
+            version,
+            outcome: Outcome::Installing,
+            why: None,
+            from: device.slot.clone().unwrap_or_default(),
+            boot: device.boot.clone(),
+            fell_back: before.map(|before| before.fell_back).unwrap_or_default(),
+        }
+    }
+
+    /// The record with what became of it; a version that is not known is as it was.
+    pub fn with(self, version: Option<String>, outcome: Outcome, why: Option<String>) -> Self {
+        Self {
+            version: version.or(self.version),
+            outcome,
+            why,
+            ..self
+        }
+    }
+
+    /// Whether this version was tried, and did not stay.
+    pub fn fell_back(&self, version: &str) -> bool {
+        self.fell_back.iter().any(|known| known == version)
+    }
+
+    /// Judges what this boot is to the update, and notes it. A slot that ends up running other than the one that installed it is on trial,
+    /// whatever the power did to the note of that.
+    pub fn boots(&mut self, device: &Device) -> Booted {
+        let same_slot = device.slot.as_deref() == Some(&self.from);
+        let same_boot = device.boot == self.boot;
+        let outcome = self.outcome;
+        match (outcome, same_slot) {
+            (Outcome::Installed, true) if same_boot => Booted::Installed,
+            (Outcome::Installing, true) => {
+                self.outcome = Outcome::Failed;
+                self.why = Some("it was cut off in the middle".to_owned());
+                Booted::Usual
+            }
+            (Outcome::Installed | Outcome::Trial | Outcome::Good, true) => {
+                self.outcome = Outcome::FellBack;
+                let version = self.version.clone();
+                self.fell_back.extend(version);
+                let spare = self.fell_back.len().saturating_sub(REMEMBERED);
+                self.fell_back.drain(..spare);
+                Booted::FellBack
+            }
+            (Outcome::Good | Outcome::FellBack, false) => Booted::Usual,
+            (Outcome::FellBack | Outcome::Failed, true) => Booted::Usual,
+            (_, false) => {
+                self.outcome = Outcome::Trial;
+                let up = u64::try_from(device.uptime.as_millis()).unwrap_or(u64::MAX);
+                Booted::Trial {
+                    left_ms: TRIAL_MS.saturating_sub(up),
+                }
+            }
+        }
+    }
+}
+
+/// The record's file.
+const NAME: &str = "record";
+/// There while the next boot, or this one, is a trial; names the boot before it.
+const TRIAL: &str = "trial";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn device(slot: &str, boot: &str) -> Device {
+        Device {
+            slot: Some(slot.to_owned()),
+            version: "0.1.0".to_owned(),
+            boot: boot.to_owned(),
+            uptime: Duration::from_secs(60),
+        }
+    }
+
+    fn record(outcome: Outcome) -> Record {
+        let begun = Record::begin(None, Some("0.2.0".to_owned()), &device("A", "1"));
+        Record { outcome, ..begun }
+    }
+
+    #[test]
+    fn each_boot_knows_what_it_is() {
+        use Outcome::{Failed, FellBack, Good, Installed, Installing, Trial};
+        let trial = Booted::Trial {
+            left_ms: TRIAL_MS - 60_000,
+        };
+        for (outcome, slot, boot, booted, then) in [
+            (Installing, "A", "1", Booted::Usual, Failed),
+            (Installing, "A", "2", Booted::Usual, Failed),
+            (Installing, "B", "2", trial, Trial),
+            (Installed, "A", "1", Booted::Installed, Installed),
+            (Installed, "A", "2", Booted::FellBack, FellBack),
+            (Installed, "B", "2", trial, Trial),
+            (Trial, "B", "3", trial, Trial),
+            (Trial, "A", "4", Booted::FellBack, FellBack),
+            (Good, "B", "9", Booted::Usual, Good),
+            (Good, "A", "9", Booted::FellBack, FellBack),
+            (FellBack, "A", "9", Booted::Usual, FellBack),
+            (Failed, "A", "9", Booted::Usual, Failed),
+            (Failed, "B", "9", trial, Trial),
+        ] {
+            let mut record = record(outcome);
+            let device = device(slot, boot);
+            assert_eq!(record.boots(&device), booted, "{outcome:?} {slot} {boot}");
+            assert_eq!(record.outcome, then, "{outcome:?} {slot} {boot}");
+            let fell = booted == Booted::FellBack;
+            assert_eq!(record.fell_back("0.2.0"), fell);
+        }
+    }
+
+    #[test]
+    fn a_version_that_fell_back_is_remembered_over_later_ones_and_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        let data = DataDir::new(root.path());
+        assert_eq!(Record::read(&data), None);
+        let mut first = record(Outcome::Installed);
+        first.keep(&data).unwrap();
+        assert!(data.update().join(TRIAL).exists());
+        first.boots(&device("A", "2"));
+        first.keep(&data).unwrap();
+        assert!(!data.update().join(TRIAL).exists());
+        let read = Record::read(&data);
+        assert_eq!(read.as_ref(), Some(&first));
+        let next = Record::begin(read, Some("0.3.0".to_owned()), &device("A", "2"));
+        assert!(next.fell_back("0.2.0") && !next.fell_back("0.3.0"));
+    }
+}
