@@ -52,6 +52,7 @@ fn the_units_are_sound() {
         "journalctl",
         "find",
         "rm",
+        "grep",
         "systemctl",
     ] {
         let program = root.path().join("usr/bin").join(program);
@@ -80,6 +81,8 @@ fn the_units_are_sound() {
         "holdfast-restart.path",
         "holdfast-ring.service",
         "holdfast-ring.timer",
+        "holdfast-trial.service",
+        "holdfast-trial.timer",
     ] {
         let mut verify = Command::new(tool("systemd-analyze"));
         verify.args(["verify", "--man=no", "--recursive-errors=no"]);
@@ -236,6 +239,25 @@ fn the_ring_is_turned_over_by_one_command() {
     fs::write(&ring, vec![b'x'; 200 << 10]).unwrap();
     turn();
     assert!(!ring.exists() && before.exists());
+}
+
+/// The boot that installed a version is none of its trial, and without a trial there is nothing to leave.
+#[test]
+fn a_trial_is_left_in_its_own_boot_alone() {
+    let unit = fs::read_to_string(source("system/holdfast-trial.service")).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let trial = place.path().join("trial");
+    let is_left = || {
+        let line = values(&unit, "ExecCondition")[0];
+        let line = line.replace("/data/holdfast/update/trial", trial.to_str().unwrap());
+        run(Command::new("sh").args(["-c", &line])).0
+    };
+    assert!(!is_left(), "no trial");
+    let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap();
+    fs::write(&trial, boot).unwrap();
+    assert!(!is_left(), "this boot installed it");
+    fs::write(&trial, "5d1c0c4e-0000-4000-8000-000000000000\n").unwrap();
+    assert!(is_left());
 }
 
 #[test]

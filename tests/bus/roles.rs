@@ -274,6 +274,7 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
         ),
         ("org.holdfast.Panel1", &["Frame"]),
         ("org.holdfast.Session1", &[]),
+        ("org.holdfast.Update1", &["Report"]),
         (
             "org.holdfast.Vault1",
             &[
