@@ -5,6 +5,9 @@
 root_key() {
     cat board/image/root.sh board/image/{packages,modules,masked}.list Cargo.toml
     digest systemd
+    if [[ -n $keyring ]]; then
+        cat "$keyring"
+    fi
     echo "$1 $SOURCE_DATE_EPOCH $(sha256sum <"$daemon") $(sha256sum <"$boot") $(sha256sum <"$ctl")"
 }
 
@@ -134,6 +137,9 @@ add_ours() {
     install -m 755 "$daemon" "$tree/usr/bin/holdfastd"
     install -m 755 "$boot" "$tree/usr/bin/holdfast-boot"
     install -m 755 "$ctl" "$tree/usr/bin/holdfastctl"
+    if [[ -n $keyring ]]; then
+        install -D -m 644 "$keyring" "$tree/etc/rauc/keyring.pem"
+    fi
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
     cat >"$tree/usr/lib/os-release" <<OS
 NAME=Holdfast

@@ -23,8 +23,9 @@ make_slot() {
     *) cp "$kernel"/boot/vmlinuz-* "$files/vmlinuz" ;;
     esac
     cp "$initrd/initrd.img" "$files"
-    # The hash proves every block of the root; which slot it is, the bootloader adds.
-    echo "bootargs=$(grep -v '^#' "board/boards/$board/cmdline.$arch" | paste -sd' ') holdfast.roothash=$(<"$root/hash")" >"$files/slot.txt"
+    # The hash proves every block of the root, and an update is for the board that is named; which slot it is, the bootloader adds.
+    echo "bootargs=$(grep -v '^#' "board/boards/$board/cmdline.$arch" | paste -sd' ')" \
+        "holdfast.compatible=holdfast-$board-$arch holdfast.roothash=$(<"$root/hash")" >"$files/slot.txt"
     if [[ $board = raspberrypi ]]; then
         add_device_trees "$files/broadcom" "$kernel"
     fi

@@ -23,6 +23,7 @@ pub mod round;
 mod simulation;
 pub(crate) mod source;
 mod story;
+mod update;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ pub const ALL: &[&dyn Proof] = &[
     &restore::Comeback,
     &simulation::Lives,
     &story::MainJob,
+    &update::Update,
     &interoperation::Interoperation(Foreign::Whatsmeow),
 ];
 

@@ -14,6 +14,9 @@ use crate::rig::{replay, tool};
 /// As `board/build --board` calls it.
 pub const RASPBERRY_PI: &str = "raspberrypi";
 
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
+
 /// Of which processor the board is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arch {
@@ -205,6 +208,67 @@ impl Card {
         Ok(())
     }
 
+    /// What U-Boot's environment says, as text: a line for each variable, sorted. Empty where its checksum is not right.
+    ///
+    /// # Errors
+    /// There is no such partition, or the file cannot be read.
+    pub fn environment(&self) -> anyhow::Result<String> {
+        let mut sector = [0; SECTOR as usize];
+        let place = partition(&self.disk, "env")?.place;
+        fs::File::open(&self.disk)?.read_exact_at(&mut sector, place.start)?;
+        let text = String::from_utf8_lossy(&sector[4..]);
+        let text = text.trim_end_matches('\0').replace('\0', "\n");
+        if self.packed(&text)? != sector {
+            return Ok(String::new());
+        }
+        let mut lines: Vec<_> = text.lines().collect();
+        lines.sort_unstable();
+        Ok(lines.join("\n"))
+    }
+
+    /// Gives U-Boot another environment, of such lines.
+    ///
+    /// # Errors
+    /// There is no such partition, or `mkenvimage` fails.
+    pub fn set_environment(&self, text: &str) -> anyhow::Result<()> {
+        let place = partition(&self.disk, "env")?.place;
+        let file = fs::File::options().write(true).open(&self.disk)?;
+        file.write_all_at(&self.packed(text)?, place.start)?;
+        Ok(())
+    }
+
+    /// An environment as U-Boot has it.
+    fn packed(&self, text: &str) -> anyhow::Result<Vec<u8>> {
+        let (lines, packed) = (
+            self.disk.with_extension("lines"),
+            self.disk.with_extension("env"),
+        );
+        fs::write(&lines, format!("{text}\n"))?;
+        let mut pack = Command::new("mkenvimage");
+        pack.args(["-s", &SECTOR.to_string(), "-p", "0", "-o"]);
+        tool(pack.arg(&packed).arg(&lines))?;
+        Ok(fs::read(&packed)?)
+    }
+
+    /// Gives a partition the content of another one of its size or less.
+    ///
+    /// # Errors
+    /// One of them is not there, or the file cannot be written.
+    pub fn fill(&self, name: &str, from: &str) -> anyhow::Result<()> {
+        let (from, to) = (
+            partition(&self.disk, from)?.place,
+            partition(&self.disk, name)?.place,
+        );
+        let file = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&self.disk)?;
+        let mut bytes = vec![0; usize::try_from(from.end - from.start)?];
+        file.read_exact_at(&mut bytes, from.start)?;
+        file.write_all_at(&bytes, to.start)?;
+        Ok(())
+    }
+
     /// Takes a partition out of the table.
     ///
     /// # Errors
@@ -291,7 +355,6 @@ fn partition(disk: &Path, name: &str) -> anyhow::Result<Partition> {
         size: u64,
         name: Option<String>,
     }
-    const SECTOR: u64 = 512;
     let told = tool(Command::new("sfdisk").arg("--json").arg(disk))?;
     let told: Told = serde_json::from_str(&told).context("sfdisk speaks otherwise")?;
     let rows = told.partitiontable.partitions;

@@ -83,6 +83,23 @@ impl Operator {
         Ok(printed)
     }
 
+    /// Copies a file onto the board.
+    ///
+    /// # Errors
+    /// It cannot be read, or SSH fails.
+    pub async fn send(&self, machine: &Machine, file: &Path, to: &str) -> anyhow::Result<()> {
+        let mut ssh = self.ssh(machine, &format!("cat >{to}"));
+        ssh.stdin(std::fs::File::open(file)?);
+        let output = ssh.output().await.context(NO_SSH)?;
+        ensure!(
+            output.status.success(),
+            "{} does not arrive: {}",
+            file.display(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(())
+    }
+
     /// Runs a command on the board and follows what it prints.
     ///
     /// # Errors

@@ -1,0 +1,203 @@
+//! `prove update`: one of two slots starts, whatever becomes of the other.
+//!
+//! The image as it is released, in a virtual board that starts through U-Boot as every board does; two cases by the seed, `--count` of them, or
+//! with `--full` all. No phone and no WhatsApp are in it: an [`operator`] has SSH.
+
+mod operator;
+mod slots;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rand::seq::SliceRandom as _;
+
+use super::{Proof, Run};
+use crate::rig;
+use crate::vm::card::{Arch, Card};
+use crate::vm::machine::{Extras, Machine};
+use crate::vm::operator::Operator;
+use crate::vm::scene;
+
+/// Size of the card, MiB.
+const CARD_MIB: u64 = 1024;
+
+/// One case, with every boot that it takes.
+const CASE: Duration = Duration::from_secs(2_400);
+
+/// The proof.
+pub struct Update;
+
+#[async_trait(?Send)]
+impl Proof for Update {
+    fn name(&self) -> &'static str {
+        "update"
+    }
+
+    fn claim(&self) -> &'static str {
+        "a signed update is tried in the other slot, and a slot that does not start, at once or ever after, is left for the one that does"
+    }
+
+    fn minutes(&self) -> u64 {
+        8
+    }
+
+    fn rooms(&self) -> &'static [&'static str] {
+        &[
+            "board",
+            "systemd",
+            "tests/lab/src/vm",
+            "tests/lab/src/prove/update",
+        ]
+    }
+
+    async fn try_on(&self, run: &mut Run) {
+        let mut cases = Case::ALL;
+        cases.shuffle(&mut run.dice(0));
+        let all = cases.len();
+        let count = usize::try_from(run.count(2, all as u64)).map_or(all, |count| count.min(all));
+        for case in &cases[..count] {
+            if let Some(missing) = case.missing() {
+                run.not_run(1, missing);
+                continue;
+            }
+            case.try_on(run).await;
+        }
+    }
+}
+
+/// What is done to a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    /// An update is installed, tried and called good.
+    Installed,
+    /// Updates that are none of ours: another key, a byte, half of it.
+    Foreign,
+    /// A new slot that nobody calls good.
+    Unconfirmed,
+    /// A slot without its boot files.
+    Empty,
+    /// A good slot whose root is not what it was.
+    Rotten,
+    /// U-Boot's environment is gone.
+    Erased,
+    /// No slot has a try left.
+    Spent,
+    /// The first partition table is damaged.
+    Table,
+}
+
+impl Case {
+    const ALL: [Case; 8] = [
+        Case::Installed,
+        Case::Foreign,
+        Case::Unconfirmed,
+        Case::Empty,
+        Case::Rotten,
+        Case::Erased,
+        Case::Spent,
+        Case::Table,
+    ];
+
+    fn missing(self) -> Option<String> {
+        let arch = Arch::Amd64;
+        scene::no_tool(arch)
+            .or_else(|| scene::no_image("qemu", arch))
+            .or_else(|| match self {
+                Case::Installed | Case::Foreign => operator::missing(),
+                _ => None,
+            })
+    }
+
+    async fn try_on(self, run: &mut Run) {
+        match self {
+            Case::Installed => {
+                let name =
+                    "an update is installed beside, starts, and is good when it is called so";
+                run.case(name, CASE, operator::installs()).await;
+            }
+            Case::Foreign => operator::refuses(run).await,
+            Case::Unconfirmed => {
+                let name = "a new slot that nobody calls good is left after three starts";
+                run.case(name, CASE, slots::unconfirmed()).await;
+                let name = "a good slot is left after three starts";
+                let said = "does not say \"Holdfast: slot A";
+                run.caught(name, said, CASE, slots::confirmed()).await;
+            }
+            Case::Empty => {
+                let name = "a slot without boot files is left at once";
+                run.case(name, CASE, slots::empty()).await;
+            }
+            Case::Rotten => {
+                let name =
+                    "a good slot whose root was changed later is left, and SSH works in the other";
+                run.case(name, CASE, slots::rotten()).await;
+            }
+            Case::Erased => {
+                let name = "without an environment the first slot starts, and nothing is written";
+                run.case(name, CASE, slots::erased()).await;
+            }
+            Case::Spent => {
+                let name = "with no try left a slot is tried all the same";
+                run.case(name, CASE, slots::spent()).await;
+            }
+            Case::Table => {
+                let name = "with the first partition table damaged it starts from the second";
+                run.case(name, CASE, slots::table()).await;
+            }
+        }
+    }
+}
+
+/// A board without power, its card, and who has SSH.
+struct Stage {
+    card: Card,
+    operator: Operator,
+    place: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn set() -> anyhow::Result<Stage> {
+        let place = rig::scratch()?;
+        let operator = Operator::new(place.path()).await?;
+        let disk = place.path().join("card");
+        let card = Card::flash(&scene::images(), Arch::Amd64, CARD_MIB, &disk)?;
+        let settings = format!("[ssh]\nauthorized_keys = [\"{}\"]\n", operator.public()?);
+        card.give(scene::SETTINGS, settings.as_bytes())?;
+        Ok(Stage {
+            card,
+            operator,
+            place,
+        })
+    }
+
+    /// The same with the second slot filled as the first is, and U-Boot's environment.
+    async fn with_both(environment: &str) -> anyhow::Result<Stage> {
+        let stage = Stage::set().await?;
+        for (to, from) in [
+            ("boot-b", "boot-a"),
+            ("root-b", "root-a"),
+            ("root-b-verity", "root-a-verity"),
+        ] {
+            stage.card.fill(to, from)?;
+        }
+        stage.card.set_environment(environment)?;
+        Ok(stage)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    async fn power_on(&self) -> anyhow::Result<Machine> {
+        Machine::start(&self.card, &Extras::default(), &self.path("board")).await
+    }
+
+    /// The slot that runs, as the kernel's command line names it.
+    async fn runs(&self, machine: &Machine) -> anyhow::Result<String> {
+        self.operator.is_let_in(machine, scene::BOOT).await?;
+        let slot = "sed 's/.*rauc\\.slot=\\([AB]\\).*/\\1/' /proc/cmdline";
+        let slot = self.operator.run(machine, slot).await?;
+        Ok(slot.trim().to_owned())
+    }
+}
