@@ -1,6 +1,10 @@
 //! What the image's builder decides, asked of its own shell functions.
 
+mod tool;
+
 use std::process::Command;
+
+use serde_json::Value;
 
 /// The features of a program are read out of its bytes, where any other text may follow: the compiler puts constants side by side,
 /// so that a build had `none` before `[a-z]` and was refused.
@@ -27,4 +31,82 @@ fn a_programs_features_are_read_whatever_follows_them() {
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&said.stdout), features);
     }
+}
+
+/// What an entry of a list for Raspberry Pi Imager has to have: the required fields of an operating system and their types, in
+/// doc/json-schema/os-list-schema.json of rpi-imager (2026-08-17); `website` and others may be missing.
+const TEXTS: [&str; 6] = [
+    "name",
+    "description",
+    "icon",
+    "url",
+    "extract_sha256",
+    "release_date",
+];
+const NUMBERS: [&str; 2] = ["extract_size", "image_download_size"];
+/// The values of `init_format` there.
+const FORMATS: [&str; 6] = [
+    "",
+    "systemd",
+    "cloudinit",
+    "cloudinit-rpi",
+    "rpi-preseed",
+    "none",
+];
+
+/// Why Imager's schema refuses a list; `None` where it does not.
+fn refused(list: &Value) -> Option<String> {
+    let Some([entry]) = list["os_list"].as_array().map(Vec::as_slice) else {
+        return Some("no list of one".to_owned());
+    };
+    if let Some(key) = TEXTS.into_iter().find(|key| !entry[*key].is_string()) {
+        return Some(format!("{key} is no text"));
+    }
+    if let Some(key) = NUMBERS.into_iter().find(|key| !entry[*key].is_u64()) {
+        return Some(format!("{key} is no number"));
+    }
+    let devices = entry["devices"].as_array();
+    if !devices.is_some_and(|tags| tags.iter().all(Value::is_string)) {
+        return Some("devices is no list of texts".to_owned());
+    }
+    let format = entry["init_format"].as_str().unwrap_or_default();
+    (!FORMATS.contains(&format)).then(|| format!("there is no format {format}"))
+}
+
+#[test]
+fn the_list_for_imager_is_one_that_it_takes() {
+    for name in ["jq", "zstd"] {
+        tool::tool(name);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("card.img.zst");
+    let script = "set -euo pipefail; . board/parts/papers.sh; out=/out name=holdfast SOURCE_DATE_EPOCH=1750000000
+        printf 'a card' | zstd -q -o \"$1\"; imager_entry \"$1\"";
+    let said = Command::new("bash")
+        .args(["-c", script, "-"])
+        .arg(&image)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{said:?}");
+    let list: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(refused(&list), None, "{list:#}");
+    let entry = &list["os_list"][0];
+    assert_eq!(entry["extract_size"], 6);
+    assert_eq!(entry["release_date"], "2025-06-15");
+    assert_eq!(
+        (&entry["url"], &entry["icon"]),
+        (
+            &"file:///out/holdfast.img.zst".into(),
+            &"file:///out/holdfast.png".into()
+        )
+    );
+    // The same question about a list that lacks anything has to fail.
+    for key in TEXTS.iter().chain(&NUMBERS).chain(&["devices"]) {
+        let mut list = list.clone();
+        list["os_list"][0].as_object_mut().unwrap().remove(*key);
+        assert!(refused(&list).is_some(), "{key}");
+    }
+    let icon = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/board/imager.png")).unwrap();
+    assert!(icon.starts_with(b"\x89PNG\r\n\x1a\n"));
 }

@@ -4,11 +4,12 @@ use std::env;
 use std::path::PathBuf;
 
 /// Each with its package.
-pub const PACKAGES: [(&str, &str); 11] = [
+pub const PACKAGES: [(&str, &str); 13] = [
     ("dbus-daemon", "dbus-daemon"),
     ("dbus-send", "dbus-bin"),
     ("debugfs", "e2fsprogs"),
     ("git", "git"),
+    ("jq", "jq"),
     ("mke2fs", "e2fsprogs"),
     ("openssl", "openssl"),
     ("rauc", "rauc"),
@@ -16,6 +17,7 @@ pub const PACKAGES: [(&str, &str); 11] = [
     ("systemd-analyze", "systemd"),
     ("systemd-sysusers", "systemd"),
     ("wpa_supplicant", "wpasupplicant"),
+    ("zstd", "zstd"),
 ];
 
 /// Where the program is.

@@ -18,20 +18,24 @@ make_papers() {
     ) | board/image/sbom "$name" >"$into/$name.spdx.json"
     if [[ $board = raspberrypi ]]; then
         imager_entry "$into/$name.img.zst" >"$into/$name.os_list.json"
+        install -m 644 board/imager.png "$into/$name.png"
     fi
     (cd "$into" && sha256sum "$name".img.zst "$name".{bmap,manifest,spdx.json}) >"$into/$name.sha256"
 }
 
-# imager_entry IMAGE: the list that Imager's `--repo` takes; it writes the owner's wishes the way init_format says
+# imager_entry IMAGE: the list that Imager's `--repo` takes; it writes the owner's wishes the way init_format says. Image and icon are
+# addresses, of files here: whoever puts them on a server puts its own
 imager_entry() {
     local image=$1
-    jq -n --arg url "file://$out/$name.img.zst" --arg date "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)" \
+    jq -n --arg url "file://$out/$name.img.zst" --arg icon "file://$out/$name.png" \
+        --arg date "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)" \
         --arg version "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" \
         --argjson download "$(stat -c %s "$image")" --arg download_sha "$(sha256sum <"$image" | cut -c1-64)" \
         --argjson extract "$(zstd -dcq "$image" | wc -c)" --arg extract_sha "$(zstd -dcq "$image" | sha256sum | cut -c1-64)" '{
         os_list: [{
             name: "Holdfast \($version)",
             description: "Keeps one WhatsApp linked-device session alive",
+            icon: $icon,
             url: $url,
             release_date: $date,
             image_download_size: $download,
@@ -39,6 +43,7 @@ imager_entry() {
             extract_size: $extract,
             extract_sha256: $extract_sha,
             devices: ["pi4-64bit", "pi3-64bit"],
+            architecture: "armv8",
             init_format: "cloudinit"
         }]
     }'
