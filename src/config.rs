@@ -38,7 +38,15 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: lab");
 const WHATSAPP: &str = "web.whatsapp.com";
 
 /// Keys and sections of the owner's file that the settings importer reads ([`crate::boot::settings`]).
-const IMPORTED: [&str; 6] = ["ethernet", "hostname", "ssh", "system", "wifi", "wlan"];
+const IMPORTED: [&str; 7] = [
+    "ethernet",
+    "hostname",
+    "ssh",
+    "system",
+    "time_zone",
+    "wifi",
+    "wlan",
+];
 
 /// Keeps one WhatsApp linked-device session alive for months, through pulled plugs.
 #[derive(Clone, Debug, Default, Parser)]
@@ -65,8 +73,8 @@ pub struct Args {
 pub struct Places {
     /// Directories of `*.toml` fragments, read in this order, each by file name.
     pub fragments: Vec<PathBuf>,
-    /// The owner's file on the boot partition.
-    pub owner: PathBuf,
+    /// The owner's file on the boot partition, and what of it was changed since; one that is not there is none.
+    pub owner: Vec<PathBuf>,
     /// Where an image has board descriptions, `NAME.toml`.
     pub boards: PathBuf,
     /// Files that say what machine this is.
@@ -87,7 +95,10 @@ impl Places {
                 "/usr/lib/holdfast/config.d".into(),
                 "/etc/holdfast/config.d".into(),
             ],
-            owner: "/boot/firmware/holdfast.toml".into(),
+            owner: vec![
+                "/boot/firmware/holdfast.toml".into(),
+                "/run/holdfast-settings/config.toml".into(),
+            ],
             boards: "/usr/share/holdfast/boards".into(),
             models: vec![
                 "/proc/device-tree/model".into(),
@@ -305,6 +316,18 @@ pub(crate) fn named_board(places: &Places) -> Option<String> {
     Settings::of_files(places, &mut Vec::new()).0.board
 }
 
+/// What is wrong in an owner's file, of the keys that are the daemon's, where an image has its boards in this directory.
+pub(crate) fn ignored(file: &Path, boards: &Path) -> Vec<Problem> {
+    let mut settings = Settings {
+        boards: Board::names(boards),
+        ..Settings::default()
+    };
+    match file.try_exists() {
+        Ok(false) => Vec::new(),
+        _ => settings.read_owner(file),
+    }
+}
+
 impl Settings {
     /// Reads the fragments and the owner's file in order, and tells what is ignored in the latter.
     fn of_files(places: &Places, wrong: &mut Vec<Problem>) -> (Self, Vec<Problem>) {
@@ -320,10 +343,11 @@ impl Settings {
                 Err(error) => wrong.push(Problem::unreadable(directory, &error)),
             }
         }
-        let ignored = match places.owner.try_exists() {
-            Ok(false) => Vec::new(),
-            _ => settings.read_owner(&places.owner),
-        };
+        let owner = places
+            .owner
+            .iter()
+            .filter(|file| !matches!(file.try_exists(), Ok(false)));
+        let ignored = owner.flat_map(|file| settings.read_owner(file)).collect();
         (settings, ignored)
     }
 

@@ -218,8 +218,11 @@ async fn serve(
     showing: watch::Sender<Showing>,
     hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
 ) -> anyhow::Result<(anyhow::Result<()>, Restart, Signals)> {
-    for problem in &config.ignored {
-        journal::setting_ignored(&problem.to_string());
+    // Where a step of the boot has read the settings, it has said so, once a boot.
+    if settings::lets_in(&Machine::this()).is_none() {
+        for problem in &config.ignored {
+            journal::setting_ignored(&problem.to_string());
+        }
     }
     let (verdict, report) = start::evidence(&config.data).await?;
     let mut publisher = Publisher::new(Instant::now(), showing, report.clone(), &config.settings);

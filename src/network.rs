@@ -8,6 +8,7 @@ pub mod radio;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use holdfast_core::{Event, Reception, Way};
@@ -114,6 +115,39 @@ pub fn way(machine: &Machine, aim: Aim) -> Way {
     }
 }
 
+/// Which links a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Those of cables.
+    Cable,
+    /// Radios.
+    WiFi,
+    /// Whichever there are.
+    Any,
+}
+
+/// Tells whether a default route leads over one of these links, and that one has a carrier.
+pub fn leads_out(machine: &Machine, over: Over) -> bool {
+    let file = |path: &str| fs::read_to_string(machine.file(path)).unwrap_or_default();
+    let (four, six) = (file("proc/net/route"), file("proc/net/ipv6_route"));
+    let leads = |link: &str| {
+        let over_it = |table: &str| table.split_whitespace().any(|word| word == link);
+        let rows = |table: &str, is_default: fn(&str) -> bool| {
+            table.lines().any(|row| over_it(row) && is_default(row))
+        };
+        rows(&four, has_route) || rows(&six, has_route6)
+    };
+    links(machine).any(|(link, path)| {
+        // Every radio has one (Linux Documentation/ABI/testing/sysfs-class-net).
+        let is_asked = match over {
+            Over::Any => true,
+            Over::WiFi => path.join("phy80211").exists(),
+            Over::Cable => !path.join("phy80211").exists(),
+        };
+        is_asked && has_carrier(&path) && leads(&link)
+    })
+}
+
 /// Where this machine is found on the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Whereabouts {
@@ -177,14 +211,21 @@ fn address6(table: &str) -> Option<String> {
 
 /// Tells whether a link has a carrier (Linux Documentation/ABI/testing/sysfs-class-net).
 fn has_link(machine: &Machine) -> bool {
-    let Ok(links) = fs::read_dir(machine.file("sys/class/net")) else {
-        return false;
-    };
-    links.flatten().any(|link| {
-        // One that is down cannot be asked.
-        let carrier = fs::read_to_string(link.path().join("carrier"));
-        link.file_name() != "lo" && carrier.is_ok_and(|carrier| carrier.trim() == "1")
-    })
+    links(machine).any(|(_, path)| has_carrier(&path))
+}
+
+/// Lists the links to others, by name and place.
+fn links(machine: &Machine) -> impl Iterator<Item = (String, PathBuf)> {
+    let links = fs::read_dir(machine.file("sys/class/net"));
+    let links = links.into_iter().flatten().flatten();
+    let named = links.filter_map(|link| Some((link.file_name().into_string().ok()?, link.path())));
+    named.filter(|(name, _)| name != "lo")
+}
+
+fn has_carrier(link: &Path) -> bool {
+    // One that is down cannot be asked.
+    let carrier = fs::read_to_string(link.join("carrier"));
+    carrier.is_ok_and(|carrier| carrier.trim() == "1")
 }
 
 /// Finds a default route in `/proc/net/route` (proc_pid_net(5)): interface, destination, gateway, flags, three counters, mask.
@@ -354,6 +395,26 @@ Main:
         assert_eq!(found().address.as_deref(), Some("192.168.1.7"));
         scene.put("proc/sys/kernel/hostname", "holdfast\n");
         assert_eq!(found().host.as_deref(), Some("holdfast"));
+    }
+
+    #[test]
+    fn a_way_is_that_of_the_link_it_leads_over() {
+        let scene = Scene::new();
+        let out = || {
+            [Over::Cable, Over::WiFi, Over::Any]
+                .map(|over| leads_out(&Machine::at(scene.0.path()), over))
+        };
+        scene.put("sys/class/net/wlan0/phy80211/index", "0\n");
+        scene.put("sys/class/net/wlan0/carrier", "1\n");
+        scene.put("proc/net/route", ROUTES);
+        assert_eq!(out(), [false; 3], "the route is the cable's, which is out");
+        scene.put("sys/class/net/eth0/carrier", "1\n");
+        assert_eq!(out(), [true, false, true]);
+        scene.put("proc/net/route", &ROUTES.replace("eth0", "wlan0"));
+        assert_eq!(out(), [false, true, true]);
+        scene.put("proc/net/route", "");
+        scene.put("proc/net/ipv6_route", &format!("{REFUSED6}{ROUTE6}"));
+        assert_eq!(out(), [true, false, true]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -44,7 +44,7 @@ fn machine(model: &str) -> (tempfile::TempDir, Places) {
     fs::create_dir(at("boards")).unwrap();
     let places = Places {
         fragments: Vec::new(),
-        owner: at("holdfast.toml"),
+        owner: vec![at("holdfast.toml")],
         boards: at("boards"),
         models: vec![at("no-such-file"), at("model")],
         appliance_data: at("data"),

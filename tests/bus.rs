@@ -11,6 +11,7 @@ mod bus {
     mod rig;
     mod roles;
     mod room;
+    mod settings;
     #[path = "../tool.rs"]
     mod tool;
     mod update;

@@ -25,7 +25,7 @@ impl Machine {
         let at = |path: &str| root.path().join(path);
         let places = Places {
             fragments: vec![at("usr"), at("etc")],
-            owner: at("boot/holdfast.toml"),
+            owner: vec![at("boot/holdfast.toml")],
             boards: at("boards"),
             models: Vec::new(),
             appliance_data: at("data/holdfast"),
@@ -273,11 +273,11 @@ fn the_owner_s_file_never_stops_the_start() {
         assert_eq!(machine.load(&[]).unwrap().ignored.len(), 1, "{text:?}");
     }
     for bytes in [&[0xff, 0xfe][..], b"\0", b"[device\n", b""] {
-        fs::write(&machine.places.owner, bytes).unwrap();
+        fs::write(&machine.places.owner[0], bytes).unwrap();
         assert!(machine.load(&[]).unwrap().ignored.is_empty(), "{bytes:?}");
     }
-    fs::remove_file(&machine.places.owner).unwrap();
-    fs::create_dir(&machine.places.owner).unwrap();
+    fs::remove_file(&machine.places.owner[0]).unwrap();
+    fs::create_dir(&machine.places.owner[0]).unwrap();
     assert_eq!(machine.load(&[]).unwrap().ignored.len(), 1);
 }
 

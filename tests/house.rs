@@ -8,12 +8,13 @@ use std::{
 
 /// `FROM -> TO: why`. `core` and `medium` are crates of their own.
 const ARROWS: &str = "
-boot -> config: where board descriptions lie
+boot -> config: where board descriptions lie, what is wrong in the owner's file
 boot -> core: how the last run ended, and the first face
 boot -> history: where the key of the audit lies
 boot -> journal: the steps log
 boot -> medium: files, stamps, the machine
-boot -> panel: the first picture
+boot -> network: whether a change of it leads out
+boot -> panel: the first picture, which languages it speaks
 boot -> sheet: the owner's settings
 boot -> wires: the display of the first picture
 bus -> core: causes and names
@@ -29,7 +30,7 @@ config -> medium: the data directory, secrets
 config -> panel: which controllers a board may name, which languages its screens speak
 config -> sheet: the fragments
 config -> wires: the board
-ctl -> boot: a report, printed
+ctl -> boot: a report and the settings, printed
 ctl -> bus: the proxies of the bus
 ctl -> core: causes and names
 ctl -> desk: the versions in the slots, printed
@@ -54,7 +55,7 @@ daemon -> supply: assembly
 daemon -> update: assembly
 daemon -> vault: assembly
 daemon -> wires: assembly
-desk -> boot: the boot report
+desk -> boot: the boot report, the way to the settings
 desk -> core: commands and causes
 desk -> history: the archive, audit and incidents
 desk -> link: the live credentials, passkeys

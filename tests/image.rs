@@ -80,7 +80,7 @@ fn the_list_for_imager_is_one_that_it_takes() {
     }
     let dir = tempfile::tempdir().unwrap();
     let image = dir.path().join("card.img.zst");
-    let script = "set -euo pipefail; . board/parts/papers.sh; out=/out name=holdfast SOURCE_DATE_EPOCH=1750000000
+    let script = "set -euo pipefail; . board/image/papers.sh; out=/out name=holdfast SOURCE_DATE_EPOCH=1750000000
         printf 'a card' | zstd -q -o \"$1\"; imager_entry \"$1\"";
     let said = Command::new("bash")
         .args(["-c", script, "-"])

@@ -1,8 +1,9 @@
 //! The papers: each record of a decision has the one form and stands in the index, each path on a page leads somewhere, each demand
-//! is shown by what is there, no secret is kept here, each package's tests lie with it, and what things cost is what was measured.
+//! is shown by what is there, the card's page has every key, no secret is kept here, each package's tests lie with it, and what things cost is what was measured.
 //! `HOLDFAST_WRITE=1` writes the index, the tables, the manual and the completions anew.
 
 mod papers {
+    mod card;
     mod costs;
     mod demands;
     mod manual;

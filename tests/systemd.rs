@@ -78,6 +78,8 @@ fn the_units_are_sound() {
         "holdfast-settings.service",
         "holdfast-rejoin.path",
         "holdfast-rejoin.service",
+        "holdfast-change.path",
+        "holdfast-change.service",
         "holdfast-restart.path",
         "holdfast-ring.service",
         "holdfast-ring.timer",
@@ -216,6 +218,57 @@ fn the_ring_keeps_every_event_of_ours_but_accepted_messages() {
     }
 }
 
+/// What the kernel says at every boot is no news; what it says of power and heat is, and those lines are warnings of its, too.
+#[test]
+fn the_ring_keeps_of_the_kernel_s_warnings_those_of_power_heat_and_card() {
+    let ring = fs::read_to_string(source("system/holdfast-ring.service")).unwrap();
+    let pattern = ring.split_once("--grep='").unwrap().1;
+    let pattern = pattern.split_once('\'').unwrap().0;
+    assert_eq!(
+        pattern,
+        pattern.to_lowercase(),
+        "so that case does not matter (journalctl(1))"
+    );
+    let all = ring.split("ExecStart=").nth(1).unwrap();
+    assert!(
+        all.contains("PRIORITY=3 +") && !all.contains("PRIORITY=3 PRIORITY=4"),
+        "{all}"
+    );
+    let keeps = |line: &str| {
+        let mut grep = Command::new("grep");
+        grep.args(["-E", "-i", "-q", "-e", pattern])
+            .stdin(Stdio::piped());
+        let mut grep = grep.spawn().unwrap();
+        use std::io::Write as _;
+        writeln!(grep.stdin.take().unwrap(), "{line}").unwrap();
+        grep.wait().unwrap().success()
+    };
+    for kept in [
+        "hwmon hwmon1: Undervoltage detected!",
+        "hwmon hwmon1: Voltage normalised",
+        "Under-voltage detected! (0x00050005)",
+        "usb usb1-port3: over-current condition",
+        "thermal thermal_zone0: critical temperature reached, shutting down",
+        "CPU0: Core temperature above threshold, cpu clock throttled",
+        "EXT4-fs warning (device mmcblk0p6): ext4_end_bio:343: I/O error 10",
+        "mmc0: Timeout waiting for hardware interrupt.",
+        "watchdog: watchdog0: watchdog did not stop!",
+        "device-mapper: verity: 179:2: data block 7 is corrupted",
+    ] {
+        assert!(keeps(kept), "{kept}");
+    }
+    for noise in [
+        "GPT:Primary header thinks Alt. header is not at the end of the disk.",
+        "GPT: Use GNU Parted to correct GPT errors.",
+        "mtrr: your CPUs had inconsistent variable MTRR settings",
+        "tsc: Fast TSC calibration failed",
+        "bcm2708_fb soc:fb: Unable to determine number of FBs. Disabling driver.",
+        "spi-bcm2835 3f204000.spi: there is not valid maps for state default",
+    ] {
+        assert!(!keeps(noise), "{noise}");
+    }
+}
+
 /// A `;` alone would end the command.
 #[test]
 fn the_ring_is_turned_over_by_one_command() {
@@ -287,11 +340,25 @@ fn users_and_directories_are_understood() {
         users.contains("holdfast:x:880:880:Holdfast:/data/holdfast:"),
         "{users}"
     );
+    assert!(
+        users.contains("diagnosis:x:884:880:Looks, and changes nothing:/:/bin/sh"),
+        "{users}"
+    );
+    let fstab =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/root/etc/fstab"))
+            .unwrap();
+    let card = fstab.lines().find(|line| line.contains("/boot/firmware"));
+    assert!(
+        card.is_some_and(|line| line.contains(",gid=883,fmask=0137,")),
+        "{card:?}"
+    );
     let groups = fs::read_to_string(root.path().join("etc/group")).unwrap();
     for group in [
         "holdfast:x:880:",
         "holdfast-admin:x:881:",
         "holdfast-bot:x:882:",
+        // The one group that reads the boot partition has the daemon in it, and nobody else.
+        "holdfast-card:x:883:holdfast\n",
     ] {
         assert!(groups.contains(group), "{groups}");
     }

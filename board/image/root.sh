@@ -161,6 +161,8 @@ OS
 settle() {
     local tree=$1
     systemd-sysusers --root="$tree" holdfast.conf
+    # sshd without PAM lets nobody in whose password is locked, `!`; with `*` there is none either (sshd(8), ALLOWED ACCOUNTS).
+    sed -i 's/^diagnosis:!\*:/diagnosis:*:/' "$tree/etc/shadow"
     # With the image's date, not today's.
     sed -i -E "s/^([^:]*:[^:]*):[0-9]+:/\1:$((debian_date / 86400)):/" "$tree/etc/shadow"
     rm -f "$tree"/etc/{passwd,group,shadow,gshadow}- "$tree/etc/.pwd.lock"

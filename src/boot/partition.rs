@@ -118,7 +118,7 @@ fn make_dir(path: &Path, mode: u32) -> io::Result<bool> {
 }
 
 /// The user's numbers, own and group's (passwd(5)).
-fn user(machine: &Machine, name: &str) -> Option<(u32, u32)> {
+pub(super) fn user(machine: &Machine, name: &str) -> Option<(u32, u32)> {
     let users = fs::read_to_string(machine.file("etc/passwd")).ok()?;
     users.lines().find_map(|line| {
         let mut fields = line.split(':');

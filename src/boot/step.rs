@@ -22,6 +22,8 @@ pub enum Step {
     Data,
     /// Takes over the owner's settings from the boot partition
     Settings,
+    /// Changes them as somebody asks for over the bus, and takes that back where it leads to no network
+    Change,
     /// Makes this card's SSH host key, once
     HostKey,
 }
@@ -54,6 +56,7 @@ impl Boot {
             Step::Evidence => evidence(&machine),
             Step::Data => partition::prepare(&machine),
             Step::Settings => owners_settings(&machine),
+            Step::Change => settings::change(&machine),
             Step::HostKey => host_key::make(&machine),
         };
         match done {

@@ -11,8 +11,10 @@ mod follow;
 mod framing;
 mod messages;
 mod panel;
+mod passed;
 mod private;
 mod session;
+mod settings;
 mod socket;
 mod text;
 mod update;
@@ -37,6 +39,8 @@ pub use messages::{Batch, InboxConsumer, InboxMessage, Messages1Proxy, PendingMe
 pub use panel::Panel1Proxy;
 pub use private::socket_path;
 pub use session::{LastWordEntry, Session1Proxy};
+pub(crate) use settings::LONGEST_SETTINGS;
+pub use settings::Settings1Proxy;
 pub use update::Update1Proxy;
 pub(crate) use vault::LONGEST_PASSPHRASE;
 pub use vault::{ArchiveEntry, Vault1Proxy};
@@ -195,6 +199,7 @@ fn with_objects(builder: Builder<'static>, desk: &Desk) -> Builder<'static> {
         .serve_at(PATH, vault::Vault1::new(desk.clone()))
         .serve_at(PATH, panel::Panel1::new(desk.clone()))
         .serve_at(PATH, update::Update1::new(desk.clone()))
+        .serve_at(PATH, settings::Settings1::new(desk.clone()))
 }
 
 /// Announces changes to one connection until it closes or the daemon goes.

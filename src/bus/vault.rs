@@ -2,23 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
-use holdfast_medium::{Patient, Secret, blocking};
+use holdfast_medium::Secret;
 use serde::{Deserialize, Serialize};
 use zbus::{Type, interface};
 
+use super::passed::{Wanted, read};
 use super::{Error, text::text, unless_zero};
 use crate::desk::{ArchiveLine, Desk, Refusal};
 use crate::history::HistoryError;
 
 /// A passphrase longer than this is a mistake, bytes.
 pub(crate) const LONGEST_PASSPHRASE: u64 = 1024;
-
-/// How long a passphrase may take to come.
-const PASSPHRASE_WAIT: Duration = Duration::from_secs(10);
 
 /// The vault object.
 pub struct Vault1 {
@@ -269,25 +265,14 @@ fn file(passed: zbus::OwnedFd) -> File {
     File::from(OwnedFd::from(passed))
 }
 
-/// A secret comes as a file descriptor, so that it is in no message of the bus.
+/// Reads the passphrase; a newline at its end does not count.
 async fn read_passphrase(passed: zbus::OwnedFd) -> Result<Secret<String>, Error> {
-    let unreadable =
-        |why: &str| Error::BadPassphrase(format!("The passphrase cannot be read: {why}."));
-    let text = blocking(move || {
-        let mut text = String::new();
-        let pipe = Patient::new(file(passed), PASSPHRASE_WAIT, PASSPHRASE_WAIT);
-        match pipe.take(LONGEST_PASSPHRASE + 1).read_to_string(&mut text) {
-            Ok(_) => Ok(Secret::new(text)),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(unreadable("its writer does not close it"))
-            }
-            Err(error) => Err(unreadable(&error.kind().to_string())),
-        }
-    })
-    .await?;
-    if text.expose().len() as u64 > LONGEST_PASSPHRASE {
-        return Err(unreadable("it is too long"));
-    }
+    let wanted = Wanted {
+        what: "The passphrase",
+        longest: LONGEST_PASSPHRASE,
+        refuse: Error::BadPassphrase,
+    };
+    let text = read(passed, wanted).await?;
     let line = text.expose().strip_suffix('\n').unwrap_or(text.expose());
     if line.is_empty() {
         return Err(Refusal::from(HistoryError::ShortPassphrase).into());

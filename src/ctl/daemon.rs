@@ -12,7 +12,9 @@ use zbus::{
 };
 
 use super::Error;
-use crate::bus::{self, Messages1Proxy, Panel1Proxy, Session1Proxy, Update1Proxy, Vault1Proxy};
+use crate::bus::{
+    self, Messages1Proxy, Panel1Proxy, Session1Proxy, Settings1Proxy, Update1Proxy, Vault1Proxy,
+};
 
 /// How long anybody may take to answer; sd_bus_set_method_call_timeout(3) waits as long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(25);
@@ -52,6 +54,11 @@ impl Daemon {
 
     /// The panel interface.
     pub(super) async fn panel(&self) -> zbus::Result<Panel1Proxy<'_>> {
+        self.interface().await
+    }
+
+    /// The settings interface.
+    pub(super) async fn settings(&self) -> zbus::Result<Settings1Proxy<'_>> {
         self.interface().await
     }
 

@@ -129,6 +129,19 @@ pub enum Error {
         "This needs a passphrase, and there is nobody to ask here: give --passphrase-file FILE."
     )]
     NoPassphrase,
+    /// A change of the settings does not hold.
+    #[error("{} {why}", if *taken_back { "It was taken back, and everything is as before." } else { "Nothing was changed." })]
+    NotChanged {
+        /// It was tried.
+        taken_back: bool,
+        /// Why, in sentences.
+        why: String,
+    },
+    /// What is to be changed is not there.
+    #[error(
+        "There is not {0} here; `holdfastctl settings` and `holdfastctl settings key list` show what there is."
+    )]
+    NoSuch(&'static str),
     /// The outcome could not be printed, or the terminal not be read.
     #[error("cannot print, or read what is typed: {0}")]
     Terminal(#[from] io::Error),
@@ -210,6 +223,8 @@ impl Error {
             | Self::WeakPassphrase(_)
             | Self::LongPassphrase
             | Self::NoPassphrase => "passphrase",
+            Self::NotChanged { .. } => "not-changed",
+            Self::NoSuch(_) => "no-such",
             Self::Terminal(_) => "terminal",
             Self::ForeignScreen => "foreign-screen",
             Self::ForeignReport => "foreign-report",

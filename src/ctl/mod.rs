@@ -9,6 +9,7 @@ mod boot;
 mod daemon;
 mod error;
 mod find;
+mod fingerprint;
 mod harmless;
 mod inbox;
 mod incidents;
@@ -22,6 +23,7 @@ mod passphrase;
 mod peer;
 mod screen;
 mod self_test;
+mod settings;
 mod status;
 mod terminal;
 mod text;
@@ -174,6 +176,11 @@ enum Command {
         #[arg(value_name = "FILE|URL|-")]
         from: Option<String>,
     },
+    /// Show how the machine is set up, or change it: name, Wi-Fi, address, who comes in over SSH.
+    Settings {
+        #[command(subcommand)]
+        command: Option<settings::Command>,
+    },
     /// The screen and its wires.
     #[command(subcommand)]
     Panel(panel::Command),
@@ -219,6 +226,10 @@ async fn execute(args: Args, output: &Output) -> Result<ExitCode, Error> {
         panel::run(command, output)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Settings { command } = args.command {
+        settings::run(&finder, command, output).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let daemon = finder.find().await?;
     let done = carry_out(args.command, &daemon, output);
     daemon.while_it_answers(done).await
@@ -233,7 +244,7 @@ async fn carry_out(command: Command, daemon: &Daemon, output: &Output) -> Result
             return update::run(command, from.as_deref(), daemon, output).await;
         }
         // They have no one daemon, and were done before.
-        Command::Wait { .. } | Command::Panel(_) => {}
+        Command::Wait { .. } | Command::Panel(_) | Command::Settings { .. } => {}
         Command::Link { show } => link::link(daemon, show, output).await?,
         Command::Relink { yes } => link::relink(daemon, yes, output).await?,
         Command::Send { to, text, id, wait } => {

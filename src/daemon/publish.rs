@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use super::known::{Known, minutes_since};
 use super::service;
 use super::update::Updater;
-use crate::boot::BootReport;
+use crate::boot::{BootReport, settings::Door};
 use crate::config::{Config, Settings};
 use crate::desk::{Desk, Lines, Request, Rooms, Status};
 use crate::journal;
 use crate::link::Credentials;
 use crate::panel::{Credential, Figures, Language, Panel, Showing};
+use holdfast_medium::Machine;
 use holdfast_medium::barrier::Barrier;
 use holdfast_medium::wear::Card;
 
@@ -106,6 +107,7 @@ impl Publisher {
             card: Card::of(config.data.root()).ok(),
             data: config.data.clone(),
             ignored: config.ignored.iter().map(ToString::to_string).collect(),
+            settings: Door::new(Machine::this()),
             rooms: self.rooms.subscribe(),
         })
     }
@@ -275,7 +277,7 @@ fn log(status: &Status, changes: bool, reported: &[Cause], is_in_grace: bool) {
 #[cfg(test)]
 mod tests {
     use holdfast_core::{CauseCode, Effect, Ending, Event, GenerationId, LastFour, Linked, step};
-    use holdfast_medium::{DataDir, Machine};
+    use holdfast_medium::DataDir;
     use tracing::Level;
 
     use super::*;

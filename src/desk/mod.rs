@@ -3,7 +3,7 @@
 //! It knows no protocol: a door such as [`crate::bus`] translates requests, answers and refusals, and decides nothing.
 //!
 //! - [`Desk`]: the questions, one file per subject: `session`, `messages` (with the parser of a `recipient`), `vault`,
-//!   `archives`, `panel`, `update`
+//!   `archives`, `panel`, `settings`, `update`
 //! - [`Lines`]: what the daemon connects it with; [`Request`] and [`Status`] cross there
 //! - [`Rooms`]: what is open only once the start is over
 //! - [`Role`]: who may ask what, checked here for every door; [`Caller`]: who asks
@@ -18,6 +18,7 @@ mod request;
 mod role;
 mod rooms;
 mod session;
+mod settings;
 mod status;
 mod update;
 mod vault;
@@ -40,7 +41,7 @@ pub use session::{News, PasskeyPrompt, Token};
 pub use status::Status;
 pub use update::{LastUpdate, SlotLine, Updatable, UpdateEnd, UpdateEnds, UpdateReport};
 
-use crate::boot::BootReport;
+use crate::boot::{BootReport, settings::Door};
 use crate::link::Credentials;
 use crate::panel::Picture;
 
@@ -76,6 +77,8 @@ pub struct Lines {
     pub data: DataDir,
     /// The owner's settings that were not taken, and what to do instead; without any value of theirs.
     pub ignored: Vec<String>,
+    /// The way to the machine's settings.
+    pub settings: Door,
     /// The rooms; `None` until they are open, which after a fault is never.
     pub rooms: watch::Receiver<Option<Rooms>>,
 }

@@ -95,6 +95,10 @@ asks! {
     Export:;
     /// Taking an archive in.
     Import:;
+    /// The owner's settings of the machine, which name networks and people.
+    Settings:;
+    /// Changing them.
+    ChangeSettings:;
 }
 
 /// The caller behind a request: a role, and a name that consumers are called after.

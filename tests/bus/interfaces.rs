@@ -19,7 +19,7 @@ use zbus::{
 
 use super::rig::{Daemon, bus_client, in_time, message_bus, picture, private_client, status};
 
-pub const XML: [(&str, &str); 5] = [
+pub const XML: [(&str, &str); 6] = [
     (
         "org.holdfast.Messages1",
         include_str!("../../docs/dbus/org.holdfast.Messages1.xml"),
@@ -35,6 +35,10 @@ pub const XML: [(&str, &str); 5] = [
     (
         "org.holdfast.Update1",
         include_str!("../../docs/dbus/org.holdfast.Update1.xml"),
+    ),
+    (
+        "org.holdfast.Settings1",
+        include_str!("../../docs/dbus/org.holdfast.Settings1.xml"),
     ),
     (
         "org.holdfast.Vault1",

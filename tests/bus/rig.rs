@@ -9,7 +9,7 @@ use std::{
 };
 
 use holdfast::{
-    boot::{BootReport, Evidence},
+    boot::{BootReport, Evidence, settings::Door},
     bus::{self, Served, Where},
     desk::{
         Caller, Desk, LastUpdate, Lines, Request, Role, Rooms, SlotLine, Status, Updatable,
@@ -121,6 +121,7 @@ impl Daemon {
             card,
             data: data.clone(),
             ignored: vec!["/boot/firmware/firstrun.sh: is not run here".into()],
+            settings: Door::new(Machine::at(dir.path())),
             rooms: opened,
         });
         tokio::spawn(answer(asked, status.clone(), pressed, tested, updated));

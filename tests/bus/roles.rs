@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use holdfast::bus::{
-    Error, Messages1Proxy, Panel1Proxy, Session1Proxy, Update1Proxy, Vault1Proxy, Where,
+    Error, Messages1Proxy, Panel1Proxy, Session1Proxy, Settings1Proxy, Update1Proxy, Vault1Proxy,
+    Where,
 };
 use holdfast::desk::Role;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -81,6 +82,7 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
     let vault = Vault1Proxy::new(client).await.unwrap();
     let panel = Panel1Proxy::new(client).await.unwrap();
     let update = Update1Proxy::new(client).await.unwrap();
+    let settings = Settings1Proxy::new(client).await.unwrap();
     let phrase = || file("correct horse battery");
     let mut methods = Methods::new();
     let mut called = 0;
@@ -128,6 +130,10 @@ async fn allowed_to(client: &Connection, is_denied: impl Fn(&Error) -> bool) -> 
         "InstallFrom" update.install_from("https://example.org/bundle".into());
         "Look" update.look();
         "Report" update.report();
+    }
+    call! { "Settings1":
+        "Show" settings.show();
+        "Change" settings.change(file("hostname = \"kelp\""), Vec::new(), false);
     }
     call! { "Vault1":
         "Records" vault.records();
@@ -274,6 +280,7 @@ async fn a_bot_has_its_messages_and_a_stranger_has_nothing() {
         ),
         ("org.holdfast.Panel1", &["Frame"]),
         ("org.holdfast.Session1", &[]),
+        ("org.holdfast.Settings1", &[]),
         ("org.holdfast.Update1", &["Report"]),
         (
             "org.holdfast.Vault1",

@@ -31,6 +31,9 @@ impl Card {
         ] {
             fs::create_dir_all(card.at(dir)).unwrap();
         }
+        for zone in ["Europe/Berlin", "Europe/London"] {
+            card.put(&format!("usr/share/zoneinfo/{zone}"), "");
+        }
         card
     }
 

@@ -14,6 +14,8 @@ fn imager_s_single_account_is_understood_and_its_hash_goes() {
     let card = Card::with(&[("user-data", &user_data)]);
     card.assert_told(&[]);
     assert_eq!(card.read("data/system/hostname"), "kelp\n");
+    let zone = fs::read_link(card.at("run/localtime")).unwrap();
+    assert_eq!(zone, Path::new("/usr/share/zoneinfo/Europe/Berlin"));
     let keys = card.read("data/system/ssh/authorized_keys");
     assert_eq!(keys, format!("{KEY}\n{OTHER}\n"));
     assert_eq!(card.left("user-data"), user_data.replace(HASH, ""));

@@ -228,3 +228,20 @@ fn aliases_of_aliases_are_no_bomb() {
     card.boot();
     assert_eq!(card.complaints(), ["6: is not YAML"], "the library's limit");
 }
+
+/// The daemon starts more than once a boot: what is wrong with its own keys is said by the step.
+#[test]
+fn every_mistake_is_logged_once_a_boot_whoever_reads_the_key() {
+    let card = Card::new();
+    let log = card.boot_with(
+        "hostname = \"-\"\nscribble\n[device]\nnam = \"kelp\"\n[panel]\nlanguage = \"xx\"\n",
+    );
+    for what in [
+        "hostname: must be",
+        "neither `[section]`",
+        "device.nam: no such key",
+        "panel.language: must be",
+    ] {
+        assert_eq!(log.matches(what).count(), 1, "{what}: {log}");
+    }
+}

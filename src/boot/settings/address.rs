@@ -6,6 +6,8 @@
 use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// One of the two ways out, of which there is one each.
 pub(super) struct Way {
     /// Where its drop-in lies.
@@ -26,7 +28,7 @@ pub(super) const WIRELESS: Way = Way {
 };
 
 /// An address and how many of its bits are the network's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Prefix(IpAddr, u8);
 
 impl Prefix {
@@ -61,7 +63,7 @@ pub(super) fn domain(text: &str) -> Result<String, &'static str> {
 }
 
 /// A way to other networks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Route {
     /// To where; `None`: to all.
     pub to: Option<Prefix>,
@@ -74,7 +76,7 @@ pub(super) struct Route {
 }
 
 /// How one way out is addressed; empty: as the image does by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Addresses {
     /// Addresses by DHCP beside the fixed ones, of IPv4 and of IPv6.
     pub dhcp: [bool; 2],
@@ -96,6 +98,20 @@ impl Addresses {
     /// Nobody who knows names is named, and no router tells.
     pub(super) fn lacks_dns(&self) -> bool {
         !self.addresses.is_empty() && self.dns.is_empty() && self.dhcp == [false; 2]
+    }
+
+    /// As an owner reads it: the fixed addresses, who passes on and who knows names; empty where the network gives them.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for Prefix(address, bits) in &self.addresses {
+            lines.push(format!("address {address}/{bits}"));
+        }
+        for route in self.routes.iter().filter(|route| route.to.is_none()) {
+            lines.push(format!("gateway {}", route.via));
+        }
+        lines.extend(self.dns.iter().map(|dns| format!("dns {dns}")));
+        lines.extend(self.domains.iter().map(|name| format!("dns_search {name}")));
+        lines
     }
 
     /// The drop-in; `None` when there is nothing to say.

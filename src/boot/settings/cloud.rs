@@ -1,12 +1,12 @@
 //! cloud-init's `user-data`, as Raspberry Pi Imager 2 writes it (src/customization_generator.cpp of rpi-imager) and people do: host
-//! name and SSH keys. `user:` is one account, since Imager 2.0.9; `users:` are several. Most of the rest is about a general
+//! name, time zone and SSH keys. `user:` is one account, since Imager 2.0.9; `users:` are several. Most of the rest is about a general
 //! system and means nothing here; what an owner would wait for is named.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use super::reader::Reader;
-use super::wishes::{Wishes, hostname, is_key};
+use super::wishes::{Wishes, hostname, is_key, time_zone};
 use super::yaml::{Node, Source, entries, get, items};
 use super::{netplan, script};
 use crate::sheet::Problem;
@@ -109,6 +109,8 @@ impl Reader<'_> {
             (None, None) => None,
         };
         self.wishes.hostname = name.or(self.wishes.hostname.take());
+        let zone = get(root, "timezone").and_then(|node| self.value(node, "timezone", time_zone));
+        self.wishes.time_zone = zone.or(self.wishes.time_zone.take());
         if let Some(node) = get(root, "ssh_pwauth")
             && self.source.boolean(node) == Some(true)
         {

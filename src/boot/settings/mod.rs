@@ -11,18 +11,28 @@
 //! - `regulatory`: the countries whose radio rules the kernel knows
 //! - `shelf`: where the values are kept
 //! - `redact`: how secrets leave a file
+//!
+//! On the running machine they are changed by [`change`], which the daemon asks for ([`Door`]):
+//!
+//! - `request`: what is asked for, checked as a file is; `shown`: what the daemon is told in return
+//! - `changes`: what was changed since the card's files were written; `undo`: what was before, until a change is known to hold
 
 mod address;
+mod change;
+mod changes;
 mod cloud;
 mod netplan;
 mod reader;
 mod redact;
 mod regulatory;
+mod request;
 mod script;
 mod sheets;
 mod shelf;
+mod shown;
 mod strays;
 mod supplicant;
+mod undo;
 mod wifi;
 mod wishes;
 mod yaml;
@@ -38,11 +48,17 @@ use holdfast_medium::{Machine, atomic};
 use super::blank::blank;
 use super::firmware::{FIRMWARE, writable};
 use super::{filesystem, set_aside};
+use crate::config;
 use crate::journal;
+use crate::panel::Language;
 use crate::sheet::{Problem, Sheet};
+pub(super) use change::change;
+use changes::Changes;
 use redact::{finish, redact};
 use regulatory::Countries;
+pub use request::{Door, NotAsked, check};
 use shelf::Shelf;
+pub use shown::{Network, Shown, Standing, Tried};
 use wishes::Wishes;
 
 /// Reads one format.
@@ -58,6 +74,8 @@ const FILES: [(&str, Read); 6] = [
     ("rpi-preseed.toml", sheets::read),
     ("holdfast.toml", sheets::read),
 ];
+/// Where a change is said to stand that no file asks for.
+const ASKED: &str = "the change";
 /// What the screen calls a file by: those that are read, and those that people lay there most.
 pub const NAMES: [&str; 10] = [
     "wpa_supplicant.conf",
@@ -80,6 +98,12 @@ const PROBLEMS: &str = "run/holdfast/settings.json";
 /// There, whether anybody can log in: the keys themselves are hidden from the daemon.
 const LETS_IN: &str = "run/holdfast/lets-in.json";
 
+/// A language that the screens speak.
+fn language(text: &str) -> Result<String, &'static str> {
+    let language = Language::of(text).ok_or("must be \"en\", \"de\", \"es\" or \"pt\"")?;
+    Ok(language.code().to_owned())
+}
+
 fn yaml(wishes: &mut Wishes, file: (&Path, usize), sheet: &Sheet, problems: &mut Vec<Problem>) {
     cloud::read(wishes, file, sheet.text(), problems);
 }
@@ -101,32 +125,25 @@ pub fn lets_in(machine: &Machine) -> Option<bool> {
 /// # Errors
 /// Not all of it could be done, though all of the rest was; where nothing could be kept the files are as they were.
 pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
-    let mut wishes = Wishes {
-        countries: Countries::of(machine),
-        ..Wishes::default()
-    };
     let mut problems = Vec::new();
-    let mut sheets = Vec::new();
-    for (rank, (name, read)) in FILES.into_iter().enumerate() {
-        let path = machine.file(FIRMWARE).join(name);
-        if let Some(bytes) = whole(machine, &path, &mut problems) {
-            let is_yaml = !name.contains('.');
-            let sheet = match is_yaml {
-                true => Sheet::plain(&bytes),
-                false => Sheet::new(&bytes),
-            };
-            read(&mut wishes, (&path, rank), &sheet, &mut problems);
-            sheets.push((path, sheet));
-        }
-    }
     let shelf = Shelf::new(machine);
     let mut failures = Vec::new();
     let mut told = Vec::new();
-    let kept = shelf.keep(&wishes, &mut told, &mut problems);
+    match undo::take_back(&shelf).context("a change that was under way") {
+        Ok(true) => told.push("a change of the settings was cut off, and is taken back".to_owned()),
+        Ok(false) => {}
+        Err(error) => failures.push(error),
+    }
+    let (mut wishes, sheets) = card(machine, &mut problems);
+    let mut changes = Changes::read(&shelf, &mut problems);
+    changes.lay_over(&mut wishes);
+    let networks = shelf.networks(&wishes, &mut problems);
+    let kept = shelf.keep(&wishes, &networks, &mut told);
     let is_kept = kept.is_ok();
     failures.extend(kept.err());
-    failures.extend(shelf.name_the_machine(machine).err());
-    failures.extend(shelf.address(machine, &wishes).err());
+    failures.extend(changes.keep(&shelf).context("the changes").err());
+    let language = changes.language();
+    failures.extend(shelf.put_into_use(machine, &wishes, language, &mut problems));
     let mut spent: Vec<(PathBuf, Sheet, Vec<Range<usize>>)> = sheets
         .into_iter()
         .map(|(path, sheet)| {
@@ -150,9 +167,15 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
             }
         }
     }
+    // Those of the daemon's own keys are said here as well: it starts more than once a boot.
+    let (file, boards) = ("boot/firmware/holdfast.toml", "usr/share/holdfast/boards");
+    let of_the_daemon = config::ignored(&machine.file(file), &machine.file(boards));
     problems
         .iter()
+        .chain(&of_the_daemon)
         .for_each(|problem| journal::setting_ignored(&problem.to_string()));
+    let shown = Shown::of(&shelf, &wishes, None);
+    failures.extend(shown.put(machine).context("what is shown").err());
     let noted = super::note(machine, PROBLEMS, &problems).context(PROBLEMS);
     failures.extend(noted.err());
     let noted = super::note(machine, LETS_IN, &shelf.lets_in()).context(LETS_IN);
@@ -165,6 +188,28 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     }
     told.iter().for_each(|line| tracing::info!("{line}"));
     bail!("{}", failures.join("; "))
+}
+
+/// Reads what the card's files ask for, and which of them there are.
+fn card(machine: &Machine, problems: &mut Vec<Problem>) -> (Wishes, Vec<(PathBuf, Sheet)>) {
+    let mut sheets = Vec::new();
+    let mut wishes = Wishes {
+        countries: Countries::of(machine),
+        ..Wishes::default()
+    };
+    for (rank, (name, read)) in FILES.into_iter().enumerate() {
+        let path = machine.file(FIRMWARE).join(name);
+        if let Some(bytes) = whole(machine, &path, problems) {
+            let is_yaml = !name.contains('.');
+            let sheet = match is_yaml {
+                true => Sheet::plain(&bytes),
+                false => Sheet::new(&bytes),
+            };
+            read(&mut wishes, (&path, rank), &sheet, problems);
+            sheets.push((path, sheet));
+        }
+    }
+    (wishes, sheets)
 }
 
 /// Removes the owner's files from the boot partition, those that are read and those that only lie there, each blanked before, and says which
@@ -417,7 +462,7 @@ mod tests {
 
         #[test]
         fn a_secret_of_any_style_goes_alone(
-            before in prop::sample::select(vec!["", "# \u{201c}Anna\u{2019}s\u{201d}: shore\n", "timezone: 'Zür: ich'\n"]),
+            before in prop::sample::select(vec!["", "# \u{201c}Anna\u{2019}s\u{201d}: shore\n", "locale: 'Zür: ich'\n"]),
             account in prop::sample::select(vec!["users:\n- name: pi\n  ", "user:\n  name: pi\n  "]),
             key in prop::sample::select(vec!["passwd", "hashed_passwd", "plain_text_passwd"]),
             style in prop::sample::select(vec![

@@ -8,7 +8,8 @@ use toml::de::DeValue;
 use super::address::{Addresses, LACKS_DNS, Prefix, Route, domain, ip};
 use super::script;
 use super::wifi::{Password, Security, Ssid};
-use super::wishes::{Asked, Place, Point, Unknown, Wishes, country, hostname, is_key};
+use super::wishes::{Asked, Place, Point, Unknown, Wishes, country, hostname, is_key, time_zone};
+use super::{ASKED, language};
 use crate::sheet::{Entry, Problem, Sheet, Unclear};
 
 /// Whose keys are not ours to say anything about: they mean nothing on an appliance.
@@ -37,18 +38,20 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
 ) {
     let (entries, unclear) = sheet.read();
+    let is_asked = file == Path::new(ASKED);
     let mut reader = Reader {
         wishes,
         file,
         rank,
-        is_ours: file.ends_with("holdfast.toml"),
+        is_ours: is_asked || file.ends_with("holdfast.toml"),
+        is_asked,
         is_clear: unclear.is_empty(),
         networks: Vec::new(),
         addressed: Vec::new(),
         problems,
     };
     // The daemon says it of its own file.
-    if !reader.is_ours {
+    if !reader.is_ours || is_asked {
         reader
             .problems
             .extend(unclear.into_iter().map(|Unclear(line, what)| Problem {
@@ -63,7 +66,7 @@ pub(super) fn read(
     for entry in entries {
         match reader.take(&entry) {
             Ok(()) => {}
-            Err(Unknown::Key) if reader.is_ours && !is_imported(&entry) => {}
+            Err(Unknown::Key) if reader.is_ours && !is_asked && !is_imported(&entry) => {}
             Err(why) => {
                 let problem = reader.place(&entry).problem(why.sentence());
                 reader.problems.push(problem);
@@ -79,6 +82,8 @@ struct Reader<'a> {
     file: &'a Path,
     rank: usize,
     is_ours: bool,
+    /// It is no file, but what somebody asks for over the bus.
+    is_asked: bool,
     /// Every line of it is understood: none can have been meant for a password.
     is_clear: bool,
     networks: Vec<Draft>,
@@ -112,7 +117,21 @@ impl Reader<'_> {
         let value = &entry.value;
         match (entry.section.as_str(), entry.key.as_ref()) {
             ("" | "system", "hostname") => self.wishes.hostname = Some(hostname(text(value)?)?),
+            ("" | "system", "time_zone") => {
+                self.wishes.time_zone = Some(time_zone(text(value)?)?);
+            }
+            ("locale", "timezone") if !self.is_ours => {
+                self.wishes.time_zone = Some(time_zone(text(value)?)?);
+            }
+            // The daemon reads it itself, and says what is wrong with it.
+            ("panel", "language") if self.is_ours => match language(text(value)?) {
+                Err(why) if self.is_asked => return Err(why.into()),
+                code => self.wishes.language = code.ok(),
+            },
             ("ssh", "authorized_keys") => self.wishes.authorized_keys = Some(keys(value)?),
+            ("ssh", "diagnosis_keys") if self.is_ours => {
+                self.wishes.diagnosis_keys = Some(keys(value)?);
+            }
             ("ssh", "password_authentication") if value.as_bool() == Some(true) => {
                 return Err(Unknown::Value(
                     "nobody comes in by password; put your public key into ssh.authorized_keys",
@@ -129,6 +148,7 @@ impl Reader<'_> {
                 self.wishes.country = Some(country);
             }
             ("wifi" | "wlan", key) if addresses(&mut self.wishes.wireless, key, value)? => {
+                self.wishes.addressed[1] = true;
                 self.addressed.push((self.place(entry), false));
             }
             ("wifi" | "wlan", _) => {
@@ -146,6 +166,7 @@ impl Reader<'_> {
                 return Err(Unknown::Value("not taken; every cable has this address"));
             }
             ("ethernet", key) if addresses(&mut self.wishes.wired, key, value)? => {
+                self.wishes.addressed[0] = true;
                 self.addressed.push((self.place(entry), true));
             }
             ("user", "password") | ("connect", "token") if value.as_str() != Some("") => {
@@ -271,7 +292,10 @@ fn is_imported(entry: &Entry<'_>) -> bool {
         "" => entry.key.as_ref(),
         section => section,
     };
-    matches!(outer, "ssh" | "system" | "wifi" | "wlan" | "ethernet")
+    matches!(
+        outer,
+        "ssh" | "system" | "wifi" | "wlan" | "ethernet" | "time_zone"
+    )
 }
 
 fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, Unknown> {

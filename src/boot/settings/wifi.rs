@@ -2,6 +2,7 @@
 
 use holdfast_medium::Secret;
 use pbkdf2::pbkdf2_hmac;
+use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 
 /// A network's name: any 1 to 32 bytes.
@@ -23,6 +24,11 @@ impl Ssid {
         Self::new(&bytes)
     }
 
+    /// As people read it, where it is text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(self.0.expose()).into_owned()
+    }
+
     /// As wpa_supplicant takes it without quotes, whatever it holds.
     pub(super) fn hex(&self) -> String {
         hex::encode(self.0.expose())
@@ -30,7 +36,8 @@ impl Ssid {
 }
 
 /// How a network is joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Security {
     /// By anybody.
     Open,
@@ -51,6 +58,16 @@ impl Security {
             "wpa3" => Ok(Self::Wpa3),
             "wpa2+wpa3" => Ok(Self::Either),
             _ => Err("must be \"wpa2\", \"wpa3\", \"wpa2+wpa3\" or \"open\""),
+        }
+    }
+
+    /// That name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Wpa2 => "wpa2",
+            Self::Wpa3 => "wpa3",
+            Self::Either => "wpa2+wpa3",
         }
     }
 }
@@ -155,6 +172,18 @@ impl Lock {
                 (Some(key), Some(password)) => Some(Self::Both { key, password }),
                 (key, _) => key.map(Self::Key),
             },
+        }
+    }
+}
+
+impl Lock {
+    /// How a network with it is joined.
+    pub(super) fn security(&self) -> Security {
+        match self {
+            Self::Open => Security::Open,
+            Self::Key(_) => Security::Wpa2,
+            Self::Password(_) => Security::Wpa3,
+            Self::Both { .. } => Security::Either,
         }
     }
 }

@@ -13,18 +13,28 @@ use crate::sheet::Problem;
 pub(super) struct Wishes {
     /// The machine's name.
     pub hostname: Option<String>,
+    /// Where the clock on the wall is read: a name of the IANA time zone database.
+    pub time_zone: Option<String>,
+    /// What the screens are written in: the code of a language that they speak.
+    pub language: Option<String>,
     /// Keys that may come in over SSH: lines of authorized_keys (sshd(8)).
     pub authorized_keys: Option<Vec<String>>,
+    /// Keys that may come in over SSH to look, and change nothing.
+    pub diagnosis_keys: Option<Vec<String>>,
     /// The networks; each name once.
     pub points: Vec<Point>,
     /// Where the radio is: a country's two letters (ISO 3166-1).
     pub country: Option<String>,
     /// The countries that there are.
     pub countries: Countries,
+    /// A network was left: that none may be there any more is meant.
+    pub leaves: bool,
     /// How the cable is addressed.
     pub wired: Addresses,
     /// How the Wi-Fi is addressed.
     pub wireless: Addresses,
+    /// Whether anything was said of the one's addresses, and of the other's.
+    pub addressed: [bool; 2],
     /// Secrets that nobody needs where they are, whatever becomes of the rest: of what this is not, or of what a later file
     /// says otherwise.
     pub spent: Vec<(PathBuf, Range<usize>)>,
@@ -96,6 +106,13 @@ impl Point {
         }
     }
 
+    /// Whether its name, in hexadecimal, is this.
+    pub(super) fn is_called(&self, ssid: &str) -> bool {
+        self.ssid
+            .as_ref()
+            .is_some_and(|own| own.value.hex() == ssid)
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         match (&self.ssid, &other.ssid) {
             (Some(own), Some(other)) => own.value == other.value,
@@ -137,6 +154,11 @@ impl Wishes {
         self.points.push(point);
     }
 
+    /// The network of this name, in hexadecimal.
+    pub(super) fn point(&self, ssid: &str) -> Option<&Point> {
+        self.points.iter().find(|point| point.is_called(ssid))
+    }
+
     /// A secret that nobody needs any more where it is.
     pub(super) fn spend(&mut self, place: &Place) {
         self.spent.push((place.file.clone(), place.span.clone()));
@@ -176,7 +198,7 @@ impl Unknown {
     pub(super) fn sentence(&self) -> &'static str {
         match self {
             Self::Key => {
-                "no such key; known are hostname, ssh.authorized_keys, wifi.ssid, wifi.password, wifi.security, wifi.country, wifi.hidden, and of ethernet and wifi address, gateway, dns, dns_search"
+                "no such key; known are hostname, time_zone; ssh: authorized_keys, diagnosis_keys; wifi: ssid, password, security, country, hidden; wifi and ethernet: address, gateway, dns, dns_search"
             }
             Self::Value(wanted) => wanted,
         }
@@ -206,6 +228,21 @@ pub(super) fn country(text: &str, countries: &Countries) -> Result<String, &'sta
     countries.know(&name).then_some(name).ok_or(
         "no such country; must be the two letters that ISO 3166 has for it, such as \"GB\" for the United Kingdom",
     )
+}
+
+/// A name as the IANA time zone database has them (theory.html, "Timezone identifiers"); whether there is one is for its files to say.
+pub(super) fn time_zone(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    let is_part = |part: &str| {
+        let mut letters = part.bytes();
+        letters
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic())
+            && letters.all(|letter| letter.is_ascii_alphanumeric() || b"_+-".contains(&letter))
+    };
+    let good = name.len() <= 64 && name.split('/').all(is_part);
+    good.then(|| name.to_owned())
+        .ok_or("must be a time zone in quotes, such as \"Europe/Berlin\" or \"UTC\"")
 }
 
 /// `TYPE BASE64 [COMMENT]` (sshd(8), without options): the blob begins with the type again, after its length.

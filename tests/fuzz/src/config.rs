@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use holdfast::config::{Args, Config, Places};
 
@@ -11,10 +12,10 @@ pub fn is_read(input: &[u8]) {
     let file = place.path().join("holdfast.toml");
     fs::write(&file, input).expect("a file");
     let nothing = place.path().join("nothing");
-    let load = |owner, config| {
+    let load = |owner: PathBuf, config| {
         let places = Places {
             fragments: Vec::new(),
-            owner,
+            owner: vec![owner],
             boards: nothing.clone(),
             models: Vec::new(),
             appliance_data: nothing.clone(),

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast::boot::{BootReport, Evidence};
+use holdfast::boot::{BootReport, Evidence, settings::Door};
 use holdfast::desk::{Caller, Desk, Lines, Refusal, Role, Rooms, Status, Updatable};
 use holdfast::history::{Archive, Audit};
 use holdfast::link::Credentials;
@@ -182,6 +182,7 @@ impl Place {
             barrier,
             card: None,
             data,
+            settings: Door::new(Machine::at(dir.path())),
             rooms: opened,
         });
         Self {
