@@ -49,10 +49,15 @@ impl Turn<'_> {
             || session.is_leaving() && self.state.linked().generation != before.linked().generation;
         let news = || past(self.state, self.now) != past(before, self.now);
         if told_closed || switched || !as_it_was && (is_over || *self.state != *before && news()) {
-            self.state.noted_at = Some(self.now);
-            let past = past(self.state, self.now);
-            self.effects.insert(0, Effect::Remember(Box::new(past)));
+            self.write_down();
         }
+    }
+
+    /// Has it written down as it is now.
+    pub(crate) fn write_down(&mut self) {
+        self.state.noted_at = Some(self.now);
+        let past = past(self.state, self.now);
+        self.effects.insert(0, Effect::Remember(Box::new(past)));
     }
 
     /// Goes on from what was written down before the restart, so long ago.

@@ -134,6 +134,8 @@ impl Turn<'_> {
         match self.state.session.phase() {
             Phase::Failed(_) => self.exit(),
             _ => {
+                // This is the middle of a step: what it did, and a wait that it began, are over once the session leaves.
+                self.write_down();
                 self.stop();
             }
         }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::ground::{MINUTE, SECOND};
 use crate::story::{ACCOUNT, Story};
-use crate::{Command, Deed, Ending, Event, Face, Facts, GenerationId, Linked, TRIAL_MS, Way};
+use crate::{Command, Deed, Ending, Event, Face, Facts, GenerationId, Linked, Past, TRIAL_MS, Way};
 
 fn step(step: UpdateStep) -> Event {
     Event::Update(step)
@@ -65,6 +65,44 @@ fn what_a_client_hands_in_is_installed_and_started_at_once_the_link_first() {
     let installed = story.on(step(UpdateStep::Installed));
     assert_eq!(installed, [Effect::Disconnect]);
     restarts(&mut story, "update.installed");
+}
+
+#[test]
+fn what_was_done_in_the_moment_of_the_restart_is_written_down() {
+    let due = Past {
+        pulse: Some(0),
+        ..Past::default()
+    };
+    let mut story = Story::woken(Facts {
+        past: Some((due, 0)),
+        updates: Updates {
+            booted: Booted::Installed,
+            ..Updates::default()
+        },
+        ..Facts::default()
+    });
+    story.on(Event::Booted(Linked {
+        generation: GenerationId(1),
+        account: Some(ACCOUNT),
+    }));
+    let up = story.on(Event::LinkUp);
+    assert_eq!(up, [Effect::Pulse, Effect::Disconnect]);
+    let (past, at) = story.past.clone().expect("written down");
+    assert_eq!((past.pulse, at), (Some(DAY), story.now));
+}
+
+#[test]
+fn a_restart_is_no_way_round_a_wait() {
+    let mut story = installing(Story::connected());
+    story.ended(Ending::Throttled);
+    assert_eq!(story.on(step(UpdateStep::Installed)), [Effect::Restart]);
+    let (past, _) = story.past.clone().expect("written down");
+    assert!(past.wait.is_some());
+    // Of a run that logs in the end is waited for, and what it says counts.
+    let mut story = started(false, Booted::Installed, true);
+    assert_eq!(story.ended(Ending::Throttled), [Effect::Restart]);
+    let (past, _) = story.past.clone().expect("written down");
+    assert!(past.wait.is_some());
 }
 
 #[test]
