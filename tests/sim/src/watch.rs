@@ -522,6 +522,8 @@ impl Watch {
                     let retiring = self.retiring;
                     self.check(!retiring, || "an update interrupts a switch".to_owned());
                     self.updates = true;
+                    // As every stop and start cuts such a wait short.
+                    self.not_before = self.not_before.filter(|(_, why)| *why != PAUSE);
                 }
                 Effect::Exit => {
                     let asked = self.stop_at.is_some();
