@@ -8,7 +8,7 @@ use holdfast_core::{
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
-use crate::lane::{Job, Lane};
+use crate::lane::{Fresh, Job, Lane};
 use crate::link::{ACCOUNT, Run};
 use crate::world::{Answer, What, World};
 use crate::{DAY, HOUR, MINUTE, SECOND, Sabotage};
@@ -44,14 +44,6 @@ pub(crate) struct Flash {
     pub(crate) emptied: Option<Emptied>,
     /// The new version, until it has proved itself or is given up.
     pub(crate) fresh: Option<Fresh>,
-}
-
-/// A new version: in which boot it was installed, in which it was tried last, and how often.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fresh {
-    installed_in: u32,
-    tried_in: u32,
-    tries: u32,
 }
 
 /// The daemon.

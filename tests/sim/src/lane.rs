@@ -351,3 +351,11 @@ fn longest(job: &Job) -> Longest {
         Job::Dial { .. } | Job::HangUp | Job::Leave => Longest::Nothing,
     }
 }
+
+/// A new version: in which boot it was installed, in which it was tried last, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) installed_in: u32,
+    pub(crate) tried_in: u32,
+    pub(crate) tries: u32,
+}
