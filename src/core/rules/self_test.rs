@@ -31,7 +31,9 @@ impl Turn<'_> {
 
     /// The test is over.
     pub(crate) fn tested(&mut self, tested: Tested) {
-        if !self.state.self_test.finish() {
+        let was_running = self.state.self_test.finish();
+        // Whoever waits for it is told that we leave.
+        if !was_running || self.state.session.has_left() {
             return;
         }
         self.effects.push(Effect::Tested(tested));
@@ -89,6 +91,15 @@ mod tests {
         story.ended(Ending::Network(CauseCode::ConnectionLost.into()));
         story.wait_for(Effect::Connect);
         assert_eq!(story.on(Event::LinkUp), []);
+    }
+
+    #[test]
+    fn a_test_that_ends_after_we_left_is_told_to_nobody() {
+        let mut story = Story::connected();
+        story.command(Command::SelfTest);
+        story.command(Command::Stop);
+        story.ended(Ending::Asked);
+        assert_eq!(tested(&mut story, GOOD), []);
     }
 
     #[test]
