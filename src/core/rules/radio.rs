@@ -3,7 +3,7 @@
 
 use crate::effect::Effect;
 use crate::ground::{CauseCode, Wait, Way};
-use crate::parts::{Phase, Rung};
+use crate::parts::{Phase, Rung, Stage};
 use crate::state::State;
 use crate::timers::Timer;
 use crate::turn::Turn;
@@ -17,9 +17,11 @@ impl State {
         })
     }
 
-    /// Whether nothing is under way that the radio's restart would interrupt: no run, no repair, nobody who links.
+    /// Whether nothing is under way that the radio's restart would interrupt: no run, no repair, nobody who links, no archive on its way, no new
+    /// version being installed.
     pub(crate) fn may_climb(&self) -> bool {
-        self.session.phase() == Phase::Waiting(Wait::Reconnect)
+        let is_busy = self.update.saving() || matches!(self.update.stage(), Stage::Installing(_));
+        self.session.phase() == Phase::Waiting(Wait::Reconnect) && !is_busy
     }
 }
 
@@ -106,6 +108,14 @@ mod tests {
             account: Some(ACCOUNT),
         }));
         next
+    }
+
+    #[test]
+    fn nothing_is_restarted_while_an_archive_is_on_its_way() {
+        let mut story = cut_off(Way::NoLink);
+        story.on(Event::Saving(true));
+        assert_eq!(climbs(&mut story, CauseCode::DialFailed, 2 * HOUR), []);
+        assert_eq!(story.on(Event::Saving(false)), [Effect::Rejoin]);
     }
 
     #[test]
