@@ -103,6 +103,7 @@ impl Places {
             models: vec![
                 "/proc/device-tree/model".into(),
                 "/sys/class/dmi/id/sys_vendor".into(),
+                "/proc/cmdline".into(),
             ],
             appliance_data: "/data/holdfast".into(),
             user_runtime: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),

@@ -321,6 +321,15 @@ fn a_machine_is_recognised_and_an_argument_wins() {
     assert_eq!(name(load(&places, &[])), "raspberrypi");
     assert_eq!(name(load(&places, &["--board", "qemu"])), "qemu");
     assert_eq!(load(&places, &["--board", "headless"]), Ok(Board::Headless));
+    for (line, found) in [
+        ("quiet holdfast.compatible=holdfast-qemu-amd64 gpt", true),
+        ("quiet holdfast.compatible=holdfast-kelp-amd64 gpt", false),
+        ("quiet compatible=holdfast-qemu-amd64 gpt", false),
+    ] {
+        let (_dir, places) = machine(line);
+        let is_it = matches!(load(&places, &[]), Ok(Board::Wired(board)) if board.name == "qemu");
+        assert_eq!(is_it, found, "{line}");
+    }
     let (_dir, places) = machine("Some other computer");
     assert_eq!(load(&places, &[]), Ok(Board::Headless));
 }

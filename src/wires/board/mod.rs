@@ -114,7 +114,8 @@ impl Description {
             .transpose()
     }
 
-    /// Recognises this machine by the first line of one of the `models` files; `None` when it is no board we know.
+    /// Recognises this machine by the first line of one of the `models` files, or by what the image was made for where that is the kernel's
+    /// command line (`holdfast.compatible=`): U-Boot tells a PC's kernel nothing of the machine. `None` when it is no board we know.
     ///
     /// # Errors
     /// With everything that is wrong in a description.
@@ -131,8 +132,15 @@ impl Description {
             let Some(board) = Self::find(boards, drivers, &name)? else {
                 continue;
             };
-            let is_it = |model: &String| board.models.iter().any(|start| model.starts_with(start));
-            if models.iter().any(is_it) {
+            let is_it = |model: &str| board.models.iter().any(|start| model.starts_with(start));
+            let made_for = |line: &str| {
+                let mut words = line.split_ascii_whitespace();
+                words.find_map(|word| word.strip_prefix("holdfast.compatible=").map(is_it))
+            };
+            if models
+                .iter()
+                .any(|model| is_it(model) || made_for(model) == Some(true))
+            {
                 return Ok(Some(board));
             }
         }
