@@ -12,7 +12,7 @@
 //! - `shelf`: where the values are kept
 //! - `redact`: how secrets leave a file
 //!
-//! On the running machine they are changed by [`change`], which the daemon asks for ([`Door`]):
+//! On the running machine they are changed by `change`, which the daemon asks for ([`Door`]):
 //!
 //! - `request`: what is asked for, checked as a file is; `shown`: what the daemon is told in return
 //! - `changes`: what was changed since the card's files were written; `undo`: what was before, until a change is known to hold
