@@ -214,8 +214,8 @@ impl Watch {
         self.running = false;
         self.habits.ended(now, ending);
         (self.code_until, self.showed) = (0, false);
-        // Who leaves notes nothing any more.
-        let leaves = self.stop_at.is_some() || self.storage_failed;
+        // Who leaves notes nothing any more, for whatever reason.
+        let leaves = self.stop_at.is_some() || self.storage_failed || self.updates;
         let wait = match ending {
             Ending::LoggedOut if linked && !leaves => {
                 self.logouts += 1;
