@@ -44,7 +44,12 @@ impl Turn<'_> {
                 }
                 self.retire(successor);
             }
-            Then::Reset => self.begin_reset(),
+            Then::Reset => {
+                if ending == Ending::LoggedOut {
+                    self.hear_logout();
+                }
+                self.begin_reset();
+            }
             Then::Pair if matches!(ending, Ending::Asked | Ending::QrExhausted) => {
                 if self.state.keys.are_linked() {
                     self.attempt();

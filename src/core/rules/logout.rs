@@ -30,7 +30,7 @@ impl Turn<'_> {
         }
     }
 
-    fn await_confirmation(&mut self, cause: Cause) {
+    pub(crate) fn await_confirmation(&mut self, cause: Cause) {
         let delay = self.fails().max(CONFIRM_MS);
         self.wait(Wait::Confirm, delay, cause);
     }

@@ -2,7 +2,7 @@
 //! is opened: nothing that runs can be forgotten whole.
 
 use crate::effect::Effect;
-use crate::ground::{CauseCode, Order, Trigger};
+use crate::ground::{CauseCode, Order, Successor, Trigger};
 use crate::parts::{Phase, Then};
 use crate::turn::Turn;
 
@@ -50,6 +50,13 @@ impl Turn<'_> {
         self.blame(CauseCode::ResetFailed);
         match self.pays_a_wait() {
             true => {}
+            // The link may have been logged out meanwhile.
+            false if self.state.keys.are_revoked() => {
+                self.retire(Successor::Fresh(Trigger::Server));
+            }
+            false if self.state.session.is_suspected() => {
+                self.await_confirmation(CauseCode::ResetFailed.into());
+            }
             false => self.attempt(),
         }
     }
@@ -87,6 +94,15 @@ mod tests {
         assert_eq!(story.face(), Face::ConfirmReset { left_ms: 30_000 });
         story.wait(1);
         story
+    }
+
+    #[test]
+    fn a_reset_that_failed_beside_a_logout_asks_once_more_before_it_believes_that() {
+        let mut story = closing();
+        assert_eq!(story.ended(Ending::LoggedOut), [RESET]);
+        assert_eq!(story.on(Event::ResetFailed), []);
+        let asked_again = story.wait_for(Effect::Connect);
+        assert!(asked_again >= 8_000, "{asked_again} ms");
     }
 
     /// Confirmed, with a run that is told to end.
