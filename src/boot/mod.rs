@@ -37,6 +37,7 @@ mod set_aside;
 pub mod settings;
 mod step;
 mod superblock;
+mod user;
 pub mod wifi;
 
 use std::fs;

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use holdfast_medium::{DataDir, Machine, atomic, space::is_full};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{clock, filesystem, forget, set_aside};
+use super::{clock, filesystem, forget, set_aside, user::user};
 
 /// Where the partition is mounted.
 const DATA: &str = "data";
@@ -115,17 +115,6 @@ fn make_dir(path: &Path, mode: u32) -> io::Result<bool> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(missing)
-}
-
-/// The user's numbers, own and group's (passwd(5)).
-pub(super) fn user(machine: &Machine, name: &str) -> Option<(u32, u32)> {
-    let users = fs::read_to_string(machine.file("etc/passwd")).ok()?;
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next()? == name).then_some(())?;
-        let own = fields.nth(1)?.parse().ok()?;
-        Some((own, fields.next()?.parse().ok()?))
-    })
 }
 
 /// Keeps the id systemd gave this machine (machine-id(5)), so that it stays the same from now on.

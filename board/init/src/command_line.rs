@@ -1,7 +1,11 @@
 //! What the kernel command line says to this init. The slot's own part is from its boot partition, the rest from the bootloader
 //! (`board/image/boot.cmd`).
 
-use crate::{Error, slot::Slot};
+use crate::{
+    Error,
+    hex::{from_hex, to_hex},
+    slot::Slot,
+};
 
 /// The slot to start from, and what proves that it is the right one.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,22 +42,6 @@ impl CommandLine {
     pub fn hex(&self) -> String {
         to_hex(&self.root_hash)
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod command_line;
 mod environment;
 mod gpt;
+mod hex;
 mod ioctl;
 mod machine_id;
 mod modules;

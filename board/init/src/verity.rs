@@ -5,7 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Doing, Error, command_line::to_hex, gpt::Partition, ioctl::Mapping, slot::Place};
+use crate::{Doing, Error, gpt::Partition, hex::to_hex, ioctl::Mapping, slot::Place};
 
 /// Bytes to a block, of data and of tree.
 const BLOCK: u32 = 4096;

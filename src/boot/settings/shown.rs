@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::shelf::{DIAGNOSIS_KEYS, KEYS, Shelf, WIFI};
 use super::wifi::{self, Lock, Ssid};
 use super::wishes::Wishes;
-use crate::boot::partition::user;
+use crate::boot::user::user;
 
 /// Where the daemon finds it: in a directory of root's, that nobody else writes to.
 const FILE: &str = "run/holdfast-settings/shown.json";

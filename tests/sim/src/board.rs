@@ -1,9 +1,9 @@
 //! Power and the process: a course of the core, and the hands that carry out its effects as the daemon's do.
 
 use holdfast_core::{
-    ArchiveId, Booted, CauseCode, Course, Effect, Emptied, Ending, Event, Facts, GenerationId,
-    Hands, LastEnd, Limits, Linked, Now, Order, Outcome, Past, Space, State, TRIAL_MS, Tested,
-    Todo, Trigger, Unfinished, UpdateStep, Updates, Way, face,
+    ArchiveId, CauseCode, Course, Effect, Emptied, Ending, Event, Facts, GenerationId, Hands,
+    LastEnd, Limits, Linked, Now, Order, Outcome, Past, Space, State, Tested, Todo, Trigger,
+    Unfinished, UpdateStep, Updates, Way, face,
 };
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -93,7 +93,7 @@ pub(crate) struct Board {
     pub(crate) has_number: bool,
     /// Boots of the board.
     pub(crate) boots: u32,
-    booted_at: u64,
+    pub(crate) booted_at: u64,
     processes: u32,
     pub(crate) last_end: LastEnd,
     /// This boot found the data partition broken, and set it aside.
@@ -245,41 +245,6 @@ impl World {
         if hour {
             self.tell(Event::UpdateHour(true));
         }
-    }
-
-    /// What this boot is to an update; the boot loader goes back after three tries.
-    fn booted(&mut self) -> Booted {
-        const TRIES: u32 = 3;
-        let boot = self.board.boots;
-        let up = self.now - self.board.booted_at;
-        let Some(fresh) = &mut self.board.flash.fresh else {
-            return Booted::Usual;
-        };
-        if fresh.installed_in == boot {
-            return Booted::Installed;
-        }
-        if fresh.tried_in != boot {
-            (fresh.tried_in, fresh.tries) = (boot, fresh.tries + 1);
-        }
-        if fresh.tries > TRIES {
-            self.board.flash.fresh = None;
-            return Booted::FellBack;
-        }
-        Booted::Trial {
-            left_ms: TRIAL_MS.saturating_sub(up),
-        }
-    }
-
-    /// Somebody else does a part of an update, and says so later.
-    fn updates(&mut self, within: u64, done: UpdateStep) {
-        let fails = !self.fair && self.dice.random_ratio(1, 4);
-        let step = match (fails, done) {
-            (false, done) => done,
-            (true, UpdateStep::Kept) => UpdateStep::NotKept,
-            (true, UpdateStep::Found { .. }) => UpdateStep::Nothing,
-            (true, _) => UpdateStep::Failed(CauseCode::UpdateRefused),
-        };
-        self.answer_within(within, Answer::Update(step));
     }
 
     /// Gathers the facts of a start, before anything is opened.
@@ -492,7 +457,7 @@ impl World {
         self.leaves();
     }
 
-    fn answer_within(&mut self, ms: u64, answer: Answer) {
+    pub(crate) fn answer_within(&mut self, ms: u64, answer: Answer) {
         if let Some(id) = self.board.process.as_ref().map(|process| process.id) {
             let delay = self.dice.random_range(0..ms);
             self.after(delay, What::Answer(id, answer));

@@ -5,6 +5,7 @@
 //! - `world`: the clock, and what is to happen when
 //! - `board`: power and the process: a course of the core, and the hands that carry out its effects as the daemon's do
 //! - `lane`: what is done on the disk, one after the other
+//! - `update`: the slots, and those who look, install and mark
 //! - `link`: a run of the link, as far as the core hears of it
 //! - `whatsapp`: the truth about the account, and what WhatsApp says of it
 //! - `weather`: what goes wrong, and how often in this life
@@ -20,6 +21,7 @@ pub mod model;
 pub mod mutations;
 mod people;
 mod stays;
+mod update;
 mod watch;
 mod weather;
 mod whatsapp;

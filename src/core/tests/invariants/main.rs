@@ -1,6 +1,7 @@
 //! Checks the invariants under random events on a virtual clock, with a model of everybody around the core.
 
 mod button;
+mod good;
 mod look;
 mod moves;
 mod radio;
@@ -10,13 +11,13 @@ use std::collections::VecDeque;
 
 use holdfast_core::{
     ArchiveId, Cause, Command, Course, Deed, Effect, Ending, Event, Facts, Findings, GenerationId,
-    Hand, Hands, LastFour, Linked, Now, Order, Outcome, Plan, Reply, State, Trigger, face,
+    Hands, LastFour, Linked, Now, Order, Outcome, Plan, Reply, State, Trigger, face,
 };
 use proptest::prelude::*;
 
 use button::{Asks, Button};
 use look::is_of_the_session;
-use moves::{Move, findings, moves, space, updates};
+use moves::{Move, findings, moves, updates};
 use radio::Radio;
 use update::Update;
 
@@ -539,43 +540,6 @@ impl Around {
             (Command::Stop, Reply::Accepted) => {}
             (command, reply) => panic!("{reply:?} to {command:?}"),
         }
-    }
-}
-
-impl World {
-    /// From here on everything works, and a human helps where one is needed.
-    fn turns_good(&mut self) {
-        (0..3).for_each(|_| self.answer());
-        self.happen(Event::Space(space(4000, 0, 0)));
-        self.happen(Event::Released(Hand::Bus));
-        self.happen(Event::Released(Hand::Device));
-        self.around.deaf = false;
-        for _ in 0..60 {
-            if self.around.exited {
-                return; // A new life begins.
-            } else if self.around.resetting {
-                self.happen(Event::ResetNoted);
-            } else if self.around.retiring.is_some() {
-                self.happen(Event::Retired(Linked {
-                    generation: GenerationId(0),
-                    account: None,
-                }));
-            } else if self.around.run.is_some() && self.around.linked.account.is_none() {
-                self.happen(Event::Paired(ACCOUNT));
-            } else if self.around.run.is_some() {
-                self.happen(Event::LinkUp);
-                if self.state().name() == "Connected" {
-                    return;
-                }
-                self.happen(Event::LinkEnded(Ending::Asked));
-            } else if let Some(at) = self.state().deadline() {
-                self.pass(at.saturating_sub(self.now));
-            } else {
-                self.pass(11 * MINUTE);
-                self.play(Move::Press(Hand::Device, 0));
-            }
-        }
-        panic!("never connected again: {:?}", self.state());
     }
 }
 
