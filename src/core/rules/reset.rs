@@ -11,6 +11,7 @@ impl Turn<'_> {
     pub(crate) fn reset(&mut self) {
         self.state.gesture.drop_question();
         self.state.token.void();
+        self.state.session.owe_wait();
         self.state.session.want_reset();
         self.blame(CauseCode::ResetAsked);
         if self.state.session.is_running() {
@@ -103,6 +104,17 @@ mod tests {
         assert_eq!(story.on(Event::ResetFailed), []);
         let asked_again = story.wait_for(Effect::Connect);
         assert!(asked_again >= 8_000, "{asked_again} ms");
+    }
+
+    #[test]
+    fn a_reset_that_failed_goes_on_with_the_wait_it_came_into() {
+        let mut story = Story::connected();
+        story.ended(Ending::Throttled);
+        let until = story.state.next_attempt();
+        story = asked(story);
+        assert_eq!(story.press(200), [RESET]);
+        assert_eq!(story.on(Event::ResetFailed), []);
+        assert_eq!(story.state.next_attempt(), until);
     }
 
     /// Confirmed, with a run that is told to end.
