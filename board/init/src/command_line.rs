@@ -1,11 +1,7 @@
 //! What the kernel command line says to this init. The slot's own part is from its boot partition, the rest from the bootloader
 //! (`board/image/boot.cmd`).
 
-use crate::{
-    Error,
-    hex::{from_hex, to_hex},
-    slot::Slot,
-};
+use crate::{Error, slot::Slot};
 
 /// The slot to start from, and what proves that it is the right one.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +28,7 @@ impl CommandLine {
                 .and_then(Slot::named)
                 .ok_or(Error::NoSlot)?,
             root_hash: last("holdfast.roothash=")
-                .and_then(from_hex)
+                .and_then(hash)
                 .ok_or(Error::NoRootHash)?,
             disk: last("holdfast.disk=").map(str::to_owned),
         })
@@ -40,8 +36,15 @@ impl CommandLine {
 
     /// The root hash as the device mapper and people read it.
     pub fn hex(&self) -> String {
-        to_hex(&self.root_hash)
+        hex::encode(self.root_hash)
     }
+}
+
+/// A SHA-256 as exactly 64 hexadecimal digits.
+fn hash(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 mod command_line;
 mod environment;
 mod gpt;
-mod hex;
 mod ioctl;
 mod machine_id;
 mod modules;
+mod place;
 mod slot;
 mod trial;
 mod verity;
@@ -91,9 +91,9 @@ fn start() -> Result<Infallible, Error> {
     for problem in modules::load(Path::new("/modules"), &command_line)? {
         say(Severity::Warning, &problem);
     }
-    let slot = slot::find(&wanted)?;
+    let slot = place::find(&wanted)?;
     let partitions = gpt::partitions(&slot.data.disk);
-    if let Err(why) = slot::link(&partitions, Path::new(LINKS)) {
+    if let Err(why) = place::link(&partitions, Path::new(LINKS)) {
         say(
             Severity::Warning,
             &format!("cannot link the partitions in {LINKS}: {why}"),
@@ -107,7 +107,7 @@ fn start() -> Result<Infallible, Error> {
         ),
         Err(error) => say(Severity::Warning, &error.to_string()),
     }
-    let device = verity::activate(&slot, &wanted.root_hash)?;
+    let device = verity::activate(&slot.data, &slot.tree, &wanted.root_hash)?;
     mount(
         &device,
         NEW_ROOT,

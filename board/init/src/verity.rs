@@ -5,7 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Doing, Error, gpt::Partition, hex::to_hex, ioctl::Mapping, slot::Place};
+use crate::{Doing, Error, gpt::Partition, ioctl::Mapping};
 
 /// Bytes to a block, of data and of tree.
 const BLOCK: u32 = 4096;
@@ -44,9 +44,9 @@ impl Superblock {
         let salt = if salt.is_empty() {
             "-".to_owned()
         } else {
-            to_hex(salt)
+            hex::encode(salt)
         };
-        let root_hash = to_hex(root_hash);
+        let root_hash = hex::encode(root_hash);
         format!(
             "1 {data} {tree} {BLOCK} {BLOCK} {data_blocks} 1 sha256 {root_hash} {salt} 1 panic_on_corruption"
         )
@@ -76,8 +76,7 @@ fn is_root_of(tree: &File, root_hash: &[u8; 32]) -> bool {
 }
 
 /// Sets the device up; its path.
-pub fn activate(slot: &Place, root_hash: &[u8; 32]) -> Result<String, Error> {
-    let Place { data, tree } = slot;
+pub fn activate(data: &Partition, tree: &Partition, root_hash: &[u8; 32]) -> Result<String, Error> {
     let mut bytes = [0; 512];
     File::open(&tree.device)
         .and_then(|device| device.read_exact_at(&mut bytes, 0))
