@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::config::Config;
 use crate::desk::{LastUpdate, SlotLine, Updatable, UpdateEnd, UpdateReport};
 use crate::update::{
-    Depot, Device, Index, Key, Offer, Outcome, Rauc, Record, UpdateError, Wanted, Web,
+    Depot, Device, Index, Key, Offer, Outcome, Rauc, Record, UpdateError, Wanted, Web, end_trial,
 };
 
 /// The key of the image.
@@ -275,6 +275,12 @@ impl Shared {
             }
             _ => Booted::Usual,
         };
+        // A power cut may have left it behind a trial that is over.
+        if !record.as_ref().is_some_and(Record::is_trial)
+            && let Err(error) = end_trial(&self.data)
+        {
+            tracing::warn!("the mark of a trial that is over is still there: {error}");
+        }
         *self.record.lock() = record;
         booted
     }

@@ -34,6 +34,7 @@ impl Device {
             slot: read("proc/cmdline")
                 .split_whitespace()
                 .find_map(|word| word.strip_prefix("rauc.slot="))
+                .filter(|name| !name.is_empty())
                 .map(str::to_owned),
             version: version.to_owned(),
             boot: read("proc/sys/kernel/random/boot_id").trim().to_owned(),
@@ -45,6 +46,21 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slot_is_what_the_command_line_names() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::at(root.path());
+        fs::create_dir(machine.file("proc")).unwrap();
+        for (line, named) in [
+            ("console=ttyS0 rauc.slot=A panic=10\n", Some("A")),
+            ("rauc.slot=B\n", Some("B")),
+            ("console=ttyS0 norauc.slot=A rauc.slot=\n", None),
+        ] {
+            fs::write(machine.file("proc/cmdline"), line).unwrap();
+            assert_eq!(Device::of(&machine).slot.as_deref(), named, "{line}");
+        }
+    }
 
     #[test]
     fn a_device_is_read_from_its_kernel_and_its_root() {

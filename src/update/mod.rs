@@ -24,7 +24,7 @@ pub use depot::{Depot, Wanted};
 pub use device::Device;
 pub use index::{Index, Key, Offer};
 pub use rauc::{Rauc, Slot};
-pub use record::{Outcome, Record};
+pub use record::{Outcome, Record, end_trial};
 pub use web::Web;
 
 /// Why an update comes to nothing. What runs is untouched.

@@ -74,19 +74,22 @@ impl Record {
     /// It may not be kept.
     pub fn keep(&self, data: &DataDir) -> io::Result<()> {
         atomic::make_dir(&data.update())?;
+        // First: a version that is known to be good, with that file still there after a power cut, would be left at every boot.
+        if !self.is_trial() {
+            end_trial(data)?;
+        }
         let json = serde_json::to_vec(self)?;
         atomic::replace(&data.update().join(NAME), &json)?;
-        // The service manager restarts a trial that hangs by this file: see `holdfast-trial.timer`.
-        let trial = data.update().join(TRIAL);
-        match self.outcome {
-            Outcome::Installed | Outcome::Trial => {
-                atomic::replace(&trial, format!("{}\n", self.boot).as_bytes())
-            }
-            _ => match fs::remove_file(trial) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
+        if self.is_trial() {
+            let boot = format!("{}\n", self.boot);
+            atomic::replace(&data.update().join(TRIAL), boot.as_bytes())?;
         }
+        Ok(())
+    }
+
+    /// Whether the next boot, or this one, is a trial.
+    pub fn is_trial(&self) -> bool {
+        matches!(self.outcome, Outcome::Installed | Outcome::Trial)
     }
 
     /// Begins an installation, over the record of the one before.
@@ -152,8 +155,21 @@ impl Record {
 
 /// The record's file.
 const NAME: &str = "record";
-/// There while the next boot, or this one, is a trial; names the boot before it.
+/// There while the next boot, or this one, is a trial; names the boot before it. The service manager restarts a trial that hangs by this
+/// file: see `holdfast-trial.timer`.
 const TRIAL: &str = "trial";
+
+/// Removes the file of a trial, durable on return; one that is not there costs nothing.
+///
+/// # Errors
+/// It is still there.
+pub fn end_trial(data: &DataDir) -> io::Result<()> {
+    match fs::remove_file(data.update().join(TRIAL)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => atomic::sync_dir(&data.update()),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -220,5 +236,18 @@ mod tests {
         assert_eq!(read.as_ref(), Some(&first));
         let next = Record::begin(read, Some("0.3.0".to_owned()), &device("A", "2"));
         assert!(next.fell_back("0.2.0") && !next.fell_back("0.3.0"));
+    }
+
+    #[test]
+    fn the_mark_of_a_trial_goes_before_what_may_fail() {
+        let root = tempfile::tempdir().unwrap();
+        let data = DataDir::new(root.path());
+        end_trial(&data).unwrap();
+        record(Outcome::Trial).keep(&data).unwrap();
+        // The record cannot be replaced.
+        fs::remove_file(data.update().join(NAME)).unwrap();
+        fs::create_dir(data.update().join(NAME)).unwrap();
+        assert!(record(Outcome::Good).keep(&data).is_err());
+        assert!(!data.update().join(TRIAL).exists());
     }
 }
