@@ -48,16 +48,6 @@ pub(super) fn clock(machine: &Machine) -> Said<Clock> {
     })
 }
 
-/// The slot of the image that runs, as the kernel's command line names it for RAUC: `rauc.slot=A` (RAUC's reference manual, "Booted slot
-/// detection"). `None` where it names none, as a Raspberry Pi's does that was never updated, or a workstation's.
-pub fn slot(machine: &Machine) -> Option<String> {
-    let line = fs::read_to_string(machine.file("proc/cmdline")).ok()?;
-    let named = line
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("rauc.slot="));
-    named.filter(|name| !name.is_empty()).map(str::to_owned)
-}
-
 fn milliseconds(uptime: &str) -> Option<u64> {
     let seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
     Some((seconds * 1000.0) as u64)
@@ -148,20 +138,6 @@ mod tests {
         let clock = clock(&machine);
         assert_eq!(clock.present().map(|clock| clock.boot.as_str()), Some("b1"));
         assert_eq!(clock.present().unwrap().uptime_ms, Some(12_340));
-    }
-
-    #[test]
-    fn the_slot_is_what_the_command_line_names() {
-        for (line, named) in [
-            ("console=ttyS0 rauc.slot=A panic=10\n", Some("A")),
-            ("rauc.slot=B\n", Some("B")),
-            ("console=ttyS0 norauc.slot=A rauc.slot=\n", None),
-        ] {
-            let (_root, machine) = machine(&[("proc/cmdline", line)]);
-            assert_eq!(slot(&machine).as_deref(), named, "{line}");
-        }
-        let (_root, nowhere) = machine(&[]);
-        assert_eq!(slot(&nowhere), None);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub use clock::{LastKnownGood, is_behind};
 pub use early::Early;
 pub use evidence::{Evidence, Verdict};
 pub use filesystem::Recovery;
-pub use kernel::{Clock, Dump, slot};
+pub use kernel::{Clock, Dump};
 pub use mark::{Mark, Run, RunMark};
 pub use panel::accompany;
 pub use report::{BootReport, Finding, Signal, Stage, Stages};

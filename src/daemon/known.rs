@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::rooms::Rooms;
-use crate::boot::{self, settings};
+use crate::boot::settings;
 use crate::network::{self, Whereabouts};
 
 /// What is known.
@@ -14,7 +14,6 @@ use crate::network::{self, Whereabouts};
 pub(super) struct Known {
     pub(super) whereabouts: Whereabouts,
     pub(super) has_key: Option<bool>,
-    pub(super) slot: Option<String>,
     /// How long ago an archive left whole, milliseconds; `Some(None)`: never.
     pub(super) export_ms: Option<Option<u64>>,
     pub(super) unread: u64,
@@ -37,7 +36,6 @@ impl Lookout {
             Ok::<_, Stopped>(Known {
                 whereabouts: network::whereabouts(&machine),
                 has_key: settings::lets_in(&machine),
-                slot: boot::slot(&machine),
                 export_ms: exported.map(|last| last.map(|last| whole_minutes(now.since(&last.at)))),
                 ..Known::default()
             })

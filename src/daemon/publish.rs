@@ -228,7 +228,6 @@ impl Publisher {
             host: known.whereabouts.host,
             wifi: known.whereabouts.wifi,
             has_key: known.has_key,
-            slot: known.slot,
             export_ms: known.export_ms,
             unread: Some(known.unread),
             unsent: Some(known.unsent),
