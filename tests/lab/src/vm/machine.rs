@@ -172,13 +172,31 @@ impl Machine {
     ///
     /// # Errors
     /// QEMU cannot be killed, or what was logged cannot be read.
-    pub async fn cut(mut self, card: &Card, kind: Kind, dice: u64) -> anyhow::Result<()> {
-        self.qemu.kill().await.context("QEMU cannot be killed")?;
-        let log = Log::open(&self.dir.join("log"))?;
+    pub async fn cut(self, card: &Card, kind: Kind, dice: u64) -> anyhow::Result<()> {
+        let dir = self.dir.clone();
+        let (log, start) = self.unplug_recorded().await?;
         let after = log.entries().len();
         let cut = Cut { kind, after, dice };
-        Replay::new(&log, &self.dir.join("start"), &self.dir)?.build(&cut, &card.disk)?;
+        Replay::new(&log, &start, &dir)?.build(&cut, &card.disk)?;
         Ok(())
+    }
+
+    /// Pulls the plug of a recorded board. What its card was told since the power came, and the image that it was told upon.
+    ///
+    /// # Errors
+    /// QEMU cannot be killed, or what was logged cannot be read.
+    pub async fn unplug_recorded(mut self) -> anyhow::Result<(Log, PathBuf)> {
+        self.qemu.kill().await.context("QEMU cannot be killed")?;
+        Ok((Log::open(&self.dir.join("log"))?, self.dir.join("start")))
+    }
+
+    /// How large the log of a recorded board is by now, bytes: a moment in it.
+    ///
+    /// # Errors
+    /// Nothing is recorded.
+    pub fn recorded_bytes(&self) -> anyhow::Result<u64> {
+        let log = fs::metadata(self.dir.join("log"));
+        Ok(log.context("nothing is recorded")?.len())
     }
 
     /// Waits until the board goes off by itself.

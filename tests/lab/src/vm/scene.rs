@@ -106,6 +106,24 @@ pub(crate) fn no_image(board: &str, arch: Arch) -> Option<String> {
     })
 }
 
+/// The update beside the virtual board's image, of the same parts.
+pub(crate) fn bundle(arch: Arch) -> PathBuf {
+    let image = card::image(&images(), "qemu", arch);
+    // `.img.zst`
+    image.with_extension("").with_extension("raucb")
+}
+
+/// A bundle that is missing.
+pub(crate) fn no_bundle(arch: Arch) -> Option<String> {
+    let bundle = bundle(arch);
+    (!bundle.exists()).then(|| {
+        format!(
+            "{} is missing: board/build with --key and --cert, see \"Updates\" in docs/image.md",
+            bundle.display()
+        )
+    })
+}
+
 impl Scene {
     /// Everything but the power.
     ///

@@ -3,6 +3,7 @@
 //! The image as it is released, in a virtual board that starts through U-Boot as every board does; two cases by the seed, `--count` of them, or
 //! with `--full` all. No phone and no WhatsApp are in it: an [`operator`] has SSH.
 
+mod cuts;
 mod operator;
 mod slots;
 
@@ -85,10 +86,12 @@ enum Case {
     Spent,
     /// The first partition table is damaged.
     Table,
+    /// The power goes at every flush.
+    Cut,
 }
 
 impl Case {
-    const ALL: [Case; 8] = [
+    const ALL: [Case; 9] = [
         Case::Installed,
         Case::Foreign,
         Case::Unconfirmed,
@@ -97,6 +100,7 @@ impl Case {
         Case::Erased,
         Case::Spent,
         Case::Table,
+        Case::Cut,
     ];
 
     fn missing(self) -> Option<String> {
@@ -104,7 +108,7 @@ impl Case {
         scene::no_tool(arch)
             .or_else(|| scene::no_image("qemu", arch))
             .or_else(|| match self {
-                Case::Installed | Case::Foreign => operator::missing(),
+                Case::Installed | Case::Foreign | Case::Cut => operator::missing(),
                 _ => None,
             })
     }
@@ -145,6 +149,7 @@ impl Case {
                 let name = "with the first partition table damaged it starts from the second";
                 run.case(name, CASE, slots::table()).await;
             }
+            Case::Cut => cuts::everywhere(run).await,
         }
     }
 }
@@ -190,7 +195,16 @@ impl Stage {
     }
 
     async fn power_on(&self) -> anyhow::Result<Machine> {
-        Machine::start(&self.card, &Extras::default(), &self.path("board")).await
+        self.power_on_with(&Extras::default()).await
+    }
+
+    async fn power_on_with(&self, extras: &Extras) -> anyhow::Result<Machine> {
+        Machine::start(&self.card, extras, &self.path("board")).await
+    }
+
+    /// A board of its own with another card in it.
+    async fn power_on_other(&self, card: &Card) -> anyhow::Result<Machine> {
+        Machine::start(card, &Extras::default(), &self.path("other")).await
     }
 
     /// The slot that runs, as the kernel's command line names it.

@@ -9,34 +9,27 @@ use anyhow::{Context, ensure};
 
 use super::{CASE, Run, Stage};
 use crate::rig::tool;
-use crate::vm::card::{Arch, image};
+use crate::vm::card::Arch;
 use crate::vm::machine::Machine;
 use crate::vm::scene::{self, BOOT};
 
 /// Where a bundle is put on the board.
 const BUNDLE: &str = "/data/update.raucb";
 
-/// The update beside the image.
-fn bundle() -> PathBuf {
-    let image = image(&scene::images(), "qemu", Arch::Amd64);
-    // `.img.zst`
-    image.with_extension("").with_extension("raucb")
-}
-
-/// What keeps a bundle from being here, and what to do about it.
+/// What keeps an operator from having bundles, sound and others, and what to do about it.
 pub(super) fn missing() -> Option<String> {
-    let bundle = bundle();
-    if !bundle.exists() {
-        return Some(format!(
-            "{} is missing: board/build with --key and --cert, see \"Updates\" in docs/image.md",
-            bundle.display()
-        ));
+    if let Some(missing) = scene::no_bundle(Arch::Amd64) {
+        return Some(missing);
     }
     let no_rauc = Command::new("rauc").arg("--version").output().is_err();
     no_rauc.then(|| "rauc is missing: apt-get install rauc".to_owned())
 }
 
-async fn install(stage: &Stage, machine: &Machine, file: &Path) -> anyhow::Result<String> {
+pub(super) async fn install(
+    stage: &Stage,
+    machine: &Machine,
+    file: &Path,
+) -> anyhow::Result<String> {
     stage.operator.send(machine, file, BUNDLE).await?;
     let install = format!("rauc install {BUNDLE} 2>&1; code=$?; rm {BUNDLE}; exit $code");
     stage.operator.run(machine, &install).await
@@ -48,7 +41,7 @@ pub(super) async fn installs() -> anyhow::Result<()> {
     let slot = stage.runs(&machine).await?;
     ensure!(slot == "A", "slot {slot} runs first");
     let before = stage.card.environment()?;
-    install(&stage, &machine, &bundle()).await?;
+    install(&stage, &machine, &scene::bundle(Arch::Amd64)).await?;
     is_on_trial(&stage, &machine, "3").await?;
     asks_rauc(&stage, &machine, "holdfast").await?;
     let stranger = asks_rauc(&stage, &machine, "nobody").await;
@@ -146,7 +139,7 @@ fn signed_by_another(stage: &Stage) -> anyhow::Result<PathBuf> {
     sign.arg("--key").arg(&key).arg("--cert").arg(&cert);
     // It looks at the old signature only where it is told to.
     sign.args(["resign", "--no-verify"])
-        .arg(bundle())
+        .arg(scene::bundle(Arch::Amd64))
         .arg(&made);
     tool(&mut sign).context("the bundle cannot be signed anew")?;
     Ok(made)
@@ -154,7 +147,7 @@ fn signed_by_another(stage: &Stage) -> anyhow::Result<PathBuf> {
 
 fn damaged(stage: &Stage) -> anyhow::Result<PathBuf> {
     let made = stage.path("damaged.raucb");
-    fs::copy(bundle(), &made)?;
+    fs::copy(scene::bundle(Arch::Amd64), &made)?;
     let file = fs::File::options().read(true).write(true).open(&made)?;
     let middle = file.metadata()?.len() / 2;
     let mut byte = [0];
@@ -165,7 +158,7 @@ fn damaged(stage: &Stage) -> anyhow::Result<PathBuf> {
 
 fn half(stage: &Stage) -> anyhow::Result<PathBuf> {
     let made = stage.path("half.raucb");
-    fs::copy(bundle(), &made)?;
+    fs::copy(scene::bundle(Arch::Amd64), &made)?;
     let file = fs::File::options().write(true).open(&made)?;
     file.set_len(file.metadata()?.len() / 2)?;
     Ok(made)
