@@ -25,6 +25,12 @@ const SEGMENT: u32 = 512 * 1024;
 /// How often the friend writes while there is traffic.
 const WRITES: Duration = Duration::from_millis(300);
 
+/// Where a new version is put on the board.
+const BUNDLE: &str = "/data/update.raucb";
+
+/// The beginning of what U-Boot says at a start.
+const CHOSEN: &str = "Holdfast: slot ";
+
 /// A card, the board it is in, and the world around.
 pub(super) struct Life {
     scene: Scene,
@@ -86,6 +92,7 @@ impl Life {
                 // It may have been down already.
                 self.goes_on(&["power-loss", "clean"]).await
             }
+            Moment::Update => self.update(pull).await,
         }
     }
 
@@ -175,6 +182,32 @@ impl Life {
         let aside = self.scene.operator.run(machine, aside).await?;
         ensure!(aside.trim() != "0", "there was nothing to repair");
         Ok(())
+    }
+
+    /// The other slot is written, and the power goes; or the machine has restarted into it, and the power goes then.
+    async fn update(&mut self, pull: Pull) -> anyhow::Result<()> {
+        let machine = self.machine()?;
+        let bundle = scene::bundle(Arch::Amd64);
+        self.scene.operator.send(&machine, &bundle, BUNDLE).await?;
+        let starts = machine.console().matches(CHOSEN).count();
+        let install = format!("holdfastctl --json update {BUNDLE}");
+        let mut install = self.scene.operator.follow(&machine, &install)?;
+        self.promise("written while it is updated").await?;
+        let share = self.pace.mul_f64(pull.share);
+        if pull.dice.is_multiple_of(2) {
+            let line = install.line().await?;
+            line.context("the update does not begin")?;
+            sleep(share).await;
+        } else {
+            machine.says(CHOSEN, starts + 1, BOOT).await?;
+            sleep(share).await;
+        }
+        self.cut(machine, pull).await?;
+        // It may have been down in order for the restart.
+        self.goes_on(&["power-loss", "clean"]).await?;
+        let machine = self.machine.as_ref().context("it is off")?;
+        let rid = format!("rm -f {BUNDLE} && holdfastctl update status");
+        self.scene.operator.run(machine, &rid).await.map(drop)
     }
 
     fn machine(&mut self) -> anyhow::Result<Machine> {

@@ -37,16 +37,19 @@ enum Moment {
     Repair,
     /// It was told to stop.
     Shutdown,
+    /// A new version is installed, or starts for the first time.
+    Update,
 }
 
 impl Moment {
-    const ALL: [Moment; 6] = [
+    const ALL: [Moment; 7] = [
         Moment::FirstBoot,
         Moment::Link,
         Moment::Boot,
         Moment::Traffic,
         Moment::Repair,
         Moment::Shutdown,
+        Moment::Update,
     ];
 }
 
@@ -59,6 +62,7 @@ impl fmt::Display for Moment {
             Moment::Traffic => "traffic",
             Moment::Repair => "repair",
             Moment::Shutdown => "shutdown",
+            Moment::Update => "update",
         })
     }
 }
@@ -121,7 +125,7 @@ impl Proof for PlugPull {
     }
 
     fn minutes(&self) -> u64 {
-        12
+        15
     }
 
     fn rooms(&self) -> &'static [&'static str] {
@@ -136,6 +140,7 @@ impl Proof for PlugPull {
             "src/link",
             "src/daemon.rs",
             "src/daemon",
+            "src/update",
             "tests/lab/src/vm",
             "tests/lab/src/prove/plug_pull",
         ]
@@ -143,7 +148,8 @@ impl Proof for PlugPull {
 
     async fn try_on(&self, run: &mut Run) {
         let count = run.count(Moment::ALL.len() as u64, 100);
-        if let Some(missing) = scene::missing(Arch::Amd64) {
+        if let Some(missing) = scene::missing(Arch::Amd64).or_else(|| scene::no_bundle(Arch::Amd64))
+        {
             return run.not_run(count + CONTROLS, missing);
         }
         let cases: Vec<_> = (0..count).zip(Moment::ALL.into_iter().cycle()).collect();
