@@ -9,6 +9,7 @@ mod boot;
 mod choice;
 mod crash_points;
 mod disk_full;
+mod downgrade;
 mod faults;
 mod interoperation;
 mod model;
@@ -59,6 +60,7 @@ pub const ALL: &[&dyn Proof] = &[
     &crash_points::CrashPoints,
     &faults::AllFaults,
     &disk_full::FullDisk,
+    &downgrade::Downgrade,
     &model::Everything,
     &mutations::Mutants,
     &panel::Displays,
