@@ -3,7 +3,7 @@
 #
 # BOOT_ORDER, BOOT_A_LEFT and BOOT_B_LEFT are RAUC's names; they are kept in one sector of the partition `env`. A slot with 3 tries or fewer
 # left is on trial: each start takes one, which is written down before. One with more is good, and its start writes nothing. Without an
-# environment both are good, and the first comes first.
+# environment both are good, and the first comes first. What is left after the start the kernel is told, so that whoever runs knows to call it good.
 
 # Where things go in memory: RAM begins at 0, or at 1 GiB. Between 0xb000000 and 0xb010000 a Raspberry Pi keeps the last words of a panic.
 setenv high 0
@@ -49,7 +49,11 @@ for turn in ${BOOT_ORDER} a b; do
     test "${left}" = 3 && setenv next 2
     test "${left}" = 2 && setenv next 1
     test "${left}" = 1 && setenv next 0
+    setenv told ${left}
+    test ${turn} = a && setenv told 0
+    test ${turn} = b && setenv told 0
     if test -n "${next}"; then
+        setenv told ${next}
         setenv BOOT_${slot}_LEFT ${next}
         env export -c -s 200 ${env_at} BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT
         test -n "${sector}" && ${devtype} write ${env_at} ${sector} 1
@@ -61,7 +65,7 @@ for turn in ${BOOT_ORDER} a b; do
     if test -n "${from}" && load ${from} ${text_at} slot.txt && env import -t ${text_at} ${filesize} bootargs && load ${from} ${kernel_at} vmlinuz && load ${from} ${initrd_at} initrd.img; then
         echo "Holdfast: slot ${slot}, ${left} left"
         setenv initrd_size ${filesize}
-        setenv bootargs "${bootargs} rauc.slot=${slot} holdfast.disk=${devtype} ${append}"
+        setenv bootargs "${bootargs} rauc.slot=${slot} holdfast.disk=${devtype} holdfast.left=${told} ${append}"
         if test "${arch}" = x86; then
             zboot ${kernel_at} 0 ${initrd_at} ${initrd_size}
         else

@@ -2,7 +2,8 @@
 //!
 //! It loads the modules beside it, waits for the card, puts the slot on trial where the last run ended in a panic, puts dm-verity
 //! over the slot that the kernel command line names and proves, lends the data partition's machine id to `/etc`, and hands over to
-//! systemd. What it cannot do it says on the console; it then ends, which is a kernel panic, and `panic=10` starts the board anew.
+//! systemd. What it cannot do it says on the console, and puts the slot on trial; it then ends, which is a kernel panic, and `panic=10` starts
+//! the board anew.
 
 mod command_line;
 mod environment;
@@ -32,6 +33,8 @@ use crate::command_line::CommandLine;
 
 /// Where the partitions of the card are found by their labels; `/dev` stays when the root is switched.
 const LINKS: &str = "/dev/holdfast";
+/// There where the slot was put on trial in this boot, so that whoever runs knows to call it good: the kernel command line is older.
+const ON_TRIAL: &str = "/dev/holdfast/on-trial";
 /// Where the root is put together.
 const NEW_ROOT: &str = "/sysroot";
 
@@ -91,7 +94,28 @@ fn start() -> Result<Infallible, Error> {
     for problem in modules::load(Path::new("/modules"), &command_line)? {
         say(Severity::Warning, &problem);
     }
-    let slot = place::find(&wanted)?;
+    let Err(error) = enter(&wanted);
+    // A failure of its own is a failed try, as a panic is.
+    let counted = place::environment(&wanted)
+        .ok_or(Error::NoEnvironment)
+        .and_then(|at| trial::put_on_trial(wanted.slot, Path::new(&at.device)));
+    is_counted_anew(counted);
+    Err(error)
+}
+
+/// Says where the slot was put on trial, or could not be.
+fn is_counted_anew(counted: Result<bool, Error>) -> bool {
+    match counted {
+        Ok(true) => say(Severity::Warning, "this slot is on trial again"),
+        Ok(false) => {}
+        Err(ref error) => say(Severity::Warning, &error.to_string()),
+    }
+    matches!(counted, Ok(true))
+}
+
+/// Opens the slot and hands over to the system in it.
+fn enter(wanted: &CommandLine) -> Result<Infallible, Error> {
+    let slot = place::find(wanted)?;
     let partitions = gpt::partitions(&slot.data.disk);
     if let Err(why) = place::link(&partitions, Path::new(LINKS)) {
         say(
@@ -99,13 +123,10 @@ fn start() -> Result<Infallible, Error> {
             &format!("cannot link the partitions in {LINKS}: {why}"),
         );
     }
-    match trial::after_panic(wanted.slot, &slot.data.disk) {
-        Ok(false) => {}
-        Ok(true) => say(
-            Severity::Warning,
-            "the last run ended in a panic: this slot is on trial again",
-        ),
-        Err(error) => say(Severity::Warning, &error.to_string()),
+    if is_counted_anew(trial::after_panic(wanted.slot, &partitions))
+        && let Err(why) = fs::write(ON_TRIAL, "")
+    {
+        say(Severity::Warning, &format!("cannot make {ON_TRIAL}: {why}"));
     }
     let device = verity::activate(&slot.data, &slot.tree, &wanted.root_hash)?;
     mount(

@@ -21,6 +21,8 @@ use crate::{
 const CARD_APPEARS: Duration = Duration::from_secs(120);
 /// So long only a disk of the kind that the bootloader read is taken: another card of the same image may appear sooner.
 const OTHERS_WAIT: Duration = Duration::from_secs(10);
+/// So long a slot whose tree is not the right one may yet turn out to be another card's.
+const RIGHT_ONE_APPEARS: Duration = Duration::from_secs(30);
 /// How often to look for it.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -39,22 +41,23 @@ pub fn find(wanted: &CommandLine) -> Result<Place, Error> {
     loop {
         let disks = gpt::disks();
         let waited = started.elapsed();
-        let found = disks
+        let slots: Vec<_> = disks
             .iter()
             .filter(|disk| waited > OTHERS_WAIT || is_kind(disk, wanted.disk.as_deref()))
-            .find_map(|disk| {
-                let partitions = gpt::partitions(disk);
-                choose(&partitions, wanted.slot, |tree| {
-                    verity::has_root(tree, &wanted.root_hash)
-                })
-            });
-        if let Some(place) = found {
-            return Ok(place);
+            .filter_map(|disk| labelled(&gpt::partitions(disk), wanted.slot))
+            .collect();
+        let is_right = |slot: &&Place| verity::has_root(&slot.tree, &wanted.root_hash);
+        if let Some(place) = slots.iter().find(is_right) {
+            return Ok(place.clone());
         }
-        if waited > CARD_APPEARS {
+        let limit = match slots.is_empty() {
+            true => CARD_APPEARS,
+            false => RIGHT_ONE_APPEARS,
+        };
+        if waited > limit {
             return Err(Error::NoCard {
                 hash: wanted.hex(),
-                waited: CARD_APPEARS,
+                waited: limit,
                 disks: disks.join(", "),
             });
         }
@@ -62,18 +65,33 @@ pub fn find(wanted: &CommandLine) -> Result<Place, Error> {
     }
 }
 
-/// The slot among a disk's partitions, where its tree is the right one.
-fn choose(
-    partitions: &[Partition],
-    slot: Slot,
-    is_right: impl Fn(&Partition) -> bool,
-) -> Option<Place> {
+/// The slot that a disk's labels name, whatever lies in it.
+fn labelled(partitions: &[Partition], slot: Slot) -> Option<Place> {
     let [data, tree] = slot.labels();
-    let place = Place {
+    Some(Place {
         data: gpt::labelled(partitions, data)?.clone(),
         tree: gpt::labelled(partitions, tree)?.clone(),
-    };
-    is_right(&place.tree).then_some(place)
+    })
+}
+
+/// Where the bootloader counts the tries of a slot that could not be opened, so that nothing proves which card it is on: the environment of
+/// the one disk of the bootloader's kind that has such a slot.
+pub fn environment(wanted: &CommandLine) -> Option<Partition> {
+    let disks = gpt::disks();
+    let of_its_kind = disks
+        .iter()
+        .filter(|disk| is_kind(disk, wanted.disk.as_deref()));
+    let tables: Vec<_> = of_its_kind.map(|disk| gpt::partitions(disk)).collect();
+    only_environment(&tables, wanted.slot).cloned()
+}
+
+fn only_environment(tables: &[Vec<Partition>], slot: Slot) -> Option<&Partition> {
+    let mut found = tables
+        .iter()
+        .filter(|partitions| labelled(partitions, slot).is_some())
+        .map(|partitions| gpt::labelled(partitions, "env"));
+    let environment = found.next()??;
+    found.next().is_none().then_some(environment)
 }
 
 /// Links `directory/LABEL` to each partition that has a label of its own: udev's links by label are those of any card that is in, and an
@@ -129,31 +147,37 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_chosen_by_its_labels() {
-        let place = choose(&card("sda"), Slot::B, |tree| tree.device == "/dev/sda8").unwrap();
-        assert_eq!(
-            (&*place.data.device, &*place.tree.device),
-            ("/dev/sda7", "/dev/sda8")
-        );
-        let place = choose(&card("sda"), Slot::A, |tree| tree.device == "/dev/sda5").unwrap();
-        assert_eq!(
-            (&*place.data.device, &*place.tree.device),
-            ("/dev/sda4", "/dev/sda5")
-        );
-    }
-
-    #[test]
-    fn a_slot_whose_tree_is_of_another_image_is_none() {
-        assert!(choose(&card("sda"), Slot::A, |_| false).is_none());
+    fn a_slot_is_named_by_its_labels() {
+        for (slot, data, tree) in [
+            (Slot::A, "/dev/sda4", "/dev/sda5"),
+            (Slot::B, "/dev/sda7", "/dev/sda8"),
+        ] {
+            let place = labelled(&card("sda"), slot).unwrap();
+            assert_eq!((&*place.data.device, &*place.tree.device), (data, tree));
+        }
     }
 
     #[test]
     fn a_label_that_is_there_twice_is_no_slot() {
         let mut partitions = card("sda");
         partitions[6].label = "root-a".to_owned();
-        assert!(choose(&partitions, Slot::A, |_| true).is_none());
+        assert!(labelled(&partitions, Slot::A).is_none());
         partitions.truncate(4);
-        assert!(choose(&partitions, Slot::A, |_| true).is_none());
+        assert!(labelled(&partitions, Slot::A).is_none());
+    }
+
+    #[test]
+    fn tries_are_counted_where_one_card_alone_can_be_meant() {
+        let mut firmware = card("sdb");
+        firmware.truncate(2);
+        let tables = [firmware, card("sda")];
+        let environment = only_environment(&tables, Slot::B).unwrap();
+        assert_eq!(environment.device, "/dev/sda2");
+        assert_eq!(only_environment(&[card("sda"), card("sdb")], Slot::B), None);
+        let mut without = card("sda");
+        without.remove(1);
+        assert_eq!(only_environment(&[without], Slot::B), None);
+        assert_eq!(only_environment(&[], Slot::B), None);
     }
 
     #[test]

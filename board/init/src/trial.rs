@@ -1,6 +1,6 @@
 //! Trials: a slot whose tries the bootloader counts. A new slot is on trial until somebody calls it good, and a good one costs no write at
-//! a boot. One that goes bad later, whose blocks are not what they were, panics before anybody in it could say so; but a panic leaves its
-//! last words in memory that a restart does not clear, and whoever starts next finds them here.
+//! a boot. One that goes bad later is put on trial anew: what this init cannot open it counts itself, and what panics after the hand-over leaves its
+//! last words in memory that a restart does not clear, where whoever starts next finds them.
 
 use std::{
     fs::{self, File},
@@ -13,27 +13,32 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use crate::{
     Doing, Error,
     environment::{Environment, SIZE},
-    gpt,
+    gpt::{self, Partition},
     slot::Slot,
 };
 
 /// Tries of a slot on trial. The bootloader counts from here down, and takes any larger number for a slot that is good.
 const TRIES: &str = "3";
+/// What the bootloader takes for a variable that is not there; what is written says it, because RAUC takes it for something else.
+const ABSENT: [(&str, &str); 3] = [
+    ("BOOT_ORDER", "A B"),
+    ("BOOT_A_LEFT", "9"),
+    ("BOOT_B_LEFT", "9"),
+];
 
 /// Puts the slot on trial where the last words of a panic are still there, and says whether it did. They are taken away by
 /// `systemd-pstore` in a run that comes that far, so that one panic is counted once.
-pub fn after_panic(slot: Slot, disk: &str) -> Result<bool, Error> {
+pub fn after_panic(slot: Slot, partitions: &[Partition]) -> Result<bool, Error> {
     const WORDS: &str = "/sys/fs/pstore";
     mount("pstore", WORDS, "pstore", MountFlags::RDONLY, None)
         .doing("look for the last words of a panic")?;
     let panicked = has_words(Path::new(WORDS));
     unmount(WORDS, UnmountFlags::empty()).doing("leave the last words where they are")?;
-    if panicked {
-        let partitions = gpt::partitions(disk);
-        let environment = gpt::labelled(&partitions, "env").ok_or(Error::NoEnvironment)?;
-        return put_on_trial(slot, Path::new(&environment.device));
+    if !panicked {
+        return Ok(false);
     }
-    Ok(false)
+    let environment = gpt::labelled(partitions, "env").ok_or(Error::NoEnvironment)?;
+    put_on_trial(slot, Path::new(&environment.device))
 }
 
 fn has_words(directory: &Path) -> bool {
@@ -45,8 +50,9 @@ fn has_words(directory: &Path) -> bool {
         .any(|entry| entry.file_name().to_string_lossy().starts_with("dmesg-"))
 }
 
-/// A slot that is on trial already, or has no tries left, stays as it is: the bootloader counts it.
-fn put_on_trial(slot: Slot, device: &Path) -> Result<bool, Error> {
+/// Puts the slot on trial in the environment on this device, and says whether it did. One that is on trial already, or has no tries left, stays as
+/// it is: the bootloader counts it.
+pub fn put_on_trial(slot: Slot, device: &Path) -> Result<bool, Error> {
     let doing = || format!("put the slot on trial in {}", device.display());
     let device = File::options().read(true).write(true).open(device);
     let device = device.doing(doing())?;
@@ -55,6 +61,11 @@ fn put_on_trial(slot: Slot, device: &Path) -> Result<bool, Error> {
     let mut environment = Environment::parse(&bytes);
     if matches!(environment.get(slot.tries()), Some("0" | "1" | "2" | "3")) {
         return Ok(false);
+    }
+    for (name, value) in ABSENT {
+        if environment.get(name).is_none() {
+            environment.set(name, value);
+        }
     }
     environment.set(slot.tries(), TRIES);
     let bytes = environment.bytes().ok_or(Error::NoEnvironment)?;
@@ -91,10 +102,24 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_environment_is_written_anew() {
+    fn a_lost_environment_is_written_whole_with_what_the_bootloader_takes_it_for() {
         let (changed, after) = tries_after(&Environment::default(), Slot::A);
         assert!(changed);
-        assert_eq!(after.get("BOOT_A_LEFT"), Some("3"));
+        let mut whole = Environment::default();
+        whole.set("BOOT_ORDER", "A B");
+        whole.set("BOOT_A_LEFT", "3");
+        whole.set("BOOT_B_LEFT", "9");
+        assert_eq!(after, whole);
+    }
+
+    /// The two have to agree on what a lost environment is.
+    #[test]
+    fn the_bootloaders_script_takes_the_same_for_what_is_absent() {
+        let script = include_str!("../../image/boot.cmd");
+        for (name, value) in ABSENT {
+            let line = format!("test -n \"${{{name}}}\" || setenv {name} {value}\n");
+            assert!(script.contains(&line), "{line}");
+        }
     }
 
     #[test]
