@@ -359,12 +359,13 @@ mod tests {
         let (events, mut names) = (events(), Vec::new());
         for seed in 0..60 {
             let (mut state, mut now, mut dice) = (State::new(seed), seed * HOUR, seed);
-            // Of every third device the version is on trial, and of every other updates come by themselves.
+            // Of every third device the version is on trial, of every fifth the starts are counted, and of every other updates come by themselves.
             let trial = Booted::Trial { left_ms: 5 * HOUR };
             state.update.begin(
                 Updates {
                     automatic: seed % 2 == 0,
                     booted: [Booted::Usual, Booted::Usual, trial][seed as usize % 3],
+                    counted: seed % 5 == 0,
                 },
                 now,
             );

@@ -115,6 +115,9 @@ impl fmt::Display for Status {
                 write!(f, ": {}", harmless::line(why))?;
             }
         }
+        if let Some(why) = &report.no_look {
+            write!(f, "\n      Look: failed: {}", harmless::line(why))?;
+        }
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Updates are carried out here: the bundle is fetched, RAUC installs it, and what became of it is written down for the next boot.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use holdfast_core::{Booted, Event, UpdateStep, Updates};
@@ -11,7 +13,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::config::Config;
 use crate::desk::{LastUpdate, SlotLine, Updatable, UpdateEnd, UpdateReport};
 use crate::update::{
-    Depot, Device, Index, Key, Offer, Outcome, Rauc, Record, UpdateError, Wanted, Web, end_trial,
+    Depot, Device, Index, JUDGED, Key, Offer, Outcome, Rauc, Record, UpdateError, Wanted, Web,
+    end_trial,
 };
 
 /// The key of the image.
@@ -30,6 +33,8 @@ pub(super) struct Updater {
 struct Shared {
     device: Device,
     data: DataDir,
+    /// Says that the trial is judged here.
+    judged: PathBuf,
     depot: Depot,
     web: Web,
     index: Option<String>,
@@ -40,6 +45,8 @@ struct Shared {
     handed: Mutex<Option<Wanted>>,
     /// What the index offered.
     found: Mutex<Option<Offer>>,
+    /// Why the last look for a newer version came to nothing.
+    no_look: Mutex<Option<String>>,
 }
 
 impl Updater {
@@ -56,6 +63,7 @@ impl Updater {
                 device: Device::of(&Machine::this()),
                 depot: Depot::of(data, leaves),
                 data: data.clone(),
+                judged: config.runtime.join(JUDGED),
                 web: Web::new(proxy),
                 index: settings.update_index.clone(),
                 key: settings.update_key.clone(),
@@ -63,6 +71,7 @@ impl Updater {
                 record: Mutex::default(),
                 handed: Mutex::default(),
                 found: Mutex::default(),
+                no_look: Mutex::default(),
             }),
             events: events.clone(),
             ends: broadcast::Sender::new(4),
@@ -97,9 +106,15 @@ impl Updater {
     pub(super) async fn begin(&self) -> Updates {
         let shared = Arc::clone(&self.shared);
         let booted = blocking(move || Ok::<_, Stopped>(shared.boots())).await;
+        let booted = booted.unwrap_or_default();
+        if booted == Booted::Installing {
+            self.go_on();
+        }
+        let Device { slot, counted, .. } = &self.shared.device;
         Updates {
             automatic: self.is_automatic(),
-            booted: booted.unwrap_or_default(),
+            booted,
+            counted: slot.is_some() && *counted == Some(true),
         }
     }
 
@@ -117,7 +132,9 @@ impl Updater {
     pub(super) fn look(&self) {
         let this = self.clone();
         tokio::spawn(async move {
-            let step = match this.shared.find().await {
+            let found = this.shared.find().await;
+            *this.shared.no_look.lock() = found.as_ref().err().map(UpdateError::to_string);
+            let step = match found {
                 Ok(None) => {
                     this.ended(UpdateEnd::Nothing);
                     UpdateStep::Nothing
@@ -148,36 +165,58 @@ impl Updater {
             let version = wanted.version().map(str::to_owned);
             this.shared.note(version, Outcome::Installing, None).await;
             let done = this.put_in(wanted).await;
-            this.shared.clear().await;
-            let step = match done {
-                Ok(version) => {
-                    this.shared.note(version, Outcome::Installed, None).await;
-                    this.ended(UpdateEnd::Installed);
-                    UpdateStep::Installed
-                }
-                Err(error) => {
-                    let why = Some(error.to_string());
-                    this.shared.note(None, Outcome::Failed, why).await;
-                    this.failed(&error)
-                }
-            };
-            this.tell(step);
+            this.end(done).await;
         });
     }
 
-    /// Has the version that runs stay.
+    /// Follows an installation that a process before this one began.
+    fn go_on(&self) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let told = this.clone();
+            let tell = Steps::new(move |percent| told.tell(UpdateStep::Going(percent)));
+            let goes_on = async {
+                let rauc = Rauc::on_the_system_bus().await?;
+                rauc.go_on(|percent| tell.reach(50 + percent / 2)).await?;
+                Ok(version_beside(&rauc).await)
+            };
+            this.end(goes_on.await).await;
+        });
+    }
+
+    /// An installation is over: what came of it is noted, and told.
+    async fn end(&self, done: Result<Option<String>, UpdateError>) {
+        self.shared.clear().await;
+        let step = match done {
+            Ok(version) => {
+                self.shared.note(version, Outcome::Installed, None).await;
+                self.ended(UpdateEnd::Installed);
+                UpdateStep::Installed
+            }
+            Err(error) => {
+                let why = Some(error.to_string());
+                self.shared.note(None, Outcome::Failed, why).await;
+                self.failed(&error)
+            }
+        };
+        self.tell(step);
+    }
+
+    /// Has the slot that runs stay.
     pub(super) fn mark_good(&self) {
         let this = self.clone();
         tokio::spawn(async move {
             let marks = async { Rauc::on_the_system_bus().await?.mark_good().await };
             this.tell(match marks.await {
                 Ok(()) => {
-                    this.shared.note(None, Outcome::Good, None).await;
-                    tracing::info!("the new version has proved itself, and stays");
+                    if this.shared.is_on_trial() {
+                        this.shared.note(None, Outcome::Good, None).await;
+                    }
+                    tracing::info!("what runs has proved itself, and its slot is good");
                     UpdateStep::Kept
                 }
                 Err(error) => {
-                    tracing::warn!("the new version cannot be marked as good: {error}");
+                    tracing::warn!("the slot that runs cannot be marked as good: {error}");
                     UpdateStep::NotKept
                 }
             });
@@ -213,6 +252,7 @@ impl Updater {
                 slots: slots.collect(),
                 no_slots,
                 last,
+                no_look: shared.no_look.lock().clone(),
             });
         });
     }
@@ -232,12 +272,10 @@ impl Updater {
         let rauc = Rauc::on_the_system_bus().await?;
         let installs = rauc.install(&bundle, |percent| tell.reach(50 + percent / 2));
         installs.await?;
-        if named.is_some() {
-            return Ok(named);
+        match named {
+            Some(version) => Ok(Some(version)),
+            None => Ok(version_beside(&rauc).await),
         }
-        let slots = rauc.slots().await.unwrap_or_default();
-        let other = slots.into_iter().find(|slot| !slot.runs);
-        Ok(other.and_then(|slot| slot.version))
     }
 
     fn failed(&self, error: &UpdateError) -> UpdateStep {
@@ -260,7 +298,6 @@ impl Updater {
 impl Shared {
     /// Judges what this boot is to the last update, and notes it. Blocks.
     fn boots(&self) -> Booted {
-        self.depot.clear();
         let mut record = Record::read(&self.data);
         let booted = match (&mut record, &self.device.slot) {
             (Some(record), Some(_)) => {
@@ -275,14 +312,40 @@ impl Shared {
             }
             _ => Booted::Usual,
         };
+        // RAUC reads it.
+        if booted != Booted::Installing {
+            self.depot.clear();
+        }
+        if record
+            .as_ref()
+            .is_some_and(|it| it.outcome == Outcome::Left)
+        {
+            tracing::warn!(
+                "the boot loader has left the slot of the last update, which had stayed"
+            );
+        }
         // A power cut may have left it behind a trial that is over.
         if !record.as_ref().is_some_and(Record::is_trial)
             && let Err(error) = end_trial(&self.data)
         {
             tracing::warn!("the mark of a trial that is over is still there: {error}");
         }
+        let judges = match booted {
+            Booted::Trial { .. } => fs::write(&self.judged, ""),
+            _ => Ok(()),
+        };
+        if let Err(error) = judges {
+            tracing::warn!("that the trial is judged here cannot be said: {error}");
+        }
         *self.record.lock() = record;
         booted
+    }
+
+    fn is_on_trial(&self) -> bool {
+        let record = self.record.lock();
+        record
+            .as_ref()
+            .is_some_and(|it| it.outcome == Outcome::Trial)
     }
 
     fn fell_back(&self, version: &str) -> bool {
@@ -310,7 +373,7 @@ impl Shared {
         match &self.key {
             Some(key) => Key::parse(key),
             None => {
-                let key = std::fs::read_to_string(Machine::this().file(KEY));
+                let key = fs::read_to_string(Machine::this().file(KEY));
                 Key::parse(&key.map_err(|_| none)?)
             }
         }
@@ -349,6 +412,12 @@ impl Shared {
         // It is cleared by the next start.
         let _ = blocking(clears).await;
     }
+}
+
+/// The version in the slot that does not run, where RAUC knows it.
+async fn version_beside(rauc: &Rauc) -> Option<String> {
+    let slots = rauc.slots().await.unwrap_or_default();
+    slots.into_iter().find(|slot| !slot.runs)?.version
 }
 
 /// Tells how far something is, in steps.

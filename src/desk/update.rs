@@ -38,7 +38,7 @@ pub struct SlotLine {
 pub struct LastUpdate {
     /// The version, where it is known.
     pub version: Option<String>,
-    /// `installing`, `installed`, `trial`, `good`, `fell-back` or `failed`.
+    /// `installing`, `installed`, `trial`, `good`, `left`, `fell-back` or `failed`.
     pub outcome: String,
     /// Why it came to nothing, where somebody said.
     pub why: Option<String>,
@@ -55,6 +55,9 @@ pub struct UpdateReport {
     pub no_slots: Option<String>,
     /// The last update, where there was one.
     pub last: Option<LastUpdate>,
+    /// Why the last look for a newer version came to nothing, where it did.
+    #[serde(default)]
+    pub no_look: Option<String>,
 }
 
 /// How an update ended, for whoever waits for it.

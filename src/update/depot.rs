@@ -71,18 +71,22 @@ impl Depot {
     /// percent. Blocks.
     ///
     /// # Errors
-    /// [`UpdateError`]. What came of a bundle that the index names stays for the next attempt.
+    /// [`UpdateError`]. What came of a bundle that the index names stays for the next attempt, and of no other.
     pub fn take(
         &self,
         web: &Web,
         wanted: Wanted,
         tell: impl Fn(u8),
     ) -> Result<PathBuf, UpdateError> {
-        match wanted {
-            Wanted::Named(offer) => self.fetch(web, &offer.url, Some(&offer), tell),
+        let taken = match wanted {
+            Wanted::Named(offer) => return self.fetch(web, &offer.url, Some(&offer), tell),
             Wanted::At(url) => self.fetch(web, &url, None, tell),
             Wanted::Handed(file) => self.receive(file, tell),
+        };
+        if taken.is_err() {
+            self.clear();
         }
+        taken
     }
 
     fn receive(&self, file: File, tell: impl Fn(u8)) -> Result<PathBuf, UpdateError> {
@@ -139,23 +143,29 @@ impl Depot {
         self.complete(&part, file)
     }
 
-    /// Gives the room of a whole bundle back. Blocks.
+    /// Gives the room of a whole bundle back, and of a part that nothing can go on from. Blocks.
     pub fn clear(&self) {
-        match fs::remove_file(self.dir.join(BUNDLE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(
-                    "the bundle of the last update stays on the data partition: {error}"
-                );
+        for file in [self.dir.join(BUNDLE), self.part_of(UNNAMED)] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(
+                        "the bundle of the last update stays on the data partition: {error}"
+                    );
+                }
+                _ => {}
             }
-            _ => {}
         }
+    }
+
+    fn part_of(&self, name: &str) -> PathBuf {
+        self.dir.join(name).with_extension(PART)
     }
 
     /// The place of this bundle while it comes; that of any other one is given back.
     fn part(&self, name: &str) -> Result<PathBuf, UpdateError> {
         atomic::make_dir(&self.dir).map_err(at(&self.dir))?;
         self.clear();
-        let part = self.dir.join(name).with_extension(PART);
+        let part = self.part_of(name);
         let entries = fs::read_dir(&self.dir).map_err(at(&self.dir))?;
         for other in entries.flatten().map(|entry| entry.path()) {
             if other.extension().is_some_and(|ends| ends == PART) && other != part {
@@ -272,6 +282,10 @@ mod tests {
         (root, depot)
     }
 
+    fn take(depot: &Depot, handed: File) -> Result<PathBuf, UpdateError> {
+        depot.take(&Web::new(None), Wanted::Handed(handed), |_| {})
+    }
+
     #[test]
     fn a_client_s_bundle_may_come_through_a_pipe() {
         let (_root, depot) = depot(0);
@@ -292,10 +306,23 @@ mod tests {
         let file = root.path().join("a bundle");
         fs::write(&file, [0; 100]).unwrap();
         let handed = File::open(&file).unwrap();
-        let refused = depot.receive(handed, |_| {}).unwrap_err();
+        let refused = take(&depot, handed).unwrap_err();
         assert_eq!(refused.code().as_str(), "update.no-room");
         assert!(matches!(refused, UpdateError::NoRoom { needs: 1, has: 0 }));
-        let left = fs::metadata(depot.dir.join("unnamed.part")).unwrap();
-        assert_eq!(left.len(), 0);
+        assert_eq!(fs::read_dir(&depot.dir).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_client_does_not_hand_in_whole_is_given_back() {
+        let (root, depot) = depot(0);
+        let directory = File::open(root.path()).unwrap();
+        let failed = take(&depot, directory).unwrap_err();
+        assert!(matches!(failed, UpdateError::NotFetched(_)), "{failed}");
+        assert_eq!(fs::read_dir(&depot.dir).unwrap().count(), 0);
+        // A power cut leaves it for the next start.
+        fs::write(depot.part_of(UNNAMED), "half").unwrap();
+        fs::write(depot.part_of("named"), "half").unwrap();
+        depot.clear();
+        assert!(!depot.part_of(UNNAMED).exists() && depot.part_of("named").exists());
     }
 }

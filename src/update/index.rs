@@ -211,7 +211,7 @@ mod tests {
             let refused = index.offer(compatible, runs).unwrap_err();
             refused.code().as_str()
         };
-        assert_eq!(code("holdfast-y", "0.2.0"), "update.untrusted");
+        assert_eq!(code("holdfast-y", "0.2.0"), "update.not-for-us");
         assert_eq!(code("holdfast-x", "0.1.0"), "update.refused");
         assert_eq!(code("holdfast-x", "yesterday's"), "update.untrusted");
         let odd = read(&text("0.3", "0.2.0"));

@@ -24,8 +24,12 @@ pub use depot::{Depot, Wanted};
 pub use device::Device;
 pub use index::{Index, Key, Offer};
 pub use rauc::{Rauc, Slot};
-pub use record::{Outcome, Record, end_trial};
+pub use record::{CUT_OFF, Outcome, Record, end_trial};
 pub use web::Web;
+
+/// There in the runtime directory while this process judges the trial of a new version, and restarts the machine itself where it has to:
+/// `holdfast-trial.timer` then leaves it alone.
+pub const JUDGED: &str = "trial-is-judged";
 
 /// Why an update comes to nothing. What runs is untouched.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +94,8 @@ impl UpdateError {
             Self::NoInstaller(_) => CauseCode::UpdateNoInstaller,
             Self::Refused(_) | Self::TooLarge { .. } => CauseCode::UpdateRefused,
             Self::Unreachable(_) => CauseCode::UpdateUnreachable,
-            Self::Untrusted(_) | Self::NotForUs { .. } => CauseCode::UpdateUntrusted,
+            Self::Untrusted(_) => CauseCode::UpdateUntrusted,
+            Self::NotForUs { .. } => CauseCode::UpdateNotForUs,
             Self::NoRoom { .. } => CauseCode::UpdateNoRoom,
             Self::NotFetched(_) | Self::Altered | Self::Io { .. } | Self::Stopped(_) => {
                 CauseCode::UpdateNotFetched

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
-use zbus::proxy::CacheProperties;
+use zbus::proxy::{CacheProperties, OwnerChangedStream, PropertyStream};
 use zbus::{Connection, OwnedVariant, Variant, proxy};
 
-use super::UpdateError;
+use super::{CUT_OFF, UpdateError};
 
 /// How long a call may take to be answered; RAUC may have to be started for it.
 const ANSWERS: Duration = Duration::from_secs(30);
-/// How long RAUC may be at an installation with nothing told of it.
+/// How long RAUC may be at an installation without getting any further.
 const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 #[proxy(
@@ -28,6 +28,9 @@ trait Installer {
     fn install_bundle(&self, source: &str, args: HashMap<&str, Variant<'_>>) -> zbus::Result<()>;
     fn mark(&self, state: &str, slot_identifier: &str) -> zbus::Result<(String, String)>;
     fn get_slot_status(&self) -> zbus::Result<Vec<(String, HashMap<String, OwnedVariant>)>>;
+    fn get_primary(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn operation(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn last_error(&self) -> zbus::Result<String>;
     #[zbus(property)]
@@ -107,47 +110,96 @@ impl Rauc {
     /// # Errors
     /// [`UpdateError::Refused`] with RAUC's words, [`UpdateError::NoInstaller`].
     pub async fn install(&self, bundle: &Path, tell: impl Fn(u8)) -> Result<(), UpdateError> {
+        let followed = self.followed().await?;
+        let bundle = bundle.to_string_lossy();
+        let begins = followed.rauc.install_bundle(&bundle, HashMap::new());
+        in_time(begins).await?;
+        followed.to_its_end(tell).await
+    }
+
+    /// Follows to its end an installation that somebody else began, and tells how far it is, percent.
+    ///
+    /// # Errors
+    /// As of [`Rauc::install`]; [`UpdateError::NotFetched`] where RAUC is at none, and has left nothing that starts next.
+    pub async fn go_on(&self, tell: impl Fn(u8)) -> Result<(), UpdateError> {
+        let followed = self.followed().await?;
+        if in_time(followed.rauc.operation()).await? == "installing" {
+            return followed.to_its_end(tell).await;
+        }
+        let starts = in_time(followed.rauc.get_primary()).await?;
+        let slots = in_time(followed.rauc.get_slot_status()).await?;
+        let next = slots.iter().find(|(name, _)| *name == starts);
+        match next.and_then(|(_, status)| slot(status)) {
+            Some(Slot { runs: false, .. }) => Ok(()),
+            _ => Err(UpdateError::NotFetched(CUT_OFF.to_owned())),
+        }
+    }
+
+    /// Listens before anything begins, so that its end is not missed.
+    async fn followed(&self) -> Result<Followed, UpdateError> {
         let rauc = self.proxy().await?;
-        let mut completed = in_time(rauc.receive_completed()).await?;
-        let mut owners = in_time(rauc.inner().receive_owner_changed()).await?;
-        // The name's present owner comes first.
-        let mut known = false;
+        let completed = in_time(rauc.receive_completed()).await?;
+        let owners = in_time(rauc.inner().receive_owner_changed()).await?;
         let follows = InstallerProxy::builder(&self.connection).build();
         let follows = in_time(follows).await?;
-        let mut progress = follows.receive_progress_changed().await;
-        let bundle = bundle.to_string_lossy();
-        in_time(rauc.install_bundle(&bundle, HashMap::new())).await?;
-        let followed = async {
-            loop {
-                tokio::select! {
-                    done = completed.next() => {
-                        let done = done.ok_or_else(gone)?;
-                        return Ok(done.args().map_err(of_zbus)?.result);
-                    }
-                    Some(owner) = owners.next() => {
-                        if owner.is_none() && known {
-                            return Err(gone());
-                        }
-                        known |= owner.is_some();
-                    }
-                    Some(change) = progress.next() => {
-                        if let Ok((percent, _, _)) = change.get().await {
-                            tell(u8::try_from(percent).unwrap_or(0).min(100));
-                        }
-                    }
-                }
-            }
-        };
-        match timeout(SILENCE, followed).await.map_err(|_| gone())?? {
-            0 => Ok(()),
-            _ => Err(UpdateError::Refused(in_time(rauc.last_error()).await?)),
-        }
+        let progress = follows.receive_progress_changed().await;
+        Ok(Followed {
+            rauc,
+            completed,
+            owners,
+            progress,
+        })
     }
 
     /// A client that asks RAUC each time.
     async fn proxy(&self) -> Result<InstallerProxy<'static>, UpdateError> {
         let proxy = InstallerProxy::builder(&self.connection);
         in_time(proxy.cache_properties(CacheProperties::No).build()).await
+    }
+}
+
+/// An installation, as RAUC tells of it.
+struct Followed {
+    rauc: InstallerProxy<'static>,
+    completed: CompletedStream,
+    owners: OwnerChangedStream<'static>,
+    progress: PropertyStream<'static, (i32, String, i32)>,
+}
+
+impl Followed {
+    async fn to_its_end(mut self, tell: impl Fn(u8)) -> Result<(), UpdateError> {
+        // The name's present owner comes first.
+        let mut known = false;
+        let result = loop {
+            let further = async {
+                tokio::select! {
+                    done = self.completed.next() => {
+                        let done = done.ok_or_else(gone)?;
+                        return Ok(Some(done.args().map_err(of_zbus)?.result));
+                    }
+                    Some(owner) = self.owners.next() => {
+                        if owner.is_none() && known {
+                            return Err(gone());
+                        }
+                        known |= owner.is_some();
+                    }
+                    Some(change) = self.progress.next() => {
+                        if let Ok((percent, _, _)) = change.get().await {
+                            tell(u8::try_from(percent).unwrap_or(0).min(100));
+                        }
+                    }
+                }
+                Ok(None)
+            };
+            let further = timeout(SILENCE, further).await.map_err(|_| gone())??;
+            if let Some(result) = further {
+                break result;
+            }
+        };
+        match result {
+            0 => Ok(()),
+            _ => Err(UpdateError::Refused(in_time(self.rauc.last_error()).await?)),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Device;
 
+/// Why an installation came to nothing that ended with whoever was at it.
+pub const CUT_OFF: &str = "it was cut off in the middle";
 /// The most versions that are remembered as having fallen back.
 const REMEMBERED: usize = 8;
 
@@ -24,6 +26,8 @@ pub enum Outcome {
     Trial,
     /// It stayed.
     Good,
+    /// It stayed, and the boot loader left its slot later: another one runs.
+    Left,
     /// It did not prove itself, and the version before runs again.
     FellBack,
     /// It was not installed.
@@ -38,6 +42,7 @@ impl Outcome {
             Self::Installed => "installed",
             Self::Trial => "trial",
             Self::Good => "good",
+            Self::Left => "left",
             Self::FellBack => "fell-back",
             Self::Failed => "failed",
         }
@@ -120,30 +125,41 @@ impl Record {
     }
 
     /// Judges what this boot is to the update, and notes it. A slot that ends up running other than the one that installed it is on trial,
-    /// whatever the power did to the note of that.
+    /// whatever the power did to the note of that, unless the boot loader takes it for good.
     pub fn boots(&mut self, device: &Device) -> Booted {
+        use Outcome::{Failed, FellBack, Good, Installed, Installing, Left, Trial};
         let same_slot = device.slot.as_deref() == Some(&self.from);
         let same_boot = device.boot == self.boot;
-        let outcome = self.outcome;
-        match (outcome, same_slot) {
-            (Outcome::Installed, true) if same_boot => Booted::Installed,
-            (Outcome::Installing, true) => {
-                self.outcome = Outcome::Failed;
-                self.why = Some("it was cut off in the middle".to_owned());
+        let is_good = device.counted == Some(false);
+        match (self.outcome, same_slot) {
+            (Installing, true) if same_boot => Booted::Installing,
+            (Installed, true) if same_boot => Booted::Installed,
+            (Installing, true) => {
+                self.outcome = Failed;
+                self.why = Some(CUT_OFF.to_owned());
                 Booted::Usual
             }
-            (Outcome::Installed | Outcome::Trial | Outcome::Good, true) => {
-                self.outcome = Outcome::FellBack;
+            (Installed | Trial, true) => {
+                self.outcome = FellBack;
                 let version = self.version.clone();
                 self.fell_back.extend(version);
                 let spare = self.fell_back.len().saturating_sub(REMEMBERED);
                 self.fell_back.drain(..spare);
                 Booted::FellBack
             }
-            (Outcome::Good | Outcome::FellBack, false) => Booted::Usual,
-            (Outcome::FellBack | Outcome::Failed, true) => Booted::Usual,
-            (_, false) => {
-                self.outcome = Outcome::Trial;
+            // It had proved itself: it is no version to be refused.
+            (Good, true) => {
+                self.outcome = Left;
+                Booted::Usual
+            }
+            (Left | FellBack | Failed, true) | (Good | Left | FellBack, false) => Booted::Usual,
+            (Failed, false) if is_good => Booted::Usual,
+            (Installing | Installed | Trial, false) if is_good => {
+                self.outcome = Good;
+                Booted::Usual
+            }
+            (Installing | Installed | Trial | Failed, false) => {
+                self.outcome = Trial;
                 let up = u64::try_from(device.uptime.as_millis()).unwrap_or(u64::MAX);
                 Booted::Trial {
                     left_ms: TRIAL_MS.saturating_sub(up),
@@ -180,6 +196,7 @@ mod tests {
     fn device(slot: &str, boot: &str) -> Device {
         Device {
             slot: Some(slot.to_owned()),
+            counted: None,
             version: "0.1.0".to_owned(),
             boot: boot.to_owned(),
             uptime: Duration::from_secs(60),
@@ -193,31 +210,45 @@ mod tests {
 
     #[test]
     fn each_boot_knows_what_it_is() {
-        use Outcome::{Failed, FellBack, Good, Installed, Installing, Trial};
+        use Outcome::{Failed, FellBack, Good, Installed, Installing, Left, Trial};
         let trial = Booted::Trial {
             left_ms: TRIAL_MS - 60_000,
         };
-        for (outcome, slot, boot, booted, then) in [
-            (Installing, "A", "1", Booted::Usual, Failed),
-            (Installing, "A", "2", Booted::Usual, Failed),
-            (Installing, "B", "2", trial, Trial),
-            (Installed, "A", "1", Booted::Installed, Installed),
-            (Installed, "A", "2", Booted::FellBack, FellBack),
-            (Installed, "B", "2", trial, Trial),
-            (Trial, "B", "3", trial, Trial),
-            (Trial, "A", "4", Booted::FellBack, FellBack),
-            (Good, "B", "9", Booted::Usual, Good),
-            (Good, "A", "9", Booted::FellBack, FellBack),
-            (FellBack, "A", "9", Booted::Usual, FellBack),
-            (Failed, "A", "9", Booted::Usual, Failed),
-            (Failed, "B", "9", trial, Trial),
+        let (unsaid, counted, good) = (None, Some(true), Some(false));
+        for (outcome, slot, boot, said, booted, then) in [
+            (Installing, "A", "1", good, Booted::Installing, Installing),
+            (Installing, "A", "2", good, Booted::Usual, Failed),
+            (Installing, "B", "2", unsaid, trial, Trial),
+            (Installing, "B", "2", counted, trial, Trial),
+            (Installed, "A", "1", good, Booted::Installed, Installed),
+            (Installed, "A", "2", good, Booted::FellBack, FellBack),
+            (Installed, "B", "2", counted, trial, Trial),
+            (Trial, "B", "3", counted, trial, Trial),
+            (Trial, "B", "3", good, Booted::Usual, Good),
+            (Trial, "A", "4", good, Booted::FellBack, FellBack),
+            (Trial, "A", "4", counted, Booted::FellBack, FellBack),
+            (Good, "B", "9", good, Booted::Usual, Good),
+            (Good, "B", "9", counted, Booted::Usual, Good),
+            (Good, "A", "9", good, Booted::Usual, Left),
+            (Good, "A", "9", counted, Booted::Usual, Left),
+            (Left, "A", "9", good, Booted::Usual, Left),
+            (Left, "B", "9", counted, Booted::Usual, Left),
+            (FellBack, "A", "9", counted, Booted::Usual, FellBack),
+            (FellBack, "B", "9", counted, Booted::Usual, FellBack),
+            (Failed, "A", "9", counted, Booted::Usual, Failed),
+            (Failed, "B", "9", counted, trial, Trial),
+            (Failed, "B", "9", good, Booted::Usual, Failed),
         ] {
             let mut record = record(outcome);
-            let device = device(slot, boot);
-            assert_eq!(record.boots(&device), booted, "{outcome:?} {slot} {boot}");
-            assert_eq!(record.outcome, then, "{outcome:?} {slot} {boot}");
+            let device = Device {
+                counted: said,
+                ..device(slot, boot)
+            };
+            let row = format!("{outcome:?} {slot} {boot} {said:?}");
+            assert_eq!(record.boots(&device), booted, "{row}");
+            assert_eq!(record.outcome, then, "{row}");
             let fell = booted == Booted::FellBack;
-            assert_eq!(record.fell_back("0.2.0"), fell);
+            assert_eq!(record.fell_back("0.2.0"), fell, "{row}");
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::StatusCode;
 use ureq::http::header::RANGE;
+use ureq::http::{StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::UpdateError;
@@ -69,13 +69,13 @@ impl Web {
     /// [`UpdateError::Unreachable`].
     pub fn read(&self, url: &str) -> Result<Vec<u8>, UpdateError> {
         let answer = self.agent.get(url).call();
-        let mut answer = answer.map_err(|error| UpdateError::Unreachable(error.to_string()))?;
+        let mut answer = answer.map_err(|error| UpdateError::Unreachable(said(&error)))?;
         if answer.status() != StatusCode::OK {
             return Err(UpdateError::Unreachable(answer.status().to_string()));
         }
         let body = answer.body_mut().with_config().limit(INDEX);
         body.read_to_vec()
-            .map_err(|error| UpdateError::Unreachable(error.to_string()))
+            .map_err(|error| UpdateError::Unreachable(said(&error)))
     }
 
     /// Begins to fetch a bundle from this byte on. Blocks.
@@ -86,7 +86,7 @@ impl Web {
         }
         let answer = asked
             .call()
-            .map_err(|error| UpdateError::NotFetched(error.to_string()))?;
+            .map_err(|error| UpdateError::NotFetched(said(&error)))?;
         let goes_on = match answer.status() {
             StatusCode::OK => false,
             StatusCode::PARTIAL_CONTENT if from > 0 => true,
@@ -98,5 +98,41 @@ impl Web {
             length: body.content_length(),
             body: Box::new(body.into_with_config().limit(u64::MAX).reader()),
         })
+    }
+}
+
+/// What an error says, with the host alone of an address that is in it: the rest may hold a key.
+fn said(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::BadUri(_) => "its address is none".to_owned(),
+        ureq::Error::RequireHttpsOnly(url) => {
+            let url = url.parse::<Uri>().ok();
+            let host = url.as_ref().and_then(Uri::host).unwrap_or("the server");
+            format!("{host} is asked over https alone")
+        }
+        // Where it leads to may be in it.
+        ureq::Error::Protocol(_) => "what the server says is no HTTP".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_host_of_an_address_and_no_key_in_it() {
+        let web = Web::new(None);
+        for (url, named) in [
+            (
+                "http://name:s3cret@updates.example/s3cret?key=s3cret",
+                "updates.example",
+            ),
+            ("/s3cret/index.toml?key=s3cret", "https alone"),
+            ("https:///s3cret", "cannot be read"),
+        ] {
+            let told = web.read(url).unwrap_err().to_string();
+            assert!(told.contains(named) && !told.contains("s3cret"), "{told}");
+        }
     }
 }

@@ -314,6 +314,7 @@ pub fn report() -> UpdateReport {
             outcome: "fell-back".into(),
             why: None,
         }),
+        no_look: Some("there is no key".into()),
     }
 }
 

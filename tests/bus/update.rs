@@ -89,6 +89,7 @@ async fn status_tells_slots_versions_and_what_is_under_way() {
         "Slot B: 0.2.0, not to be booted",
         "on trial, 10 min left",
         "Last: 0.2.0, fell-back",
+        "Look: failed: there is no key",
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }

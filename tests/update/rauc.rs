@@ -91,15 +91,23 @@ impl Device {
             place.display()
         );
         fs::write(place.join("loader"), loader).unwrap();
-        let all = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(place.join("loader"), all).unwrap();
+        let gate = format!(
+            "#!/bin/sh\nwhile [ -e {} ]; do sleep 0.05; done\n",
+            at("held")
+        );
+        fs::write(place.join("gate"), gate).unwrap();
+        for script in ["loader", "gate"] {
+            let all = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(place.join(script), all).unwrap();
+        }
         let config = format!(
             "[system]\ncompatible=holdfast-test\nbootloader=custom\nbundle-formats=plain verity\nstatusfile={}\nmountprefix={}\n\
-             [handlers]\nbootloader-custom-backend={}\n[keyring]\npath={}\n\
+             [handlers]\nbootloader-custom-backend={}\npre-install={}\n[keyring]\npath={}\n\
              [slot.rootfs.0]\ndevice={}\ntype=raw\nbootname=A\n[slot.rootfs.1]\ndevice={}\ntype=raw\nbootname=B\n",
             at("status"),
             at("mnt"),
             at("loader"),
+            at("gate"),
             at("owner.cert"),
             at("a.img"),
             at("b.img"),
@@ -217,6 +225,52 @@ async fn a_signed_bundle_is_installed_into_the_slot_that_does_not_run() {
     device.rauc.mark_good().await.unwrap();
     let state = fs::read_to_string(device.path().join("state-A")).unwrap();
     assert_eq!(state, "good\n", "the slot that runs, and no other");
+}
+
+#[tokio::test]
+async fn an_installation_that_somebody_else_began_is_followed_to_its_end() {
+    if !is_root() {
+        return;
+    }
+    let device = Device::new().await;
+    let none = timeout(DEADLINE, device.rauc.go_on(|_| {})).await.unwrap();
+    assert_eq!(none.unwrap_err().code().as_str(), "update.not-fetched");
+
+    let held = device.path().join("held");
+    fs::write(&held, "").unwrap();
+    let bundle = device.bundle("holdfast-test", "owner", &vec![7; 300_000]);
+    let connection = Builder::address(device.address.as_str()).build();
+    let connection = connection.await.unwrap();
+    let is_installing = || async {
+        let call = connection.call_method(
+            Some("de.pengutronix.rauc"),
+            "/",
+            Some("org.freedesktop.DBus.Properties"),
+            "Get",
+            &("de.pengutronix.rauc.Installer", "Operation"),
+        );
+        let answer = call.await.unwrap().body();
+        let operation = answer.deserialize::<zbus::Variant<'_>>().unwrap();
+        operation == zbus::Variant::from("installing")
+    };
+    let beside = Rauc::on(connection.clone());
+    let follows = async {
+        let begun = timeout(DEADLINE, async {
+            while !is_installing().await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+        begun.await.expect("an installation");
+        let opens = async { fs::remove_file(&held).unwrap() };
+        let (followed, ()) = tokio::join!(beside.go_on(|_| {}), opens);
+        followed
+    };
+    let ((installed, _), followed) = tokio::join!(device.install(&bundle), follows);
+    installed.unwrap();
+    followed.unwrap();
+    // Nobody was there at its end, but it starts next.
+    let missed = timeout(DEADLINE, beside.go_on(|_| {})).await.unwrap();
+    missed.unwrap();
 }
 
 #[tokio::test]

@@ -178,6 +178,7 @@ causes! {
         UpdateFellBack "fell-back": "The new version did not prove itself, and the one before runs again.", "Read `holdfastctl update status`; that version is not tried again by itself.";
         UpdateUnreachable "unreachable": "The list of new versions cannot be read.", "Check update.index, and that the router is on the internet.";
         UpdateUntrusted "untrusted": "The list of new versions is not what the key of this device has signed.", "Check update.index and update.key; take nothing from there meanwhile.";
+        UpdateNotForUs "not-for-us": "The list of new versions has none for this kind of device.", "Check update.index: it is for other boards.";
         UpdateNoRoom "no-room": "The data partition has no room for a new version.", "Have every consumer read its messages, or use a larger card.";
         UpdateNotFetched "not-fetched": "The new version could not be fetched whole; it is tried again.", NONE;
         UpdateRefused "refused": "The new version was not installed; what runs is untouched.", "Read `holdfastctl update status`: it has the reason in RAUC's words.";

@@ -8,6 +8,8 @@ const GOOD_MS: u64 = 5 * MINUTE;
 pub const TRIAL_MS: u64 = 20 * MINUTE;
 /// When a mark that failed is tried again, milliseconds.
 const AGAIN_MS: u64 = MINUTE;
+/// How long after a linking the machine does not restart, milliseconds: the phone sends what it has, once.
+const LINKED_MS: u64 = 3 * MINUTE;
 
 /// What this boot is to the update before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,6 +17,8 @@ pub enum Booted {
     /// Nothing new.
     #[default]
     Usual,
+    /// A new version is being installed, since before the process started.
+    Installing,
     /// A new version is installed; the machine was not restarted since.
     Installed,
     /// The new version runs, and is not known to be good.
@@ -33,6 +37,8 @@ pub struct Updates {
     pub automatic: bool,
     /// What this boot is.
     pub booted: Booted,
+    /// The boot loader counts the starts of the slot that runs, until somebody calls it good: it is new, or it panicked.
+    pub counted: bool,
 }
 
 /// One step of an update, as those who carry it out tell of it.
@@ -122,10 +128,12 @@ pub(crate) enum Verdict {
     Over,
 }
 
-/// The trial of a new version.
+/// The trial of what runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Trial {
-    /// When its time is over; `None` once it is.
+    /// It is a new version's, which is left when its time is over; else a slot's that has to be called good once more, and stays in any case.
+    ends: bool,
+    /// When its time is over; `None` once it is, and where it does not end.
     until: Option<u64>,
     /// Since when it has been doing well in one go.
     well_since: Option<u64>,
@@ -146,6 +154,8 @@ pub(crate) struct Update {
     saving: bool,
     /// When the index is asked again.
     look_at: Option<u64>,
+    /// Until when a phone that has just linked is left in peace.
+    linked_until: Option<u64>,
     trial: Option<Trial>,
 }
 
@@ -188,9 +198,9 @@ pub(crate) fn is_honest(code: CauseCode) -> bool {
 impl Update {
     /// The stage, for those who look.
     pub(crate) fn stage(&self) -> Stage {
-        match (self.stage, &self.trial) {
-            (Stage::Idle, Some(_)) => Stage::Trial,
-            (stage, _) => stage,
+        match self.stage {
+            Stage::Idle if self.is_on_trial() => Stage::Trial,
+            stage => stage,
         }
     }
 
@@ -214,7 +224,17 @@ impl Update {
 
     /// Whether the version that runs has not proved itself yet.
     pub(crate) fn is_on_trial(&self) -> bool {
-        self.trial.is_some()
+        self.trial.as_ref().is_some_and(|trial| trial.ends)
+    }
+
+    /// Whether a phone has just linked.
+    pub(crate) fn is_just_linked(&self, now: u64) -> bool {
+        self.linked_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether the index is to be asked by itself now.
+    pub(crate) fn is_look_due(&self, now: u64) -> bool {
+        self.stage() == Stage::Idle && self.look_at.is_some_and(|at| at <= now)
     }
 
     /// When its trial is over if nothing better comes, the monotonic millisecond.
@@ -223,14 +243,13 @@ impl Update {
     }
 
     pub(crate) fn deadline(&self) -> Option<u64> {
-        if let Some(trial) = &self.trial {
-            return match trial.well_since {
-                _ if trial.marking => None,
-                Some(since) => Some(since.saturating_add(GOOD_MS)),
-                None => trial.until,
-            };
-        }
-        self.look_at.filter(|_| self.stage == Stage::Idle)
+        let trial = self.trial.as_ref().filter(|trial| !trial.marking);
+        let trial = trial.and_then(|trial| match trial.well_since {
+            Some(since) => Some(since.saturating_add(GOOD_MS)),
+            None => trial.until,
+        });
+        let look = self.look_at.filter(|_| self.stage() == Stage::Idle);
+        [trial, look, self.linked_until].into_iter().flatten().min()
     }
 }
 
@@ -239,22 +258,48 @@ impl Update {
     /// The process started, and this is known.
     pub(crate) fn begin(&mut self, updates: Updates, now: u64) {
         self.automatic = updates.automatic;
+        let until = match updates.booted {
+            Booted::Trial { left_ms } => Some(now.saturating_add(left_ms.min(TRIAL_MS))),
+            _ => None,
+        };
+        self.trial = (until.is_some() || updates.counted).then_some(Trial {
+            ends: until.is_some(),
+            until,
+            well_since: None,
+            marking: false,
+        });
         match updates.booted {
-            Booted::Usual | Booted::FellBack => {}
+            Booted::Usual | Booted::FellBack | Booted::Trial { .. } => {}
+            Booted::Installing => self.install_by_hand(),
             Booted::Installed => (self.stage, self.at_once) = (Stage::Installed, true),
-            Booted::Trial { left_ms } => {
-                self.trial = Some(Trial {
-                    until: Some(now.saturating_add(left_ms.min(TRIAL_MS))),
-                    well_since: None,
-                    marking: false,
-                });
-            }
         }
     }
 
     /// It is the hour of updates, or is so no more.
     pub(crate) fn hour(&mut self, is_hour: bool) {
         self.is_hour = is_hour;
+    }
+
+    /// A phone has linked the device.
+    pub(crate) fn linked(&mut self, now: u64) {
+        self.linked_until = Some(now.saturating_add(LINKED_MS));
+    }
+
+    /// The device is logged in: what follows a linking begins only now.
+    pub(crate) fn link_up(&mut self, now: u64) {
+        if self.is_just_linked(now) {
+            self.linked(now);
+        }
+    }
+
+    /// Time goes on.
+    pub(crate) fn pass(&mut self, now: u64) {
+        self.linked_until.take_if(|until| *until <= now);
+    }
+
+    /// Nobody waits for the hour of what is under way.
+    pub(crate) fn hurry(&mut self) {
+        self.at_once = true;
     }
 
     /// Archives are written out or taken in, or are so no more.
@@ -337,7 +382,7 @@ impl Update {
         trial.until.take_if(|until| *until <= now);
         match (trial.well_since, trial.until) {
             (Some(since), _) if now.saturating_sub(since) >= GOOD_MS => Verdict::Good,
-            (None, None) => Verdict::Over,
+            (None, None) if trial.ends => Verdict::Over,
             _ => Verdict::Open,
         }
     }
@@ -359,6 +404,7 @@ impl Update {
 
     pub(crate) fn rebase(&mut self, moments: Moments) {
         self.look_at.iter_mut().for_each(|at| moments.due(at));
+        moments.counts(&mut self.linked_until);
         if let Some(trial) = &mut self.trial {
             trial.until.iter_mut().for_each(|at| moments.due(at));
             if let Some(since) = &mut trial.well_since {

@@ -86,6 +86,7 @@ impl Turn<'_> {
             return;
         }
         self.state.keys.pair(account);
+        self.state.update.linked(self.now);
         self.state.backoffs.reconnect.clear();
         let phase = self.state.session.phase();
         if matches!(phase, Phase::Pairing(_) | Phase::PasskeyNeeded) {

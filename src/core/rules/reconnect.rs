@@ -17,6 +17,7 @@ impl Turn<'_> {
         }
         self.reset_seen();
         self.state.session.clear_suspicion();
+        self.state.update.link_up(self.now);
         if self.state.session.phase() == Phase::Connecting {
             self.state.session.come_up(self.now);
             self.state.session.clear_cause();

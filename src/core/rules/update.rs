@@ -6,7 +6,6 @@ use crate::ground::{CauseCode, DAY, HOUR};
 use crate::parts::{
     Booted, Hindrance, Phase, Stage, Then, UpdateStep, Updates, Verdict, is_honest,
 };
-use crate::timers::Timer;
 use crate::turn::Turn;
 
 impl Turn<'_> {
@@ -43,11 +42,16 @@ impl Turn<'_> {
         Reply::Accepted
     }
 
-    /// WhatsApp refuses this version: a newer one is looked for at once, whatever the hour, a few times a day at most.
+    /// WhatsApp refuses this version: a newer one is looked for at once, whatever the hour, a few times a day at most; one that is under way waits
+    /// for its hour no longer.
     pub(crate) fn look_for_newer(&mut self) {
-        let update = &self.state.update;
-        if update.is_automatic() && update.stage() == Stage::Idle {
-            self.look(true);
+        let update = &mut self.state.update;
+        match update.stage() {
+            Stage::Idle if update.is_automatic() => self.look(true),
+            Stage::Idle | Stage::Trial | Stage::Restarting => {}
+            Stage::Looking | Stage::Found | Stage::Installing(_) | Stage::Installed => {
+                update.hurry();
+            }
         }
     }
 
@@ -97,6 +101,7 @@ impl Turn<'_> {
 
     /// Goes on with the update as soon as nothing is in its way.
     pub(crate) fn update_due(&mut self) {
+        self.state.update.pass(self.now);
         if !self.state.updates_go_on() {
             return;
         }
@@ -106,25 +111,30 @@ impl Turn<'_> {
                 self.state.update.mark();
                 self.effects.push(Effect::MarkGood);
             }
-            Verdict::Over if self.in_the_way().is_none() => {
+            Verdict::Over if self.may_restart() => {
                 self.restart_for_update(CauseCode::UpdateUnproved);
             }
             Verdict::Over => {}
         }
-        if self.rings(Timer::Update) && self.state.update.stage() == Stage::Idle {
+        if self.state.update.is_look_due(self.now) {
             self.look(false);
         }
-        let goes_on = self.state.update.may_go_on() && self.in_the_way().is_none();
+        let goes_on = self.state.update.may_go_on();
         match self.state.update.stage() {
-            Stage::Found if goes_on => {
+            Stage::Found if goes_on && self.in_the_way().is_none() => {
                 self.state.update.install();
                 self.effects.push(Effect::Install);
             }
-            Stage::Installed if goes_on => {
+            Stage::Installed if goes_on && self.may_restart() => {
                 self.restart_for_update(CauseCode::UpdateInstalled);
             }
             _ => {}
         }
+    }
+
+    /// Whether the machine may restart now.
+    fn may_restart(&self) -> bool {
+        self.in_the_way().is_none() && !self.state.update.is_just_linked(self.now)
     }
 
     /// Ends the link in order, and has the machine restart.

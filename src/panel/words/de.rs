@@ -203,6 +203,7 @@ causes! {
     UpdateFellBack: "Die neue Version hat sich nicht bewährt; die vorige läuft wieder.", "`holdfastctl update status` lesen; diese Version kommt von selbst nicht wieder.";
     UpdateUnreachable: "Die Liste neuer Versionen ist nicht zu lesen.", "update.index prüfen, und ob der Router im Internet ist.";
     UpdateUntrusted: "Die Liste neuer Versionen hat der Schlüssel dieses Geräts nicht unterschrieben.", "update.index und update.key prüfen; bis dahin von dort nichts nehmen.";
+    UpdateNotForUs: "Die Liste neuer Versionen hat keine für diese Art von Gerät.", "update.index prüfen: sie ist für andere Geräte.";
     UpdateNoRoom: "Auf der Datenpartition ist kein Platz für eine neue Version.", "Alle Bots ihre Nachrichten lesen lassen oder eine größere Karte nehmen.";
     UpdateNotFetched: "Die neue Version kam nicht ganz an; sie wird wieder geholt.", "";
     UpdateRefused: "Die neue Version wurde nicht installiert; was läuft, ist unberührt.", "`holdfastctl update status` lesen: dort steht, was RAUC dazu sagt.";

@@ -203,6 +203,7 @@ causes! {
     UpdateFellBack: "La versión nueva no dio resultado; vuelve a funcionar la anterior.", "Leer `holdfastctl update status`; esa versión no se prueba otra vez por sí sola.";
     UpdateUnreachable: "No se puede leer la lista de versiones nuevas.", "Comprobar update.index, y que el router esté en internet.";
     UpdateUntrusted: "La clave de este aparato no ha firmado la lista de versiones nuevas.", "Comprobar update.index y update.key; entretanto no tomar nada de allí.";
+    UpdateNotForUs: "La lista de versiones nuevas no tiene ninguna para este tipo de aparato.", "Comprobar update.index: es para otros aparatos.";
     UpdateNoRoom: "En la partición de datos no cabe una versión nueva.", "Que todos los bots lean sus mensajes, o usar una tarjeta mayor.";
     UpdateNotFetched: "La versión nueva no llegó entera; se vuelve a pedir.", "";
     UpdateRefused: "La versión nueva no se instaló; lo que funciona sigue igual.", "Leer `holdfastctl update status`: dice lo que dijo RAUC.";

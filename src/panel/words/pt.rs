@@ -203,6 +203,7 @@ causes! {
     UpdateFellBack: "A versão nova não deu resultado; a anterior volta a funcionar.", "Ler `holdfastctl update status`; essa versão não é tentada outra vez por si só.";
     UpdateUnreachable: "Não se consegue ler a lista de versões novas.", "Verificar update.index, e se o roteador está na internet.";
     UpdateUntrusted: "A chave deste aparelho não assinou a lista de versões novas.", "Verificar update.index e update.key; até lá não tirar nada dali.";
+    UpdateNotForUs: "A lista de versões novas não tem nenhuma para este tipo de aparelho.", "Verificar update.index: é para outros aparelhos.";
     UpdateNoRoom: "Na partição de dados não cabe uma versão nova.", "Fazer todos os bots lerem as mensagens, ou usar um cartão maior.";
     UpdateNotFetched: "A versão nova não chegou inteira; será pedida outra vez.", "";
     UpdateRefused: "A versão nova não foi instalada; o que funciona ficou igual.", "Ler `holdfastctl update status`: diz o que o RAUC disse.";

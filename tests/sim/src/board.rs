@@ -259,6 +259,7 @@ impl World {
         let updates = Updates {
             automatic: self.seed.is_multiple_of(3),
             booted: self.booted(),
+            counted: false,
         };
         Facts {
             last_end: self.board.last_end,

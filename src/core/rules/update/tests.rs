@@ -14,8 +14,19 @@ fn step(step: UpdateStep) -> Event {
 
 /// A start with these facts about updates, linked to an account or not.
 fn started(automatic: bool, booted: Booted, account: bool) -> Story {
+    woken(
+        Updates {
+            automatic,
+            booted,
+            counted: false,
+        },
+        account,
+    )
+}
+
+fn woken(updates: Updates, account: bool) -> Story {
     let mut story = Story::woken(Facts {
-        updates: Updates { automatic, booted },
+        updates,
         ..Facts::default()
     });
     story.on(Event::Booted(Linked {
@@ -226,6 +237,19 @@ fn a_refused_version_has_a_newer_one_looked_for_and_installed_at_once() {
     assert_eq!(found, [Effect::Install], "whatever the hour");
     assert_eq!(story.on(step(UpdateStep::Installed)), [Effect::Restart]);
 
+    // One that waits for its hour waits no longer.
+    let mut story = automatic();
+    story.wait(2 * HOUR);
+    assert_eq!(story.on(step(UpdateStep::Found { fell_back })), []);
+    assert_eq!(refuse(&mut story), [Effect::Install]);
+    let mut story = automatic();
+    story.wait(2 * HOUR);
+    story.on(Event::UpdateHour(true));
+    story.on(step(UpdateStep::Found { fell_back }));
+    story.on(Event::UpdateHour(false));
+    assert_eq!(story.on(step(UpdateStep::Installed)), []);
+    assert_eq!(refuse(&mut story), [Effect::Restart]);
+
     let mut story = Story::connected();
     assert_eq!(refuse(&mut story), [], "the owner has not allowed it");
     assert!(matches!(story.face(), Face::ClientOutdated { .. }));
@@ -379,6 +403,75 @@ fn a_version_that_does_well_when_its_time_is_over_may_finish() {
     assert_eq!(story.wait(MINUTE), [Effect::MarkGood]);
 }
 
+/// A slot that somebody has to call good: it panicked, or was installed by hand.
+fn counted() -> Story {
+    let updates = Updates {
+        automatic: true,
+        counted: true,
+        ..Updates::default()
+    };
+    woken(updates, true)
+}
+
+#[test]
+fn a_slot_whose_starts_are_counted_is_called_good_as_a_new_version_is() {
+    let mut story = counted();
+    assert_eq!(story.state.update(), Stage::Idle);
+    story.wait(3 * MINUTE);
+    story.on(Event::LinkUp);
+    assert!(!story.wait(5 * MINUTE - 1).contains(&Effect::MarkGood));
+    assert_eq!(story.wait(1), [Effect::MarkGood]);
+    story.on(step(UpdateStep::NotKept));
+    assert_eq!(story.wait(MINUTE), [Effect::MarkGood], "tried again");
+    story.on(step(UpdateStep::Kept));
+    let then = story.wait(DAY);
+    assert!(!then.contains(&Effect::MarkGood) && then.contains(&Effect::LookForUpdate));
+    let booted = Booted::FellBack;
+    let updates = Updates {
+        booted,
+        counted: true,
+        ..Updates::default()
+    };
+    let mut story = woken(updates, true);
+    story.on(Event::LinkUp);
+    assert!(story.wait(5 * MINUTE).contains(&Effect::MarkGood));
+}
+
+#[test]
+fn a_slot_whose_starts_are_counted_is_never_left_and_holds_no_update_up() {
+    let mut story = counted();
+    let mut effects = Vec::new();
+    let since = story.now;
+    while story.now < since + 2 * HOUR {
+        effects.extend(story.ended(Ending::Network(CauseCode::TlsFailed.into())));
+        effects.extend(story.wait(SECOND));
+    }
+    assert!(!effects.contains(&Effect::Restart) && !effects.contains(&Effect::MarkGood));
+    assert!(effects.contains(&Effect::LookForUpdate));
+    let mut story = counted();
+    story.on(Event::LinkUp);
+    let mut story = installing(story);
+    let installed = story.on(step(UpdateStep::Installed));
+    assert_eq!(installed, [Effect::Disconnect]);
+    restarts(&mut story, "update.installed");
+}
+
+#[test]
+fn a_phone_that_has_just_linked_is_given_three_minutes() {
+    let mut story = Story::booted(None);
+    story.on(Event::QrShown { valid_ms: 60_000 });
+    story.on(Event::Paired(ACCOUNT));
+    story.ended(Ending::RestartRequired);
+    story.wait(MINUTE);
+    story.on(Event::LinkUp);
+    let accepted = (Reply::Accepted, [Effect::Install].into());
+    assert_eq!(story.command(Command::Install), accepted);
+    assert_eq!(story.on(step(UpdateStep::Installed)), []);
+    assert!(!story.wait(3 * MINUTE - 1).contains(&Effect::Disconnect));
+    assert_eq!(story.wait(1), [Effect::Disconnect]);
+    restarts(&mut story, "update.installed");
+}
+
 #[test]
 fn a_version_that_fell_back_is_told_of_once_and_not_tried_again_by_itself() {
     let mut story = started(true, Booted::FellBack, true);
@@ -401,10 +494,16 @@ fn a_daemon_that_starts_again_after_an_installation_goes_on_to_the_restart() {
     let mut story = started(false, Booted::Installed, true);
     assert_eq!(story.on(Event::LinkUp), [Effect::Disconnect]);
     restarts(&mut story, "update.installed");
+    // One that is still being installed is waited for.
+    let mut story = started(false, Booted::Installing, true);
+    assert_eq!(story.on(Event::LinkUp), []);
+    assert_eq!(story.state.update(), Stage::Installing(0));
+    let installed = story.on(step(UpdateStep::Installed));
+    assert_eq!(installed, [Effect::Disconnect]);
     let facts = Facts {
         updates: Updates {
             automatic: true,
-            booted: Booted::Usual,
+            ..Updates::default()
         },
         ..Facts::default()
     };

@@ -168,11 +168,16 @@ fn facts() -> impl Strategy<Value = Facts> {
 pub fn updates() -> impl Strategy<Value = Updates> {
     let booted = prop_oneof![
         4 => Just(Booted::Usual),
+        1 => Just(Booted::Installing),
         1 => Just(Booted::Installed),
         2 => (0..20 * MINUTE).prop_map(|left_ms| Booted::Trial { left_ms }),
         1 => Just(Booted::FellBack),
     ];
-    (any::<bool>(), booted).prop_map(|(automatic, booted)| Updates { automatic, booted })
+    (any::<bool>(), booted, any::<bool>()).prop_map(|(automatic, booted, counted)| Updates {
+        automatic,
+        booted,
+        counted,
+    })
 }
 
 /// A step of an update, which may be none.

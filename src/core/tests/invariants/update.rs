@@ -9,6 +9,8 @@ use super::{Around, SECOND};
 pub(super) struct Update {
     /// A version is on trial.
     trial: bool,
+    /// The slot that runs is to be called good.
+    counted: bool,
     automatic: bool,
     /// Archives are on their way.
     saving: bool,
@@ -24,7 +26,8 @@ impl Update {
     pub(super) fn new(updates: Updates) -> Self {
         Self {
             trial: matches!(updates.booted, Booted::Trial { .. }),
-            offered: updates.booted == Booted::Installed,
+            counted: updates.counted,
+            offered: matches!(updates.booted, Booted::Installing | Booted::Installed),
             automatic: updates.automatic,
             ..Self::default()
         }
@@ -62,7 +65,10 @@ impl Update {
                 "the owner has not allowed it"
             ),
             Effect::Install => assert!(self.offered, "nobody offered a version"),
-            Effect::MarkGood => assert!(self.trial, "nothing is on trial"),
+            Effect::Report(cause) if cause.code == CauseCode::UpdateUnproved => {
+                assert!(self.trial, "a version that is not new is left");
+            }
+            Effect::MarkGood => assert!(self.trial || self.counted, "nothing is on trial"),
             _ => {}
         }
     }
