@@ -2,9 +2,81 @@
 
 mod tool;
 
-use std::process::Command;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
 
 use serde_json::Value;
+
+const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Runs words for bash in `place`, with the builder's way to fail and what `parts` of it define.
+fn bash(place: &Path, parts: &[&str], script: &str) -> Output {
+    let mut whole = String::from(
+        "set -euo pipefail; shopt -s inherit_errexit; fail() { echo \"$*\" >&2; exit 1; }\n",
+    );
+    for part in parts {
+        whole += &format!(". {PROJECT}/board/image/{part}\n");
+    }
+    Command::new("bash")
+        .args(["-c", &(whole + script)])
+        .current_dir(place)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A line of modules.list is for the architectures it names, and what their kernel does not know ends the build: a name in vain
+/// is a driver that a board lacks in silence.
+#[test]
+fn a_module_that_the_kernel_does_not_know_fails_the_build() {
+    for name in ["modprobe", "depmod"] {
+        tool::tool(name);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = dir.path().join("lib/modules/6.0");
+    fs::create_dir_all(&kernel).unwrap();
+    fs::create_dir_all(dir.path().join("board/image")).unwrap();
+    // A module inside the kernel is known, and there is no file to load.
+    fs::write(
+        kernel.join("modules.builtin"),
+        "kernel/sea/kelp.ko\nkernel/sea/holdfast.ko\n",
+    )
+    .unwrap();
+    for empty in ["modules.order", "modules.builtin.modinfo"] {
+        fs::write(kernel.join(empty), "").unwrap();
+    }
+    let of = |arch: &str, list: &str| {
+        fs::write(dir.path().join("board/image/modules.list"), list).unwrap();
+        let script = format!(
+            "arch={arch}; depmod -b . 6.0; echo everywhere $(listed_modules); echo early $(listed_modules initrd)
+            modules_for . 6.0 $(listed_modules)"
+        );
+        bash(dir.path(), &["root.sh"], &script)
+    };
+    let list = "# Everywhere\nkelp\n\ninitrd holdfast\narm64 wrack\ninitrd arm64 dulse\n";
+    let amd64 = of("amd64", list);
+    assert!(amd64.status.success(), "{}", text(&amd64.stderr));
+    assert_eq!(
+        text(&amd64.stdout),
+        "everywhere kelp holdfast\nearly holdfast\n"
+    );
+    let arm64 = of("arm64", list);
+    assert_eq!(
+        text(&arm64.stdout),
+        "everywhere kelp holdfast wrack dulse\nearly holdfast dulse\n"
+    );
+    assert!(!arm64.status.success());
+    assert_eq!(
+        text(&arm64.stderr),
+        "modules.list has what the kernel 6.0 does not know: wrack dulse\n"
+    );
+}
 
 /// The features of a program are read out of its bytes, where any other text may follow: the compiler puts constants side by side,
 /// so that a build had `none` before `[a-z]` and was refused.

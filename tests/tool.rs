@@ -4,13 +4,17 @@ use std::env;
 use std::path::PathBuf;
 
 /// Each with its package.
-pub const PACKAGES: [(&str, &str); 13] = [
+pub const PACKAGES: [(&str, &str); 17] = [
     ("dbus-daemon", "dbus-daemon"),
     ("dbus-send", "dbus-bin"),
     ("debugfs", "e2fsprogs"),
+    ("depmod", "kmod"),
+    ("dtc", "device-tree-compiler"),
+    ("fdtoverlay", "device-tree-compiler"),
     ("git", "git"),
     ("jq", "jq"),
     ("mke2fs", "e2fsprogs"),
+    ("modprobe", "kmod"),
     ("openssl", "openssl"),
     ("rauc", "rauc"),
     ("ssh-keygen", "openssh-client"),

@@ -8,14 +8,16 @@ initrd_key() {
 
 # make_initrd DIRECTORY BASE: initrd.img
 make_initrd() {
-    local into=$1 kernel version module
+    local into=$1 kernel version names files module
     local tree=$into/tree
     mkdir -p "$tree"/{dev,proc,sys,sysroot,data,modules}
     install -m 755 "$init" "$tree/init"
     kernel=$(mktemp -d)
     version=$(kernel_modules "$2" "$kernel")
-    # shellcheck disable=SC2046
-    for module in $(modules_for "$kernel" "$version" $(sed -n 's/^initrd //p' board/image/modules.list)); do
+    names=$(listed_modules initrd)
+    # shellcheck disable=SC2086 # words
+    files=$(modules_for "$kernel" "$version" $names)
+    for module in $files; do
         install -m 644 "$module" "$tree/modules"
         echo "${module##*/}" >>"$tree/modules/list"
     done

@@ -92,23 +92,36 @@ kernel_modules() {
     echo "$version"
 }
 
-# modules_for KERNEL VERSION NAME...: the files to load for these, dependencies first, each once; unknown names are skipped
+# listed_modules [initrd]: those that modules.list has for this architecture: all, or the initrd's
+listed_modules() {
+    awk -v arch="$arch" -v all="${1-all}" '
+        /^(#|$)/ { next }
+        { early = $1 == "initrd"; only = early ? $2 : $1 }
+        only ~ /^(amd64|arm64)$/ && only != arch { next }
+        all == "all" || early { print $NF }' board/image/modules.list
+}
+
+# modules_for KERNEL VERSION NAME...: the files to load for these, dependencies first, each once; fails on names that the kernel does not know
 modules_for() {
-    local kernel=$1 version=$2
+    local kernel=$1 version=$2 name files='' unknown=''
     shift 2
-    for module; do
-        modprobe -d "$kernel" -S "$version" --show-depends "$module" 2>/dev/null || true
-    done | sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }'
+    for name; do
+        files+=$(modprobe -d "$kernel" -S "$version" --show-depends "$name" 2>/dev/null)$'\n' || unknown+=" $name"
+    done
+    [[ -z $unknown ]] || fail "modules.list has what the kernel $version does not know:$unknown"
+    sed -n 's/^insmod //p' <<<"$files" | awk '!seen[$1]++ { print $1 }'
 }
 
 # add_modules TREE BASE: the listed modules, and no others
 add_modules() {
-    local tree=$1 kernel version module
+    local tree=$1 kernel version names files module
     kernel=$(mktemp -d)
     version=$(kernel_modules "$2" "$kernel")
     local to=$tree/usr/lib/modules/$version
-    # shellcheck disable=SC2046
-    for module in $(modules_for "$kernel" "$version" $(sed -e '/^#/d' -e 's/^initrd //' board/image/modules.list)); do
+    names=$(listed_modules)
+    # shellcheck disable=SC2086 # words
+    files=$(modules_for "$kernel" "$version" $names)
+    for module in $files; do
         install -D -m 644 "$module" "$to/${module#*/modules/"$version"/}"
     done
     cp "$kernel/usr/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} "$to"
