@@ -11,10 +11,10 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use holdfast::{
-    boot::{Boot, Step, forget, wifi},
+    boot::{Boot, Step, forget, settings, wifi},
     journal::MessageId,
 };
-use holdfast_medium::Machine;
+use holdfast_medium::{Machine, Secret};
 
 use tool::tool;
 
@@ -41,6 +41,28 @@ fn installed() -> tempfile::TempDir {
     let (done, said) = run(Command::new(source("install")).arg(root.path()));
     assert!(done, "{said}");
     root
+}
+
+/// Whoever leaves the argument out, or takes the wrong one, has a system of their own there.
+#[test]
+fn nothing_is_installed_over_the_system_that_runs() {
+    for wrong in [
+        &[][..],
+        &[""],
+        &["/"],
+        &["//"],
+        &["/usr/.."],
+        &["/proc/self/root"],
+    ] {
+        // Without any of its tools it could do no harm.
+        let mut install = Command::new("/bin/bash");
+        install.env("PATH", "/nowhere").arg(source("install"));
+        let (done, said) = run(install.args(wrong));
+        assert!(
+            !done && said.contains("systemd/install DESTDIR"),
+            "{wrong:?}: {said}"
+        );
+    }
 }
 
 #[test]
@@ -103,8 +125,19 @@ fn what_the_daemon_may_not_do_it_asks_for_where_a_unit_waits() {
     let machine = Machine::at(root.path());
     wifi::ask_to_rejoin(&machine).unwrap();
     forget::ask_for_restart(&machine, "a test").unwrap();
+    let shown = root.path().join("run/holdfast-settings/shown.json");
+    fs::create_dir_all(shown.parent().unwrap()).unwrap();
+    let now = settings::Shown::default();
+    fs::write(shown, serde_json::to_vec(&now).unwrap()).unwrap();
+    let change = Secret::new("hostname = \"kelp\"\n".to_owned());
+    let door = settings::Door::new(machine.clone());
+    door.ask(1, &change, Vec::new(), false).unwrap();
     let unit = |name: &str| fs::read_to_string(source("system").join(name)).unwrap();
-    for name in ["holdfast-rejoin.path", "holdfast-restart.path"] {
+    for name in [
+        "holdfast-rejoin.path",
+        "holdfast-restart.path",
+        "holdfast-change.path",
+    ] {
         let unit = unit(name);
         let [path] = values(&unit, "PathExists")[..] else {
             panic!("{unit}")
@@ -112,6 +145,11 @@ fn what_the_daemon_may_not_do_it_asks_for_where_a_unit_waits() {
         let asked = root.path().join(path.trim_start_matches('/'));
         assert!(asked.is_file(), "{name} waits for {path}");
     }
+    let step = unit("holdfast-change.service");
+    assert_eq!(
+        values(&step, "ExecStart"),
+        ["/usr/bin/holdfast-boot change"]
+    );
     // What is not taken away is asked for again and again.
     let rejoin = unit("holdfast-rejoin.service");
     let waits = unit("holdfast-rejoin.path");
