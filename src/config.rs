@@ -317,7 +317,8 @@ pub(crate) fn named_board(places: &Places) -> Option<String> {
     Settings::of_files(places, &mut Vec::new()).0.board
 }
 
-/// What is wrong in an owner's file, of the keys that are the daemon's, where an image has its boards in this directory.
+/// What is wrong in an owner's file, of the keys that are the daemon's, where an image has its boards in this directory. Whether the daemon may
+/// talk to a lab is for it to say: another program may be built otherwise.
 pub(crate) fn ignored(file: &Path, boards: &Path) -> Vec<Problem> {
     let mut settings = Settings {
         boards: Board::names(boards),
@@ -325,8 +326,17 @@ pub(crate) fn ignored(file: &Path, boards: &Path) -> Vec<Problem> {
     };
     match file.try_exists() {
         Ok(false) => Vec::new(),
-        _ => settings.read_owner(file),
+        _ => {
+            let mut problems = settings.read_owner(file);
+            problems.retain(|problem| !is_for_the_daemon(problem));
+            problems
+        }
     }
+}
+
+/// Whether a mistake is one of this build alone.
+pub(crate) fn is_for_the_daemon(problem: &Problem) -> bool {
+    problem.what.ends_with(NEEDS_LAB)
 }
 
 impl Settings {
@@ -475,9 +485,12 @@ impl Settings {
     }
 }
 
+const NEEDS_LAB: &str =
+    "needs a build with the cargo feature `lab`; this one talks to WhatsApp alone";
+
 fn server_url(value: &DeValue<'_>) -> Result<String, &'static str> {
     if !cfg!(feature = "lab") {
-        return Err("needs a build with the cargo feature `lab`; this one talks to WhatsApp alone");
+        return Err(NEEDS_LAB);
     }
     let url = value
         .as_str()

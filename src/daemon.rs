@@ -46,7 +46,7 @@ use tokio::time::Instant;
 
 use crate::boot::{self, LastKnownGood, settings};
 use crate::bus;
-use crate::config::{Args, Config, Places};
+use crate::config::{self, Args, Config, Places};
 use crate::journal::{self, Destination};
 use crate::link;
 use crate::panel::{self, Panel, Showing};
@@ -218,9 +218,10 @@ async fn serve(
     showing: watch::Sender<Showing>,
     hand: mpsc::UnboundedReceiver<(std::time::Instant, Input)>,
 ) -> anyhow::Result<(anyhow::Result<()>, Restart, Signals)> {
-    // Where a step of the boot has read the settings, it has said so, once a boot.
-    if settings::lets_in(&Machine::this()).is_none() {
-        for problem in &config.ignored {
+    // Where a step of the boot has read the settings, it has said so, once a boot; but for what it cannot judge.
+    let is_told = settings::lets_in(&Machine::this()).is_some();
+    for problem in &config.ignored {
+        if !is_told || config::is_for_the_daemon(problem) {
             journal::setting_ignored(&problem.to_string());
         }
     }

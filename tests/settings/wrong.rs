@@ -229,6 +229,29 @@ fn aliases_of_aliases_are_no_bomb() {
     assert_eq!(card.complaints(), ["6: is not YAML"], "the library's limit");
 }
 
+/// Until it is mended: at each boot once, and to the daemon, which has it in its status.
+#[test]
+fn a_mistake_is_told_at_every_boot_until_it_is_mended() {
+    let card = Card::new();
+    for _ in 0..2 {
+        let log = card.boot_with("hostname = \"-\"\n");
+        assert_eq!(log.matches("hostname: must be").count(), 1, "{log}");
+        assert_eq!(card.complaints().len(), 1);
+    }
+    let log = card.boot_with("hostname = \"kelp\"\n");
+    assert!(!log.contains("must be"), "{log}");
+    assert_eq!(card.complaints(), [""; 0]);
+}
+
+/// The daemon's build may be another than this program's.
+#[test]
+fn whether_a_lab_may_be_talked_to_is_the_daemon_s_to_say() {
+    let card = Card::new();
+    let log = card.boot_with("[server]\nurl = \"ws://10.0.2.2:9/\"\nurll = 1\n");
+    assert_eq!(log.matches("holdfast.toml:").count(), 1, "{log}");
+    assert!(log.contains("server.urll: no such key"), "{log}");
+}
+
 /// The daemon starts more than once a boot: what is wrong with its own keys is said by the step.
 #[test]
 fn every_mistake_is_logged_once_a_boot_whoever_reads_the_key() {
