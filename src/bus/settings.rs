@@ -49,13 +49,14 @@ impl Settings1 {
         leave: Vec<String>,
         force: bool,
     ) -> Result<u64, Error> {
-        let _turn = self.desk.turn().await;
+        let pipe = self.desk.pipe().await;
         let wanted = Wanted {
             what: "The settings",
             longest: LONGEST_SETTINGS,
             refuse: |why| Refusal::InvalidArgument(why).into(),
         };
         let settings = read(settings, wanted).await?;
+        drop(pipe);
         Ok(self.desk.change_settings(settings, leave, force).await?)
     }
 }

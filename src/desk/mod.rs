@@ -121,10 +121,15 @@ impl Desk {
         }
     }
 
+    /// Waits until a pipe that a client has handed over may be read; nothing waits for it in turn.
+    pub async fn pipe(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.files).acquire_owned().await.ok()
+    }
+
     /// Waits until a file that a client has handed over may be read or written; until the turn is dropped it counts.
     pub async fn turn(&self) -> Turn {
-        // It is never closed.
-        let permit = Arc::clone(&self.files).acquire_owned().await.ok();
+        let permit = self.pipe().await;
         let taken = self.turns.clone();
         taken.send_modify(|taken| *taken += 1);
         Turn { taken, permit }

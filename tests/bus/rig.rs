@@ -54,7 +54,7 @@ pub struct Daemon {
     /// Whether the button is down, as it changes.
     pub button: mpsc::UnboundedReceiver<bool>,
     pub rooms: watch::Sender<Option<Rooms>>,
-    desk: Desk,
+    pub desk: Desk,
     _boot: watch::Sender<Arc<BootReport>>,
 }
 

@@ -60,11 +60,15 @@ async fn a_change_is_checked_and_handed_on_with_nothing_of_it_in_a_message() {
     assert!(!why.contains("short"), "{why}");
     let request = daemon.dir.path().join("run/holdfast/change.json");
     assert!(!request.exists());
+    let mut saving = daemon.desk.saving();
+    saving.mark_unchanged();
     let good = "[wifi]\nssid = \"kelp\"\npassword = \"tidepool99\"\n";
     let id = settings
         .change(sheet(good), vec!["6b656c70".to_owned()], true)
         .await
         .unwrap();
+    // Nothing is saved meanwhile, for which an update or the radio would have to wait.
+    assert!(!saving.has_changed().unwrap());
     let asked: serde_json::Value = serde_json::from_slice(&fs::read(&request).unwrap()).unwrap();
     assert_eq!((&asked["id"], &asked["force"]), (&id.into(), &true.into()));
     assert_eq!(
