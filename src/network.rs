@@ -1,8 +1,10 @@
 //! Watches the network through the kernel: links, addresses, routes. Name resolution and WhatsApp itself are tried by the link's
 //! attempts alone.
 //!
+//! - [`gateway`]: whether a way out leads over a link
 //! - [`radio`]: whether there is a radio, whether it did not start, whether it is the only way out, and how well it hears
 
+pub mod gateway;
 pub mod radio;
 
 use std::fs;
@@ -115,39 +117,6 @@ pub fn way(machine: &Machine, aim: Aim) -> Way {
     }
 }
 
-/// Which links a question is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// Those of cables.
-    Cable,
-    /// Radios.
-    WiFi,
-    /// Whichever there are.
-    Any,
-}
-
-/// Tells whether a default route leads over one of these links, and that one has a carrier.
-pub fn leads_out(machine: &Machine, over: Over) -> bool {
-    let file = |path: &str| fs::read_to_string(machine.file(path)).unwrap_or_default();
-    let (four, six) = (file("proc/net/route"), file("proc/net/ipv6_route"));
-    let leads = |link: &str| {
-        let over_it = |table: &str| table.split_whitespace().any(|word| word == link);
-        let rows = |table: &str, is_default: fn(&str) -> bool| {
-            table.lines().any(|row| over_it(row) && is_default(row))
-        };
-        rows(&four, has_route) || rows(&six, has_route6)
-    };
-    links(machine).any(|(link, path)| {
-        // Every radio has one (Linux Documentation/ABI/testing/sysfs-class-net).
-        let is_asked = match over {
-            Over::Any => true,
-            Over::WiFi => path.join("phy80211").exists(),
-            Over::Cable => !path.join("phy80211").exists(),
-        };
-        is_asked && has_carrier(&path) && leads(&link)
-    })
-}
-
 /// Where this machine is found on the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Whereabouts {
@@ -228,21 +197,39 @@ fn has_carrier(link: &Path) -> bool {
     carrier.is_ok_and(|carrier| carrier.trim() == "1")
 }
 
-/// Finds a default route in `/proc/net/route` (proc_pid_net(5)): interface, destination, gateway, flags, three counters, mask.
+/// Whether there is a default route.
 fn has_route(table: &str) -> bool {
-    table.lines().any(|line| {
+    routes(table).next().is_some()
+}
+
+fn has_route6(table: &str) -> bool {
+    routes6(table).next().is_some()
+}
+
+/// Lists the default routes of `/proc/net/route` (proc_pid_net(5)), link and gateway: interface, destination, gateway, flags, three counters, mask.
+fn routes(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table.lines().filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        matches!(fields[..], [_, "00000000", _, flags, _, _, _, "00000000", ..] if is_usable(flags))
+        match fields[..] {
+            [link, "00000000", gateway, flags, _, _, _, "00000000", ..] => {
+                is_usable(flags).then_some((link, gateway))
+            }
+            _ => None,
+        }
     })
 }
 
-/// Finds a default route in `/proc/net/ipv6_route`: destination and length, source and length, next hop, three counters, flags,
-/// interface.
-fn has_route6(table: &str) -> bool {
-    table.lines().any(|line| {
+/// Lists those of `/proc/net/ipv6_route`: destination and length, source and length, next hop, three counters, flags, interface.
+fn routes6(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table.lines().filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        matches!(fields[..], [to, "00", _, _, _, _, _, _, flags, link]
-            if to.bytes().all(|digit| digit == b'0') && link != "lo" && is_usable(flags))
+        match fields[..] {
+            [to, "00", _, _, gateway, _, _, _, flags, link] => {
+                let is_default = to.bytes().all(|digit| digit == b'0') && link != "lo";
+                (is_default && is_usable(flags)).then_some((link, gateway))
+            }
+            _ => None,
+        }
     })
 }
 
@@ -395,26 +382,6 @@ Main:
         assert_eq!(found().address.as_deref(), Some("192.168.1.7"));
         scene.put("proc/sys/kernel/hostname", "holdfast\n");
         assert_eq!(found().host.as_deref(), Some("holdfast"));
-    }
-
-    #[test]
-    fn a_way_is_that_of_the_link_it_leads_over() {
-        let scene = Scene::new();
-        let out = || {
-            [Over::Cable, Over::WiFi, Over::Any]
-                .map(|over| leads_out(&Machine::at(scene.0.path()), over))
-        };
-        scene.put("sys/class/net/wlan0/phy80211/index", "0\n");
-        scene.put("sys/class/net/wlan0/carrier", "1\n");
-        scene.put("proc/net/route", ROUTES);
-        assert_eq!(out(), [false; 3], "the route is the cable's, which is out");
-        scene.put("sys/class/net/eth0/carrier", "1\n");
-        assert_eq!(out(), [true, false, true]);
-        scene.put("proc/net/route", &ROUTES.replace("eth0", "wlan0"));
-        assert_eq!(out(), [false, true, true]);
-        scene.put("proc/net/route", "");
-        scene.put("proc/net/ipv6_route", &format!("{REFUSED6}{ROUTE6}"));
-        assert_eq!(out(), [true, false, true]);
     }
 
     #[tokio::test(start_paused = true)]

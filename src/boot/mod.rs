@@ -64,13 +64,15 @@ const DIR: &str = "boot";
 /// Where the steps leave their notes to each other and to the daemon.
 const NOTES: &str = "run/holdfast";
 
-/// Leaves a note to the daemon in `/run`, which everybody may read and nobody keeps.
+/// Leaves a note to the daemon in `/run`, which everybody may read and nobody keeps; whoever reads it finds it whole.
 fn note(machine: &Machine, path: &str, value: &impl Serialize) -> io::Result<()> {
     let path = machine.file(path);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    fs::write(path, serde_json::to_vec(value)?)
+    let new = path.with_added_extension("new");
+    fs::write(&new, serde_json::to_vec(value)?)?;
+    fs::rename(new, path)
 }
 
 /// A signal's value. Absent and unreadable are not the same: silence tells something, an error nothing.

@@ -8,7 +8,7 @@ use holdfast_medium::Machine;
 use super::note;
 
 /// There, whether the owner named a network: the file of them is hidden from the daemon.
-const NAMED: &str = "run/holdfast/wifi.json";
+const NAMED: &str = "run/holdfast-settings/wifi.json";
 /// There when the daemon wants the network joined anew: `holdfast-rejoin.path` waits for it.
 const REJOIN: &str = "run/holdfast/rejoin";
 
@@ -20,7 +20,7 @@ pub(super) fn note_named(machine: &Machine, is_named: bool) -> io::Result<()> {
     note(machine, NAMED, &is_named)
 }
 
-/// Whether the owner named a network, as the settings step of this boot found it. On a machine that has no such step a radio is not ours.
+/// Whether the owner named a network, as the settings step of this boot found it, or the last change since. On a machine that has no such step a radio is not ours.
 pub fn is_named(machine: &Machine) -> bool {
     let kept = fs::read(machine.file(NAMED)).unwrap_or_default();
     serde_json::from_slice(&kept).unwrap_or_default()

@@ -31,7 +31,7 @@ pub(super) enum Command {
         /// Such as Europe/Berlin, or UTC.
         zone: String,
     },
-    /// Choose what the screen is written in. Holdfast starts anew for it.
+    /// Choose what the screen is written in.
     Language {
         /// en, de, es or pt.
         code: String,
@@ -156,7 +156,10 @@ pub(super) async fn run(
     }
     let tried = end(finder, id).await?;
     match tried.standing {
-        Standing::Kept => Ok(output.say(&Kept { done: "settings" })?),
+        Standing::Kept => Ok(output.say(&Kept {
+            done: "settings",
+            but: tried.why,
+        })?),
         standing => Err(Error::NotChanged {
             taken_back: standing == Standing::TakenBack,
             why: tried.why.join(" "),
@@ -195,11 +198,19 @@ async fn end(finder: &Finder, id: u64) -> Result<Tried, Error> {
 #[derive(Serialize)]
 struct Kept {
     done: &'static str,
+    /// What is to be said of it besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    but: Vec<String>,
 }
 
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Done. It holds until somebody changes it again, here or in the card's files.")
+        match &self.but[..] {
+            [] => f.write_str(
+                "Done. It holds until somebody changes it again, here or in the card's files.",
+            ),
+            but => write!(f, "Done. {}", but.join(" ")),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfast_core::{Command, Course, Event, Facts, Hand, Hands as _, Reply};
+use holdfast_medium::Machine;
 use holdfast_medium::barrier::BarrierError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep_until};
@@ -12,6 +13,7 @@ use super::hands::Hands;
 use super::last_resort::LastResort;
 use super::service::Watchdog;
 use super::signals::Signals;
+use crate::boot::settings;
 use crate::desk::Request;
 use crate::link::Credentials;
 use crate::wires::Input;
@@ -89,6 +91,11 @@ impl Life {
                     self.take(Event::Saving(saving));
                 }
                 _ = measuring.tick() => {
+                    // Somebody may have changed it: it is no reason to start anew.
+                    let spoken = settings::spoken(&Machine::this());
+                    if spoken.is_some_and(|language| self.hands.publisher.speaks(language)) {
+                        self.show();
+                    }
                     let connected = self.course.state().is_connected();
                     self.hands.measure(connected);
                 }

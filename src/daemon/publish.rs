@@ -209,6 +209,11 @@ impl Publisher {
         self.known = Some(known);
     }
 
+    /// Speaks another language from now on; whether it is another one.
+    pub(super) fn speaks(&mut self, language: Language) -> bool {
+        std::mem::replace(&mut self.language, language) != language
+    }
+
     fn figures(&self) -> Figures {
         let status = self.status.borrow();
         let figures = Figures {

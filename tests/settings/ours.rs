@@ -144,6 +144,7 @@ fn a_mistake_costs_its_line_and_is_told_by_line_and_key() {
         "5: wifi.country: must be a country's",
         "6: wifi.hidden: must be true or false",
         "7: wifi.colour: no such key; known are hostname",
+        "9: ssh.authorized_keys: number 1 is no public key",
         "10: ssh.password_authentication: nobody comes in by password",
         "3: wifi.ssid: wifi.password is missing",
     ];

@@ -100,15 +100,19 @@ impl Addresses {
         !self.addresses.is_empty() && self.dns.is_empty() && self.dhcp == [false; 2]
     }
 
+    /// Who passes on to all other networks.
+    pub(super) fn gateways(&self) -> Vec<IpAddr> {
+        let out = self.routes.iter().filter(|route| route.to.is_none());
+        out.map(|route| route.via).collect()
+    }
+
     /// As an owner reads it: the fixed addresses, who passes on and who knows names; empty where the network gives them.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for Prefix(address, bits) in &self.addresses {
             lines.push(format!("address {address}/{bits}"));
         }
-        for route in self.routes.iter().filter(|route| route.to.is_none()) {
-            lines.push(format!("gateway {}", route.via));
-        }
+        lines.extend(self.gateways().iter().map(|via| format!("gateway {via}")));
         lines.extend(self.dns.iter().map(|dns| format!("dns {dns}")));
         lines.extend(self.domains.iter().map(|name| format!("dns_search {name}")));
         lines

@@ -5,11 +5,12 @@
 //! after it the change.
 
 use std::io;
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use holdfast_core::{Trial, Tried as Judged};
 use holdfast_medium::Machine;
 
@@ -19,8 +20,8 @@ use super::shelf::{KEYS, Shelf};
 use super::shown::{Shown, Standing, Tried};
 use super::wifi::Network;
 use super::wishes::Wishes;
-use super::{ASKED, card, undo};
-use crate::network::{self, Over};
+use super::{ASKED, card, set_aside, turn, undo};
+use crate::network::gateway::{self, Lead, Over, answers};
 use crate::sheet::Problem;
 
 /// The radio that joins the owner's networks.
@@ -44,8 +45,8 @@ pub(in crate::boot) fn change(machine: &Machine) -> anyhow::Result<Vec<String>> 
 trait World {
     /// Tells a service something. That it may not be there is none of a change's business.
     fn tell(&mut self, command: &[&str]);
-    /// Whether a way out leads over all of these.
-    fn leads_out(&mut self, over: &[Over]) -> bool;
+    /// How far the worst of these ways leads.
+    fn lead(&mut self, ways: &[Way]) -> Lead;
     /// Milliseconds of a clock that only runs forward.
     fn now(&mut self) -> u64;
     /// Lets time pass.
@@ -73,9 +74,11 @@ impl World for Around<'_> {
         }
     }
 
-    fn leads_out(&mut self, over: &[Over]) -> bool {
-        let mut over = over.iter();
-        over.all(|over| network::leads_out(self.machine, *over))
+    fn lead(&mut self, ways: &[Way]) -> Lead {
+        let leads = ways
+            .iter()
+            .map(|Way { over, gateways }| gateway::leads(self.machine, *over, gateways, answers));
+        leads.min().unwrap_or(Lead::Out)
     }
 
     fn now(&mut self) -> u64 {
@@ -88,69 +91,96 @@ impl World for Around<'_> {
 }
 
 fn carry_out(machine: &Machine, world: &mut impl World) -> anyhow::Result<Vec<String>> {
+    let _turn = turn::take(machine).context("the turn")?;
     let shelf = Shelf::new(machine);
     let mut told = Vec::new();
-    // A step that was killed left it.
-    if undo::take_back(&shelf).context("a change that was under way")? {
-        told.push("a change of the settings was cut off, and is taken back".to_owned());
+    // First of all: what stays there begins this step again and again.
+    let request = Request::take(machine).context("the request");
+    let say = |id, standing, why: Vec<String>| {
+        let (wishes, _) = as_kept(machine, &shelf);
+        let tried = Tried { id, standing, why };
+        let shown = Shown::of(&shelf, &wishes, Some(tried)).put(machine);
+        shown.context("what is shown")
+    };
+    let cut_off = match undo::take_back(&shelf) {
+        Ok(cut_off) => cut_off.map(str::to_owned),
+        Err(error) => {
+            let why = format!("What was before the last change cannot be put back: {error}.");
+            if let Ok(Some(request)) = request {
+                say(request.id, Standing::Refused, vec![why.clone()])?;
+            }
+            bail!(why);
+        }
+    };
+    if cut_off.is_some() {
         go_back(machine, &shelf, world, &Touched::ALL);
     }
-    let Some(request) = Request::take(machine).context("the request")? else {
+    // A step that was killed left it, whether it had begun or not.
+    let is_open = |tried: &Tried| tried.standing == Standing::Trying;
+    let shown = Shown::read(machine).ok();
+    if let Some(open) = shown.and_then(|shown| shown.change).filter(is_open) {
+        let why = cut_off.clone().unwrap_or_else(|| CUT_OFF.to_owned());
+        say(open.id, Standing::TakenBack, vec![why])?;
+    }
+    told.extend(cut_off);
+    let Some(request) = request? else {
         return Ok(told);
     };
     let id = request.id;
-    let say = |standing, why: Vec<String>| {
-        let (wishes, _) = as_kept(machine, &shelf);
-        let tried = Tried { id, standing, why };
-        Shown::of(&shelf, &wishes, Some(tried)).put(machine)
-    };
     let change = match Change::of(machine, &shelf, &request) {
         Ok(change) => change,
         Err(why) => {
-            say(Standing::Refused, why).context("what is shown")?;
+            say(id, Standing::Refused, why)?;
             told.push("a change of the settings was refused".to_owned());
             return Ok(told);
         }
     };
-    say(Standing::Trying, Vec::new()).context("what is shown")?;
-    undo::begin(&shelf).context("what was before")?;
-    let ended = change.put(machine, &shelf, world).and_then(|()| {
-        let holds = request.force || change.holds(world);
-        if holds {
+    say(id, Standing::Trying, Vec::new())?;
+    let begun = undo::begin(&shelf).context("what was before");
+    let ended = begun.and_then(|()| {
+        change.put(machine, &shelf, world)?;
+        let lead = match request.force {
+            true => Lead::Out,
+            false => change.lead(world),
+        };
+        if lead == Lead::Out {
             change.keep(&shelf, world)?;
         }
-        anyhow::Ok(holds)
+        Ok(lead)
     });
-    if !matches!(ended, Ok(true)) {
+    if !matches!(ended, Ok(Lead::Out)) {
         undo::take_back(&shelf).context("what was before")?;
         go_back(machine, &shelf, world, &change.touched);
     }
     let (standing, why, line) = match &ended {
-        Ok(true) => (Standing::Kept, Vec::new(), "the settings are changed"),
-        Ok(false) => (
+        Ok(Lead::Out) => (Standing::Kept, None, "the settings are changed"),
+        Ok(Lead::Silent) => (
             Standing::TakenBack,
-            vec!["The network did not come up with it in two minutes.".to_owned()],
+            Some("The gateway did not answer for two minutes.".to_owned()),
+            "a change of the settings led to no gateway that answers, and is taken back",
+        ),
+        Ok(Lead::Nowhere) => (
+            Standing::TakenBack,
+            Some("The network did not come up with it in two minutes.".to_owned()),
             "a change of the settings led to no network, and is taken back",
         ),
         Err(error) => (
             Standing::TakenBack,
-            vec![format!("It could not be kept: {error:#}.")],
+            Some(format!("It could not be kept: {error:#}.")),
             "a change of the settings could not be kept, and is taken back",
         ),
     };
-    say(standing, why).context("what is shown")?;
+    let is_lost = standing == Standing::Kept && set_aside(machine).is_some();
+    let why = why.or(is_lost.then(|| IN_MEMORY.to_owned()));
+    say(id, standing, why.into_iter().collect())?;
     told.push(line.to_owned());
-    if standing == Standing::Kept && change.touched.language {
-        // Last, for it is the daemon that passes all this on.
-        world.tell(&[
-            "systemctl",
-            "try-restart",
-            "--no-block",
-            "holdfastd.service",
-        ]);
-    }
     ended.map(|_| told)
 }
+
+/// Said of a change of which nothing else is known than that it never ended.
+const CUT_OFF: &str = "It was cut off before it began.";
+/// Said of one that is kept where nothing outlives the machine's restart.
+const IN_MEMORY: &str = "It holds until the machine restarts: the data partition is set aside, so that nothing can be kept.";
 
 /// What of the running machine has to hear of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,7 +188,6 @@ struct Touched {
     wifi: bool,
     addresses: bool,
     keys: bool,
-    language: bool,
 }
 
 impl Touched {
@@ -166,7 +195,6 @@ impl Touched {
         wifi: true,
         addresses: true,
         keys: true,
-        language: false,
     };
 
     /// Tells those who read the files.
@@ -192,9 +220,18 @@ fn has_radio(machine: &Machine) -> bool {
 /// What the card and the changes ask for together, and the changes.
 fn as_kept(machine: &Machine, shelf: &Shelf) -> (Wishes, Changes) {
     let (mut wishes, _) = card(machine, &mut Vec::new());
-    let mut changes = Changes::read(shelf, &mut Vec::new());
+    let mut changes = changes(shelf);
     changes.lay_over(&mut wishes);
     (wishes, changes)
+}
+
+fn changes(shelf: &Shelf) -> Changes {
+    let mut problems = Vec::new();
+    let changes = Changes::read(shelf, &mut problems);
+    problems
+        .iter()
+        .for_each(|problem| tracing::warn!("{problem}"));
+    changes
 }
 
 /// Gives the running machine what the files are again.
@@ -207,6 +244,9 @@ fn go_back(machine: &Machine, shelf: &Shelf, world: &mut impl World, touched: &T
     touched.tell(machine, world);
 }
 
+/// Said of a fixed address of which nobody can tell whether it leads anywhere.
+const UNKNOWN_GATEWAY: &str = "No gateway is named beside the address, so that nobody can tell whether it leads out; name one, or --force keeps it all the same.";
+
 /// A change that may be tried.
 struct Change {
     changes: Changes,
@@ -217,7 +257,14 @@ struct Change {
     joined: Vec<String>,
     touched: Touched,
     /// What has to lead out; nothing where the change is none of the network's.
-    over: Vec<Over>,
+    ways: Vec<Way>,
+}
+
+/// A way out that was changed.
+struct Way {
+    over: Over,
+    /// Who has to answer; none: whoever the network tells of.
+    gateways: Vec<IpAddr>,
 }
 
 impl Change {
@@ -226,15 +273,18 @@ impl Change {
         let (asked, problems) = request.wishes(machine);
         refuse(&problems)?;
         let (of_the_card, _) = card(machine, &mut Vec::new());
-        let mut changes = Changes::read(shelf, &mut Vec::new());
-        changes.add(&asked, &of_the_card, &request.leave);
-        let mut wishes = of_the_card;
-        changes.lay_over(&mut wishes);
         let joined: Vec<String> = asked
             .points
             .iter()
             .filter_map(|point| Some(point.ssid.as_ref()?.value.hex()))
             .collect();
+        let mut why = Vec::new();
+        let named = joined.iter().chain(&request.leave);
+        why.extend(named.filter_map(|ssid| still_on_card(&of_the_card, ssid)));
+        let mut changes = changes(shelf);
+        changes.add(&asked, &of_the_card, &request.leave, &shelf.joined());
+        let mut wishes = of_the_card;
+        changes.lay_over(&mut wishes);
         for point in asked.points {
             let own = wishes.points.iter_mut().find(|own| {
                 point
@@ -254,20 +304,31 @@ impl Change {
             wifi: !joined.is_empty() || !request.leave.is_empty() || asked.country.is_some(),
             addresses: asked.addressed != [false; 2],
             keys: asked.authorized_keys.is_some() || asked.diagnosis_keys.is_some(),
-            language: asked.language.is_some(),
         };
-        let over = [
-            (Over::Cable, asked.addressed[0]),
-            (Over::WiFi, asked.addressed[1] || !joined.is_empty()),
-            (Over::Any, touched.wifi && joined.is_empty()),
+        let addressed = [
+            (Over::Cable, asked.addressed[0], &asked.wired),
+            (Over::WiFi, asked.addressed[1], &asked.wireless),
         ];
-        let over: Vec<Over> = over
-            .into_iter()
-            .filter_map(|(over, is_it)| is_it.then_some(over))
-            .collect();
+        let mut ways = Vec::new();
+        for (over, is_asked, own) in addressed {
+            let gateways = own.gateways();
+            if is_asked && !own.addresses.is_empty() && gateways.is_empty() && !request.force {
+                why.push(UNKNOWN_GATEWAY.to_owned());
+            }
+            if is_asked {
+                ways.push(Way { over, gateways });
+            }
+        }
+        if touched.wifi {
+            let over = match joined.is_empty() {
+                true => Over::Any,
+                false => Over::WiFi,
+            };
+            let gateways = Vec::new();
+            ways.push(Way { over, gateways });
+        }
         let is_known = |zone: &String| machine.file("usr/share/zoneinfo").join(zone).is_file();
         let nobody = asked.authorized_keys.as_ref().is_some_and(Vec::is_empty);
-        let mut why = Vec::new();
         if asked.time_zone.is_some_and(|zone| !is_known(&zone)) {
             why.push("There is no such time zone.".to_owned());
         }
@@ -276,7 +337,8 @@ impl Change {
                 "Nobody could come in over SSH any more; --force does it all the same.".to_owned(),
             );
         }
-        if over.contains(&Over::WiFi) && !has_radio(machine) && !request.force {
+        let is_radio_s = ways.iter().any(|way| way.over == Over::WiFi);
+        if is_radio_s && !has_radio(machine) && !request.force {
             why.push("This machine has no Wi-Fi; --force keeps it for one that has.".to_owned());
         }
         if !why.is_empty() {
@@ -288,7 +350,7 @@ impl Change {
             networks,
             joined,
             touched,
-            over,
+            ways,
         })
     }
 
@@ -308,18 +370,19 @@ impl Change {
         }
     }
 
-    /// Waits until it is known whether it leads out.
-    fn holds(&self, world: &mut impl World) -> bool {
-        if self.over.is_empty() {
-            return true;
+    /// Waits until it is known how far it leads.
+    fn lead(&self, world: &mut impl World) -> Lead {
+        if self.ways.is_empty() {
+            return Lead::Out;
         }
         let mut trial = Trial::begin(world.now());
         loop {
-            let leads_out = world.leads_out(&self.over);
-            match trial.look(world.now(), leads_out) {
+            let lead = world.lead(&self.ways);
+            match trial.look(world.now(), lead == Lead::Out) {
                 Judged::Wait(ms) => world.wait(ms),
-                Judged::Keep => return true,
-                Judged::TakeBack => return false,
+                Judged::Keep => return Lead::Out,
+                // What leads out is not taken back.
+                Judged::TakeBack => return lead.min(Lead::Silent),
             }
         }
     }
@@ -338,6 +401,17 @@ impl Change {
         }
         Ok(())
     }
+}
+
+/// What is wrong with a change of a network, by its name in hexadecimal, of which a file of the card still holds a password: that is news
+/// at the next start, and would win.
+fn still_on_card(card: &Wishes, ssid: &str) -> Option<String> {
+    let place = &card.point(ssid)?.password.as_ref()?.place;
+    Some(format!(
+        "{}:{}: the card still holds a password of this network, which would win at the next start; restart the machine, which takes it over, or take it out there.",
+        place.file.display(),
+        place.line
+    ))
 }
 
 fn refuse(problems: &[Problem]) -> Result<(), Vec<String>> {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ASKED;
 use super::address::Addresses;
-use super::shelf::Shelf;
-use super::wifi::{Security, Ssid};
+use super::shelf::{Shelf, UNREADABLE};
+use super::wifi::{self, Security, Ssid};
 use super::wishes::{Asked, Place, Point, Wishes};
 use crate::sheet::Problem;
 
@@ -52,6 +52,9 @@ struct Network {
     over: Option<Manner>,
 }
 
+/// A network as it is kept, with what opens it.
+type Kept = wifi::Network;
+
 /// What the files tell of a network beside name and password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Manner {
@@ -77,10 +80,16 @@ impl Changes {
             kept => kept.and_then(|kept| Ok(serde_json::from_slice(&kept)?)),
         };
         kept.unwrap_or_else(|error| {
+            let beside = match shelf.set_aside(FILE) {
+                Ok(()) => format!("it is kept as {FILE}.{UNREADABLE}"),
+                Err(error) => format!("it cannot be kept beside: {error}"),
+            };
             problems.push(Problem {
                 file: path,
                 line: None,
-                what: format!("what was changed by `holdfastctl settings` cannot be read: {error}; change it again"),
+                what: format!(
+                    "what was changed by `holdfastctl settings` cannot be read: {error}; {beside}, and the card's files alone hold; change it again"
+                ),
             });
             Self::default()
         })
@@ -101,8 +110,9 @@ impl Changes {
         Ok(())
     }
 
-    /// Adds what is asked for now, over what the files say, and the networks that are left, by their names in hexadecimal.
-    pub(super) fn add(&mut self, asked: &Wishes, card: &Wishes, left: &[String]) {
+    /// Adds what is asked for now, over what the files say, and the networks that are left, by their names in hexadecimal. Where it is about
+    /// the Wi-Fi, those that are `kept` and that no file tells of any more are noted as well: from now on they are kept by being named.
+    pub(super) fn add(&mut self, asked: &Wishes, card: &Wishes, left: &[String], kept: &[Kept]) {
         add(&mut self.hostname, &asked.hostname, &card.hostname);
         add(&mut self.time_zone, &asked.time_zone, &card.time_zone);
         add(&mut self.language, &asked.language, &card.language);
@@ -127,6 +137,9 @@ impl Changes {
         ] {
             add(change, &is_asked.then(|| own.clone()), &told(card_s));
         }
+        if !asked.points.is_empty() || !left.is_empty() || asked.country.is_some() {
+            self.name(kept, card);
+        }
         let joined = asked.points.iter().filter_map(|point| {
             let ssid = point.ssid.as_ref()?.value.hex();
             Some((ssid, Some(Manner::of(point))))
@@ -137,6 +150,17 @@ impl Changes {
             self.networks.retain(|own| own.ssid != ssid);
             self.networks.push(Network { ssid, joined, over });
         }
+    }
+
+    /// Notes networks that nothing tells of but what is kept of them, the first one last: they go after those that are joined by name.
+    fn name(&mut self, kept: &[Kept], card: &Wishes) {
+        let is_told = |ssid: &str| {
+            card.point(ssid).is_some() || self.networks.iter().any(|own| own.ssid == ssid)
+        };
+        let untold = kept.iter().rev().filter(|own| !is_told(&own.ssid));
+        let mut named: Vec<Network> = untold.map(Network::kept).collect();
+        named.append(&mut self.networks);
+        self.networks = named;
     }
 
     /// Lays them over what the files say, and forgets those that the files are later than.
@@ -182,6 +206,17 @@ impl Changes {
 }
 
 impl Network {
+    fn kept(own: &Kept) -> Self {
+        Self {
+            ssid: own.ssid.clone(),
+            joined: Some(Manner {
+                security: Some(own.lock.security()),
+                hidden: own.hidden,
+            }),
+            over: None,
+        }
+    }
+
     fn point(&self, rank: usize) -> Option<Point> {
         let Manner { security, hidden } = self.joined?;
         let mut point = Point::new(rank, "wifi.password");

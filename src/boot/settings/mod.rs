@@ -15,7 +15,8 @@
 //! On the running machine they are changed by `change`, which the daemon asks for ([`Door`]):
 //!
 //! - `request`: what is asked for, checked as a file is; `shown`: what the daemon is told in return
-//! - `changes`: what was changed since the card's files were written; `undo`: what was before, until a change is known to hold
+//! - `changes`: what was changed since the card's files were written; `undo`: what was before, until a change is known to hold; `turn`: one
+//!   change at a time
 
 mod address;
 mod change;
@@ -32,6 +33,7 @@ mod shelf;
 mod shown;
 mod strays;
 mod supplicant;
+mod turn;
 mod undo;
 mod wifi;
 mod wishes;
@@ -58,7 +60,7 @@ use redact::{finish, redact};
 use regulatory::Countries;
 pub use request::{Door, NotAsked, check};
 use shelf::Shelf;
-pub use shown::{Network, Shown, Standing, Tried};
+pub use shown::{Network, Shown, Standing, Tried, lets_in, spoken};
 use wishes::Wishes;
 
 /// Reads one format.
@@ -95,8 +97,6 @@ const MOST: u64 = 256 << 10;
 const MOST_NAMED: usize = 8;
 /// The file of the problems found, for the daemon's screen.
 const PROBLEMS: &str = "run/holdfast/settings.json";
-/// There, whether anybody can log in: the keys themselves are hidden from the daemon.
-const LETS_IN: &str = "run/holdfast/lets-in.json";
 
 /// A language that the screens speak.
 fn language(text: &str) -> Result<String, &'static str> {
@@ -114,12 +114,6 @@ pub fn ignored(machine: &Machine) -> Vec<Problem> {
     serde_json::from_slice(&kept).unwrap_or_default()
 }
 
-/// Whether anybody can log in by SSH, as the settings step of this boot found it; `None` on a machine that has no such step.
-pub fn lets_in(machine: &Machine) -> Option<bool> {
-    let kept = fs::read(machine.file(LETS_IN)).ok()?;
-    serde_json::from_slice(&kept).ok()
-}
-
 /// Takes over what is good, says what is not, and removes the secrets from the files when they are safe elsewhere.
 ///
 /// # Errors
@@ -130,8 +124,7 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let mut failures = Vec::new();
     let mut told = Vec::new();
     match undo::take_back(&shelf).context("a change that was under way") {
-        Ok(true) => told.push("a change of the settings was cut off, and is taken back".to_owned()),
-        Ok(false) => {}
+        Ok(line) => told.extend(line.map(str::to_owned)),
         Err(error) => failures.push(error),
     }
     let (mut wishes, sheets) = card(machine, &mut problems);
@@ -177,10 +170,6 @@ pub fn import(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let shown = Shown::of(&shelf, &wishes, None);
     failures.extend(shown.put(machine).context("what is shown").err());
     let noted = super::note(machine, PROBLEMS, &problems).context(PROBLEMS);
-    failures.extend(noted.err());
-    let noted = super::note(machine, LETS_IN, &shelf.lets_in()).context(LETS_IN);
-    failures.extend(noted.err());
-    let noted = super::wifi::note_named(machine, shelf.names_wifi()).context("the Wi-Fi's note");
     failures.extend(noted.err());
     let failures: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
     if failures.is_empty() {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::regulatory::Countries;
 use super::shown::{Shown, Standing};
 use super::wishes::Wishes;
-use super::{ASKED, FILES, MOST, sheets};
+use super::{ASKED, FILES, MOST, sheets, turn};
 use crate::sheet::{Problem, Sheet};
 
 /// There when the daemon wants something changed: `holdfast-change.path` waits for it.
@@ -133,7 +133,8 @@ impl Door {
     ) -> Result<(), NotAsked> {
         let path = self.0.file(FILE);
         let standing = self.shown()?.change.map(|change| change.standing);
-        if standing == Some(Standing::Trying) || path.exists() {
+        let is_tried = standing == Some(Standing::Trying) && turn::is_taken(&self.0);
+        if is_tried || path.exists() {
             return Err(NotAsked::Busy);
         }
         let settings = settings.expose().clone();

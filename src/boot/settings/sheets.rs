@@ -128,9 +128,11 @@ impl Reader<'_> {
                 Err(why) if self.is_asked => return Err(why.into()),
                 code => self.wishes.language = code.ok(),
             },
-            ("ssh", "authorized_keys") => self.wishes.authorized_keys = Some(keys(value)?),
+            ("ssh", "authorized_keys") => {
+                self.wishes.authorized_keys = Some(self.keys(entry)?);
+            }
             ("ssh", "diagnosis_keys") if self.is_ours => {
-                self.wishes.diagnosis_keys = Some(keys(value)?);
+                self.wishes.diagnosis_keys = Some(self.keys(entry)?);
             }
             ("ssh", "password_authentication") if value.as_bool() == Some(true) => {
                 return Err(Unknown::Value(
@@ -191,6 +193,19 @@ impl Reader<'_> {
             _ => return Err(Unknown::Key),
         }
         Ok(())
+    }
+
+    /// The keys of an entry, and a word on one that is none.
+    fn keys(&mut self, entry: &Entry<'_>) -> Result<Vec<String>, Unknown> {
+        let (keys, none) = keys(&entry.value)?;
+        if let Some(at) = none {
+            let what = format!(
+                "number {at} is no public key: it must be the whole line of a .pub file, such as \"ssh-ed25519 AAAA... me@home\""
+            );
+            let problem = self.place(entry).problem(what);
+            self.problems.push(problem);
+        }
+        Ok(keys)
     }
 
     fn network(&mut self, entry: &Entry<'_>) -> Result<(), Unknown> {
@@ -340,25 +355,31 @@ fn addresses(ours: &mut Addresses, key: &str, value: &DeValue<'_>) -> Result<boo
     Ok(true)
 }
 
-/// One key, or several in an array or line by line. One that is none spoils no other.
-fn keys(value: &DeValue<'_>) -> Result<Vec<String>, Unknown> {
+/// One key, or several in an array or line by line; and which of them is none, counted from 1, where one is not: it spoils no other.
+fn keys(value: &DeValue<'_>) -> Result<(Vec<String>, Option<usize>), Unknown> {
     const WANTED: &str = "must be public keys as in ~/.ssh/id_ed25519.pub, such as [\"ssh-ed25519 AAAA... me@home\"]";
     let texts: Vec<&str> = match value.as_array() {
-        Some(array) => array
-            .iter()
-            .filter_map(|one| one.get_ref().as_str())
-            .collect(),
+        Some(array) => {
+            let texts = array.iter().map(|one| one.get_ref().as_str());
+            let is_said = |text: &&str| !text.trim().is_empty();
+            texts
+                .map(|text| text.filter(is_said).unwrap_or("nothing"))
+                .collect()
+        }
         None => vec![text(value)?],
     };
-    let keys: Vec<String> = texts
+    let lines = texts.iter().flat_map(|text| text.lines()).map(str::trim);
+    let lines: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let none = lines.iter().position(|line| !is_key(line));
+    let keys: Vec<String> = lines
         .iter()
-        .flat_map(|text| text.lines())
-        .map(str::trim)
         .filter(|line| is_key(line))
-        .map(str::to_owned)
+        .map(|line| (*line).to_owned())
         .collect();
     if keys.is_empty() && !value.as_array().is_some_and(|array| array.is_empty()) {
         return Err(Unknown::Value(WANTED));
     }
-    Ok(keys)
+    Ok((keys, none.map(|at| at + 1)))
 }

@@ -20,6 +20,8 @@ pub(super) const KEYS: &str = "ssh/authorized_keys";
 pub(super) const DIAGNOSIS_KEYS: &str = "ssh/diagnosis_keys";
 /// The networks.
 pub(super) const WIFI: &str = "wifi/wpa_supplicant.conf";
+/// What is added to the name of a file that cannot be read.
+pub(super) const UNREADABLE: &str = "unreadable";
 /// The host name of a machine that nobody named.
 const UNNAMED: &str = "holdfast";
 
@@ -40,6 +42,13 @@ impl Shelf {
     /// A file there.
     pub(super) fn file(&self, path: &str) -> PathBuf {
         self.0.join(path)
+    }
+
+    /// Keeps a file that cannot be read beside its place, where nothing is written over it.
+    pub(super) fn set_aside(&self, name: &str) -> io::Result<()> {
+        let path = self.file(name);
+        fs::rename(&path, path.with_added_extension(UNREADABLE))?;
+        path.parent().map_or(Ok(()), atomic::sync_dir)
     }
 
     /// Keeps what is asked for, durably, with these of the networks; `told` is what is new.
@@ -84,8 +93,7 @@ impl Shelf {
     /// Every whole network that is asked for, the later file's first, with what was kept of it before where its password is not
     /// in the files any more. Where none is whole the last good ones stay.
     pub(super) fn networks(&self, wishes: &Wishes, problems: &mut Vec<Problem>) -> Vec<Network> {
-        let kept = fs::read_to_string(self.0.join(WIFI)).unwrap_or_default();
-        let kept = wifi::of_conf(&kept);
+        let kept = self.joined();
         let mut networks = Vec::new();
         for point in &wishes.points {
             let password = point.password.as_ref();
@@ -97,12 +105,12 @@ impl Shelf {
                 continue;
             };
             let ssid = asked.value.hex();
-            let kept = kept.iter().find(|(own, _)| *own == ssid);
+            let kept = kept.iter().find(|own| own.ssid == ssid);
             let lock = Lock::new(
                 point.security.unwrap_or(Security::Wpa2),
                 &asked.value,
                 password.map(|password| &password.value),
-                kept.map(|(_, lock)| lock),
+                kept.map(|own| &own.lock),
             );
             let Some(lock) =
                 lock.or((point.may_be_open && point.security.is_none()).then_some(Lock::Open))
@@ -168,10 +176,9 @@ impl Shelf {
         done.into_iter().filter_map(Result::err).collect()
     }
 
-    /// Whether there is a Wi-Fi to join.
-    pub(super) fn names_wifi(&self) -> bool {
-        let kept = fs::read_to_string(self.0.join("wifi/wpa_supplicant.conf")).unwrap_or_default();
-        !wifi::of_conf(&kept).is_empty()
+    /// The networks that are kept, the first one first.
+    pub(super) fn joined(&self) -> Vec<Network> {
+        wifi::of_conf(&fs::read_to_string(self.0.join(WIFI)).unwrap_or_default())
     }
 
     /// Gives the running machine the addresses of the files, before networkd starts.

@@ -7,13 +7,31 @@ use std::os::unix::fs::{OpenOptionsExt, fchown};
 use holdfast_medium::Machine;
 use serde::{Deserialize, Serialize};
 
-use super::shelf::{DIAGNOSIS_KEYS, KEYS, Shelf, WIFI};
-use super::wifi::{self, Lock, Ssid};
+use super::shelf::{DIAGNOSIS_KEYS, KEYS, Shelf};
+use super::wifi::{self, Ssid};
 use super::wishes::Wishes;
+use crate::boot::note;
 use crate::boot::user::user;
+use crate::boot::wifi::note_named;
+use crate::panel::Language;
 
 /// Where the daemon finds it: in a directory of root's, that nobody else writes to.
 const FILE: &str = "run/holdfast-settings/shown.json";
+
+/// There, whether anybody can log in: the keys themselves are hidden from the daemon.
+const LETS_IN: &str = "run/holdfast-settings/lets-in.json";
+
+/// Whether anybody can log in by SSH, as the settings step of this boot found it, or the last change since; `None` on a machine that has no
+/// such step.
+pub fn lets_in(machine: &Machine) -> Option<bool> {
+    let kept = fs::read(machine.file(LETS_IN)).ok()?;
+    serde_json::from_slice(&kept).ok()
+}
+
+/// The language that the screens are to speak now, where the settings say so.
+pub fn spoken(machine: &Machine) -> Option<Language> {
+    Language::of(&Shown::read(machine).ok()?.language?)
+}
 
 /// What is set now.
 #[derive(Clone, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -79,18 +97,17 @@ pub enum Standing {
 impl Shown {
     /// Gathers it from what is kept and asked for.
     pub(super) fn of(shelf: &Shelf, wishes: &Wishes, change: Option<Tried>) -> Self {
-        let conf = fs::read_to_string(shelf.file(WIFI)).unwrap_or_default();
-        let network = |(hex, lock): (String, Lock)| Network {
-            ssid: Ssid::of_hex(&hex).map_or_else(|_| hex.clone(), |ssid| ssid.text()),
-            security: lock.security().name().to_owned(),
-            hex,
+        let network = |own: wifi::Network| Network {
+            ssid: Ssid::of_hex(&own.ssid).map_or_else(|_| own.ssid.clone(), |ssid| ssid.text()),
+            security: own.lock.security().name().to_owned(),
+            hex: own.ssid,
         };
         Self {
             hostname: shelf.hostname(),
             time_zone: wishes.time_zone.clone(),
             language: wishes.language.clone(),
             country: wishes.country.clone(),
-            wifi: wifi::of_conf(&conf).into_iter().map(network).collect(),
+            wifi: shelf.joined().into_iter().map(network).collect(),
             ethernet_address: wishes.wired.lines(),
             wifi_address: wishes.wireless.lines(),
             authorized_keys: shelf.keys(KEYS),
@@ -104,8 +121,10 @@ impl Shown {
         Ok(serde_json::from_slice(&fs::read(machine.file(FILE))?)?)
     }
 
-    /// Leaves it for the daemon, and nobody else.
+    /// Leaves it for the daemon, and nobody else; and word of what of it is nobody's secret.
     pub(super) fn put(&self, machine: &Machine) -> io::Result<()> {
+        note(machine, LETS_IN, &!self.authorized_keys.is_empty())?;
+        note_named(machine, !self.wifi.is_empty())?;
         let path = machine.file(FILE);
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;

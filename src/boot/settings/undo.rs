@@ -13,6 +13,9 @@ const FILE: &str = "before.json";
 /// What it holds, of what is kept.
 const KEPT: [&str; 5] = ["hostname", "settings.json", KEYS, DIAGNOSIS_KEYS, WIFI];
 
+const TAKEN_BACK: &str = "A change of the settings was cut off, and is taken back.";
+const UNKNOWN: &str = "A change of the settings was cut off, and what was before cannot be read: everything stays as it is. Look at it with `holdfastctl settings`.";
+
 /// Notes, durably, what everything is now.
 pub(super) fn begin(shelf: &Shelf) -> io::Result<()> {
     let mut before = BTreeMap::new();
@@ -33,13 +36,20 @@ pub(super) fn keep(shelf: &Shelf) -> io::Result<()> {
     file.parent().map_or(Ok(()), atomic::sync_dir)
 }
 
-/// Makes everything what it was, where a change does not hold yet; whether one did not. A cut in between begins it again.
-pub(super) fn take_back(shelf: &Shelf) -> io::Result<bool> {
+/// Makes everything what it was, where a change does not hold yet, and tells of it. A cut in between begins it again.
+pub(super) fn take_back(shelf: &Shelf) -> io::Result<Option<&'static str>> {
     let before = match fs::read(shelf.file(FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        before => before?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        before => before.and_then(|json| Ok(serde_json::from_slice(&json)?)),
     };
-    let before: BTreeMap<String, Option<String>> = serde_json::from_slice(&before)?;
+    let before: BTreeMap<String, Option<String>> = match before {
+        Ok(before) => before,
+        Err(error) => {
+            tracing::warn!("what was before a change of the settings cannot be read: {error}");
+            shelf.set_aside(FILE)?;
+            return Ok(Some(UNKNOWN));
+        }
+    };
     for name in KEPT {
         let path = shelf.file(name);
         match before.get(name) {
@@ -59,5 +69,5 @@ pub(super) fn take_back(shelf: &Shelf) -> io::Result<bool> {
         }
     }
     keep(shelf)?;
-    Ok(true)
+    Ok(Some(TAKEN_BACK))
 }

@@ -249,8 +249,8 @@ pub(super) fn conf(country: Option<&str>, networks: &[Network]) -> Secret<String
     ))
 }
 
-/// The names of a file made before, and what opens them.
-pub(super) fn of_conf(conf: &str) -> Vec<(String, Lock)> {
+/// The networks of a file made before.
+pub(super) fn of_conf(conf: &str) -> Vec<Network> {
     let blocks = conf.split("network={").skip(1);
     blocks
         .filter_map(|block| {
@@ -267,7 +267,13 @@ pub(super) fn of_conf(conf: &str) -> Vec<(String, Lock)> {
                 (None, Some(password)) => Lock::Password(password),
                 (None, None) => Lock::Open,
             };
-            Some((value("ssid")?, lock))
+            let priority = value("priority").and_then(|priority| priority.parse().ok());
+            Some(Network {
+                ssid: value("ssid")?,
+                hidden: value("scan_ssid").as_deref() == Some("1"),
+                lock,
+                priority: priority.unwrap_or_default(),
+            })
         })
         .collect()
 }
@@ -347,11 +353,6 @@ mod tests {
                 priority,
             })
             .collect();
-        let again = of_conf(conf(Some("DE"), &networks).expose());
-        let kept: Vec<_> = networks
-            .into_iter()
-            .map(|network| (network.ssid, network.lock))
-            .collect();
-        assert_eq!(again, kept);
+        assert_eq!(of_conf(conf(Some("DE"), &networks).expose()), networks);
     }
 }

@@ -3,6 +3,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::address::Addresses;
 use super::regulatory::Countries;
 use super::wifi::{Password, Security, Ssid};
@@ -245,25 +248,72 @@ pub(super) fn time_zone(text: &str) -> Result<String, &'static str> {
         .ok_or("must be a time zone in quotes, such as \"Europe/Berlin\" or \"UTC\"")
 }
 
-/// `TYPE BASE64 [COMMENT]` (sshd(8), without options): the blob begins with the type again, after its length.
+/// `TYPE BASE64 [COMMENT]` (sshd(8), without options).
 pub(super) fn is_key(line: &str) -> bool {
-    const TYPES: [&str; 7] = [
-        "ssh-ed25519",
-        "ecdsa-sha2-nistp256",
-        "ecdsa-sha2-nistp384",
-        "ecdsa-sha2-nistp521",
-        "sk-ssh-ed25519@openssh.com",
-        "sk-ecdsa-sha2-nistp256@openssh.com",
-        "ssh-rsa",
-    ];
     let mut parts = line.split_whitespace();
     let (Some(kind), Some(blob)) = (parts.next(), parts.next()) else {
         return false;
     };
-    let is_base64 = |letter: u8| letter.is_ascii_alphanumeric() || b"+/=".contains(&letter);
-    TYPES.contains(&kind)
-        && blob.starts_with("AAAA")
-        && blob.len() >= 60
-        && blob.bytes().all(is_base64)
-        && !line.contains(char::is_control)
+    let known = KEYS.iter().find(|(name, _)| *name == kind);
+    let fields = STANDARD.decode(blob).ok().and_then(|blob| fields(&blob));
+    let is_whole = |fields: Vec<Vec<u8>>| {
+        fields.first().is_some_and(|own| own == kind.as_bytes())
+            && known.is_some_and(|(_, count)| fields.len() == *count)
+            && fields.iter().all(|field| !field.is_empty())
+    };
+    fields.is_some_and(is_whole) && !line.contains(char::is_control)
+}
+
+/// The kinds of public keys, and how many fields each has, its name included (RFC 4253, 6.6; RFC 5656, 3.1; RFC 8709, 4; PROTOCOL.u2f of OpenSSH).
+const KEYS: [(&str, usize); 7] = [
+    ("ssh-ed25519", 2),
+    ("ecdsa-sha2-nistp256", 3),
+    ("ecdsa-sha2-nistp384", 3),
+    ("ecdsa-sha2-nistp521", 3),
+    ("sk-ssh-ed25519@openssh.com", 3),
+    ("sk-ecdsa-sha2-nistp256@openssh.com", 4),
+    ("ssh-rsa", 3),
+];
+
+/// The fields of a key, each behind its length; `None` where they do not end where the key does.
+fn fields(mut blob: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut fields = Vec::new();
+    while !blob.is_empty() {
+        let (length, behind) = blob.split_first_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (field, rest) = behind.split_at_checked(length)?;
+        fields.push(field.to_owned());
+        blob = rest;
+    }
+    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_key_where_it_is_whole() {
+        let ed25519 =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBm4kQp2dJ0h6mYhXW0n5mJ2Qq8V9G1o1d3nR7TfGk2Z";
+        assert!(is_key(ed25519) && is_key(&format!("{ed25519} me@home of mine")));
+        let cut = &ed25519[..ed25519.len() - 4];
+        let other = ed25519.replace("ssh-ed25519", "ssh-rsa");
+        let private = "PRIVATE KEY";
+        let options = format!("no-pty {ed25519}");
+        let split = ed25519.replace("IBm4", "IBm4\u{7}");
+        for none in [
+            "",
+            "nothing",
+            "ssh-ed25519",
+            "ssh-ed25519 AAAA",
+            cut,
+            &other,
+            private,
+            &options,
+            &split,
+        ] {
+            assert!(!is_key(none), "{none}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Changes on a machine in a directory, whose services and network are the test's.
 
+mod wrong;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -22,8 +24,10 @@ struct Board {
     root: tempfile::TempDir,
     machine: Machine,
     now: u64,
-    /// Whether a way leads out, by the network that is joined.
-    leads_out: fn(&str) -> bool,
+    /// How far a way leads, by the network that is joined.
+    lead: fn(&str) -> Lead,
+    /// The ways that were looked at last, and who has to answer.
+    ways: Vec<(Over, Vec<IpAddr>)>,
     told: Vec<String>,
     /// The data partition, at each moment in which somebody is told or asked something.
     moments: Vec<Files>,
@@ -37,7 +41,8 @@ impl Board {
             machine: Machine::at(root.path()),
             root,
             now: 0,
-            leads_out: |_| true,
+            lead: |_| Lead::Out,
+            ways: Vec::new(),
             told: Vec::new(),
             moments: Vec::new(),
         };
@@ -140,12 +145,13 @@ impl World for Board {
         self.moments.push(moment);
     }
 
-    fn leads_out(&mut self, over: &[Over]) -> bool {
-        assert!(!over.is_empty());
+    fn lead(&mut self, ways: &[Way]) -> Lead {
+        let ways = ways.iter().map(|way| (way.over, way.gateways.clone()));
+        self.ways = ways.collect();
         let moment = self.kept();
-        let leads_out = (self.leads_out)(&moment["wifi/wpa_supplicant.conf"]);
+        let lead = (self.lead)(&moment["wifi/wpa_supplicant.conf"]);
         self.moments.push(moment);
-        leads_out
+        lead
     }
 
     fn now(&mut self) -> u64 {
@@ -161,10 +167,17 @@ fn names(ssid: &str) -> String {
     format!("ssid={}\n", hex::encode(ssid))
 }
 
+fn out_where(is_out: bool) -> Lead {
+    match is_out {
+        true => Lead::Out,
+        false => Lead::Nowhere,
+    }
+}
+
 #[test]
 fn a_network_is_joined_alone_first_and_the_others_stay() {
     let mut board = Board::booted(HOME);
-    board.leads_out = |conf| conf.contains(&names("shore")) && !conf.contains(&names("home"));
+    board.lead = |conf| out_where(conf.contains(&names("shore")) && !conf.contains(&names("home")));
     let tried = board.change(SHORE, &[], false);
     assert_eq!(tried.standing, Standing::Kept, "{:?}", tried.why);
     assert_eq!(board.now, 10_000, "it held for so long");
@@ -188,7 +201,7 @@ fn a_network_is_joined_alone_first_and_the_others_stay() {
 fn one_that_does_not_come_up_is_taken_back_byte_for_byte() {
     let mut board = Board::booted(HOME);
     let before = board.kept();
-    board.leads_out = |conf| conf.contains(&names("home"));
+    board.lead = |conf| out_where(conf.contains(&names("home")));
     let tried = board.change(SHORE, &[], false);
     assert_eq!(tried.standing, Standing::TakenBack);
     assert_eq!(
@@ -212,7 +225,7 @@ fn the_plug_pulled_at_any_moment_leaves_what_was_before() {
     ));
     let before = board.kept();
     let tried = board.change(
-        &format!("hostname = \"crab\"\n[ethernet]\naddress = \"192.168.7.20/24\"\ndns = \"192.168.7.1\"\n{SHORE}"),
+        &format!("hostname = \"crab\"\n[ethernet]\naddress = \"192.168.7.20/24\"\ngateway = \"192.168.7.1\"\ndns = \"192.168.7.1\"\n{SHORE}"),
         &["home"],
         false,
     );
@@ -268,9 +281,11 @@ fn the_last_word_wins_key_by_key() {
     let both = "hostname = \"crab\"\ntime_zone = \"Europe/Berlin\"\n[panel]\nlanguage = \"es\"\n";
     assert_eq!(board.change(both, &[], false).standing, Standing::Kept);
     assert_eq!(
-        board.told,
-        ["systemctl try-restart --no-block holdfastd.service"]
+        board.told, [""; 0],
+        "the daemon looks for its language by itself"
     );
+    let spoken = || crate::boot::settings::spoken(&board.machine);
+    assert_eq!(spoken(), Some(crate::panel::Language::Spanish));
     board.boot();
     let name = |board: &Board| board.read("proc/sys/kernel/hostname");
     let language = |board: &Board| board.read("run/holdfast-settings/config.toml");
