@@ -44,6 +44,8 @@ pub(crate) struct Flash {
     pub(crate) emptied: Option<Emptied>,
     /// The new version, until it has proved itself or is given up.
     pub(crate) fresh: Option<Fresh>,
+    /// The boot loader counts the starts of the slot that runs.
+    pub(crate) counted: bool,
 }
 
 /// The daemon.
@@ -125,6 +127,7 @@ impl Board {
                 resets: false,
                 emptied: None,
                 fresh: None,
+                counted: false,
             },
             process: None,
             run: None,
@@ -237,12 +240,11 @@ impl World {
             let soon = self.dice.random_range(0..20 * SECOND);
             self.after(soon, What::Meddles);
         }
-        let hour = facts.updates.automatic;
         self.tell(Event::Woke(Box::new(facts)));
         if self.by_radio() {
             self.tell(Event::Radio { alone: true });
         }
-        if hour {
+        if self.is_update_hour() {
             self.tell(Event::UpdateHour(true));
         }
     }
@@ -257,9 +259,9 @@ impl World {
             Some((past, self.elapsed(written, boot)))
         });
         let updates = Updates {
-            automatic: self.seed.is_multiple_of(3),
+            automatic: self.is_automatic(),
             booted: self.booted(),
-            counted: false,
+            counted: self.counted(),
         };
         Facts {
             last_end: self.board.last_end,
@@ -388,7 +390,9 @@ impl World {
                             tries: 0,
                         });
                     }
-                    UpdateStep::Kept => self.board.flash.fresh = None,
+                    UpdateStep::Kept => {
+                        (self.board.flash.fresh, self.board.flash.counted) = (None, false);
+                    }
                     _ => {}
                 }
                 self.tell(Event::Update(step));

@@ -5,6 +5,7 @@ mod habits;
 mod looks;
 mod radio;
 mod storms;
+mod updates;
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,7 @@ use farewells::Farewells;
 use habits::Habits;
 use radio::Radio;
 use storms::Storms;
+use updates::Updates;
 
 /// How long a press that wants something of its own is held.
 const HOLD: u64 = 5 * SECOND;
@@ -117,6 +119,7 @@ pub(crate) struct Watch {
     stuck: bool,
     habits: Habits,
     radio: Radio,
+    upkeep: Updates,
 }
 
 impl Watch {
@@ -169,6 +172,7 @@ impl Watch {
         (self.found, self.stuck) = (None, false);
         self.habits.starts();
         self.radio.starts(now);
+        self.upkeep.starts(now);
         self.farewells.starts();
         // A suspicion does not outlive a restart: it is asked twice anew. A proof does.
         self.logouts = if self.logouts < PROOF { 0 } else { PROOF };
@@ -379,6 +383,7 @@ impl Watch {
         }
         self.habits.happens(now, event);
         self.radio.happens(now, event);
+        self.upkeep.happens(now, event);
         self.storms.happens(now, event);
         self.farewells.happens(event);
         match *event {
@@ -474,6 +479,8 @@ impl Watch {
                 self.tell(now, Note::Does(effect.clone()));
             }
             let held = self.habits.does(now, effect);
+            self.holds(held);
+            let held = self.upkeep.does(now, effect);
             self.holds(held);
             if self.stuck && matches!(event, Event::LinkEnded(_)) {
                 self.refuses(effect);

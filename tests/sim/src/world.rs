@@ -58,6 +58,8 @@ pub(crate) enum What {
     Finger(Hand, bool),
     /// Somebody does something.
     Does(Deed),
+    /// The hours of updates begin, or are over.
+    UpdateHour,
     /// Anything happens to a start that is under way.
     Meddles,
 }
@@ -144,6 +146,7 @@ impl World {
         };
         world.whatsapp.valid = world.board.flash.linked;
         world.at(0, What::Start);
+        world.expect_update_hour();
         for spell in Spell::ALL {
             world.expect_spell(spell);
         }
@@ -290,6 +293,7 @@ impl World {
                 self.does(deed);
                 self.expect_deed(deed);
             }
+            What::UpdateHour => self.update_hour(),
             What::Meddles => match self.dice.random_range(0..2 * Deed::ALL.len()) {
                 0 => self.dies(LastEnd::PowerLoss, 5 * SECOND),
                 1 => self.begins(Spell::Flapping),
