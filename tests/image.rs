@@ -182,3 +182,117 @@ fn the_list_for_imager_is_one_that_it_takes() {
     let icon = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/board/imager.png")).unwrap();
     assert!(icon.starts_with(b"\x89PNG\r\n\x1a\n"));
 }
+
+/// Device trees with what the overlays and descriptions touch, as mainline has it: a 3B's, a 4B's, a Pi 5's.
+const TREES: [(&str, &str); 3] = [
+    (
+        "bcm2837",
+        r#"compatible = "raspberrypi,3-model-b", "brcm,bcm2837";
+        soc {
+            gpio: gpio@7e200000 { compatible = "brcm,bcm2835-gpio"; pins: i2c1 { }; };
+            i2c@7e804000 { pinctrl-0 = <&pins>; clock-frequency = <100000>; status = "okay"; };
+            spi@7e204000 { status = "disabled"; };
+        };"#,
+    ),
+    (
+        "bcm2711",
+        r#"compatible = "raspberrypi,4-model-b", "brcm,bcm2711";
+        soc {
+            gpio: gpio@7e200000 { compatible = "brcm,bcm2711-gpio"; pins: i2c1 { }; };
+            i2c@7e804000 { pinctrl-0 = <&pins>; clock-frequency = <100000>; status = "okay"; };
+            spi@7e204000 { status = "disabled"; };
+        };"#,
+    ),
+    (
+        "bcm2712",
+        r#"compatible = "raspberrypi,5-model-b", "brcm,bcm2712";
+        bus {
+            rp1_gpio: pinctrl@400d0000 { compatible = "raspberrypi,rp1-gpio"; };
+            rp1_i2c1: i2c@40074000 { status = "disabled"; };
+        };"#,
+    ),
+];
+
+/// Asks of each tree, in a shell that has the builder's functions, the project as its place and the trees in `$1`.
+fn ask_trees(script: &str) -> String {
+    for name in ["dtc", "fdtoverlay"] {
+        tool::tool(name);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for (chip, body) in TREES {
+        let reserved = "reserved-memory { #address-cells = <1>; #size-cells = <1>; ranges; };";
+        let source = format!("/dts-v1/; / {{ {body} {reserved} }};");
+        fs::write(dir.path().join(format!("{chip}.dts")), source).unwrap();
+    }
+    // A kernel that knows what the overlays call a display; the test's, so that a longer name of it does not count.
+    fs::write(dir.path().join("kernel"), "rohm,dh2228fvx\0rohm,dh2228fv\0").unwrap();
+    let script = format!(
+        "own=board/boards/raspberrypi
+        faults() {{ tree_faults \"$1\" {place}/kernel $own/board.toml $own/displays/*.toml ; }}
+        for chip in bcm2837 bcm2711 bcm2712; do
+            tree={place}/$chip.dtb
+            dtc -@ -q -I dts -O dtb -o $tree {place}/$chip.dts
+            {script}
+        done",
+        place = dir.path().display()
+    );
+    let said = bash(Path::new(PROJECT), &["trees.sh"], &script);
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    text(&said.stdout).to_owned()
+}
+
+#[test]
+fn each_overlay_makes_its_chips_trees_fit_the_descriptions() {
+    assert_eq!(ask_trees("overlay $own/overlays $tree; faults $tree"), "");
+    // Without them the trees do not fit, and each thing is said.
+    let header = "/soc/i2c@7e804000 does not run at 400 kHz
+/soc/spi@7e204000 has no device for spidev at chip select 0
+/soc/spi@7e204000 has no device for spidev at chip select 1
+/soc/spi@7e204000 has no pins
+/soc/spi@7e204000 has not two chip selects
+/soc/spi@7e204000 is off
+";
+    let rp1 = "/bus/i2c@40074000 does not run at 400 kHz
+/bus/i2c@40074000 has no pins
+/bus/i2c@40074000 is off
+";
+    assert_eq!(ask_trees("faults $tree"), [header, header, rp1].concat());
+}
+
+#[test]
+fn a_tree_that_names_things_otherwise_is_told_of() {
+    let changed = |words: &str| {
+        ask_trees(&format!(
+            "overlay $own/overlays $tree
+            dtc -q -I dtb -O dts $tree | sed '{words}' | dtc -@ -q -I dts -O dtb -o $tree.new
+            faults $tree.new | sed 's/^[a-z0-9-]*.toml/NAME/' | sort -u"
+        ))
+    };
+    assert_eq!(changed("s/i2c@/i3c@/"), "NAME: no node of bus\n".repeat(3));
+    // A Pi 5 has none.
+    assert_eq!(
+        changed("s/spi@7/spi@9/"),
+        "NAME: no node of spi\n".repeat(2)
+    );
+    let device = "/soc/spi@7e204000 has no device for spidev at chip select";
+    assert_eq!(
+        changed("s/rohm,dh2228fv/rohm,dh2228f/"),
+        format!("{device} 0\n{device} 1\n").repeat(2)
+    );
+    assert_eq!(
+        changed("s/-gpio\"/-lines\"/"),
+        "no lines of a header\n".repeat(3)
+    );
+    let undescribed =
+        "overlay $own/overlays $tree; sed s/pinctrl-rp1:/pinctrl-rp2:/ $own/board.toml >$tree.toml
+        tree_faults $tree ${tree%/*}/kernel $tree.toml";
+    assert_eq!(
+        ask_trees(undescribed),
+        "bcm2712.dtb.toml: lines names no line of pinctrl-rp1\n"
+    );
+    let new = changed("s/pinctrl@400d0000 {/spi@40050000 {}; &/");
+    assert!(
+        new.contains("a Pi 5 has SPI now, and docs/hardware.md says that it has none"),
+        "{new}"
+    );
+}

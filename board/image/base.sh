@@ -2,11 +2,18 @@
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 debian=trixie
+# Where the kernel comes from, for APT: Debian's release, its security fixes first, has no driver for what is behind a Pi 5's RP1; its backports
+# have. See docs/decisions/0130.
+kernel_from() {
+    if [[ $arch = arm64 ]]; then
+        echo "-o APT::Default-Release=$debian-backports"
+    fi
+}
 # The release's own date, so that a commit of ours does not change the base.
 debian_date=1754690400
 
 base_key() {
-    declare -f make_base
+    declare -f make_base kernel_from
     packages
     echo "$arch $debian $debian_date"
 }
@@ -14,7 +21,15 @@ base_key() {
 # The packages to install, a line each.
 packages() { grep -v -e '^#' -e '^-' -e '^$' board/image/packages.list; }
 
-# make_base DIRECTORY: root.tar, kernel.deb, u-boot.deb for a virtual machine, and for the Pi wifi.deb, boot.deb and u-boot-pi.deb
+# unpack_kernel BASE DIRECTORY: its packages, of which newer kernels have several
+unpack_kernel() {
+    local deb
+    for deb in "$1"/kernel-*.deb; do
+        dpkg-deb -x "$deb" "$2"
+    done
+}
+
+# make_base DIRECTORY: root.tar, kernel-NAME.deb, u-boot.deb for a virtual machine, and for the Pi wifi.deb, boot.deb and u-boot-pi.deb
 make_base() {
     local into=$1 include
     include=$(packages | paste -sd,)
@@ -25,7 +40,9 @@ make_base() {
     # shellcheck disable=SC2016 # expanded by the hook's shell
     local download='cd "$0" && export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" &&
         fetch() { apt-get download -qq -o APT::Sandbox::User=root "$1" && mv "$1"_*.deb "$2"; } &&
-        fetch $(apt-cache depends linux-image-'$arch' | sed -n "s/.*Depends: \(linux-image-[0-9]\)/\1/p") kernel.deb &&
+        needs() { apt-cache '$(kernel_from)' depends "$1" | sed -n "s/.*Depends: \(linux-[a-z]*-[0-9].*\)/\1/p"; } &&
+        image=$(needs linux-image-'$arch') &&
+        for name in $image $(needs $image); do fetch $name kernel-$name.deb; done &&
         fetch u-boot-qemu u-boot.deb'
     if [[ $arch = arm64 ]]; then
         download+=' && fetch raspi-firmware boot.deb && fetch firmware-brcm80211 wifi.deb && fetch u-boot-rpi u-boot-pi.deb'
@@ -35,6 +52,7 @@ make_base() {
         --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --setup-hook="echo 'deb http://deb.debian.org/debian $debian-backports main' >\"\$1\"/etc/apt/sources.list.d/backports.list" \
         --customize-hook="bash -euc '$download' '$into'" \
         "$debian" "$into/root.tar"
 }

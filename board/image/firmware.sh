@@ -2,9 +2,9 @@
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 firmware_key() {
-    cat board/image/{fat,firmware}.sh board/image/boot.cmd
+    cat board/image/{fat,firmware,trees}.sh board/image/boot.cmd
     if [[ $board = raspberrypi ]]; then
-        cat board/boards/raspberrypi/{config.txt,uboot.env}
+        cat board/boards/raspberrypi/{config.txt,uboot.env,bcm2712d0.dts}
     fi
     echo "$1 $board $SOURCE_DATE_EPOCH"
 }
@@ -29,10 +29,13 @@ make_firmware() {
 add_pi() {
     local files=$1 base=$2 from=$3
     dpkg-deb -x "$base/boot.deb" "$from"
-    dpkg-deb -x "$base/kernel.deb" "$from"
+    unpack_kernel "$base" "$from"
     dpkg-deb -x "$base/u-boot-pi.deb" "$from"
     cp "$from"/usr/lib/raspi-firmware/{bootcode.bin,start_cd.elf,fixup_cd.dat,start4cd.elf,fixup4cd.dat} "$files"
-    cp "$from"/usr/lib/linux-image-*/broadcom/bcm{2711,2837}-rpi-*.dtb "$files"
+    take_trees "$from" "$files"
+    # A Pi 5's firmware asks for it by this name where the chip is of stepping D0.
+    mkdir "$files/overlays"
+    dtc -@ -q -I dts -O dtb -o "$files/overlays/bcm2712d0.dtbo" board/boards/raspberrypi/bcm2712d0.dts
     cp "$from/usr/lib/u-boot/rpi_arm64/u-boot.bin" board/boards/raspberrypi/config.txt "$files"
     mkenvimage -s 0x4000 -o "$files/uboot.env" <(grep -v '^#' board/boards/raspberrypi/uboot.env)
     chmod 644 "$files/uboot.env"

@@ -42,7 +42,7 @@ imager_entry() {
             image_download_sha256: $download_sha,
             extract_size: $extract,
             extract_sha256: $extract_sha,
-            devices: ["pi4-64bit", "pi3-64bit"],
+            devices: ["pi5-64bit", "pi4-64bit", "pi3-64bit"],
             architecture: "armv8",
             init_format: "cloudinit"
         }]

@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 root_key() {
-    cat board/image/root.sh board/image/{packages,modules,masked}.list Cargo.toml
+    cat board/image/{root,trees}.sh board/image/{packages,modules,masked}.list board/boards/raspberrypi/kernel.config Cargo.toml
     digest systemd
     if [[ -n $keyring ]]; then
         cat "$keyring"
@@ -83,7 +83,7 @@ remove_ballast() {
 
 # kernel_modules BASE DIRECTORY: unpacks the kernel's package there and prints its version
 kernel_modules() {
-    dpkg-deb -x "$1/kernel.deb" "$2"
+    unpack_kernel "$1" "$2"
     ln -s usr/lib "$2/lib"
     local version
     version=$(basename "$2"/usr/lib/modules/*)
@@ -95,7 +95,7 @@ kernel_modules() {
 # listed_modules [initrd]: those that modules.list has for this architecture: all, or the initrd's
 listed_modules() {
     awk -v arch="$arch" -v all="${1-all}" '
-        /^(#|$)/ { next }
+        /^(#|-|$)/ { next }
         { early = $1 == "initrd"; only = early ? $2 : $1 }
         only ~ /^(amd64|arm64)$/ && only != arch { next }
         all == "all" || early { print $NF }' board/image/modules.list
@@ -126,7 +126,44 @@ add_modules() {
     done
     cp "$kernel/usr/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} "$to"
     depmod -b "$tree" "$version"
+    if [[ $arch = arm64 ]]; then
+        is_for_pis "$kernel" "$version"
+    fi
     rm -rf "$kernel"
+}
+
+# is_for_pis KERNEL VERSION: fails where a Raspberry Pi would lack a driver: a symbol of the kernel's configuration, or a module that a device
+# tree asks for and that modules.list has not
+is_for_pis() {
+    local kernel=$1 version=$2 trees lacking names all early name path module
+    lacking=$(grep -v -e '^#' -e '^$' board/boards/raspberrypi/kernel.config |
+        grep -vxFf <(cat "$kernel"/boot/config-* "$kernel"/usr/lib/modules/*/config 2>/dev/null) || true)
+    trees=$(mktemp -d)
+    take_trees "$kernel" "$trees"
+    names=$(listed_modules)
+    # shellcheck disable=SC2086 # words
+    all=$(modules_for "$kernel" "$version" $names && sed -n 's/^-//p' board/image/modules.list)
+    names=$(listed_modules initrd)
+    # shellcheck disable=SC2086 # words
+    early=$(modules_for "$kernel" "$version" $names)
+    for name in $(compatibles "$trees"/*.dtb); do
+        modprobe -d "$kernel" -S "$version" -R "of:NxTxC$name" 2>/dev/null || true
+    done | sort -u >"$trees/asked"
+    # What is built in has no file.
+    for name in $(<"$trees/asked"); do
+        path=$(modprobe -d "$kernel" -S "$version" --show-depends "$name" 2>/dev/null | sed -n '$s/^insmod \([^ ]*\).*/\1/p')
+        module=${path##*/}
+        case $path in
+        '') ;;
+        */drivers/clk/* | */drivers/gpio/* | */drivers/irqchip/* | */drivers/mmc/* | */drivers/pinctrl/* | */drivers/regulator/*)
+            grep -qxF "$path" <<<"$early" || echo "initrd $module"
+            ;;
+        *) grep -qxF -e "$path" -e "${module%.ko}" <<<"$all" || echo "$module" ;;
+        esac
+    done >"$trees/lacking"
+    lacking+=$(<"$trees/lacking")
+    rm -rf "$trees"
+    [[ -z $lacking ]] || fail "the kernel $version is not for a Raspberry Pi as it is, or modules.list lacks it:" $lacking
 }
 
 # add_wifi_firmware TREE BASE: for the radios on a Pi

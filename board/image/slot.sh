@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2154 # the variables of board/build
 
 slot_key() {
-    cat board/image/{fat,slot}.sh "board/boards/$board/cmdline.$arch" "$2/hash"
+    cat board/image/{fat,slot,trees}.sh "board/boards/$board/cmdline.$arch" "$2/hash"
     if [[ $board = raspberrypi ]]; then
         digest board/boards/raspberrypi/overlays
     fi
@@ -16,11 +16,11 @@ make_slot() {
     local files=$into/files kernel
     mkdir "$files"
     kernel=$(mktemp -d)
-    dpkg-deb -x "$base/kernel.deb" "$kernel"
+    unpack_kernel "$base" "$kernel"
     case $arch in
     # What Debian ships for arm64 is not compressed; U-Boot takes it so, and reads less.
-    arm64) gzip -9 -n <"$kernel"/boot/vmlinuz-* >"$files/vmlinuz" ;;
-    *) cp "$kernel"/boot/vmlinuz-* "$files/vmlinuz" ;;
+    arm64) gzip -9 -n <"$kernel"/usr/lib/modules/*/vmlinuz >"$files/vmlinuz" ;;
+    amd64) cp "$kernel"/boot/vmlinuz-* "$files/vmlinuz" ;;
     esac
     cp "$initrd/initrd.img" "$files"
     # The hash proves every block of the root, and an update is for the board that is named; which slot it is, the bootloader adds.
@@ -39,15 +39,10 @@ make_slot() {
 
 # add_device_trees DIRECTORY KERNEL: the kernel's, each with our overlays in it
 add_device_trees() {
-    local to=$1 kernel=$2 tree overlay last_words
-    local made=$kernel/overlays
-    mkdir "$to" "$made"
-    for overlay in board/boards/raspberrypi/overlays/*.dts; do
-        dtc -@ -q -I dts -O dtb -o "$made/$(basename "$overlay" .dts).dtbo" "$overlay"
-    done
-    for tree in "$kernel"/usr/lib/linux-image-*/broadcom/bcm{2711,2837}-rpi-*.dtb; do
-        last_words=ramoops
-        [[ $tree != */bcm2711-* ]] || last_words=ramoops-pi4
-        fdtoverlay -i "$tree" -o "$to/$(basename "$tree")" "$made"/{display-i2c,display-spi,"$last_words"}.dtbo
+    local tree
+    mkdir "$1"
+    take_trees "$2" "$1"
+    for tree in "$1"/*.dtb; do
+        overlay board/boards/raspberrypi/overlays "$tree"
     done
 }
