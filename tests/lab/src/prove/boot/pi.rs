@@ -26,6 +26,9 @@ const CARD_MIB: u64 = 1024;
 /// One processor is enough for a look around, and fair to a busy host.
 const ALONE: &str = "maxcpus=1";
 
+/// The image's kernel prints errors alone; here it is listened to.
+const TALKATIVE: &str = "loglevel=7";
+
 /// What keeps QEMU's chip from taking an armed watchdog for a restart (hw/misc/bcm2835_powermgt.c).
 const UNARMED: &str = "systemd.watchdog_sec=0";
 
@@ -98,7 +101,7 @@ impl Pi {
 
     async fn power_on(&self, append: &[&str]) -> anyhow::Result<Machine> {
         let extras = Extras {
-            append: [&[ALONE], append]
+            append: [&[ALONE, TALKATIVE], append]
                 .concat()
                 .into_iter()
                 .map(String::from)
