@@ -296,3 +296,57 @@ fn a_tree_that_names_things_otherwise_is_told_of() {
         "{new}"
     );
 }
+
+/// The list of parts has what something was taken from, for this board.
+#[test]
+fn the_papers_name_what_is_in_the_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = [
+        "kernel-linux-image",
+        "kernel-linux-modules",
+        "wifi",
+        "boot",
+        "u-boot",
+        "u-boot-pi",
+    ];
+    for name in all {
+        fs::write(dir.path().join(format!("{name}.deb")), "").unwrap();
+    }
+    for (board, arch, parts) in [
+        (
+            "qemu",
+            "amd64",
+            &["kernel-linux-image", "kernel-linux-modules", "u-boot"][..],
+        ),
+        (
+            "qemu",
+            "arm64",
+            &[
+                "kernel-linux-image",
+                "kernel-linux-modules",
+                "boot",
+                "wifi",
+                "u-boot",
+            ],
+        ),
+        (
+            "raspberrypi",
+            "arm64",
+            &[
+                "kernel-linux-image",
+                "kernel-linux-modules",
+                "boot",
+                "wifi",
+                "u-boot-pi",
+            ],
+        ),
+    ] {
+        let said = bash(
+            dir.path(),
+            &["papers.sh"],
+            &format!("board={board} arch={arch}; debs_beside ."),
+        );
+        let wanted: String = parts.iter().map(|part| format!("./{part}.deb\n")).collect();
+        assert_eq!(text(&said.stdout), wanted, "{board} {arch}");
+    }
+}

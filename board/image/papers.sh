@@ -11,7 +11,7 @@ make_papers() {
     ) >"$into/$name.manifest"
     (
         cat "$root/packages"
-        for deb in "$base"/*.deb; do
+        for deb in $(debs_beside "$base"); do
             # shellcheck disable=SC2016
             dpkg-deb --showformat='${Package} ${Version} ${source:Package} ${source:Version} ${Architecture}\n' -W "$deb"
         done
@@ -21,6 +21,16 @@ make_papers() {
         install -m 644 board/imager.png "$into/$name.png"
     fi
     (cd "$into" && sha256sum "$name".img.zst "$name".{bmap,manifest,spdx.json}) >"$into/$name.sha256"
+}
+
+# debs_beside BASE: the packages that something was taken from without installing them, a line each
+debs_beside() {
+    ls "$1"/kernel-*.deb
+    [[ $arch != arm64 ]] || ls "$1"/{wifi,boot}.deb
+    case $board in
+    raspberrypi) ls "$1/u-boot-pi.deb" ;;
+    qemu) ls "$1/u-boot.deb" ;;
+    esac
 }
 
 # imager_entry IMAGE: the list that Imager's `--repo` takes; it writes the owner's wishes the way init_format says. Image and icon are
