@@ -297,6 +297,81 @@ fn a_tree_that_names_things_otherwise_is_told_of() {
     );
 }
 
+#[test]
+fn firmware_that_is_brought_along_is_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join("brcm").join(name);
+    fs::create_dir(at("")).unwrap();
+    let ask = || {
+        let said = bash(dir.path(), &["root.sh"], "radio_files .");
+        (
+            said.status.success(),
+            text(&[said.stdout, said.stderr].concat()).to_owned(),
+        )
+    };
+    let nothing = ". has neither brcmfmac43430b0-sdio.bin nor brcmfmac43436-sdio.bin\n";
+    assert_eq!(ask(), (false, nothing.into()));
+    let real = "\x00\x01code\x0043436b0-roml/sdio-g-pool Version: 9.88 CRC: 1 FWID 01-3b307371\n";
+    for other in [
+        "<html>not found</html>",
+        &real.replace("43436b0", "43455c0"),
+    ] {
+        fs::write(at("brcmfmac43436-sdio.bin"), other).unwrap();
+        let (taken, said) = ask();
+        assert!(!taken && said.contains("no firmware for a 43436"), "{said}");
+    }
+    fs::write(at("brcmfmac43436-sdio.bin"), real).unwrap();
+    let (taken, said) = ask();
+    assert!(!taken && said.contains("how the radio is tuned"), "{said}");
+    fs::write(
+        at("brcmfmac43436-sdio.txt"),
+        "manfid=0x2d0\nboardtype=0x0726\n",
+    )
+    .unwrap();
+    let wanted = "./brcm/brcmfmac43436-sdio.bin\tbrcmfmac43430b0-sdio.bin\n\
+        ./brcm/brcmfmac43436-sdio.txt\tbrcmfmac43430b0-sdio.txt\n";
+    assert_eq!(ask(), (true, wanted.into()));
+    // Under the name that the kernel asks for, and for the board, it is the better one.
+    for kind in ["bin", "txt"] {
+        let from = at(&format!("brcmfmac43436-sdio.{kind}"));
+        let name = format!("brcmfmac43430b0-sdio.raspberrypi,model-zero-2-w.{kind}");
+        fs::copy(from, at(&name)).unwrap();
+    }
+    let (taken, said) = ask();
+    assert!(
+        taken && said.contains("zero-2-w.bin\tbrcmfmac43430b0-sdio.bin\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_key_of_the_list_is_a_public_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let openssl = tool::tool("openssl");
+    let make = |words: &[&str]| {
+        let done = Command::new(&openssl)
+            .args(words)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    make(&["genpkey", "-algorithm", "ed25519", "-out", "private"]);
+    make(&["pkey", "-in", "private", "-pubout", "-out", "public"]);
+    make(&["genpkey", "-algorithm", "x25519", "-out", "other"]);
+    make(&["pkey", "-in", "other", "-pubout", "-out", "foreign"]);
+    let taken = |name: &str| bash(dir.path(), &["root.sh"], &format!("is_public_key {name}"));
+    assert!(taken("public").status.success());
+    for name in ["private", "foreign", "missing"] {
+        let refused = taken(name);
+        let said = text(&refused.stderr);
+        assert!(
+            !refused.status.success() && said.contains("no public Ed25519 key"),
+            "{said}"
+        );
+    }
+}
+
 /// The list of parts has what something was taken from, for this board.
 #[test]
 fn the_papers_name_what_is_in_the_image() {

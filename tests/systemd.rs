@@ -118,6 +118,53 @@ fn the_units_are_sound() {
     }
 }
 
+/// Debian's rauc-hawkbit-updater 1.4 with our drop-in: it is what an image built with it starts.
+#[test]
+fn a_fleet_s_updater_waits_for_its_configuration_and_cannot_restart_the_machine() {
+    let root = installed();
+    let units = root.path().join("usr/lib/systemd/system");
+    let name = "rauc-hawkbit-updater.service";
+    let shipped = "[Unit]\nDescription=HawkBit client for Rauc\nAfter=rauc.service\n[Service]\nUser=rauc-hawkbit\n\
+        Group=rauc-hawkbit\nAmbientCapabilities=CAP_SYS_BOOT\nRestart=on-failure\n\
+        ExecStart=/usr/bin/rauc-hawkbit-updater -s -c /etc/rauc-hawkbit-updater/config.conf\n";
+    fs::write(units.join(name), shipped).unwrap();
+    fs::create_dir_all(root.path().join("usr/bin")).unwrap();
+    for program in ["rauc-hawkbit-updater", "install"] {
+        fs::copy("/bin/true", root.path().join("usr/bin").join(program)).unwrap();
+    }
+    for target in ["sysinit", "basic", "shutdown"] {
+        let file = format!("{target}.target");
+        fs::copy(
+            Path::new("/usr/lib/systemd/system").join(&file),
+            units.join(file),
+        )
+        .unwrap();
+    }
+    let mut verify = Command::new(tool("systemd-analyze"));
+    verify.args(["verify", "--man=no", "--recursive-errors=no"]);
+    let (sound, said) = run(verify
+        .arg(format!("--root={}", root.path().display()))
+        .arg(name));
+    assert!(sound && said.is_empty(), "{said}");
+    let ours = fs::read_to_string(units.join(format!("{name}.d/holdfast.conf"))).unwrap();
+    assert_eq!(values(&ours, "AmbientCapabilities"), [""]);
+    assert_eq!(values(&ours, "CapabilityBoundingSet"), [""]);
+    assert_eq!(values(&ours, "ExecStart").first(), Some(&""));
+    let place = "/data/system/hawkbit.conf";
+    assert_eq!(values(&ours, "ConditionPathExists"), [place]);
+    assert_eq!(values(&ours, "LoadCredential"), [format!("config:{place}")]);
+    for (file, line) in [
+        ("sysusers.d/holdfast.conf", "u rauc-hawkbit "),
+        (
+            "root/usr/lib/systemd/system-preset/70-board.preset",
+            "enable rauc-hawkbit-updater.service\n",
+        ),
+    ] {
+        let text = fs::read_to_string(source(file)).unwrap();
+        assert!(text.contains(line), "{file}: {text}");
+    }
+}
+
 /// The daemon may restart neither the machine nor what joins the Wi-Fi: it makes a file, and a unit waits for that one.
 #[test]
 fn what_the_daemon_may_not_do_it_asks_for_where_a_unit_waits() {

@@ -15,11 +15,21 @@ debian_date=1754690400
 base_key() {
     declare -f make_base kernel_from
     packages
+    printf "%s\n" ${with[@]+"${with[@]}"} | sed -n '/\.deb$/p' | xargs -r -d '\n' sha256sum
     echo "$arch $debian $debian_date"
 }
 
-# The packages to install, a line each.
-packages() { grep -v -e '^#' -e '^-' -e '^$' board/image/packages.list; }
+# The packages to install, a line each; one that is a file with its path.
+packages() {
+    local package
+    grep -v -e '^#' -e '^-' -e '^$' board/image/packages.list
+    for package in ${with[@]+"${with[@]}"}; do
+        case $package in
+        *.deb) realpath -e "$package" ;;
+        *) echo "$package" ;;
+        esac
+    done
+}
 
 # unpack_kernel BASE DIRECTORY: its packages, of which newer kernels have several
 unpack_kernel() {
@@ -50,6 +60,7 @@ make_base() {
     SOURCE_DATE_EPOCH=$debian_date mmdebstrap --quiet --variant=apt --architectures="$arch" --include="$include" \
         --components=main,non-free-firmware \
         --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+        --hook-dir=/usr/share/mmdebstrap/hooks/file-mirror-automount \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --setup-hook="echo 'deb http://deb.debian.org/debian $debian-backports main' >\"\$1\"/etc/apt/sources.list.d/backports.list" \

@@ -5,8 +5,12 @@
 root_key() {
     cat board/image/{root,trees}.sh board/image/{packages,modules,masked}.list board/boards/raspberrypi/kernel.config Cargo.toml
     digest systemd
-    if [[ -n $keyring ]]; then
-        cat "$keyring"
+    if [[ -n $keyring$update_key ]]; then
+        cat ${keyring:+"$keyring"} ${update_key:+"$update_key"}
+    fi
+    if [[ -n $wifi_firmware ]]; then
+        declare -f radio_files
+        radio_files "$wifi_firmware" | cut -f 1 | xargs -d '\n' sha256sum
     fi
     echo "$1 $SOURCE_DATE_EPOCH $(sha256sum <"$daemon") $(sha256sum <"$boot") $(sha256sum <"$ctl")"
 }
@@ -178,6 +182,36 @@ add_wifi_firmware() {
     cp -a "$from"/usr/lib/firmware/brcm/brcmfmac43456-sdio.{bin,clm_blob,txt} "$to/brcm"
     cp -a "$from"/usr/lib/firmware/cypress/cyfmac434{30,55}-sdio.{bin,clm_blob} "$to/cypress"
     rm -rf "$from"
+    local file name
+    [[ -z $wifi_firmware ]] || radio_files "$wifi_firmware" | while IFS=$'\t' read -r file name; do
+        install -m 644 "$file" "$to/brcm/$name"
+        echo "board/build: $name is ${file##*/}: $(sha256sum <"$file" | cut -c1-64)"
+    done
+}
+
+# radio_files DIRECTORY: the firmware there for a 43436, a line each: its path, a tab, and the name that the kernel asks for. Mainline's driver
+# takes the chip for a 43430 of revision B0 (drivers/net/wireless/broadcom/brcm80211/brcmfmac/sdio.c); the vendor's files have its own name
+radio_files() {
+    local from=$1 stem kind found=''
+    [[ ! -d $from/brcm ]] || from+=/brcm
+    for stem in brcmfmac43430b0-sdio{.raspberrypi\,model-zero-2-w,} brcmfmac43436-sdio; do
+        if [[ -z $found && -e $from/$stem.bin ]]; then
+            found=$from/$stem
+        fi
+    done
+    [[ -n $found ]] || fail "$1 has neither brcmfmac43430b0-sdio.bin nor brcmfmac43436-sdio.bin"
+    # Every one of this maker's ends with what it is.
+    tail -c 4096 "$found.bin" | grep -qaE '4343[06]b0-roml/.* Version: ' || fail "$found.bin is no firmware for a 43436"
+    grep -qs '^boardtype=' "$found.txt" || fail "$found.txt is missing, or does not say how the radio is tuned"
+    for kind in bin txt clm_blob; do
+        [[ ! -e $found.$kind ]] || printf '%s\t%s\n' "$found.$kind" "brcmfmac43430b0-sdio.$kind"
+    done
+}
+
+# is_public_key FILE: fails where it is not one that a list of new versions is checked by
+is_public_key() {
+    openssl pkey -pubin -in "$1" -noout -text 2>/dev/null | grep -q '^ED25519 Public-Key' ||
+        fail "$1 is no public Ed25519 key as 'openssl pkey -pubout' writes it"
 }
 
 # add_ours TREE: files, units, programs, users
@@ -189,6 +223,9 @@ add_ours() {
     install -m 755 "$ctl" "$tree/usr/bin/holdfastctl"
     if [[ -n $keyring ]]; then
         install -D -m 644 "$keyring" "$tree/etc/rauc/keyring.pem"
+    fi
+    if [[ -n $update_key ]]; then
+        install -m 644 "$update_key" "$tree/usr/lib/holdfast/update.pub"
     fi
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
     cat >"$tree/usr/lib/os-release" <<OS
