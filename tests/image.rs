@@ -297,6 +297,46 @@ fn a_tree_that_names_things_otherwise_is_told_of() {
     );
 }
 
+/// What is missing for a board's radio is said by the board; what Debian has not is documented.
+#[test]
+fn each_radio_has_its_firmware_or_is_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = Path::new(PROJECT).join("board/boards/raspberrypi/radios.list");
+    let ask = || {
+        let script = format!(
+            "modinfo() {{ printf 'brcm/brcmfmac%s-sdio.bin\\n' 43430 43430b0 43455 43456; }}
+            radio_faults {} . driver",
+            list.display()
+        );
+        let said = bash(dir.path(), &["pi.sh"], &script);
+        assert!(said.status.success(), "{}", text(&said.stderr));
+        text(&said.stdout).to_owned()
+    };
+    let give = |name: &str| fs::write(dir.path().join(format!("brcmfmac{name}")), "").unwrap();
+    for chip in ["43430", "43455", "43456"] {
+        give(&format!("{chip}-sdio.bin"));
+        give(&format!("{chip}-sdio.txt"));
+    }
+    assert_eq!(ask(), "");
+    // A board's own counts.
+    fs::remove_file(dir.path().join("brcmfmac43456-sdio.txt")).unwrap();
+    assert_eq!(
+        ask(),
+        "raspberrypi,400: brcmfmac43456-sdio.txt is missing\n"
+    );
+    give("43456-sdio.raspberrypi,400.txt");
+    assert_eq!(ask(), "");
+    let documented = fs::read_to_string(Path::new(PROJECT).join("docs/hardware.md")).unwrap();
+    let listed = fs::read_to_string(&list).unwrap();
+    let absent: Vec<_> = listed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(|line| line.split(' ').filter_map(|chip| chip.strip_prefix('-')))
+        .collect();
+    assert_eq!(absent, ["43430b0"]);
+    assert!(absent.iter().all(|chip| documented.contains(chip)));
+}
+
 #[test]
 fn firmware_that_is_brought_along_is_looked_at() {
     let dir = tempfile::tempdir().unwrap();
@@ -424,4 +464,98 @@ fn the_papers_name_what_is_in_the_image() {
         let wanted: String = parts.iter().map(|part| format!("./{part}.deb\n")).collect();
         assert_eq!(text(&said.stdout), wanted, "{board} {arch}");
     }
+}
+
+/// A Pi 5's tree, as far as its two steppings differ, with what differs.
+fn stepping(letter: &str, sizes: [&str; 2], interrupt: u8, width: u8) -> String {
+    format!(
+        r#"/dts-v1/; / {{ compatible = "raspberrypi,5-model-b", "brcm,bcm2712"; soc {{
+        pinctrl: pinctrl@7d504100 {{ compatible = "brcm,bcm2712{letter}0-pinctrl"; reg = <0x7d504100 {}>; }};
+        pinctrl_aon: pinctrl@7d510700 {{ compatible = "brcm,bcm2712{letter}0-aon-pinctrl"; reg = <0x7d510700 {}>; }};
+        uart10: serial@7d001000 {{ interrupts = <0 {interrupt} 4>; }};
+        gio_aon: gpio@7d517c00 {{ brcm,gpio-bank-widths = <{width} 6>; }}; }}; }};"#,
+        sizes[0], sizes[1]
+    )
+}
+
+/// Firmware and U-Boot ask for files by name; a Pi 5 of either stepping gets its tree.
+#[test]
+fn what_firmware_and_u_boot_ask_for_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir_all(at("firmware/overlays")).unwrap();
+    fs::create_dir_all(at("slot/broadcom")).unwrap();
+    fs::write(at("c.dts"), stepping("c", ["0x30", "0x20"], 121, 17)).unwrap();
+    fs::write(at("d.dts"), stepping("d", ["0x20", "0x1c"], 120, 15)).unwrap();
+    for name in [
+        "bootcode.bin",
+        "start_cd.elf",
+        "fixup_cd.dat",
+        "start4cd.elf",
+        "fixup4cd.dat",
+        "boot.scr",
+        "uboot.env",
+    ] {
+        fs::write(at("firmware").join(name), "x").unwrap();
+    }
+    let asked = "\0broadcom/bcm2835-rpi-b.dtb\0broadcom/bcm2712-rpi-5-b.dtb\0broadcom/bcm2711-rpi-4-b.dtb\0";
+    fs::write(at("firmware/u-boot.bin"), asked).unwrap();
+    let overlay = format!("{PROJECT}/board/boards/raspberrypi/bcm2712d0.dts");
+    let config = format!("{PROJECT}/board/boards/raspberrypi/config.txt");
+    let made = bash(
+        dir.path(),
+        &[],
+        &format!(
+            "dtb() {{ dtc -@ -q -I dts -O dtb -o \"$2\" \"$1\"; }}
+            dtb {overlay} firmware/overlays/bcm2712d0.dtbo; cp {config} firmware
+            dtb c.dts firmware/bcm2712-rpi-5-b.dtb; dtb d.dts firmware/bcm2712-d-rpi-5-b.dtb
+            cp firmware/bcm2712-rpi-5-b.dtb firmware/bcm2711-rpi-4-b.dtb; cp firmware/*.dtb slot/broadcom"
+        ),
+    );
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let ask = || {
+        let said = bash(dir.path(), &["pi.sh"], "chain_faults firmware slot");
+        assert!(said.status.success(), "{}", text(&said.stderr));
+        text(&said.stdout).to_owned()
+    };
+    assert_eq!(ask(), "");
+    for (name, fault) in [
+        (
+            "firmware/start4cd.elf",
+            "the firmware's start4cd.elf is missing",
+        ),
+        (
+            "slot/broadcom/bcm2711-rpi-4-b.dtb",
+            "U-Boot's broadcom/bcm2711-rpi-4-b.dtb is not in the slot",
+        ),
+        (
+            "slot/broadcom/bcm2712-d-rpi-5-b.dtb",
+            "U-Boot's broadcom/bcm2712-d-rpi-5-b.dtb is not in the slot",
+        ),
+        (
+            "firmware/bcm2711-rpi-4-b.dtb",
+            "the tree bcm2711-rpi-4-b.dtb is not beside the firmware",
+        ),
+    ] {
+        let kept = fs::read(at(name)).unwrap();
+        fs::remove_file(at(name)).unwrap();
+        assert_eq!(ask(), format!("{fault}\n"));
+        fs::write(at(name), kept).unwrap();
+    }
+    fs::write(
+        at("firmware/config.txt"),
+        "kernel=u-boot.bin\ngpu_mem=16\narm_64bit=1\n",
+    )
+    .unwrap();
+    assert_eq!(ask(), "config.txt lacks upstream_kernel=1\n");
+    fs::copy(config, at("firmware/config.txt")).unwrap();
+    fs::copy(
+        at("firmware/bcm2711-rpi-4-b.dtb"),
+        at("firmware/bcm2712-d-rpi-5-b.dtb"),
+    )
+    .unwrap();
+    assert_eq!(
+        ask(),
+        "bcm2712d0.dtbo does not make bcm2712-d-rpi-5-b.dtb\n"
+    );
 }

@@ -179,6 +179,8 @@ add_wifi_firmware() {
     local to=$tree/usr/lib/firmware
     mkdir -p "$to/brcm" "$to/cypress"
     cp -a "$from"/usr/lib/firmware/brcm/brcmfmac434{30,55}-sdio.{bin,clm_blob,txt} "$to/brcm"
+    # How a board's radio is tuned; the files without a board's name are for the others.
+    cp -a "$from"/usr/lib/firmware/brcm/brcmfmac434{30,55}-sdio.raspberrypi,*.txt "$to/brcm"
     cp -a "$from"/usr/lib/firmware/brcm/brcmfmac43456-sdio.{bin,clm_blob,txt} "$to/brcm"
     cp -a "$from"/usr/lib/firmware/cypress/cyfmac434{30,55}-sdio.{bin,clm_blob} "$to/cypress"
     rm -rf "$from"
