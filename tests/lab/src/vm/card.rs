@@ -173,6 +173,27 @@ impl Card {
         tool(copy.arg(format!("::{name}")))
     }
 
+    /// Changes a text file on a boot partition.
+    ///
+    /// # Errors
+    /// There is no such partition, or `mtype` or `mcopy` fails.
+    pub fn edit(
+        &self,
+        name: &str,
+        file: &str,
+        change: impl FnOnce(&str) -> String,
+    ) -> anyhow::Result<()> {
+        let start = partition(&self.disk, name)?.place.start;
+        let fat = format!("{}@@{start}", self.disk.display());
+        let mut read = Command::new("mtype");
+        let text = tool(read.arg("-i").arg(&fat).arg(format!("::{file}")))?;
+        let from = self.disk.with_extension("given");
+        fs::write(&from, change(&text))?;
+        let mut copy = Command::new("mcopy");
+        copy.arg("-i").arg(&fat);
+        tool(copy.arg("-o").arg(&from).arg(format!("::{file}"))).map(drop)
+    }
+
     /// The same card once more, as the file `disk`.
     ///
     /// # Errors

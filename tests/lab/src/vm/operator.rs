@@ -71,16 +71,7 @@ impl Operator {
     /// # Errors
     /// SSH fails, or the command does; with what it said.
     pub async fn run(&self, machine: &Machine, command: &str) -> anyhow::Result<String> {
-        let mut ssh = self.ssh(machine, command);
-        let output = ssh.output().await.context(NO_SSH)?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(
-            output.status.success(),
-            "{command:?} failed on the board: {}{}",
-            printed.trim(),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(printed)
+        printed(self.ssh(machine, command), command).await
     }
 
     /// Copies a file onto the board.
@@ -88,16 +79,24 @@ impl Operator {
     /// # Errors
     /// It cannot be read, or SSH fails.
     pub async fn send(&self, machine: &Machine, file: &Path, to: &str) -> anyhow::Result<()> {
-        let mut ssh = self.ssh(machine, &format!("cat >{to}"));
+        let sent = self.feed(machine, file, &format!("cat >{to}")).await;
+        let sent = sent.with_context(|| format!("{} does not arrive", file.display()));
+        sent.map(drop)
+    }
+
+    /// Runs a command on the board that reads a file of here through a pipe, and returns what it printed.
+    ///
+    /// # Errors
+    /// The file cannot be read, SSH fails, or the command does; with what it said.
+    pub async fn feed(
+        &self,
+        machine: &Machine,
+        file: &Path,
+        command: &str,
+    ) -> anyhow::Result<String> {
+        let mut ssh = self.ssh(machine, command);
         ssh.stdin(std::fs::File::open(file)?);
-        let output = ssh.output().await.context(NO_SSH)?;
-        ensure!(
-            output.status.success(),
-            "{} does not arrive: {}",
-            file.display(),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(())
+        printed(ssh, command).await
     }
 
     /// Runs a command on the board and follows what it prints.
@@ -128,6 +127,19 @@ impl Operator {
             .kill_on_drop(true);
         ssh
     }
+}
+
+/// What a command on the board prints, until it ends.
+async fn printed(mut ssh: Command, command: &str) -> anyhow::Result<String> {
+    let output = ssh.output().await.context(NO_SSH)?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.success(),
+        "{command:?} failed on the board: {}{}",
+        printed.trim(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(printed)
 }
 
 /// A command that runs on the board until this is dropped.

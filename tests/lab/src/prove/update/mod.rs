@@ -6,22 +6,27 @@
 mod cuts;
 mod operator;
 mod slots;
+mod trial;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use async_trait::async_trait;
 use rand::seq::SliceRandom as _;
 
 use super::{Proof, Run};
 use crate::rig;
 use crate::vm::card::{Arch, Card};
-use crate::vm::machine::{Extras, Machine};
+use crate::vm::machine::{Extras, HOST, Machine};
 use crate::vm::operator::Operator;
 use crate::vm::scene;
 
 /// Size of the card, MiB.
 const CARD_MIB: u64 = 1024;
+
+/// How often a card is looked at that a board writes to.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One case, with every boot that it takes.
 const CASE: Duration = Duration::from_secs(2_400);
@@ -70,7 +75,7 @@ impl Proof for Update {
 /// What is done to a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Case {
-    /// An update is installed, tried and called good.
+    /// An update is installed and tried: it is called good, or left.
     Installed,
     /// Updates that are none of ours: another key, a byte, half of it.
     Foreign,
@@ -80,6 +85,10 @@ enum Case {
     Empty,
     /// A good slot whose root is not what it was.
     Rotten,
+    /// A good slot whose tree has no head.
+    Headless,
+    /// A good slot that panicked once.
+    Panicked,
     /// U-Boot's environment is gone.
     Erased,
     /// No slot has a try left.
@@ -91,12 +100,14 @@ enum Case {
 }
 
 impl Case {
-    const ALL: [Case; 9] = [
+    const ALL: [Case; 11] = [
         Case::Installed,
         Case::Foreign,
         Case::Unconfirmed,
         Case::Empty,
         Case::Rotten,
+        Case::Headless,
+        Case::Panicked,
         Case::Erased,
         Case::Spent,
         Case::Table,
@@ -116,9 +127,10 @@ impl Case {
     async fn try_on(self, run: &mut Run) {
         match self {
             Case::Installed => {
-                let name =
-                    "an update is installed beside, starts, and is good when it is called so";
-                run.case(name, CASE, operator::installs()).await;
+                let name = "an update is installed beside, and the board starts it";
+                if let Some(installed) = run.case(name, CASE, operator::installs()).await {
+                    trial::try_each(run, &installed).await;
+                }
             }
             Case::Foreign => operator::refuses(run).await,
             Case::Unconfirmed => {
@@ -136,6 +148,17 @@ impl Case {
                 let name =
                     "a good slot whose root was changed later is left, and SSH works in the other";
                 run.case(name, CASE, slots::rotten()).await;
+            }
+            Case::Headless => {
+                let name = "a good slot whose tree has lost its head is left";
+                run.case(name, CASE, slots::headless()).await;
+            }
+            Case::Panicked => {
+                let name = "a good slot that panicked once is called good again";
+                run.case(name, CASE, slots::panicked()).await;
+                let name = "a slot is called good with nobody there to do it";
+                run.caught(name, "the environment is", CASE, slots::nobody())
+                    .await;
             }
             Case::Erased => {
                 let name = "without an environment the first slot starts, and nothing is written";
@@ -167,7 +190,11 @@ impl Stage {
         let operator = Operator::new(place.path()).await?;
         let disk = place.path().join("card");
         let card = Card::flash(&scene::images(), Arch::Amd64, CARD_MIB, &disk)?;
-        let settings = format!("[ssh]\nauthorized_keys = [\"{}\"]\n", operator.public()?);
+        // Nobody answers there: the device waits for its network, which is no fault of any version's.
+        let settings = format!(
+            "[server]\nurl = \"ws://{HOST}:9\"\n[ssh]\nauthorized_keys = [\"{}\"]\n",
+            operator.public()?
+        );
         card.give(scene::SETTINGS, settings.as_bytes())?;
         Ok(Stage {
             card,
@@ -194,6 +221,16 @@ impl Stage {
         self.place.path().join(name)
     }
 
+    /// The same card once more, in a place of its own.
+    fn copy(&self) -> anyhow::Result<Stage> {
+        let place = rig::scratch()?;
+        Ok(Stage {
+            card: self.card.copy(&place.path().join("card"))?,
+            operator: self.operator.clone(),
+            place,
+        })
+    }
+
     async fn power_on(&self) -> anyhow::Result<Machine> {
         self.power_on_with(&Extras::default()).await
     }
@@ -202,9 +239,38 @@ impl Stage {
         Machine::start(&self.card, extras, &self.path("board")).await
     }
 
+    /// The same with more words for the kernel, and a time that leaps.
+    async fn power_on_leaping(&self, append: Vec<String>) -> anyhow::Result<Machine> {
+        let extras = Extras {
+            append,
+            leaps: true,
+            ..Extras::default()
+        };
+        self.power_on_with(&extras).await
+    }
+
     /// A board of its own with another card in it.
     async fn power_on_other(&self, card: &Card) -> anyhow::Result<Machine> {
         Machine::start(card, &Extras::default(), &self.path("other")).await
+    }
+
+    /// U-Boot's environment is this.
+    fn has(&self, environment: &str) -> anyhow::Result<()> {
+        let found = self.card.environment()?;
+        ensure!(
+            found == environment,
+            "the environment is {found:?} and not {environment:?}"
+        );
+        Ok(())
+    }
+
+    /// It gets to be this, within so long, while the board runs.
+    async fn gets(&self, environment: &str, within: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline && self.has(environment).is_err() {
+            tokio::time::sleep(LOOK).await;
+        }
+        self.has(environment)
     }
 
     /// The slot that runs, as the kernel's command line names it.

@@ -13,6 +13,9 @@ use crate::vm::scene::BOOT;
 /// From power to U-Boot's word of a slot.
 const CHOICE: Duration = Duration::from_secs(120);
 
+/// How long a board that leaps over its waits is given for five minutes.
+const WAITS: Duration = Duration::from_secs(300);
+
 /// The second slot is new, the first is good.
 const TRIAL: &str = "BOOT_A_LEFT=9\nBOOT_B_LEFT=3\nBOOT_ORDER=B A";
 /// Both are good, the second is newer.
@@ -25,32 +28,20 @@ async fn chooses(stage: &Stage, slot: &str, left: u8) -> anyhow::Result<()> {
     machine.unplug().await
 }
 
-async fn says(machine: &Machine, slot: &str, left: u8) -> anyhow::Result<()> {
+pub(super) async fn says(machine: &Machine, slot: &str, left: u8) -> anyhow::Result<()> {
     let said = format!("Holdfast: slot {slot}, {left} left");
     machine.says(&said, 1, CHOICE).await
-}
-
-fn has(stage: &Stage, environment: &str) -> anyhow::Result<()> {
-    let found = stage.card.environment()?;
-    ensure!(
-        found == environment,
-        "the environment is {found:?} and not {environment:?}"
-    );
-    Ok(())
 }
 
 pub(super) async fn unconfirmed() -> anyhow::Result<()> {
     let stage = Stage::with_both(TRIAL).await?;
     for left in [3, 2, 1] {
         chooses(&stage, "B", left).await?;
-        has(
-            &stage,
-            &TRIAL.replace("B_LEFT=3", &format!("B_LEFT={}", left - 1)),
-        )?;
+        stage.has(&TRIAL.replace("B_LEFT=3", &format!("B_LEFT={}", left - 1)))?;
     }
     for _ in 0..2 {
         chooses(&stage, "A", 9).await?;
-        has(&stage, &TRIAL.replace("B_LEFT=3", "B_LEFT=0"))?;
+        stage.has(&TRIAL.replace("B_LEFT=3", "B_LEFT=0"))?;
     }
     Ok(())
 }
@@ -60,7 +51,7 @@ pub(super) async fn confirmed() -> anyhow::Result<()> {
     let stage = Stage::with_both(GOOD).await?;
     for _ in 0..3 {
         chooses(&stage, "B", 9).await?;
-        has(&stage, GOOD)?;
+        stage.has(GOOD)?;
     }
     chooses(&stage, "A", 9).await
 }
@@ -70,7 +61,7 @@ pub(super) async fn empty() -> anyhow::Result<()> {
     // Its FAT's first sectors.
     stage.card.wound("boot-b", 0, usize::MAX, 4096)?;
     chooses(&stage, "A", 9).await?;
-    has(&stage, &TRIAL.replace("B_LEFT=3", "B_LEFT=2"))
+    stage.has(&TRIAL.replace("B_LEFT=3", "B_LEFT=2"))
 }
 
 pub(super) async fn rotten() -> anyhow::Result<()> {
@@ -78,7 +69,7 @@ pub(super) async fn rotten() -> anyhow::Result<()> {
     let machine = stage.power_on().await?;
     let slot = stage.runs(&machine).await?;
     ensure!(slot == "B", "slot {slot} runs before anything is wrong");
-    has(&stage, GOOD)?;
+    stage.has(GOOD)?;
     machine.unplug().await?;
 
     // A byte in every eighth block: whatever is read first, it is not what it was.
@@ -90,7 +81,47 @@ pub(super) async fn rotten() -> anyhow::Result<()> {
         .await?;
     let slot = stage.runs(&machine).await?;
     ensure!(slot == "A", "slot {slot} runs");
-    has(&stage, &GOOD.replace("B_LEFT=9", "B_LEFT=0"))
+    stage.has(&GOOD.replace("B_LEFT=9", "B_LEFT=0"))
+}
+
+pub(super) async fn headless() -> anyhow::Result<()> {
+    let stage = Stage::with_both(GOOD).await?;
+    // The tree's superblock, and its topmost block.
+    stage.card.wound("root-b-verity", 0, usize::MAX, 8192)?;
+    let machine = stage.power_on().await?;
+    // Once as the good slot that it was, then three counted tries.
+    let why = "no disk has the slot's two partitions";
+    machine.says(why, 4, 2 * BOOT).await?;
+    let slot = stage.runs(&machine).await?;
+    ensure!(slot == "A", "slot {slot} runs");
+    stage.has(&GOOD.replace("B_LEFT=9", "B_LEFT=0"))
+}
+
+/// A good slot panics once, for no reason of its own.
+pub(super) async fn panicked() -> anyhow::Result<()> {
+    let stage = Stage::with_both(GOOD).await?;
+    let machine = stage.power_on().await?;
+    let slot = stage.runs(&machine).await?;
+    ensure!(slot == "B", "slot {slot} runs before anything is wrong");
+    // The connection goes with the kernel.
+    let panic = "echo c >/proc/sysrq-trigger";
+    let _ = stage.operator.run(&machine, panic).await;
+    machine.says("Holdfast: slot B, 9 left", 2, BOOT).await?;
+    let counted = GOOD.replace("B_LEFT=9", "B_LEFT=3");
+    stage.gets(&counted, BOOT).await?;
+    stage.gets(GOOD, 2 * BOOT).await?;
+    let slot = stage.runs(&machine).await?;
+    ensure!(slot == "B", "slot {slot} runs");
+    Ok(())
+}
+
+/// The control: nobody is there to call it good.
+pub(super) async fn nobody() -> anyhow::Result<()> {
+    let stage = Stage::with_both(TRIAL).await?;
+    let append = vec!["systemd.mask=holdfastd.service".to_owned()];
+    let machine = stage.power_on_leaping(append).await?;
+    says(&machine, "B", 3).await?;
+    stage.gets(GOOD, WAITS).await
 }
 
 pub(super) async fn erased() -> anyhow::Result<()> {
@@ -101,7 +132,7 @@ pub(super) async fn erased() -> anyhow::Result<()> {
     let slot = stage.runs(&machine).await?;
     ensure!(slot == "A", "slot {slot} runs");
     machine.unplug().await?;
-    has(&stage, "")
+    stage.has("")
 }
 
 pub(super) async fn spent() -> anyhow::Result<()> {
@@ -109,7 +140,7 @@ pub(super) async fn spent() -> anyhow::Result<()> {
     let stage = Stage::set().await?;
     stage.card.set_environment(none)?;
     chooses(&stage, "A", 9).await?;
-    has(&stage, none)
+    stage.has(none)
 }
 
 pub(super) async fn table() -> anyhow::Result<()> {
