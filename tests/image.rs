@@ -228,7 +228,7 @@ fn ask_trees(script: &str) -> String {
     fs::write(dir.path().join("kernel"), "rohm,dh2228fvx\0rohm,dh2228fv\0").unwrap();
     let script = format!(
         "own=board/boards/raspberrypi
-        faults() {{ tree_faults \"$1\" {place}/kernel $own/board.toml $own/displays/*.toml ; }}
+        faults() {{ tree_faults \"$1\" {place}/kernel $own/board.toml $own/displays/*.toml | sort -u; }}
         for chip in bcm2837 bcm2711 bcm2712; do
             tree={place}/$chip.dtb
             dtc -@ -q -I dts -O dtb -o $tree {place}/$chip.dts

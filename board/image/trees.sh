@@ -42,13 +42,11 @@ nodes() {
         /^[[:space:]]*\};$/ { depth-- }'
 }
 
-# names KEY DESCRIPTION: the texts in a list of a board description
-names() { sed -n "s/^$1 = \[\(.*\)\]\$/\1/p" "$2" | tr -d '",'; }
-
 # tree_faults TREE KERNEL DESCRIPTION...: what keeps a board with this tree and this kernel, not compressed, from driving a display or a button
 # that is described, a line each
 tree_faults() {
-    local tree=$1 kernel=$2 all node chip='' description key name names found
+    local tree=$1 kernel=$2 all node chip='' description key names name found
+    local -A looked_at=()
     shift 2
     all=$(nodes "$tree")
     # What a chip's lines are called is its driver's (drivers/pinctrl/bcm/pinctrl-bcm2835.c, drivers/pinctrl/pinctrl-rp1.c).
@@ -63,28 +61,29 @@ tree_faults() {
         echo "no lines of a header"
         return
     fi
-    for description; do
-        for key in lines data_command reset busy power backlight; do
-            names=$(names $key "$description")
-            [[ -z $names || " $names" = *" $chip:"* ]] || echo "${description##*/}: $key names no line of $chip"
-        done
-        for key in bus spi; do
-            names=$(names $key "$description")
+    awk -v chip="$chip" '/^(lines|data_command|reset|busy|power|backlight) = \[/ && !index($0, "\"" chip ":") {
+        sub(/.*\//, "", FILENAME)
+        print FILENAME ": " $1 " names no line of " chip }' "$@"
+    # A line each: description, key, names.
+    awk '/^(bus|spi) = \[/ { gsub(/[][",=]/, " "); sub(/.*\//, "", FILENAME); print FILENAME, $0 }' "$@" |
+        while read -r description key names; do
             found=''
             for name in $names; do
                 found=${found:-$(grep "/$name\$" <<<"$all")} || true
             done
-            case $key-$names-$found in
-            *--) ;;
+            if [[ -n ${looked_at[$key $names]-} ]]; then
+                continue
+            fi
+            looked_at[$key $names]=yes
+            case $key-$chip-$found in
             # There is neither a node nor, in Debian's kernel, a driver (SPI_DESIGNWARE) for the one of an RP1: docs/hardware.md says so.
-            spi-*-) [[ $chip = pinctrl-rp1 ]] || echo "${description##*/}: no node of spi" ;;
-            bus-*-) echo "${description##*/}: no node of bus" ;;
-            spi-*) [[ $chip != pinctrl-rp1 ]] || echo "a Pi 5 has SPI now, and docs/hardware.md says that it has none" ;;&
+            spi-pinctrl-rp1-) ;;
+            spi-pinctrl-rp1-*) echo "a Pi 5 has SPI now, and docs/hardware.md says that it has none" ;;
+            *-) echo "$description: no node of $key" ;;
             bus-*) bus_faults "$tree" "$found" ;;
             spi-*) spi_faults "$tree" "$found" "$kernel" ;;
             esac
         done
-    done | sort -u
 }
 
 # is_on TREE NODE: with its pins
