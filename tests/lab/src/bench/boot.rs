@@ -1,7 +1,11 @@
 //! `bench boot`: from the kernel's start to a picture, a QR and a link, beside a plain Debian of the same packages in the same
 //! emulator; and what the card takes of room, of memory, and of itself when nothing happens.
 //!
-//! All times are the guest's own, from the kernel's start: QEMU's and the bootloader's are nobody's merit.
+//! All times are the guest's own, from the kernel's start: QEMU's and the bootloader's are nobody's merit. Those of `times` are compared; those
+//! to a QR and a link are with the lab's part inside, and depend on the host.
+
+mod teller;
+mod times;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,11 +14,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::start::spread;
 use super::{Bench, Extent, Report, Terms};
@@ -30,13 +32,6 @@ const ROUNDS: (usize, usize) = (3, 5);
 const IDLE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
 /// How long a board is left alone before its memory is looked at.
 const SETTLED: Duration = Duration::from_secs(60);
-/// How often the console is looked at.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// The unit that the plain Debian has on top: it says on the console what is asked of the card over SSH.
-const TELLER: &str = "bench-teller.service";
-/// What a line of it begins with.
-const TOLD: &str = "bench-boot:";
 
 /// The benchmark.
 pub struct Boot;
@@ -58,31 +53,41 @@ impl Bench for Boot {
         let idle = if full { IDLE.1 } else { IDLE.0 };
         let mut report = Report::new(&["least", "median", "most"]);
 
-        // Side by side: what else the machine does slows both. A board takes one processor.
-        let card = async {
-            match scene::missing(arch) {
-                Some(missing) => Ok(Err(missing)),
-                None => card(arch, pick(ROUNDS), idle).await.map(Ok),
-            }
-        };
-        let debian = async {
-            match Debian::find(arch) {
-                Err(missing) => Ok(Err(missing)),
-                Ok(debian) => debian.measure(pick(ROUNDS), idle).await.map(Ok),
-            }
-        };
-        let (card, debian) = tokio::try_join!(card, debian)?;
-        for (names, taken) in [(&CARD[..], card), (&DEBIAN[..], debian)] {
+        let rounds = pick(ROUNDS);
+        let mut card = scene::missing(arch).map_or(Ok(Taken::default()), Err);
+        let mut debian = Debian::find(arch).map(|debian| (debian, Taken::default()));
+        // What is compared comes first, one board after the other in the same emulator.
+        if let Ok(taken) = &mut card {
+            let scene = Scene::set(arch).await?;
+            times::take(
+                taken,
+                &scene.card,
+                &times::CARD,
+                rounds,
+                &scene.path("times"),
+            )
+            .await?;
+        }
+        if let Ok((debian, taken)) = &mut debian {
+            debian.measure(taken, rounds, idle).await?;
+        }
+        if let Ok(taken) = &mut card {
+            measure(taken, arch, rounds, idle).await?;
+        }
+        let debian = debian.map(|(_, taken)| taken);
+        for (names, taken) in [
+            (names(&times::CARD, &CARD), card),
+            (names(&times::DEBIAN, &DEBIAN), debian),
+        ] {
             for name in names {
                 let figures = taken.as_ref().map(|taken| taken.spread(name));
-                report.row(*name, figures.map_err(Clone::clone));
+                report.row(name, figures.map_err(Clone::clone));
             }
         }
         for (ratio, of, to) in [
-            ("first_frame_vs_debian_up", "first_frame_s", "debian_up_s"),
-            ("qr_vs_debian_up", "qr_s", "debian_up_s"),
-            ("connected_vs_debian_up", "connected_s", "debian_up_s"),
-            ("after_cut_vs_debian_up", "after_cut_s", "debian_up_s"),
+            ("picture_vs_debian_up", "picture_s", "debian_up_s"),
+            ("daemon_vs_debian_up", "daemon_s", "debian_up_s"),
+            ("up_vs_debian_up", "up_s", "debian_up_s"),
             ("image_vs_debian", "image_mib", "debian_image_mib"),
             ("memory_vs_debian", "memory_mib", "debian_mem_mib"),
             ("idle_vs_debian", "idle_kib_h", "debian_idle_kib_h"),
@@ -92,6 +97,14 @@ impl Bench for Boot {
         }
         Ok(report)
     }
+}
+
+fn names(times: &[(&'static str, times::What)], others: &[&'static str]) -> Vec<&'static str> {
+    times
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(others.iter().copied())
+        .collect()
 }
 
 /// What was taken, by its name. It takes long, so that each figure is told as it comes.
@@ -109,30 +122,26 @@ impl Taken {
     }
 }
 
-/// What is taken of the card: the bus is the lab's, plugged in by a program that has to be loaded first.
-const CARD: [&str; 10] = [
-    "bus_s",
-    "first_frame_s",
+/// What else is taken of the card.
+const CARD: [&str; 7] = [
     "qr_s",
     "connected_s",
     "after_cut_s",
-    "up_s",
     "image_mib",
     "memory_mib",
     "idle_kib_h",
     "budget_kib_h",
 ];
 
-/// What is taken of the plain Debian.
-const DEBIAN: [&str; 4] = [
-    "debian_up_s",
-    "debian_image_mib",
-    "debian_mem_mib",
-    "debian_idle_kib_h",
-];
+/// What else is taken of the plain Debian.
+const DEBIAN: [&str; 3] = ["debian_image_mib", "debian_mem_mib", "debian_idle_kib_h"];
 
-async fn card(arch: Arch, rounds: usize, idle: Duration) -> anyhow::Result<Taken> {
-    let mut taken = Taken::default();
+async fn measure(
+    taken: &mut Taken,
+    arch: Arch,
+    rounds: usize,
+    idle: Duration,
+) -> anyhow::Result<()> {
     let image = image(&scene::images(), "qemu", arch);
     taken.note("image_mib", mib(fs::metadata(image)?.len()));
     for round in 0..rounds {
@@ -142,21 +151,12 @@ async fn card(arch: Arch, rounds: usize, idle: Duration) -> anyhow::Result<Taken
         let code = scene.shows_qr(&mut machine, None, BOOT).await?;
         let times = inside::hand(&machine).await?.times().await?;
         taken.note("qr_s", times.now.as_secs_f64());
-        taken.note("first_frame_s", drawn(times.drawn)?);
         scene.lab.scan_qr(&scene.owner, &code).await?;
         is_up(&scene, &machine).await?;
         scene.power_off(machine).await?;
 
         let machine = scene.power_on().await?;
         taken.note("connected_s", is_up(&scene, &machine).await?);
-        let times = inside::hand(&machine).await?.times().await?;
-        taken.note("bus_s", times.plugged.as_secs_f64());
-        taken.note("first_frame_s", drawn(times.drawn)?);
-        // The link may be there before everything else is.
-        let target = "until systemctl -q is-active multi-user.target; do sleep 1; done; \
-                      systemctl show -P ActiveEnterTimestampMonotonic multi-user.target";
-        let micros: f64 = ask(&scene, &machine, target).await?.parse()?;
-        taken.note("up_s", micros / 1e6);
         if round + 1 == rounds {
             sleep(SETTLED).await;
             let own = ask(&scene, &machine, "cat /proc/meminfo").await?;
@@ -182,7 +182,7 @@ async fn card(arch: Arch, rounds: usize, idle: Duration) -> anyhow::Result<Taken
         taken.note("after_cut_s", is_up(&scene, &machine).await?);
         scene.power_off(machine).await?;
     }
-    Ok(taken)
+    Ok(())
 }
 
 /// Waits until the board is Connected and says when it was first, seconds.
@@ -203,10 +203,6 @@ async fn is_up(scene: &Scene, machine: &Machine) -> anyhow::Result<f64> {
 async fn ask(scene: &Scene, machine: &Machine, command: &str) -> anyhow::Result<String> {
     let said = scene.operator.run(machine, command).await?;
     Ok(said.trim().to_owned())
-}
-
-fn drawn(at: Option<Duration>) -> anyhow::Result<f64> {
-    Ok(at.context("nothing was drawn")?.as_secs_f64())
 }
 
 /// The peer: what `tests/lab/plain-debian` made.
@@ -230,36 +226,30 @@ impl Debian {
         ))
     }
 
-    async fn measure(&self, rounds: usize, idle: Duration) -> anyhow::Result<Taken> {
+    async fn measure(
+        &self,
+        taken: &mut Taken,
+        rounds: usize,
+        idle: Duration,
+    ) -> anyhow::Result<()> {
         let place = rig::scratch()?;
         let card = self.card(place.path()).await?;
-        let mut taken = Taken::default();
         let image = fs::metadata(self.built.with_extension("img.zst"))?.len();
         taken.note("debian_image_mib", mib(image));
-        // Its first boot makes what is made once, and is not counted.
-        for round in 0..=rounds {
-            let is_last = round == rounds;
-            let extras = Extras {
-                append: teller(is_last.then_some(idle)),
-                ..Extras::default()
-            };
-            let place = place.path().join(format!("board-{round}"));
-            let mut machine = Machine::start(&card, &extras, &place).await?;
-            let micros: f64 = told(&machine, "up", BOOT).await?.parse()?;
-            if round > 0 {
-                taken.note("debian_up_s", micros / 1e6);
-            }
-            if is_last {
-                let within = SETTLED + idle + BOOT;
-                let said = told(&machine, "memory", within).await?;
-                taken.note("debian_mem_mib", in_use(&said.replace(',', "\n"))? / 1024.0);
-                let before = sectors(&told(&machine, "before", within).await?)?;
-                let after = sectors(&told(&machine, "after", within).await?)?;
-                taken.note("debian_idle_kib_h", kib_an_hour(after - before, idle));
-            }
-            machine.goes_off(BOOT).await?;
-        }
-        Ok(taken)
+        times::take(taken, &card, &times::DEBIAN, rounds, place.path()).await?;
+
+        let extras = Extras {
+            append: teller::words(&idle_stretch(idle)),
+            ..Extras::default()
+        };
+        let mut machine = Machine::start(&card, &extras, &place.path().join("idle")).await?;
+        let within = BOOT + SETTLED + idle;
+        let said = teller::told(&machine, "memory", within).await?;
+        taken.note("debian_mem_mib", in_use(&said.replace(',', "\n"))? / 1024.0);
+        let before = sectors(&teller::told(&machine, "before", within).await?)?;
+        let after = sectors(&teller::told(&machine, "after", within).await?)?;
+        taken.note("debian_idle_kib_h", kib_an_hour(after - before, idle));
+        machine.goes_off(BOOT).await
     }
 
     /// In the same board as the card, with its own kernel and initrd.
@@ -282,53 +272,14 @@ impl Debian {
     }
 }
 
-/// The words for the kernel command line that bring the unit (systemd-debug-generator(8)). Told so, it looks at an idle stretch;
-/// then it has the machine go off, for nobody waits for its power key so early.
-fn teller(idle: Option<Duration>) -> Vec<String> {
-    let idle = idle.map_or_else(String::new, |idle| {
-        format!(
-            "sleep {}; say memory `tr '\\n' , < /proc/meminfo`; say before `cat /sys/block/vda/stat`; \
-             sleep {}; say after `cat /sys/block/vda/stat`; ",
-            SETTLED.as_secs(),
-            idle.as_secs()
-        )
-    });
-    let script = format!(
-        "say() {{ echo {TOLD} $*; }}; \
-         say up `systemctl show -P ActiveEnterTimestampMonotonic multi-user.target`; {idle}systemctl poweroff"
-    );
-    let unit = format!(
-        "[Unit]\nDefaultDependencies=no\nAfter=multi-user.target\n\
-         [Service]\nStandardOutput=tty\nTTYPath=/dev/console\nExecStart=/bin/sh -c \"{}\"\n",
-        script.replace('\\', "\\\\").replace('$', "$$")
-    );
-    let unit = BASE64_STANDARD.encode(unit);
-    vec![
-        format!("systemd.set_credential_binary=systemd.extra-unit.{TELLER}:{unit}"),
-        format!("systemd.wants={TELLER}"),
-    ]
-}
-
-/// Waits for a line of the teller.
-async fn told(machine: &Machine, what: &str, within: Duration) -> anyhow::Result<String> {
-    let begin = format!("{TOLD} {what} ");
-    let told = async {
-        loop {
-            let console = machine.console();
-            let lines = console.split_inclusive('\n');
-            let mut whole = lines.filter(|line| line.ends_with('\n'));
-            if let Some(line) = whole.find_map(|line| Some(line.split_once(&begin)?.1.to_owned())) {
-                return line.trim().to_owned();
-            }
-            sleep(LOOK).await;
-        }
-    };
-    timeout(within, told).await.with_context(|| {
-        format!(
-            "the plain Debian does not say {what:?}:\n{}",
-            machine.last_lines()
-        )
-    })
+/// Has the teller look at memory and writes, and leave the board alone meanwhile.
+fn idle_stretch(idle: Duration) -> String {
+    format!(
+        "sleep {}; say memory `tr '\\n' , < /proc/meminfo`; say before `cat /sys/block/vda/stat`; \
+         sleep {}; say after `cat /sys/block/vda/stat`",
+        SETTLED.as_secs(),
+        idle.as_secs()
+    )
 }
 
 /// Memory in use, KiB: what is not available (proc_meminfo(5)).

@@ -27,6 +27,9 @@ pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// The virtual serial port over which the lab's parts inside talk to the lab.
 pub const PORT: &str = "org.holdfast.lab";
 
+/// The words for a processor that counts; a later `-cpu` replaces the board's.
+const COUNTED: &[&str] = &["-icount", "shift=1,sleep=off", "-cpu", "max,-sha-ni"];
+
 /// What leads out of the board, as QEMU calls it.
 const CABLE: &str = "cable";
 /// What is at the other end.
@@ -41,6 +44,9 @@ pub struct Extras {
     pub append: Vec<String>,
     /// Every write and flush of the card is logged, so that pulling the plug can lose what was not flushed.
     pub recorded: bool,
+    /// It has one processor whose clock is the instructions it takes, two nanoseconds each, whatever the host does; amd64 alone. It has no
+    /// instructions for SHA-256, as no Raspberry Pi before the 5 has.
+    pub counted: bool,
     /// Its USB has a port for the bridge of an e-paper, and its firmware tells of what is behind it; amd64 alone.
     pub paper: bool,
     /// What the board's own clock says when the power comes, such as `1980-01-01`; `None` is the right time.
@@ -317,6 +323,7 @@ fn virtual_board(
         .args(card.arch.board())
         .args(["-accel", "tcg", "-smp", card.arch.processors(), "-m", "512"])
         .args(["-serial", console])
+        .args(if extras.counted { COUNTED } else { &[] })
         .args(["-device", "virtio-serial-pci"])
         .args([
             "-chardev",
