@@ -5,8 +5,8 @@ mod tool;
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
-    path::PathBuf,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -74,13 +74,18 @@ impl Card {
     }
 
     fn step(&self, step: &str) -> Output {
+        self.steps(&[step])
+    }
+
+    fn steps(&self, steps: &[&str]) -> Output {
         let path = format!(
             "{}:{}",
             self.at("bin").display(),
             std::env::var("PATH").unwrap()
         );
         Command::new(env!("CARGO_BIN_EXE_holdfast-boot"))
-            .args([step, "--root"])
+            .args(steps)
+            .arg("--root")
             .arg(self.0.path())
             .env("PATH", path)
             .env_remove("JOURNAL_STREAM")
@@ -298,8 +303,8 @@ fn the_host_key_is_made_once_and_is_whole() {
 fn evidence_is_read_from_a_partition_nobody_has_mounted() {
     let card = Card::new();
     card.put("proc/sys/kernel/random/boot_id", "b1\n");
-    let image = card.at("dev/disk/by-partlabel/data");
-    card.put("dev/disk/by-partlabel/data", "");
+    let image = card.at("dev/holdfast/data");
+    card.put("dev/holdfast/data", "");
     fs::File::options()
         .write(true)
         .open(&image)
@@ -338,4 +343,106 @@ fn without_a_partition_the_evidence_says_so() {
         card.read("run/holdfast/evidence.json")
             .contains("\"recovery\":{\"Unreadable\"")
     );
+}
+
+/// A disk of 1 GiB with the partitions of an image, as sysfs and our init show it.
+fn disk(card: &Card, data: Option<u64>) {
+    let sysfs = |path: &str, text: &str| card.put(&format!("sys/devices/card/sda/{path}"), text);
+    sysfs("size", "2097152\n");
+    sysfs("queue/rotational", "0\n");
+    let mut partitions = vec![("sda1", "firmware", 2048, 262_144)];
+    partitions.extend(data.map(|size| ("sda2", "data", 264_192, size)));
+    fs::create_dir_all(card.at("sys/class/block")).unwrap();
+    fs::create_dir_all(card.at("dev/holdfast")).unwrap();
+    for (name, label, start, size) in partitions {
+        sysfs(&format!("{name}/partition"), "1\n");
+        sysfs(&format!("{name}/start"), &format!("{start}\n"));
+        sysfs(&format!("{name}/size"), &format!("{size}\n"));
+        let sysfs = format!("../../devices/card/sda/{name}");
+        symlink(sysfs, card.at("sys/class/block").join(name)).unwrap();
+        symlink(format!("/dev/{name}"), card.at("dev/holdfast").join(label)).unwrap();
+    }
+}
+
+#[test]
+fn a_first_boot_makes_the_data_partition_and_finds_it() {
+    let card = Card::new();
+    disk(&card, None);
+    card.stand_in_for("modprobe", 0);
+    let made = card.at("sys/devices/card/sda/sda2");
+    let repart = format!(
+        "#!/bin/sh\nmkdir {0} && echo 2 >{0}/partition\n",
+        made.display()
+    );
+    card.put("bin/systemd-repart", &repart);
+    let program = card.at("bin/systemd-repart");
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    let said = card.does("grow");
+    assert!(said.contains("has a data partition now"), "{said}");
+    let link = fs::read_link(card.at("dev/holdfast/data")).unwrap();
+    assert_eq!(link, Path::new("/dev/sda2"));
+}
+
+#[test]
+fn a_first_boot_that_makes_no_data_partition_says_so() {
+    let card = Card::new();
+    disk(&card, None);
+    card.stand_in_for("modprobe", 0);
+    for exit in [0, 1] {
+        card.stand_in_for("systemd-repart", exit);
+        assert!(!card.step("grow").status.success());
+        assert!(fs::read_link(card.at("dev/holdfast/data")).is_err());
+    }
+}
+
+#[test]
+fn a_data_partition_grows_where_there_is_room_behind_it_alone() {
+    // All but what a table at the end and its alignment take; and half of the card.
+    for (size, grows) in [(2_097_152 - 264_192 - 2048, false), (1 << 20, true)] {
+        let card = Card::new();
+        disk(&card, Some(size));
+        card.stand_in_for("modprobe", 0);
+        card.stand_in_for("systemd-repart", 0);
+        card.does("grow");
+        let asked =
+            card.at("calls").exists() && card.read("calls").contains("systemd-repart --dry-run=no");
+        assert_eq!(asked, grows, "{size}");
+    }
+}
+
+#[test]
+fn a_data_partition_is_checked_before_it_is_mounted() {
+    // A sound file system, and one that was mended.
+    for exit in [0, 1] {
+        let card = Card::new();
+        card.put("dev/holdfast/data", "");
+        card.stand_in_for("fsck.ext4", exit);
+        card.stand_in_for("mount", 0);
+        let said = card.step("mount");
+        assert!(said.status.success(), "{said:?}");
+        let calls = card.read("calls");
+        let calls: Vec<_> = calls.lines().collect();
+        assert!(
+            matches!(calls[..], [check, mount] if check.starts_with("fsck.ext4 -y ")
+                && mount.starts_with("mount -t ext4 -o noatime,nodev,nosuid,noexec,")),
+            "{calls:?}"
+        );
+    }
+    // What it could not repair is not mounted.
+    let card = Card::new();
+    card.put("dev/holdfast/data", "");
+    card.stand_in_for("fsck.ext4", 4);
+    card.stand_in_for("mount", 0);
+    assert!(!card.step("mount").status.success());
+    assert_eq!(card.read("calls").lines().count(), 1);
+}
+
+/// Each step is done whatever became of the one before: the evidence of a card whose partitions are not known is kept.
+#[test]
+fn a_step_that_fails_keeps_no_other_from_being_done() {
+    let card = Card::new();
+    let done = card.steps(&["grow", "evidence", "data"]);
+    assert!(!done.status.success(), "{done:?}");
+    assert!(card.at("run/holdfast/evidence.json").exists());
+    assert!(card.at("data/holdfast").is_dir());
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use holdfast_medium::Machine;
 use serde::{Deserialize, Serialize};
 
+use super::card;
 use super::filesystem::{self, Recovery};
 use super::kernel::{self, Dump};
 use super::reset::{self, Reset, Watchdog};
@@ -14,8 +15,6 @@ use super::{Said, superblock};
 
 /// Where they are kept until the next boot.
 const KEPT: &str = "run/holdfast/evidence.json";
-/// The data partition, by the name the partition table gives it.
-const PARTITION: &str = "dev/disk/by-partlabel/data";
 
 /// The signals of one boot that do not outlive the mount of the data partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ pub struct Early {
 impl Early {
     /// Asks before the data partition is checked and mounted.
     pub(super) fn look(machine: &Machine) -> Self {
-        let (recovery, errors) = superblock::read(&machine.file(PARTITION));
+        let (recovery, errors) = superblock::read(&machine.file(card::DATA));
         Self::with(machine, recovery, errors)
     }
 

@@ -1,11 +1,10 @@
 //! The boot partition, which firmware and card readers read: mounted read-only but for the moments in which it is written.
 
-use std::process::{Command, Stdio};
+use std::ffi::OsStr;
 
-use anyhow::{Context, ensure};
 use holdfast_medium::Machine;
 
-use super::filesystem;
+use super::{filesystem, program};
 
 /// Where it is mounted.
 pub(super) const FIRMWARE: &str = "boot/firmware";
@@ -27,12 +26,9 @@ pub(super) fn writable(
 }
 
 fn remount(machine: &Machine, options: &str) -> anyhow::Result<()> {
-    let status = Command::new("mount")
-        .args(["-o", options])
-        .arg(machine.file(FIRMWARE))
-        .stdin(Stdio::null())
-        .status()
-        .context("mount cannot be run")?;
-    ensure!(status.success(), "mount -o {options} failed: {status}");
-    Ok(())
+    let place = machine.file(FIRMWARE);
+    program::run(
+        "mount",
+        [OsStr::new("-o"), options.as_ref(), place.as_os_str()],
+    )
 }

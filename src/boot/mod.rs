@@ -6,11 +6,12 @@
 //! - [`RunMark`]: our own note of a run, closed by an orderly stop
 //! - [`BootReport`]: all of it for people, kept in the data directory
 //!
-//! `holdfast-boot STEP`, run as root by the units of the same names ([`Step`]):
+//! `holdfast-boot STEP...`, run as root by the units ([`Step`]):
 //!
 //! - [`accompany`]: the first picture on the panel
 //! - `early`: the signals that do not outlive the check and the mount of the data partition (`superblock`)
-//! - `partition`: what the data partition holds, and what becomes of one that cannot be used (`set_aside`)
+//! - `card`: makes, checks and mounts it
+//! - `partition`: what it holds, and what becomes of one that cannot be used (`set_aside`)
 //! - [`settings`]: the owner's settings on the boot partition; `audit_key` and `age`: what seals the audit, and how far the data had come, beside them
 //! - `firmware`: the boot partition, read-only but for a moment
 //! - [`forget`]: the factory reset; `blank`: what becomes of a file with keys before
@@ -20,6 +21,7 @@
 mod age;
 mod audit_key;
 mod blank;
+mod card;
 mod clock;
 mod early;
 mod evidence;
@@ -31,6 +33,7 @@ mod kernel;
 mod mark;
 mod panel;
 mod partition;
+mod program;
 mod report;
 mod reset;
 mod set_aside;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use holdfast_core::Face;
 use holdfast_medium::Machine;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use sd_notify::NotifyState;
 
 use super::NOTES;
 use super::early::Early;
@@ -35,7 +36,10 @@ pub(super) fn show(machine: &Machine) -> anyhow::Result<Vec<String>> {
         Some(name) => Description::find(boards, &drivers, &name),
         None => Description::detect(boards, &drivers, &places.models),
     };
-    let Some(display) = board.ok().flatten().and_then(|board| board.display) else {
+    let display = board.ok().flatten().and_then(|board| board.display);
+    // From here on it is the bus that is waited for: the card is brought up meanwhile.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let Some(display) = display else {
         return Ok(Vec::new());
     };
     let changes = changes(machine)?;

@@ -1,16 +1,16 @@
 //! The data partition: what has to be there before the daemon starts, made once; and what becomes of one that cannot be used.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use holdfast_medium::{DataDir, Machine, atomic, space::is_full};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{clock, filesystem, forget, set_aside, user::user};
+use super::{clock, filesystem, forget, program, set_aside, user::user};
 
 /// Where the partition is mounted.
 const DATA: &str = "data";
@@ -62,14 +62,11 @@ fn is_read_only(place: &Path) -> bool {
 
 /// Mounts memory over it.
 fn stand_in(machine: &Machine) -> anyhow::Result<()> {
-    let status = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", MEMORY, "set-aside"])
-        .arg(machine.file(DATA))
-        .stdin(Stdio::null())
-        .status()
-        .context("mount cannot be run")?;
-    ensure!(status.success(), "mount failed: {status}");
-    Ok(())
+    let place = machine.file(DATA);
+    let mut mount: Vec<&OsStr> = Vec::new();
+    mount.extend(["-t", "tmpfs", "-o", MEMORY, "set-aside"].map(OsStr::new));
+    mount.push(place.as_os_str());
+    program::run("mount", mount)
 }
 
 /// Empties the partition first where its owner wants that. What cannot be emptied is furnished all the same: the daemon says so, and uses

@@ -1,4 +1,4 @@
-//! `holdfast-boot STEP`: what the units run as root before the daemon.
+//! `holdfast-boot STEP...`: what the units run as root before the daemon.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use holdfast_medium::{Machine, leave_no_core};
 use tracing::Level;
 
 use super::early::Early;
-use super::{age, audit_key, forget, host_key, panel, partition, settings};
+use super::{age, audit_key, card, forget, host_key, panel, partition, settings};
 use crate::journal;
 
 /// A step of the boot.
@@ -16,8 +16,12 @@ use crate::journal;
 pub enum Step {
     /// Shows on the panel that the board starts, as soon as there is a bus
     Panel,
+    /// Makes the data partition at first boot, and grows it on a larger card
+    Grow,
     /// Reads how the last run ended, before the data partition is checked and mounted
     Evidence,
+    /// Checks the data partition and mounts it
+    Mount,
     /// Makes what has to be on the data partition; sets a broken one aside
     Data,
     /// Takes over the owner's settings from the boot partition
@@ -28,19 +32,21 @@ pub enum Step {
     HostKey,
 }
 
-/// Does one of the steps that come before the daemon; the units run them, as root.
+/// Does steps that come before the daemon, one after the other in one process, each whatever became of the one before; the units run
+/// them, as root.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "holdfast-boot", version)]
 pub struct Boot {
-    /// The step
-    pub step: Step,
+    /// The steps, in their order
+    #[arg(required = true, value_name = "STEP")]
+    pub steps: Vec<Step>,
     /// The directory the machine's files are found in
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
 }
 
 impl Boot {
-    /// Does the step, and says on the log what it did.
+    /// Does the steps, and says on the log what they did.
     pub fn run(&self) -> ExitCode {
         journal::quiet_panics();
         if let Err(error) = journal::init(Level::INFO, false, &self.root) {
@@ -51,23 +57,31 @@ impl Boot {
             tracing::warn!("a crash may leave a core dump: {error}");
         }
         let machine = Machine::at(&self.root);
-        let done = match self.step {
-            Step::Panel => panel::show(&machine),
-            Step::Evidence => evidence(&machine),
-            Step::Data => partition::prepare(&machine),
-            Step::Settings => owners_settings(&machine),
-            Step::Change => settings::change(&machine),
-            Step::HostKey => host_key::make(&machine),
-        };
-        match done {
-            Ok(lines) => {
-                lines.iter().for_each(|line| tracing::info!("{line}"));
-                ExitCode::SUCCESS
+        let mut code = ExitCode::SUCCESS;
+        for step in &self.steps {
+            match step.go(&machine) {
+                Ok(lines) => lines.iter().for_each(|line| tracing::info!("{line}")),
+                Err(error) => {
+                    tracing::error!("{error:#}");
+                    code = ExitCode::FAILURE;
+                }
             }
-            Err(error) => {
-                tracing::error!("{error:#}");
-                ExitCode::FAILURE
-            }
+        }
+        code
+    }
+}
+
+impl Step {
+    fn go(self, machine: &Machine) -> anyhow::Result<Vec<String>> {
+        match self {
+            Step::Panel => panel::show(machine),
+            Step::Grow => card::grow(machine),
+            Step::Evidence => evidence(machine),
+            Step::Mount => card::mount(machine),
+            Step::Data => partition::prepare(machine),
+            Step::Settings => owners_settings(machine),
+            Step::Change => settings::change(machine),
+            Step::HostKey => host_key::make(machine),
         }
     }
 }

@@ -13,10 +13,13 @@ use super::filesystem::Recovery;
 const AT: u64 = 1024;
 const SIZE: usize = 1024;
 
+const BLOCKS: usize = 0x4;
+const BLOCK_SIZE: usize = 0x18;
 const MAGIC: usize = 0x38;
 const COMPAT: usize = 0x5c;
 const INCOMPAT: usize = 0x60;
 const RO_COMPAT: usize = 0x64;
+const BLOCKS_HIGH: usize = 0x150;
 const ERROR_COUNT: usize = 0x194;
 const FIRST_ERROR_TIME: usize = 0x198;
 const CHECKSUM: usize = 0x3fc;
@@ -26,6 +29,8 @@ const EXT4: u32 = 0xef53;
 const HAS_JOURNAL: u32 = 0x4;
 /// INCOMPAT: the journal holds what nobody has written back, for nobody has unmounted it.
 const RECOVER: u32 = 0x4;
+/// INCOMPAT: block numbers have 64 bits.
+const WIDE: u32 = 0x80;
 /// RO_COMPAT: the superblock ends in a checksum.
 const METADATA_CSUM: u32 = 0x400;
 
@@ -61,6 +66,22 @@ pub(super) fn read(device: &Path) -> (Said<Recovery>, Said<String>) {
         )),
     };
     (recovery, errors)
+}
+
+/// How much of its partition the file system takes, bytes.
+pub(super) fn length(device: &Path) -> Option<u64> {
+    let mut bytes = [0; SIZE];
+    let file = File::open(device).ok()?;
+    file.read_exact_at(&mut bytes, AT).ok()?;
+    let block = Superblock(&bytes);
+    block.check().ok()?;
+    let high = match block.number(INCOMPAT) & WIDE {
+        0 => 0,
+        _ => block.number(BLOCKS_HIGH),
+    };
+    let blocks = u64::from(high) << 32 | u64::from(block.number(BLOCKS));
+    // As a power of two, from 1 KiB on.
+    blocks.checked_mul(1024_u64.checked_shl(block.number(BLOCK_SIZE))?)
 }
 
 fn unreadable(why: &str) -> (Said<Recovery>, Said<String>) {

@@ -1,9 +1,9 @@
 //! The initrd's init: from the kernel to a root file system that cannot have been altered.
 //!
 //! It loads the modules beside it, waits for the card, puts the slot on trial where the last run ended in a panic, puts dm-verity
-//! over the slot that the kernel command line names and proves, lends the data partition's machine id to `/etc`, and hands over to
-//! systemd. What it cannot do it says on the console, and puts the slot on trial; it then ends, which is a kernel panic, and `panic=10` starts
-//! the board anew.
+//! over the slot that the kernel command line names and proves, mounts the partition `firmware`, lends the data partition's machine id to
+//! `/etc`, and hands over to systemd. What it cannot do it says on the console, and puts the slot on trial; it then ends, which is a kernel
+//! panic, and `panic=10` starts the board anew.
 
 mod command_line;
 mod environment;
@@ -29,7 +29,7 @@ use std::{
 use rustix::mount::{MountFlags, mount, mount_move};
 use thiserror::Error;
 
-use crate::command_line::CommandLine;
+use crate::{command_line::CommandLine, gpt::Partition};
 
 /// Where the partitions of the card are found by their labels; `/dev` stays when the root is switched.
 const LINKS: &str = "/dev/holdfast";
@@ -141,6 +141,9 @@ fn enter(wanted: &CommandLine) -> Result<Infallible, Error> {
         slot.data.device
     ))?;
 
+    if let Err(error) = mount_firmware(&partitions) {
+        say(Severity::Warning, &error.to_string());
+    }
     if let Err(error) = machine_id::lend(&slot.data.disk, Path::new(NEW_ROOT)) {
         say(Severity::Warning, &error.to_string());
     }
@@ -150,6 +153,26 @@ fn enter(wanted: &CommandLine) -> Result<Infallible, Error> {
 /// Mounts one of the kernel's own file systems.
 fn mount_kernel(kind: &str, at: &str) -> Result<(), Error> {
     mount(kind, at, kind, MountFlags::NOSUID, None).doing(format!("mount {at}"))
+}
+
+/// Mounts the owner's settings, and what else card readers see: the first picture may depend on them. The daemon's group of its own reads
+/// them, for they may name a proxy with its login; nobody writes but root's steps.
+fn mount_firmware(partitions: &[Partition]) -> Result<(), Error> {
+    let Some(firmware) = gpt::labelled(partitions, "firmware") else {
+        return Ok(());
+    };
+    mount(
+        &firmware.device,
+        format!("{NEW_ROOT}/boot/firmware"),
+        "vfat",
+        MountFlags::RDONLY
+            | MountFlags::NOATIME
+            | MountFlags::NODEV
+            | MountFlags::NOSUID
+            | MountFlags::NOEXEC,
+        c"gid=883,fmask=0137,dmask=0027",
+    )
+    .doing(format!("mount {}", firmware.device))
 }
 
 /// Gives the initrd's memory back and lets systemd take over.

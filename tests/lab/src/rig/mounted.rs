@@ -37,7 +37,7 @@ impl Drop for Mounted {
     }
 }
 
-/// Checks and repairs a file system as a boot does with `fsck.repair=yes` (systemd-fsck@.service(8)): what is safe first, and
+/// Checks and repairs a file system as a boot does (`src/boot/card.rs`): what is safe first, and
 /// where that is not enough, as a superblock torn in its middle is not, all the rest. Whether it was, the mount tells.
 pub(super) fn check(image: &Path) {
     for how in ["-p", "-y"] {

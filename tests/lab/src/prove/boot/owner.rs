@@ -184,7 +184,7 @@ pub async fn settings(scene: &mut Scene) -> anyhow::Result<()> {
 
     let machine = scene.power_on().await?;
     scene.operator.is_let_in(&machine, BOOT).await?;
-    let journal = "journalctl --no-pager -q -b -o cat -u holdfast-settings";
+    let journal = "journalctl --no-pager -q -b -o cat -u holdfast-card";
     let journal = scene.operator.run(&machine, journal).await?;
     for twice in ["taken over", "the secrets are gone"] {
         ensure!(

@@ -102,7 +102,7 @@ pub async fn broken(scene: &mut Scene) -> anyhow::Result<()> {
         .shows(&machine, &fault(CauseCode::SetAside), BOOT)
         .await?;
     scene.operator.is_let_in(&machine, BOOT).await?;
-    let journal = "journalctl --no-pager -q -b -o cat -u holdfast-data -u holdfastd";
+    let journal = "journalctl --no-pager -q -b -o cat -u holdfast-card -u holdfastd";
     let journal = ask(scene, &machine, journal).await?;
     for told in ["is set aside, unchanged", "it was set aside"] {
         ensure!(
