@@ -43,7 +43,7 @@ impl Fault {
             // Of the file system's superblock.
             Self::Byte => card.wound("root-b", 32, usize::MAX, 1)?,
             Self::Daemon => return Ok(vec!["systemd.mask=holdfastd.service".to_owned()]),
-            Self::Data => return Ok(vec!["systemd.mask=data.mount".to_owned()]),
+            Self::Data => return Ok(vec!["systemd.mask=holdfast-card.service".to_owned()]),
         }
         Ok(Vec::new())
     }
