@@ -114,7 +114,7 @@ impl Rauc {
         let bundle = bundle.to_string_lossy();
         let begins = followed.rauc.install_bundle(&bundle, HashMap::new());
         in_time(begins).await?;
-        followed.to_its_end(tell).await
+        followed.follow(tell).await
     }
 
     /// Follows to its end an installation that somebody else began, and tells how far it is, percent.
@@ -124,7 +124,7 @@ impl Rauc {
     pub async fn go_on(&self, tell: impl Fn(u8)) -> Result<(), UpdateError> {
         let followed = self.followed().await?;
         if in_time(followed.rauc.operation()).await? == "installing" {
-            return followed.to_its_end(tell).await;
+            return followed.follow(tell).await;
         }
         let starts = in_time(followed.rauc.get_primary()).await?;
         let slots = in_time(followed.rauc.get_slot_status()).await?;
@@ -167,7 +167,7 @@ struct Followed {
 }
 
 impl Followed {
-    async fn to_its_end(mut self, tell: impl Fn(u8)) -> Result<(), UpdateError> {
+    async fn follow(mut self, tell: impl Fn(u8)) -> Result<(), UpdateError> {
         // The name's present owner comes first.
         let mut known = false;
         let result = loop {
