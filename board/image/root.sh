@@ -140,9 +140,9 @@ add_modules() {
 # tree asks for and that modules.list has not
 is_for_pis() {
     local kernel=$1 version=$2 trees lacking names all early name path module
-    lacking=$(grep -v -e '^#' -e '^$' board/boards/raspberrypi/kernel.config |
-        grep -vxFf <(cat "$kernel"/boot/config-* "$kernel"/usr/lib/modules/*/config 2>/dev/null) || true)
     trees=$(mktemp -d)
+    grep -v -e '^#' -e '^$' board/boards/raspberrypi/kernel.config |
+        grep -vxFf <(cat "$kernel"/boot/config-* "$kernel"/usr/lib/modules/*/config 2>/dev/null) >"$trees/lacking" || true
     take_trees "$kernel" "$trees"
     names=$(listed_modules)
     # shellcheck disable=SC2086 # words
@@ -153,9 +153,9 @@ is_for_pis() {
     for name in $(compatibles "$trees"/*.dtb); do
         modprobe -d "$kernel" -S "$version" -R "of:NxTxC$name" 2>/dev/null || true
     done | sort -u >"$trees/asked"
-    # What is built in has no file.
+    # What is built in has no file, or is not known by the name of its alias.
     for name in $(<"$trees/asked"); do
-        path=$(modprobe -d "$kernel" -S "$version" --show-depends "$name" 2>/dev/null | sed -n '$s/^insmod \([^ ]*\).*/\1/p')
+        path=$(modprobe -d "$kernel" -S "$version" --show-depends "$name" 2>/dev/null | sed -n '$s/^insmod \([^ ]*\).*/\1/p' || true)
         module=${path##*/}
         case $path in
         '') ;;
@@ -164,8 +164,8 @@ is_for_pis() {
             ;;
         *) grep -qxF -e "$path" -e "${module%.ko}" <<<"$all" || echo "$module" ;;
         esac
-    done >"$trees/lacking"
-    lacking+=$(<"$trees/lacking")
+    done >>"$trees/lacking"
+    lacking=$(<"$trees/lacking")
     rm -rf "$trees"
     [[ -z $lacking ]] || fail "the kernel $version is not for a Raspberry Pi as it is, or modules.list lacks it:" $lacking
 }
