@@ -47,8 +47,9 @@ make_base() {
         fail "programs for $arch do not run here: install qemu-user-static (and register it with binfmt_misc, see docs/image.md)"
     fi
     # None of these is installed: the kernel's package would bring an initrd builder along, and the others are not for the root.
+    local download
     # shellcheck disable=SC2016 # expanded by the hook's shell
-    local download='cd "$0" && export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" &&
+    download='cd "$0" && export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" &&
         fetch() { apt-get download -qq -o APT::Sandbox::User=root "$1" && mv "$1"_*.deb "$2"; } &&
         needs() { apt-cache '$(kernel_from)' depends "$1" | sed -n "s/.*Depends: \(linux-[a-z]*-[0-9].*\)/\1/p"; } &&
         image=$(needs linux-image-'$arch') &&

@@ -167,7 +167,7 @@ is_for_pis() {
     done >>"$trees/lacking"
     lacking=$(<"$trees/lacking")
     rm -rf "$trees"
-    [[ -z $lacking ]] || fail "the kernel $version is not for a Raspberry Pi as it is, or modules.list lacks it:" $lacking
+    [[ -z $lacking ]] || fail "the kernel $version is not for a Raspberry Pi as it is, or modules.list lacks it: ${lacking//$'\n'/ }"
 }
 
 # add_wifi_firmware TREE BASE: for the radios on a Pi

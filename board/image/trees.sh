@@ -50,13 +50,13 @@ tree_faults() {
     shift 2
     all=$(nodes "$tree")
     # What a chip's lines are called is its driver's (drivers/pinctrl/bcm/pinctrl-bcm2835.c, drivers/pinctrl/pinctrl-rp1.c).
-    for node in $(grep -E '/(gpio|pinctrl)@[0-9a-f]+$' <<<"$all"); do
+    while read -r node; do
         case " $(fdtget "$tree" "$node" compatible) " in
         *" brcm,bcm2835-gpio "*) chip=pinctrl-bcm2835 ;;
         *" brcm,bcm2711-gpio "*) chip=pinctrl-bcm2711 ;;
         *" raspberrypi,rp1-gpio "*) chip=pinctrl-rp1 ;;
         esac
-    done
+    done < <(grep -E '/(gpio|pinctrl)@[0-9a-f]+$' <<<"$all")
     if [[ -z $chip ]]; then
         echo "no lines of a header"
         return
