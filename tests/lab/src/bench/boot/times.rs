@@ -67,7 +67,7 @@ pub async fn take(
 fn script(figures: &[(&str, What)]) -> String {
     let ask = |(name, what): &(&str, What)| match what {
         What::Init => {
-            format!("say {name} `journalctl -bkq -o short-monotonic -g 'as init process'`")
+            format!("say {name} `dmesg | grep -m1 'as init process'`")
         }
         What::Unit(unit) => {
             format!("say {name} `systemctl show -P ActiveEnterTimestampMonotonic {unit}`")
@@ -76,7 +76,7 @@ fn script(figures: &[(&str, What)]) -> String {
     figures.iter().map(ask).collect::<Vec<_>>().join("; ")
 }
 
-/// `[    3.948083] host kernel: Run /init as init process`, or microseconds.
+/// `[    3.948083] Run /init as init process`, or microseconds.
 fn seconds(what: What, said: &str) -> anyhow::Result<f64> {
     let number = match what {
         What::Init => said.trim_start_matches('[').split(']').next(),
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_guests_moments_are_seconds() {
-        let line = "[ 3.948083] holdfast kernel: Run /init as init process";
+        let line = "[    3.948083] Run /init as init process";
         assert_eq!(seconds(What::Init, line).unwrap(), 3.948083);
         let unit = What::Unit("multi-user.target");
         assert_eq!(seconds(unit, "26490000").unwrap(), 26.49);
