@@ -45,7 +45,7 @@ impl Proof for Update {
     }
 
     fn minutes(&self) -> u64 {
-        8
+        25
     }
 
     fn rooms(&self) -> &'static [&'static str] {
