@@ -19,6 +19,14 @@ impl Slot {
         }
     }
 
+    /// The one beside it.
+    pub fn other(self) -> Self {
+        match self {
+            Slot::A => Slot::B,
+            Slot::B => Slot::A,
+        }
+    }
+
     /// How many tries it has left is the value of this, in the bootloader's environment.
     pub fn tries(self) -> &'static str {
         match self {

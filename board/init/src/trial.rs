@@ -51,7 +51,8 @@ fn has_words(directory: &Path) -> bool {
 }
 
 /// Puts the slot on trial in the environment on this device, and says whether it did. One that is on trial already, or has no tries left, stays as
-/// it is: the bootloader counts it.
+/// it is: the bootloader counts it. So does one beside which the other has no try left: there is nowhere to go, and the last words are the other's, which
+/// was left for them.
 pub fn put_on_trial(slot: Slot, device: &Path) -> Result<bool, Error> {
     let doing = || format!("put the slot on trial in {}", device.display());
     let device = File::options().read(true).write(true).open(device);
@@ -60,6 +61,9 @@ pub fn put_on_trial(slot: Slot, device: &Path) -> Result<bool, Error> {
     device.read_exact_at(&mut bytes, 0).doing(doing())?;
     let mut environment = Environment::parse(&bytes);
     if matches!(environment.get(slot.tries()), Some("0" | "1" | "2" | "3")) {
+        return Ok(false);
+    }
+    if environment.get(slot.other().tries()) == Some("0") {
         return Ok(false);
     }
     for (name, value) in ABSENT {
@@ -130,6 +134,16 @@ mod tests {
             let (changed, after) = tries_after(&environment, Slot::A);
             assert!(!changed && after == environment, "{left}");
         }
+    }
+
+    #[test]
+    fn a_slot_that_started_in_the_others_place_is_not_put_on_trial_for_its_panic() {
+        let mut environment = Environment::default();
+        environment.set("BOOT_ORDER", "B A");
+        environment.set("BOOT_A_LEFT", "9");
+        environment.set("BOOT_B_LEFT", "0");
+        let (changed, after) = tries_after(&environment, Slot::A);
+        assert!(!changed && after == environment);
     }
 
     #[test]
