@@ -5,12 +5,14 @@
 //! how to add one.
 //!
 //! - `follow`: the thread that keeps a glass showing the newest picture
+//! - `lookalikes`: OLEDs that are sold for each other, and which one it is
 //! - `oled`: commands, data and status of an OLED controller
 //! - `owned`: ports for crates that own theirs
 //! - `terminal`: a workstation's glass
 //! - every other file: a family of controllers
 
 mod follow;
+mod lookalikes;
 mod oled;
 mod owned;
 mod sh110x;
@@ -33,9 +35,9 @@ use crate::wires::{Display, Driver, OutputPort, WireError, Wires};
 
 /// Every display this build drives; the first one is meant where a board description names none.
 const MODELS: &[Model] = &[
-    ssd1306::SSD1306,
-    ssd1306::SSD1309,
-    sh110x::SH1106,
+    lookalikes::SSD1306,
+    lookalikes::SSD1309,
+    lookalikes::SH1106,
     sh110x::SH1107,
     st7789::LCD1IN3,
     ssd168x::EPD2IN13_V3,

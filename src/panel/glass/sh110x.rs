@@ -7,39 +7,13 @@ use std::ops::RangeInclusive;
 
 use holdfast_core::{CauseCode, Light};
 
-use super::{
-    Glass, Model, Opened, QUICK,
-    oled::{Oled, Told},
-    ssd1306,
-};
+use super::{Glass, Model, Opened, QUICK, oled::Oled};
 use crate::{
     panel::{
         Picture,
         frame::{Format, Frame, PLAIN},
     },
     wires::{Display, Driver, WireError},
-};
-
-/// 1.3".
-pub(super) const SH1106: Model = Model {
-    driver: Driver {
-        name: "sh1106",
-        needs: &[],
-    },
-    format: Format {
-        pitch_um: 230,
-        ..PLAIN
-    },
-    pace: QUICK,
-    keeps: false,
-    dims: true,
-    open: |wires, display| {
-        let oled = Oled::open(wires, display)?;
-        if oled.told == Told::Ssd1306 {
-            return ssd1306::set_up(oled, display, Some(CauseCode::DisplayIsSsd1306));
-        }
-        sh1106(oled, display, None)
-    },
 };
 
 /// Sets an SH1106 up on its way; with a remark where something else was expected there.
@@ -75,6 +49,9 @@ pub(super) const SH1107: Model = Model {
         pitch_um: 210,
         ..PLAIN
     },
+    pace: QUICK,
+    keeps: false,
+    dims: true,
     open: |wires, display| {
         let commands: &[&[u8]] = &[
             &[0xd5, 0x51],        // clock
@@ -95,7 +72,6 @@ pub(super) const SH1107: Model = Model {
         let oled = Oled::open(wires, display)?;
         set_up(oled, 0, SH1107_FULL, commands, turned, None)
     },
-    ..SH1106
 };
 
 /// The contrast by day.

@@ -12,46 +12,13 @@ use ssd1306::{
     size::DisplaySize128x64,
 };
 
-use super::{
-    Glass, Model, Opened, QUICK,
-    oled::{Oled, Told},
-    sh110x,
-};
+use super::{Glass, Opened, oled::Oled};
 use crate::{
     panel::{
         Picture,
-        frame::{Format, Frame, PLAIN},
+        frame::{Frame, PLAIN},
     },
-    wires::{Display, Driver, WireError, Wires},
-};
-
-/// 0.96".
-pub(super) const SSD1306: Model = Model {
-    driver: Driver {
-        name: "ssd1306",
-        needs: &[],
-    },
-    format: Format {
-        pitch_um: 170,
-        ..PLAIN
-    },
-    pace: QUICK,
-    keeps: false,
-    dims: true,
-    open,
-};
-
-/// 2.42". It has no charge pump, and takes the command for it as nothing.
-pub(super) const SSD1309: Model = Model {
-    driver: Driver {
-        name: "ssd1309",
-        needs: &[],
-    },
-    format: Format {
-        pitch_um: 430,
-        ..PLAIN
-    },
-    ..SSD1306
+    wires::{Display, WireError},
 };
 
 /// The command that switches the display off.
@@ -62,14 +29,6 @@ struct Ssd1306 {
     bus: Bus,
     shown: Frame,
     remark: Option<CauseCode>,
-}
-
-fn open(wires: &dyn Wires, display: &Display) -> Opened {
-    let oled = Oled::open(wires, display)?;
-    if oled.told == Told::Sh1106 {
-        return sh110x::sh1106(oled, display, Some(CauseCode::DisplayIsSh1106));
-    }
-    set_up(oled, display, None)
 }
 
 /// Sets it up on its way; with a remark where something else was expected there.
